@@ -1,0 +1,36 @@
+"""Retrieval that lives in Postgres.
+
+    import ragpg
+
+    with ragpg.connect() as client:
+        handbook = client.collection("handbook")
+        handbook.add("docs/")
+        for hit in handbook.search("how long do refunds take"):
+            print(hit.place, hit.source, hit.content)
+        print(handbook.ask("How long do refunds take?").text)
+"""
+
+from ragpg.answering import Answer, Citation
+from ragpg.client import Client, Collection, DocumentInfo, connect
+from ragpg.embedding import Embedder, SentenceTransformerEmbedder
+from ragpg.errors import RagpgError
+from ragpg.ingesting import AddReport, Failure
+from ragpg.searching import Hit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AddReport",
+    "Answer",
+    "Citation",
+    "Client",
+    "Collection",
+    "DocumentInfo",
+    "Embedder",
+    "Failure",
+    "Hit",
+    "RagpgError",
+    "SentenceTransformerEmbedder",
+    "__version__",
+    "connect",
+]

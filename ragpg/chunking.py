@@ -1,0 +1,647 @@
+"""Text -> spans: pure functions, no database and no model.
+
+A document is read as a tree of blocks. What fits the window stays whole; what does not is split
+into its parts, so that a list of small units tiles the text. The chunks are then the cheapest
+segmentation of that list, found by dynamic programming as line breaking is in Knuth and Plass,
+"Breaking Paragraphs into Lines" (1981): breaks inside a structure cost more than breaks between
+structures, and small chunks cost more than full ones, so sizes even out.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, pairwise
+
+from markdown_it.token import Token
+
+from ragpg.loading import BLOCKS, heading_text
+
+TokenStarts = Sequence[int]
+"""Sorted character offsets at which the tokens of a text start."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSpan:
+    """A verbatim span of the text, and what is known about it.
+
+    The content is `text[start_char:end_char]`, without outer whitespace. `context` is the title and
+    heading path, for a table's later parts also its header row; `token_count` is of the content.
+    """
+
+    start_char: int
+    end_char: int
+    context: str
+    token_count: int
+
+
+def chunk_text(
+    text: str,
+    *,
+    title: str,
+    media_type: str,
+    token_starts: TokenStarts,
+    count_tokens: Callable[[str], int],
+    max_tokens: int,
+    overlap_tokens: int = 0,
+) -> list[ChunkSpan]:
+    """Returns the chunks of the text, in order; together they hold all its non-blank characters.
+
+    The tokens of a chunk's content and of its context are at most `max_tokens`.
+    """
+    if max_tokens < 1 or not 0 <= overlap_tokens < max_tokens:
+        raise ValueError("max_tokens must be at least 1, overlap_tokens from 0 to below it")
+    blocks = _markdown_blocks(text) if media_type in _MARKDOWN else _plain_blocks(text)
+    contexts = _Contexts(title, count_tokens, max_tokens)
+    limit = max_tokens
+    while True:
+        packer = _Packer(text, token_starts, contexts, limit, overlap_tokens)
+        chunks = packer.chunks(blocks)
+        excess = max((_excess(text, chunk, contexts, max_tokens) for chunk in chunks), default=0)
+        if excess <= 0 or limit <= max_tokens // 2:
+            return chunks
+        limit -= excess
+
+
+_MARKDOWN = frozenset({"text/markdown", "text/html"})
+_EDGE_TOKENS = 8
+
+
+def _excess(text: str, chunk: ChunkSpan, contexts: _Contexts, max_tokens: int) -> int:
+    """Returns by how many tokens the chunk exceeds the window.
+
+    A chunk tokenized alone may differ from its part of the text by a few tokens at its edges, so
+    only what nearly fills the window, or is cut within a word, is counted again.
+    """
+    room = max_tokens - contexts.count(chunk.context)
+    start, end = chunk.start_char, chunk.end_char
+    cut = text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
+    if chunk.token_count + _EDGE_TOKENS <= room and not cut:
+        return 0
+    return max(chunk.token_count, contexts.count(text[start:end])) - room
+
+
+# Sentences -------------------------------------------------------------------------------------
+
+_CLOSERS = "\"'”’»›)\\]）】」』*_`"
+_SENTENCE_END = re.compile(rf"[.!?…؟۔।॥։።‽]+[{_CLOSERS}]*(?=\s)|[。！？｡]+[{_CLOSERS}]*")
+_ABBREVIATIONS = frozenset(
+    "e.g i.e dr mr mrs ms prof st vs cf viz approx al jr sr gen col capt rev hon dept resp ed eds et "
+    "jan feb mar apr jun jul aug sep sept oct nov dec z.b d.h u.a bzw vgl ggf evtl bspw mme mlle "
+    "a.k.a ph.d b.a m.a".split()
+)
+_NUMBER_ABBREVIATIONS = frozenset(
+    "no nos nr fig figs vol p pp ch sec eq art tab ref refs ver abs".split()
+)
+_LAST_WORD = re.compile(r"[^\s(\[\"'“„«]*\Z")
+_INITIAL = re.compile(r"[^\W\d_]\Z")
+# "1. Item", "9.4. Heading", "Table 9.9. Caption"
+_NUMBERED = re.compile(r"\W*(?:[^\W\d_]+\s+)?[\dA-Z](?:\.?\d+)*\.\Z")
+_FENCE = re.compile(r"[ \t>]*(```+|~~~+)")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_OWN_LINE = re.compile(r"[ \t>]*(?:#{1,6}\s|\||=+\s*$|-{2,}\s*$)")
+_INDENTED = re.compile(r" {4}|\t")
+_NEW_ITEM = re.compile(r"[ \t>]*(?:[-*+•]\s|\d{1,9}[.)]\s|: |>)")
+_LINE_STOP = re.compile(r"[;:{}(\[]\s*$")
+_NEXT_CHARACTER = re.compile(r"\s*(\S?)")
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Returns the spans of the sentences; every non-blank character is in exactly one.
+
+    List items, table rows, headings and lines of code end a sentence as well.
+    """
+    return [
+        span
+        for start, end in _segments(text)
+        for span in _trimmed_all(text, _split_sentences(text, start, end))
+    ]
+
+
+def _segments(text: str) -> Iterator[tuple[int, int]]:
+    """Yields the spans that newlines separate for sure: wrapped lines stay together."""
+    fence = ""
+    start = 0
+    joins = False  # whether the line before may go on in this one
+    for found in _LINE.finditer(text):
+        line, marker, is_code = found[0], _FENCE.match(found[0]), bool(fence)
+        if marker and (not fence or marker[1].startswith(fence)):
+            fence = "" if fence else marker[1]
+        alone = is_code or bool(marker) or _stands_alone(line, joins)
+        if alone or not joins or _NEW_ITEM.match(line):
+            yield start, found.start()
+            start = found.start()
+        joins = not alone and not _LINE_STOP.search(line)
+    yield start, len(text)
+
+
+def _stands_alone(line: str, joins: bool) -> bool:
+    is_code = not joins and _INDENTED.match(line)
+    return not line.strip() or bool(is_code) or bool(_OWN_LINE.match(line))
+
+
+def _split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for found in _SENTENCE_END.finditer(text, start, end):
+        if _ends_sentence(text, start, found, end):
+            yield start, found.end()
+            start = found.end()
+    yield start, end
+
+
+def _ends_sentence(text: str, start: int, found: re.Match[str], end: int) -> bool:
+    following = _NEXT_CHARACTER.match(text, found.end(), end)
+    after = following[1] if following else ""
+    if not after or after.islower():
+        return not after
+    if found[0] != ".":
+        return True
+    word = _LAST_WORD.search(text[max(start, found.start() - 40) : found.start()])
+    return not _is_abbreviation(word[0] if word else "", after) and not (
+        found.end() - start <= 40 and _NUMBERED.match(text[start : found.end()])
+    )
+
+
+def _is_abbreviation(word: str, after: str) -> bool:
+    if word.lower() in _NUMBER_ABBREVIATIONS:
+        return after.isdigit()
+    return word.lower() in _ABBREVIATIONS or bool(_INITIAL.match(word) and word.isupper())
+
+
+def _trimmed_all(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for start, end in spans:
+        trimmed = _trim(text, start, end)
+        if trimmed[0] < trimmed[1]:
+            yield trimmed
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    content = text[start:end]
+    start += len(content) - len(content.lstrip())
+    return start, start + len(content.strip())
+
+
+# Blocks ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    """A heading, or the term a list item explains: what governs the text after it."""
+
+    offset: int
+    level: int
+    text: str
+
+
+_Path = tuple[_Heading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block with the headings that stay with it: they are what lies before `body`."""
+
+    kind: str
+    start: int
+    body: int
+    end: int
+    path: _Path = ()
+    parts: tuple[_Block, ...] = ()
+    cost: float = 0.0
+    header: str = ""
+
+
+@dataclass(slots=True)
+class _Node:
+    """A block element of Markdown, its lines and what is in it."""
+
+    kind: str
+    lines: tuple[int, int]
+    level: int = 0
+    text: str = ""
+    nodes: list[_Node] = field(default_factory=list)
+
+
+_KINDS = {
+    "fence": "code",
+    "code_block": "code",
+    "table_open": "table",
+    "heading_open": "heading",
+    "bullet_list_open": "list",
+    "ordered_list_open": "list",
+    "list_item_open": "item",
+    "blockquote_open": "quote",
+}
+_CONTAINERS = frozenset({"list", "item", "quote"})
+_WORD = re.compile(r"\w")
+_MARKER = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+")
+_PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
+
+
+def _plain_blocks(text: str) -> list[_Block]:
+    edges = [0, *(found.end() for found in _PARAGRAPH_BREAK.finditer(text)), len(text)]
+    return [_Block("text", a, a, b) for a, b in pairwise(edges)]
+
+
+def _markdown_blocks(text: str) -> list[_Block]:
+    # The parser reads a carriage return as a line end of its own, which would shift lines.
+    nodes = _nodes(BLOCKS.parse(text.replace("\r", " ")))
+    lines = [0, *(found.end() for found in re.finditer("\n", text)), len(text)]
+    blocks: list[_Block] = []
+    path: _Path = ()
+    for node, start, end in _tiles(text, lines, nodes, 0, len(text)):
+        if node.kind == "heading":
+            outer = tuple(heading for heading in path if heading.level < node.level)
+            path = (*outer, _Heading(start, node.level, heading_text(node.text)))
+        blocks.append(_block(text, lines, node, start, end, path))
+    return blocks
+
+
+def _nodes(tokens: Sequence[Token]) -> list[_Node]:
+    stack: list[list[_Node]] = [[]]
+    for token in tokens:
+        if token.type == "inline" and stack[-2]:
+            stack[-2][-1].text = token.content
+        elif token.nesting < 0:
+            stack.pop()
+        else:
+            node = _Node(
+                _KINDS.get(token.type, "text"),
+                _lines(token),
+                int(token.tag[1:] or 0) if token.type == "heading_open" else 0,
+            )
+            stack[-1].append(node)
+            if token.nesting > 0:
+                stack.append(node.nodes)
+    return stack[0]
+
+
+def _lines(token: Token) -> tuple[int, int]:
+    return (token.map[0], token.map[1]) if token.map else (0, 0)
+
+
+def _tiles(
+    text: str, lines: list[int], nodes: list[_Node], start: int, end: int
+) -> Iterator[tuple[_Node, int, int]]:
+    """Yields the nodes with spans that tile [start, end).
+
+    Words between two nodes (link definitions, what is nested too deep for the parser) are a node
+    of their own; what has no words, such as the mark of an empty quoted line, goes to its neighbour.
+    """
+    for number, node in enumerate(nodes):
+        until = lines[nodes[number + 1].lines[0]] if number + 1 < len(nodes) else end
+        first, last = lines[node.lines[0]], min(lines[node.lines[1]], until)
+        if _WORD.search(text, start, first):
+            yield _Node("text", node.lines), start, first
+            start = first
+        if not _WORD.search(text, last, until):
+            last = until
+        yield node, start, last
+        start = last
+    if start < end:
+        yield _Node("text", (0, 0)), start, end
+
+
+def _block(text: str, lines: list[int], node: _Node, start: int, end: int, path: _Path) -> _Block:
+    if node.kind not in _CONTAINERS:
+        return _Block(node.kind, start, start, end, path)
+    tiles = list(_tiles(text, lines, node.nodes, start, end))
+    term = _term(text, tiles) if node.kind == "item" else ""
+    inner = (*path, _Heading(start, 9, term)) if term else path
+    parts = tuple(_block(text, lines, part, a, b, inner) for part, a, b in tiles)
+    return _Block(node.kind, start, start, end, path, parts)
+
+
+def _term(text: str, tiles: list[tuple[_Node, int, int]]) -> str:
+    """Returns what the list item explains: a label on its first line, with a text below it."""
+    if len(tiles) < 2 or tiles[0][0].kind != "text":
+        return ""
+    label = _MARKER.sub("", text[tiles[0][1] : tiles[0][2]], count=1).strip()
+    return heading_text(label) if _is_label(label) else ""
+
+
+def _is_label(text: str) -> bool:
+    return len(text) <= 120 and text[-1:] not in ".!?…;,。！？"
+
+
+# Segmentation ----------------------------------------------------------------------------------
+
+# What a break before a unit costs, in units of the squared emptiness of a chunk (0 full, 1 empty).
+_COSTS = {"list": 0.1, "quote": 0.2, "item": 0.2, "table": 0.2, "code": 0.3, "text": 0.3}
+_BLOCK_COST = 0.05
+_LINE_COST = 0.5
+_WORD_COST = 0.8
+_LEAD_IN_COST = 1.0
+# What each section after the first in a chunk costs: two full halves stay apart, small ones join.
+_SECTION_COST = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A span that is not broken further."""
+
+    start: int
+    end: int
+    path: _Path
+    cost: float
+    header: str
+
+    @property
+    def depth(self) -> int:
+        """How many headings lie before the unit, so that its chunk must name them."""
+        return sum(heading.offset < self.start for heading in self.path)
+
+
+class _Contexts:
+    """The contexts of one document and their tokens."""
+
+    def __init__(self, title: str, count_tokens: Callable[[str], int], max_tokens: int) -> None:
+        self._title = " ".join(title.split())
+        self._count = count_tokens
+        self._most = max_tokens // 3
+        self._counts: dict[str, int] = {"": 0}
+        self._texts: dict[tuple[_Path, str], str] = {}
+
+    def count(self, text: str) -> int:
+        if text not in self._counts:
+            self._counts[text] = self._count(text)
+        return self._counts[text]
+
+    def text(self, path: _Path, header: str) -> str:
+        """Returns the title and heading path, below them the header row; at most a third of the window."""
+        key = (path, header)
+        if key not in self._texts:
+            self._texts[key] = self._compose(path, header)
+        return self._texts[key]
+
+    def _compose(self, path: _Path, header: str) -> str:
+        same = self._title.casefold()
+        names = [h.text for h in path if h.text and h.text.casefold() != same]
+        names = [self._title, *names] if self._title else names
+        line = " > ".join(names)
+        if not header:
+            return self._shorten(names, self._most)
+        if self.count(f"{line}\n{header}") > self._most:
+            line = self._shorten(names, self._most // 2)
+        return self._cut(f"{line}\n{header}".strip(), self._most)
+
+    def _shorten(self, names: list[str], most: int) -> str:
+        """Returns the path within `most` tokens: the start of the title and the last heading stay."""
+        while len(names) > 2 and self.count(" > ".join(names)) > most:
+            names = [names[0], *names[2:]]
+        if len(names) == 2 and self.count(" > ".join(names)) > most:
+            last = self._cut(names[1], most * 2 // 3)
+            names = [self._cut(names[0], most - self.count(f" > {last}")), last]
+        return self._cut(" > ".join(filter(None, names)), most)
+
+    def _cut(self, text: str, most: int) -> str:
+        """Returns the longest start of the text within `most` tokens, of whole words if possible."""
+        if self.count(text) <= most:
+            return text
+        length = bisect_left(range(len(text)), most + 1, key=lambda n: self._count(text[:n])) - 1
+        start = text[: max(length, 0)]
+        start = (start.rsplit(None, 1)[0] if " " in start else start).rstrip()
+        return start if self._count(start) <= most else self._cut(start[:-1], most)
+
+
+class _Packer:
+    """One text on its way to chunks of at most `limit` tokens, contexts included."""
+
+    def __init__(
+        self, text: str, token_starts: TokenStarts, contexts: _Contexts, limit: int, overlap: int
+    ) -> None:
+        self._text = text
+        self._token_starts = token_starts
+        self._contexts = contexts
+        self._limit = limit
+        self._overlap = overlap
+
+    def chunks(self, blocks: Sequence[_Block]) -> list[ChunkSpan]:
+        units = [unit for block in self._attached(blocks) for unit in self._units(block)]
+        chunks: list[ChunkSpan] = []
+        for first, after in self._segments(units):
+            previous = chunks[-1].start_char if chunks else 0
+            chunks.append(self._chunk(units[first:after], previous))
+        return chunks
+
+    def _tokens(self, start: int, end: int) -> int:
+        return bisect_left(self._token_starts, end) - bisect_left(self._token_starts, start)
+
+    def _room(self, path: _Path, header: str) -> int:
+        context = self._contexts.count(self._contexts.text(path, header))
+        return max(1, self._limit - self._overlap - context)
+
+    # Units: what fits stays whole, what does not is split into its parts
+
+    def _attached(self, blocks: Sequence[_Block]) -> Iterator[_Block]:
+        """Yields the blocks, headings joined to what follows them."""
+        pending: _Block | None = None
+        before: _Block | None = None
+        for block in blocks:
+            if (
+                pending
+                and self._tokens(pending.start, pending.end) > self._limit // 3
+                and (block.kind == "heading")
+            ):
+                yield pending
+                pending = None
+            if pending:
+                block = replace(block, start=pending.start, cost=pending.cost)
+            elif before:
+                block = replace(block, cost=self._cost_between(before, block))
+            pending = block if block.kind == "heading" else None
+            if not pending:
+                yield block
+            before = block
+        if pending:
+            yield pending
+
+    def _cost_between(self, before: _Block, block: _Block) -> float:
+        if block.kind == "heading":
+            return 0.0
+        if before.kind == "text" and self._leads_in(before, block):
+            return _LEAD_IN_COST
+        return _BLOCK_COST
+
+    def _leads_in(self, before: _Block, block: _Block) -> bool:
+        text = self._text[before.body : before.end].strip()
+        return _is_label(text) or (text[-1:] in ":：" and block.kind != "text")
+
+    def _units(self, block: _Block) -> Iterator[_Unit]:
+        start, end = _trim(self._text, block.start, block.end)
+        if start == end:
+            return
+        room = self._room(block.path, block.header)
+        if self._tokens(start, end) <= room:
+            yield _Unit(start, end, block.path, block.cost, block.header)
+            return
+        parts = self._parts(block)
+        if len(parts) < 2:
+            yield from self._cut(block, room)
+            return
+        for part in parts:
+            yield from self._units(part)
+
+    def _parts(self, block: _Block) -> list[_Block]:
+        """Returns the block's parts; the first of them begins where the block does."""
+        if block.kind in _CONTAINERS:
+            cost = _COSTS[block.kind]
+            parts = [replace(p, cost=max(cost, p.cost)) for p in self._attached(block.parts)]
+            return self._first_from(block, parts)
+        if block.kind == "table":
+            return self._rows(block)
+        if block.kind == "code":
+            return self._paragraphs_of_code(block)
+        if block.kind == "lines":
+            return self._tile(block, "line", self._line_starts(block.body, block.end), _LINE_COST)
+        if block.kind in ("text", "heading"):
+            sentences = sentence_spans(self._text[block.body : block.end])
+            starts = [block.body + start for start, _ in sentences]
+            return self._tile(block, "line", starts, _COSTS["text"])
+        return []
+
+    def _first_from(self, block: _Block, parts: list[_Block]) -> list[_Block]:
+        if not parts:
+            return parts
+        first = replace(parts[0], start=block.start, cost=block.cost, header=block.header)
+        return [first, *parts[1:]]
+
+    def _tile(self, block: _Block, kind: str, starts: list[int], cost: float) -> list[_Block]:
+        edges = [*starts, block.end]
+        parts = [
+            _Block(kind, a, a, b, block.path, cost=cost, header=block.header)
+            for a, b in pairwise(edges)
+        ]
+        return self._first_from(block, parts)
+
+    def _line_starts(self, start: int, end: int) -> list[int]:
+        newlines = re.compile(r"\n(?=[^\n])").finditer(self._text, start, end)
+        return [start, *(found.end() for found in newlines)]
+
+    def _rows(self, block: _Block) -> list[_Block]:
+        # The header row and the line below it stay with the first row.
+        header, _, *rows = [*self._line_starts(block.body, block.end), block.end]
+        if len(rows) < 2:
+            return []
+        titles = self._text[header : self._text.index("\n", header)].strip()
+        parts = self._tile(block, "line", rows[:-1], _COSTS["table"])
+        return [parts[0], *(replace(part, header=titles) for part in parts[1:])]
+
+    def _paragraphs_of_code(self, block: _Block) -> list[_Block]:
+        breaks = _PARAGRAPH_BREAK.finditer(self._text, block.body, block.end)
+        starts = [block.body, *(found.end() for found in breaks)]
+        return self._tile(
+            block, "lines", _without_lone_fences(self._text, starts, block.end), _COSTS["code"]
+        )
+
+    def _cut(self, block: _Block, room: int) -> Iterator[_Unit]:
+        """Yields pieces of even size, cut at whitespace where there is any, never in a token."""
+        start, end = _trim(self._text, block.start, block.end)
+        cost = block.cost
+        while (tokens := self._tokens(start, end)) > room:
+            pieces = -(-tokens // room)
+            at = self._cut_at(max(start, block.body), start, -(-tokens // pieces))
+            yield _Unit(start, _trim(self._text, start, at)[1], block.path, cost, block.header)
+            start, cost = _trim(self._text, at, end)[0], _WORD_COST
+        yield _Unit(start, end, block.path, cost, block.header)
+
+    def _cut_at(self, body: int, start: int, tokens: int) -> int:
+        first = bisect_left(self._token_starts, start)
+        target = self._token_starts[first + tokens]
+        lowest = max(body, self._token_starts[first + tokens // 2])
+        for at in range(target, lowest, -1):
+            if self._text[at - 1].isspace():
+                return at
+        return target
+
+    # Chunks: the cheapest segmentation of the units
+
+    def _segments(self, units: list[_Unit]) -> list[tuple[int, int]]:
+        """Returns the (first, after) unit numbers of each chunk."""
+        costs = [0.0, *([float("inf")] * len(units))]
+        firsts = [0] * (len(units) + 1)
+        for first in range(len(units)):
+            for after, cost in self._candidates(units, first):
+                total = costs[first] + units[first].cost + cost
+                if total < costs[after]:
+                    costs[after], firsts[after] = total, first
+        segments = []
+        after = len(units)
+        while after > 0:
+            segments.append((firsts[after], after))
+            after = firsts[after]
+        return segments[::-1]
+
+    def _candidates(self, units: list[_Unit], first: int) -> Iterator[tuple[int, float]]:
+        """Yields where a chunk from this unit on may end, with its cost.
+
+        It may go on in another section only if no heading that governs its start is lost: then that
+        heading is either in its context or in its content.
+        """
+        unit = units[first]
+        path, shared, depth = unit.path, len(unit.path), unit.depth
+        room, sections = self._room(path, unit.header), 0.0
+        for number in range(first, len(units)):
+            other = units[number]
+            if other.path is not path:
+                path = other.path
+                shared = _shared(unit.path[:shared], path)
+                if shared < depth:
+                    return
+                room = self._room(unit.path[:shared], unit.header)
+                sections += _SECTION_COST
+            tokens = self._tokens(unit.start, other.end)
+            if tokens > room and number > first:
+                if tokens > self._limit:
+                    return
+                continue
+            yield number + 1, (1 - tokens / room) ** 2 + sections
+
+    def _chunk(self, units: list[_Unit], previous: int) -> ChunkSpan:
+        first = units[0]
+        shared = min(_shared(first.path, unit.path) for unit in units)
+        context = self._contexts.text(first.path[:shared], first.header)
+        start, end = first.start, units[-1].end
+        if self._overlap and first.depth == len(first.path) and start > previous:
+            most = min(
+                self._overlap,
+                self._limit - self._contexts.count(context) - self._tokens(start, end),
+            )
+            floor = max([previous, *(heading.offset for heading in first.path)])
+            start = self._earlier(start, floor, most)
+        return ChunkSpan(start, end, context, self._tokens(start, end))
+
+    def _earlier(self, start: int, floor: int, most: int) -> int:
+        """Returns the start of the earliest sentence after `floor` that is at most `most` tokens before."""
+        spans = sentence_spans(self._text[floor:start])
+        starts = (floor + a for a, _ in spans[1:])
+        return next((at for at in starts if self._tokens(at, start) <= most), start)
+
+
+def _shared(path: _Path, other: _Path) -> int:
+    if path is other:
+        return len(path)
+    pairs = zip(path, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a is not b), min(len(path), len(other)))
+
+
+def _without_lone_fences(text: str, starts: list[int], end: int) -> list[int]:
+    """Returns the starts without those at which only a fence follows, or precedes, a blank line."""
+    edges = [*starts, end]
+    kept = [a for a, b in pairwise(edges) if not _is_fence(text[a:b])]
+    return (
+        [
+            starts[0],
+            *(
+                a
+                for a in kept
+                if a != starts[0] and not (a == starts[1] and _is_fence(text[starts[0] : a]))
+            ),
+        ]
+        if len(starts) > 1
+        else starts
+    )
+
+
+def _is_fence(text: str) -> bool:
+    return bool(_FENCE.match(text)) and "\n" not in text.strip()

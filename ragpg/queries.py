@@ -1,0 +1,136 @@
+"""Every statement Python sends, by name. What ranks, filters or changes two rows is a function."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+SERVER: LiteralString = """
+select
+    current_setting('server_version') as postgres,
+    (select extversion from pg_extension where extname = 'vector') as pgvector,
+    current_database() as database
+"""
+
+COLLECTIONS: LiteralString = """
+select
+    collection, description, documents, pending_documents, chunks, characters, last_changed_at,
+    last_indexed_at, embedding_model, active_index_id, chunk_tokens, language
+from ragpg.collection_status
+order by collection
+"""
+
+DOCUMENTS: LiteralString = """
+select
+    source, title, media_type, metadata, version, characters, chunks, indexed, created_at,
+    updated_at, indexed_at, document_id
+from ragpg.document_status
+where collection = %(collection)s
+order by source
+"""
+
+INDEXED_HASHES: LiteralString = """
+select source, source_hash
+from ragpg.document_status
+where collection = %(collection)s and indexed and source_hash is not null
+"""
+
+UNREFRESHED: LiteralString = """
+select health.index_id
+from ragpg.index_health as health
+where health.collection = %(collection)s and health.active
+    and (health.state = 'building' or health.refreshed_at is null
+        or health.chunks is distinct from health.counted_chunks)
+"""
+
+ENSURE_EMBEDDING_MODEL: LiteralString = """
+select ragpg.ensure_embedding_model(
+    provider => %(provider)s, name => %(name)s, max_tokens => %(max_tokens)s, probe => %(probe)s
+)
+"""
+
+ENSURE_SEARCH_INDEX: LiteralString = """
+select ragpg.ensure_search_index(
+    collection => %(collection)s, embedding_model_id => %(embedding_model_id)s,
+    chunk_tokens => %(chunk_tokens)s, overlap_tokens => %(overlap_tokens)s,
+    language => %(language)s
+)
+"""
+
+ACTIVE_INDEX: LiteralString = """
+select
+    recipe.id, recipe.chunk_tokens, recipe.overlap_tokens, recipe.min_similarity,
+    model.provider, model.name, model.dimensions, model.probe
+from ragpg.collections as one
+join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+where one.id = ragpg.collection_id(%(collection)s)
+"""
+
+KNOWN_EMBEDDINGS: LiteralString = """
+select distinct on (content_hash) content_hash, embedding
+from ragpg.chunks
+where index_id = %(index_id)s and content_hash = any(%(hashes)s)
+"""
+
+PUT_DOCUMENT: LiteralString = """
+select
+    stored.document_id, stored.version, stored.outcome,
+    stored.version is not distinct from state.document_version as indexed
+from ragpg.put_document(
+    collection => %(collection)s, source => %(source)s, content => %(content)s,
+    title => %(title)s, media_type => %(media_type)s, metadata => %(metadata)s,
+    source_hash => %(source_hash)s
+) as stored
+left join ragpg.index_documents as state
+    on state.document_id = stored.document_id and state.index_id = %(index_id)s
+"""
+
+REPLACE_CHUNKS: LiteralString = """
+select ragpg.replace_chunks(
+    index_id => %(index_id)s, document_id => %(document_id)s,
+    document_version => %(document_version)s, starts => %(starts)s::integer[],
+    ends => %(ends)s::integer[], contexts => %(contexts)s::text[],
+    token_counts => %(token_counts)s::integer[], embeddings => %(embeddings)s::halfvec[]
+)
+"""
+
+REFRESH_SEARCH_INDEX: LiteralString = """
+select ragpg.refresh_search_index(%(index_id)s)
+"""
+
+DELETE_DOCUMENT: LiteralString = """
+select ragpg.delete_document(collection => %(collection)s, source => %(source)s)
+"""
+
+DROP_COLLECTION: LiteralString = """
+select ragpg.drop_collection(%(collection)s)
+"""
+
+SEARCH: LiteralString = """
+select
+    place, chunk_id, document_id, document_version, source, title, content, context, score,
+    similarity, bm25, start_char, end_char, page, metadata
+from ragpg.search(
+    query => %(query)s, k => %(k)s, collection => %(collection)s,
+    filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
+    mode => %(mode)s
+)
+order by place
+"""
+
+HIGHLIGHT: LiteralString = """
+select ragpg.highlight(content, %(query)s, 'english', %(start_mark)s, %(end_mark)s)
+from unnest(%(contents)s::text[]) with ordinality as given (content, place)
+order by place
+"""
+
+SAVE_ANSWER: LiteralString = """
+select ragpg.save_answer(
+    collection => %(collection)s, question => %(question)s, content => %(content)s,
+    model => %(model)s, abstained => %(abstained)s, grounded => %(grounded)s,
+    stop_reason => %(stop_reason)s, input_tokens => %(input_tokens)s,
+    output_tokens => %(output_tokens)s, cache_read_tokens => %(cache_read_tokens)s,
+    cache_creation_tokens => %(cache_creation_tokens)s, latency_ms => %(latency_ms)s,
+    citations => %(citations)s
+)
+"""

@@ -1,0 +1,131 @@
+"""Arguments to one SQL call, its rows to hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pgvector import HalfVector
+from psycopg.rows import class_row
+
+from ragpg import queries
+from ragpg.database import Database
+from ragpg.embedding import PROBE_TEXT, Embedder
+from ragpg.errors import ModelMismatch
+
+Mode = Literal["hybrid", "vector", "keyword"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One row of `ragpg.search`.
+
+    `content` is exactly the characters `[start_char, end_char)` (Unicode code points) of version
+    `document_version` of the document `source`. `score` is what ordered the hits; `similarity` is
+    the cosine to the question, `bm25` the score of its words (None where that leg did not run).
+    """
+
+    place: int
+    chunk_id: int
+    document_id: int
+    document_version: int
+    source: str
+    title: str
+    content: str
+    context: str
+    score: float
+    similarity: float | None
+    bm25: float | None
+    start_char: int
+    end_char: int
+    page: int | None
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveIndex:
+    """The recipe that answers for a collection."""
+
+    id: int
+    chunk_tokens: int
+    overlap_tokens: int
+    min_similarity: float
+    provider: str
+    name: str
+    dimensions: int
+    probe: HalfVector
+
+
+def active_index(database: Database, collection: str) -> ActiveIndex | None:
+    """Returns the collection's active search index, None while nothing is indexed."""
+    with database.connection() as connection, connection.cursor(
+        row_factory=class_row(ActiveIndex)
+    ) as cursor:
+        return cursor.execute(queries.ACTIVE_INDEX, {"collection": collection}).fetchone()
+
+
+def check_model(index: ActiveIndex, embedder: Embedder) -> None:
+    """Raises ModelMismatch unless the embedder is the model the index was built with.
+
+    Names are compared, and then what the model makes of the probe text: another model behind the
+    same name would not fail, it would return noise.
+    """
+    if (index.provider, index.name) != (embedder.provider, embedder.name):
+        raise ModelMismatch(
+            f'the collection was embedded with "{index.name}", the query would be with '
+            f'"{embedder.name}": set RAGPG_EMBEDDING_MODEL={index.name}'
+        )
+    probe = embedder.embed_query(PROBE_TEXT)
+    stored = index.probe.to_numpy().astype("float32")
+    cosine = float(probe @ stored) if len(probe) == len(stored) else 0.0
+    if cosine < 0.99:
+        raise ModelMismatch(
+            f'the model "{embedder.name}" gives another embedding here than when the collection '
+            f"was built (cosine {cosine:.4f} of the probe text)"
+        )
+
+
+def search(
+    database: Database,
+    collection: str | None,
+    query: str,
+    *,
+    k: int,
+    filter: str | None,
+    mode: Mode,
+    query_embedding: Any,
+) -> list[Hit]:
+    """Returns the hits of `ragpg.search`, best first."""
+    parameters = {
+        "query": clean_query(query),
+        "k": k,
+        "collection": collection,
+        "filter": filter,
+        "query_embedding": None if query_embedding is None else HalfVector(query_embedding),
+        "mode": mode,
+    }
+    with database.connection() as connection, connection.cursor(
+        row_factory=class_row(Hit)
+    ) as cursor:
+        return cursor.execute(queries.SEARCH, parameters).fetchall()
+
+
+def highlight(
+    database: Database, hits: Sequence[Hit], query: str, marks: tuple[str, str]
+) -> list[str]:
+    """Returns each hit's content with the words of the query between the marks."""
+    parameters = {
+        "query": clean_query(query),
+        "contents": [hit.content for hit in hits],
+        "start_mark": marks[0],
+        "end_mark": marks[1],
+    }
+    with database.connection() as connection:
+        rows = connection.execute(queries.HIGHLIGHT, parameters).fetchall()
+    return [text for (text,) in rows]
+
+
+def clean_query(query: str) -> str:
+    """Returns the query as Postgres can take it: no NUL, no lone surrogates."""
+    return query.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,42 @@
+-- Which recipe answers from now on? One update, and the collection's view follows.
+create or replace function ragpg.activate_search_index(index_id bigint) returns void
+language plpgsql volatile
+-- Security definer: the view of the collection is replaced, which takes its owner.
+security definer
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    collection_name text;
+    dimensions integer;
+begin
+    select one.name, model.dimensions into strict collection_name, dimensions
+    from ragpg.search_indexes as recipe
+    join ragpg.collections as one on one.id = recipe.collection_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where recipe.id = index_id;
+    update ragpg.collections as one
+    set active_index_id = index_id
+    where one.name = collection_name;
+    execute format('drop view if exists ragpg.%I', 'chunks_of_' || collection_name);
+    execute format(
+        'create view ragpg.%I with (security_invoker = true) as'
+        ' select chunk.id, document.source, document.title, chunk.document_id,'
+        ' chunk.document_version, chunk.ordinal, chunk.start_char, chunk.end_char, chunk.page,'
+        ' chunk.context, chunk.content, chunk.lexemes, document.metadata,'
+        ' chunk.embedding::halfvec(%s) as embedding'
+        ' from ragpg.chunks as chunk'
+        ' join ragpg.documents as document on document.id = chunk.document_id'
+        ' where chunk.index_id = %s',
+        'chunks_of_' || collection_name, dimensions, index_id
+    );
+    execute format(
+        'comment on view ragpg.%I is %L',
+        'chunks_of_' || collection_name,
+        'The chunks that answer searches in ' || collection_name
+        || '; order by embedding <=> $1 uses the vector index.'
+    );
+end
+$$;
+revoke execute on function ragpg.activate_search_index(bigint) from public;
+comment on function ragpg.activate_search_index(bigint) is
+'Makes a search index the one that answers for its collection, and the view chunks_of_<collection> show its chunks.';

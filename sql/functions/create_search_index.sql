@@ -1,0 +1,50 @@
+-- A new recipe for a collection: its row, its partition of chunks, its view.
+create or replace function ragpg.create_search_index(
+    collection text,
+    embedding_model_id bigint,
+    chunk_tokens integer,
+    overlap_tokens integer default 0,
+    language text default 'english'
+) returns bigint
+language plpgsql volatile
+-- Security definer: a partition is the one piece of DDL of daily work, and a role that may
+-- write documents should not need to own the tables. Execute is revoked from public.
+security definer
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(collection);
+    new_id bigint;
+    dimensions integer;
+begin
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = embedding_model_id;
+    insert into ragpg.search_indexes (
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language
+    )
+    values (parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language)
+    returning id into new_id;
+    -- Made apart and attached: that locks the parent less than "partition of" does.
+    execute format(
+        'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
+        ' including generated including storage, constraint chunks_embedding_has_%s_dimensions'
+        ' check (vector_dims(embedding) = %s))',
+        'chunks_' || new_id, dimensions, dimensions
+    );
+    execute format(
+        'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
+        'chunks_' || new_id, new_id
+    );
+    execute format(
+        'comment on table ragpg.%I is %L',
+        'chunks_' || new_id,
+        format('Chunks of search index %s, collection %s.', new_id, collection)
+    );
+    return new_id;
+end
+$$;
+revoke execute on function ragpg.create_search_index(text, bigint, integer, integer, text)
+from public;
+comment on function ragpg.create_search_index(text, bigint, integer, integer, text) is
+'Returns the id of a new, empty search index of a collection. It answers searches once activate_search_index names it.';

@@ -1,0 +1,81 @@
+-- The chunks of a document version, all at once.
+create or replace function ragpg.replace_chunks(
+    index_id bigint,
+    document_id bigint,
+    document_version integer,
+    starts integer[],
+    ends integer[],
+    contexts text[],
+    token_counts integer[],
+    embeddings halfvec[],
+    pages integer[] default null
+) returns integer
+language plpgsql volatile
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    body text;
+    recipe_language text;
+    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
+    -- the start of the text, which over a long document is quadratic.
+    block constant integer := 65536;
+    longest integer;
+begin
+    select document.content into body
+    from ragpg.documents as document
+    where document.id = replace_chunks.document_id
+        and document.version = replace_chunks.document_version
+    for key share;
+    if not found then
+        raise exception 'document % is not at version % any more',
+            replace_chunks.document_id, replace_chunks.document_version
+            using errcode = 'RG007', hint = 'read the document again and repeat';
+    end if;
+    select recipe.language into strict recipe_language
+    from ragpg.search_indexes as recipe
+    where recipe.id = replace_chunks.index_id;
+    select coalesce(max(e.value - s.value), 0) into longest
+    from unnest(starts) with ordinality as s (value, place)
+    join unnest(ends) with ordinality as e (value, place) using (place);
+
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = replace_chunks.index_id
+        and chunk.document_id = replace_chunks.document_id;
+    insert into ragpg.chunks (
+        index_id, document_id, document_version, ordinal, start_char, end_char, page,
+        token_count, lexeme_count, language, context, content, lexemes, embedding
+    )
+    with blocks as materialized (
+        select number, substr(body, number * block + 1, block + longest) as content
+        from (select distinct start / block as number from unnest(starts) as start) as used
+    )
+    select
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        piece.place - 1, piece.start_char, piece.end_char, piece.page, piece.token_count, 0,
+        recipe_language, piece.context,
+        substr(
+            blocks.content,
+            piece.start_char - blocks.number * block + 1,
+            piece.end_char - piece.start_char
+        ),
+        '', piece.embedding
+    from unnest(starts, ends, contexts, token_counts, embeddings, pages) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, page, place)
+    join blocks on blocks.number = piece.start_char / block;
+    insert into ragpg.index_documents as state (
+        index_id, document_id, document_version, chunk_count, indexed_at
+    )
+    values (
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        cardinality(starts), clock_timestamp()
+    )
+    on conflict on constraint index_documents_pkey do update
+    set document_version = excluded.document_version,
+        chunk_count = excluded.chunk_count,
+        indexed_at = excluded.indexed_at;
+    return cardinality(starts);
+end
+$$;
+comment on function ragpg.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
+'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here; returns how many. Raises RG007 when the document has another version by now.';

@@ -1,0 +1,64 @@
+-- Which chunks are nearest in meaning?
+create or replace function ragpg.vector_candidates(
+    index_id bigint,
+    query_embedding halfvec,
+    wanted integer,
+    document_ids bigint[] default null,
+    matching_chunks bigint default null
+) returns table (chunk_id bigint, similarity double precision)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = strict_order
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    template constant text :=
+        'select array_agg(near.id order by near.distance, near.id),'
+        ' array_agg(near.distance order by near.distance, near.id)'
+        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
+        '  from ragpg.chunks as chunk'
+        '  where chunk.index_id = %2$s%3$s'
+        '  order by chunk.%1$s <=> $1 limit %4$s) as near';
+    only_documents text := case
+        when document_ids is not null then ' and chunk.document_id = any($2)'
+        else ''
+    end;
+    ids bigint[];
+    distances double precision[];
+    -- Up to this many matching chunks an exact scan is as quick as the index and misses nothing:
+    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
+    exact_limit constant integer := 20000;
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = vector_candidates.index_id;
+    if matching_chunks is null or matching_chunks > exact_limit then
+        perform set_config(
+            'hnsw.ef_search', least(greatest(recipe.ef_search, wanted), 1000)::text, true
+        );
+        -- The index's own expression, one table, ascending: anything else loses the index.
+        execute format(
+            template,
+            format('embedding::halfvec(%s)', vector_dims(query_embedding)),
+            recipe.id, only_documents, wanted
+        )
+        into ids, distances
+        using query_embedding, document_ids;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+        -- Few match, or the scan stopped short of them: without the cast it is not the index's
+        -- expression, so every matching chunk is looked at.
+        execute format(template, 'embedding', recipe.id, only_documents, wanted)
+        into ids, distances
+        using query_embedding, document_ids;
+    end if;
+    return query
+    select found.id, 1 - found.distance
+    from unnest(ids, distances) as found (id, distance);
+end
+$$;
+comment on function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.';

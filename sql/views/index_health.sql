@@ -1,0 +1,50 @@
+-- How large is each search index, and are its statistics fresh?
+create or replace view ragpg.index_health with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    recipe.state,
+    model.name as embedding_model,
+    recipe.chunk_tokens,
+    held.chunks,
+    held.documents,
+    statistics.chunk_count as counted_chunks,
+    statistics.refreshed_at,
+    pg_table_size(partition.relation) as table_bytes,
+    pg_indexes_size(partition.relation) as index_bytes,
+    coalesce(
+        (
+            select bool_and(part.indisvalid)
+            from pg_index as part
+            where part.indrelid = partition.relation
+        ),
+        false
+    ) as indexes_valid
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+left join ragpg.index_statistics as statistics on statistics.index_id = recipe.id
+cross join lateral (
+    select coalesce(sum(state.chunk_count), 0) as chunks, count(*) as documents
+    from ragpg.index_documents as state
+    where state.index_id = recipe.id
+) as held
+cross join lateral (
+    select to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation
+) as partition;
+comment on view ragpg.index_health is
+'A row per search index: its size, and whether its counts for ranking are those of now.';
+comment on column ragpg.index_health.collection is 'Name of the collection.';
+comment on column ragpg.index_health.index_id is 'The search index.';
+comment on column ragpg.index_health.active is 'Whether it answers searches.';
+comment on column ragpg.index_health.state is 'building, ready or retired.';
+comment on column ragpg.index_health.embedding_model is 'The model of its embeddings.';
+comment on column ragpg.index_health.chunk_tokens is 'Most tokens of a chunk.';
+comment on column ragpg.index_health.chunks is 'Chunks now.';
+comment on column ragpg.index_health.documents is 'Documents now.';
+comment on column ragpg.index_health.counted_chunks is 'Chunks when words were last counted.';
+comment on column ragpg.index_health.refreshed_at is 'When words were last counted.';
+comment on column ragpg.index_health.table_bytes is 'Bytes of its chunks.';
+comment on column ragpg.index_health.index_bytes is 'Bytes of its indexes.';
+comment on column ragpg.index_health.indexes_valid is 'Whether all its indexes can be used.';

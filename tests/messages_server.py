@@ -1,0 +1,492 @@
+"""The far end of the network: a local server that speaks the Messages API.
+
+It checks a request as the API does, answers from the search results it is sent (the sentence that
+shares most words with the question, cited), as JSON or as a stream, and fails as told:
+
+    with MessagesServer() as server:
+        server.enqueue(failure(429, retry_after=0.01), cut_stream())
+        make_client(api_key="k", base_url=server.url)
+        server.requests[0].body
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Literal, Self
+
+Block = dict[str, Any]
+
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    529: "overloaded_error",
+}
+# Gone from the current models: each is refused, not ignored.
+SAMPLING = ("temperature", "top_p", "top_k")
+KNOWN = {
+    *("model", "max_tokens", "messages", "system", "stream", "metadata", "stop_sequences"),
+    *("thinking", "tools", "tool_choice", "service_tier", "output_config", "cache_control"),
+}
+
+
+# What a test can script --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server does with one request; without `content` it answers from what it is sent."""
+
+    content: tuple[Block, ...] | None = None
+    thinking: str | None = None
+    stop_reason: str = "end_turn"
+    status: int = 200
+    message: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    fault: Literal["", "cut", "cut in a character", "no message_stop", "error event"] = ""
+    body: bytes | None = None
+
+
+def answer(*content: Block, thinking: str | None = None, stop_reason: str = "end_turn") -> Reply:
+    """Returns an answer of these blocks; of the server's own choice when there are none."""
+    return Reply(content or None, thinking=thinking, stop_reason=stop_reason)
+
+
+def text_block(text: str, *spans: tuple[int, int, int]) -> Block:
+    """Returns text citing `(search_result_index, start_block_index, end_block_index)` each."""
+    if not spans:
+        return {"type": "text", "text": text}
+    return {"type": "text", "text": text, "citations": [_location(*span) for span in spans]}
+
+
+def refusal(begun: str = "") -> Reply:
+    """Returns a refusal, after the beginning of an answer if one is given."""
+    content = (text_block(begun),) if begun else ()
+    return Reply(content, stop_reason="refusal")
+
+
+def failure(status: int, message: str = "", *, retry_after: float | None = None) -> Reply:
+    """Returns an error with the API's own type for that status."""
+    headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
+    return Reply(status=status, message=message, headers=headers)
+
+
+def cut_stream() -> Reply:
+    """Returns an answer whose connection breaks half-way."""
+    return Reply(fault="cut")
+
+
+def cut_in_a_character() -> Reply:
+    """Returns an answer that ends within a UTF-8 character, as behind a proxy without framing."""
+    return Reply(fault="cut in a character")
+
+
+def ends_without_message_stop() -> Reply:
+    """Returns an answer whose stream ends in good order, but half-way."""
+    return Reply(fault="no message_stop")
+
+
+def error_event(status: int = 529, message: str = "") -> Reply:
+    """Returns an answer whose stream breaks off with an `error` event of that status's type."""
+    return Reply(fault="error event", status=status, message=message)
+
+
+def web_page() -> Reply:
+    """Returns what something else than the API answers."""
+    return Reply(body=b"<html>It works!</html>")
+
+
+# The server --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came, whether it was answered or not."""
+
+    path: str
+    headers: dict[str, str]
+    body: Any
+    status: int
+
+
+class MessagesServer:
+    """A server on 127.0.0.1 while the `with` lasts; `url` is what a client's base_url takes."""
+
+    def __init__(self, *, api_key: str | None = None) -> None:
+        self.api_key = api_key  # None: any key will do
+        self.requests: list[Request] = []
+        self.replies: deque[Reply] = deque()
+        self.cached: set[str] = set()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.owner = self
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def enqueue(self, *replies: Reply) -> None:
+        """Each next request gets the next of these; once they are used up, an answer."""
+        self.replies.extend(replies)
+
+    def forget(self) -> None:
+        """Nothing is queued, recorded or cached any more."""
+        for memory in (self.requests, self.replies, self.cached):
+            memory.clear()
+
+    def __enter__(self) -> Self:
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    owner: MessagesServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+    def do_POST(self) -> None:
+        self.close_connection = True
+        owner = self.server.owner
+        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body, reply = _checked(owner, self.path, headers, raw)
+        owner.requests.append(Request(self.path, headers, body, reply.status))
+        with suppress(ConnectionError):  # the client may have gone away
+            self._send(owner, body, reply)
+
+    def _send(self, owner: MessagesServer, body: Any, reply: Reply) -> None:
+        if reply.body is not None:
+            self._send_whole(200, reply.body, "text/html")
+        elif reply.status != 200 and not (reply.fault and body.get("stream")):
+            error = json.dumps(_error(reply)).encode()
+            self._send_whole(reply.status, error, "application/json", reply.headers)
+        elif body.get("stream"):
+            self._send_stream(_message(owner, body, reply), reply)
+        else:
+            message = json.dumps(_message(owner, body, reply)).encode()
+            self._send_whole(200, message, "application/json", cut=bool(reply.fault))
+
+    def _send_whole(
+        self,
+        status: int,
+        body: bytes,
+        kind: str,
+        headers: dict[str, str] | None = None,
+        cut: bool = False,
+    ) -> None:
+        self._start(status, kind, {"content-length": str(len(body)), **(headers or {})})
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+
+    def _send_stream(self, message: dict[str, Any], reply: Reply) -> None:
+        events = list(_events(message))
+        framed = reply.fault != "cut in a character"
+        self._start(200, "text/event-stream", {"transfer-encoding": "chunked"} if framed else {})
+        if reply.fault:
+            events = events[: _middle(events)]
+        if reply.fault == "error event":
+            events.append({**_error(reply), "type": "error"})
+        data = b"".join(map(_as_event, events))
+        if not framed:
+            self.wfile.write(_cut_in_a_character(data))
+            return
+        self._write_chunks(data)
+        if reply.fault == "cut":
+            self.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _write_chunks(self, data: bytes, size: int = 61) -> None:
+        """Writes chunks that split lines and characters, as a network does."""
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+
+    def _start(self, status: int, kind: str, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"content-type": kind, "request-id": "req_test", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("connection", "close")
+        self.end_headers()
+
+
+# Requests ----------------------------------------------------------------------------------------
+
+
+def _checked(
+    owner: MessagesServer, path: str, headers: dict[str, str], raw: bytes
+) -> tuple[Any, Reply]:
+    """Returns the body and what to reply: the error the request earns, else the next scripted."""
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return {}, failure(400, "The request body is not valid JSON")
+    for problem in (_routing_problem(owner, path, headers), _body_problem(body)):
+        if problem:
+            return body, failure(*problem)
+    return body, owner.replies.popleft() if owner.replies else Reply()
+
+
+def _routing_problem(
+    owner: MessagesServer, path: str, headers: dict[str, str]
+) -> tuple[int, str] | None:
+    if path.partition("?")[0] != "/v1/messages":
+        return 404, "Not found"
+    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    if not key:  # SDK 2 sends the key as a bearer token, its Foundry client as x-api-key
+        return 401, "x-api-key header is required"
+    if owner.api_key not in (None, key):
+        return 401, "invalid x-api-key"
+    if not headers.get("anthropic-version"):
+        return 400, "anthropic-version: header is required"
+    return None
+
+
+def _body_problem(body: Any) -> tuple[int, str] | None:
+    message = next(_invalid(body), None) if isinstance(body, dict) else "body: expected an object"
+    if message:
+        return 400, message
+    if not body["model"].startswith("claude"):
+        return 404, f"model: {body['model']}"
+    return None
+
+
+def _invalid(body: dict[str, Any]) -> Iterator[str]:
+    for name in SAMPLING:
+        if name in body:
+            yield f"`{name}` is not supported by this model"
+    yield from (f"{name}: Extra inputs are not permitted" for name in sorted(body.keys() - KNOWN))
+    if not isinstance(body.get("model"), str):
+        yield "model: Field required"
+    if not isinstance(body.get("max_tokens"), int) or body["max_tokens"] < 1:
+        yield "max_tokens: Field required"
+    if not body.get("messages"):
+        yield "messages: at least one message is required"
+    elif body["messages"][-1].get("role") != "user":
+        yield (
+            "This model does not support assistant message prefill."
+            " The conversation must end with a user message."
+        )
+    for place, block in enumerate(_blocks(body)):
+        yield from (f"messages.0.content.{place}.{problem}" for problem in _block_problems(block))
+    if isinstance(body.get("system"), list):
+        yield from (f"system.{problem}" for block in body["system"] for problem in _text(block))
+
+
+def _block_problems(block: Block) -> Iterator[str]:
+    if block.get("type") == "text":
+        yield from _text(block)
+    elif block.get("type") != "search_result":
+        yield f"type: Input tag '{block.get('type')}' found"
+    else:
+        yield from _search_result_problems(block)
+
+
+def _search_result_problems(block: Block) -> Iterator[str]:
+    for name in ("source", "title"):
+        if not isinstance(block.get(name), str) or not block[name].strip():
+            yield f"search_result.{name}: must be a non-empty string"
+    if not block.get("content"):
+        yield "search_result.content: at least one text block is required"
+    # Stricter than the API, which takes uncited search results when none of them is cited.
+    if block.get("citations") != {"enabled": True}:
+        yield "search_result.citations: must be enabled"
+    for part in block.get("content") or ():
+        yield from (f"search_result.content.{problem}" for problem in _text(part))
+
+
+def _text(block: Block) -> Iterator[str]:
+    if block.get("type") != "text" or not isinstance(block.get("text"), str):
+        yield "text: Field required"
+    elif not block["text"].strip():
+        yield "text: text content blocks must contain non-whitespace text"
+
+
+def _blocks(body: dict[str, Any]) -> list[Block]:
+    content = body["messages"][-1].get("content") if body.get("messages") else []
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+
+
+# Answers -----------------------------------------------------------------------------------------
+
+
+def _message(owner: MessagesServer, body: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    content = reply.content if reply.content is not None else _best_answer(body)
+    blocks = [_with_cited_text(block, body) for block in content]
+    if reply.thinking is not None:
+        thought = {"type": "thinking", "thinking": reply.thinking, "signature": "c2lnbmVk"}
+        blocks.insert(0, thought)
+    return {
+        "id": "msg_test",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": blocks,
+        "stop_reason": reply.stop_reason,
+        "stop_sequence": None,
+        "usage": _usage(owner, body, blocks),
+    }
+
+
+def _usage(owner: MessagesServer, body: dict[str, Any], blocks: list[Block]) -> dict[str, int]:
+    """Returns a token for each four characters; a marked system prompt is cached at once."""
+    system = json.dumps(body.get("system", ""))
+    cached, seen = len(system) // 4 * ("cache_control" in system), system in owner.cached
+    owner.cached.add(system)
+    return {
+        "input_tokens": len(json.dumps(body)) // 4 - cached,
+        "output_tokens": sum(len(block.get("text", "")) for block in blocks) // 4 + 1,
+        "cache_creation_input_tokens": 0 if seen else cached,
+        "cache_read_input_tokens": cached if seen else 0,
+    }
+
+
+def _best_answer(body: dict[str, Any]) -> tuple[Block, ...]:
+    """Returns the sentence that shares most words with the question; that it does not know else."""
+    blocks = _blocks(body)
+    wanted = _words(blocks[-1].get("text", ""))
+    places = [
+        (len(wanted & _words(part["text"])), -result, -place)
+        for result, block in enumerate(_search_results(body))
+        for place, part in enumerate(block["content"])
+    ]
+    shared, result, place = max(places, default=(0, 0, 0))
+    if not shared:
+        return (text_block(_sentence_of_not_knowing(body)),)
+    sentence = _search_results(body)[-result]["content"][-place]["text"]
+    return (text_block(sentence, (-result, -place, 1 - place)),)
+
+
+def _sentence_of_not_knowing(body: dict[str, Any]) -> str:
+    """Returns the one the system prompt quotes, as a model would that does as it is told."""
+    quoted = re.search(r'\\"([^"]+)\\"', json.dumps(body.get("system", "")))
+    return quoted[1] if quoted else "I do not know."
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in re.findall(r"\w+", text.casefold()) if len(word) > 3}
+
+
+def _search_results(body: dict[str, Any]) -> list[Block]:
+    return [block for block in _blocks(body) if block["type"] == "search_result"]
+
+
+def _location(result: int, start: int, end: int) -> Block:
+    return {
+        "type": "search_result_location",
+        "search_result_index": result,
+        "start_block_index": start,
+        "end_block_index": end,
+    }
+
+
+def _with_cited_text(block: Block, body: dict[str, Any]) -> Block:
+    """Returns the block with what the API adds to a citation: its text, source and title."""
+    cited = [_filled(citation, _search_results(body)) for citation in block.get("citations", ())]
+    return {**block, "citations": cited or None} if block["type"] == "text" else block
+
+
+def _filled(citation: Block, results: Sequence[Block]) -> Block:
+    index, known = citation.get("search_result_index", -1), range(len(results))
+    if citation["type"] != "search_result_location" or index not in known:
+        return {"cited_text": "", "source": "", "title": None, **citation}
+    parts = results[index]["content"][citation["start_block_index"] : citation["end_block_index"]]
+    text = "".join(part["text"] for part in parts)
+    source, title = results[index]["source"], results[index]["title"]
+    return {"cited_text": text, "source": source, "title": title, **citation}
+
+
+def _error(reply: Reply) -> dict[str, Any]:
+    kind = ERROR_TYPES[reply.status]
+    message = reply.message or kind.removesuffix("_error").replace("_", " ").capitalize()
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": message},
+        "request_id": "req_test",
+    }
+
+
+# Streams -----------------------------------------------------------------------------------------
+
+
+def _events(message: dict[str, Any]) -> Iterator[Block]:
+    usage = message["usage"]
+    begun = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    yield {"type": "message_start", "message": begun}
+    for index, block in enumerate(message["content"]):
+        yield from _block_events(index, block)
+    yield {
+        "type": "message_delta",
+        "delta": {"stop_reason": message["stop_reason"], "stop_sequence": None},
+        "usage": {"output_tokens": usage["output_tokens"]},
+    }
+    yield {"type": "message_stop"}
+
+
+def _block_events(index: int, block: Block) -> Iterator[Block]:
+    yield {"type": "content_block_start", "index": index, "content_block": _emptied(block)}
+    yield {"type": "ping"}
+    for delta in _deltas(block):
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}
+
+
+def _emptied(block: Block) -> Block:
+    if block["type"] == "thinking":
+        return {"type": "thinking", "thinking": "", "signature": ""}
+    return {"type": "text", "text": "", **({"citations": []} if block["citations"] else {})}
+
+
+def _deltas(block: Block) -> Iterator[Block]:
+    kind = block["type"]
+    for start in range(0, len(block[kind]), 9):
+        yield {"type": f"{kind}_delta", kind: block[kind][start : start + 9]}
+    if kind == "thinking":
+        yield {"type": "signature_delta", "signature": block["signature"]}
+    for citation in block.get("citations") or ():
+        yield {"type": "citations_delta", "citation": citation}
+
+
+def _as_event(event: Block) -> bytes:
+    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+
+
+def _middle(events: Sequence[Block]) -> int:
+    """Returns the place after half the text, at least one piece of it."""
+    places = [
+        place
+        for place, event in enumerate(events)
+        if event.get("delta", {}).get("type") == "text_delta"
+    ]
+    return places[len(places) // 2] + 1
+
+
+def _cut_in_a_character(data: bytes) -> bytes:
+    """Returns the beginning up to within the last character that takes several bytes."""
+    return data[: max(place for place, byte in enumerate(data) if byte >= 0xC0) + 1]
