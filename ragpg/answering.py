@@ -119,8 +119,9 @@ def answer_question(
 
     No model is asked without hits (the answer abstains) or without a client (the answer quotes
     the best passages). `max_tokens` bounds the model's thinking and its answer together.
-    With `on_text` the answer streams: the texts it receives join to `Answer.text`, unless the
-    model declines in mid-answer (`stop_reason` "refusal"), which takes back what was received.
+    With `on_text` the answer streams: the texts it receives join to `Answer.text`. Not so when a
+    model was asked and `generated` is False: it declined (`stop_reason` "refusal"), which takes
+    back what was received, or wrote nothing; only `Answer.text` is to be shown then.
     Raises AnswerError when the API fails, after the client's own retries, or a stream is cut.
     """
     started = time.monotonic()

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, pairwise
+from itertools import islice, pairwise
 
 from markdown_it.token import Token
 
@@ -60,9 +60,9 @@ def chunk_text(
         packer = _Packer(text, token_starts, contexts, limit, overlap_tokens)
         chunks = packer.chunks(blocks)
         excess = max((_excess(text, chunk, contexts, max_tokens) for chunk in chunks), default=0)
-        if excess <= 0 or limit <= max_tokens // 2:
+        if excess <= 0 or limit == 1:
             return chunks
-        limit -= excess
+        limit = max(1, limit - excess)
 
 
 _MARKDOWN = frozenset({"text/markdown", "text/html"})
@@ -75,28 +75,32 @@ def _excess(text: str, chunk: ChunkSpan, contexts: _Contexts, max_tokens: int) -
     A chunk tokenized alone may differ from its part of the text by a few tokens at its edges, so
     only what nearly fills the window, or is cut within a word, is counted again.
     """
-    room = max_tokens - contexts.count(chunk.context)
     start, end = chunk.start_char, chunk.end_char
-    cut = text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
-    if chunk.token_count + _EDGE_TOKENS <= room and not cut:
+    room = max_tokens - contexts.count(chunk.context)
+    is_cut = _is_within_word(text, start) or _is_within_word(text, end)
+    if chunk.token_count + _EDGE_TOKENS <= room and not is_cut:
         return 0
-    return max(chunk.token_count, contexts.count(text[start:end])) - room
+    return max(chunk.token_count, contexts.count_once(text[start:end])) - room
+
+
+def _is_within_word(text: str, at: int) -> bool:
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
 
 
 # Sentences -------------------------------------------------------------------------------------
 
-_CLOSERS = "\"'”’»›)\\]）】」』*_`"
-_SENTENCE_END = re.compile(rf"[.!?…؟۔।॥։።‽]+[{_CLOSERS}]*(?=\s)|[。！？｡]+[{_CLOSERS}]*")
-_ABBREVIATIONS = frozenset(
-    "e.g i.e dr mr mrs ms prof st vs cf viz approx al jr sr gen col capt rev hon dept resp ed eds et "
-    "jan feb mar apr jun jul aug sep sept oct nov dec z.b d.h u.a bzw vgl ggf evtl bspw mme mlle "
-    "a.k.a ph.d b.a m.a".split()
+_CLOSERS = "\"'”’»›)\\]）】」』*_`"  # noqa: RUF001
+_SENTENCE_END = re.compile(
+    rf"[.!?…؟۔।॥։።‽]+[{_CLOSERS}]*(?=\s)|[。！？｡]+[{_CLOSERS}]*"  # noqa: RUF001
 )
-_NUMBER_ABBREVIATIONS = frozenset(
-    "no nos nr fig figs vol p pp ch sec eq art tab ref refs ver abs".split()
+_ABBREVIATION = re.compile(
+    r"e\.g|i\.e|a\.k\.a|ph\.d|b\.a|m\.a|dr|mrs?|ms|prof|st|sr|jr|gen|col|capt|rev|hon|eds?|dept|al|et|"
+    r"vs|cf|viz|approx|resp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|z\.b|d\.h|u\.a|bzw|vgl|ggf|"
+    r"evtl|bspw|mme|mlle|[^\W\d_]",
+    re.IGNORECASE,
 )
+_BEFORE_NUMBER = re.compile(r"nos?|nr|figs?|vol|pp?|ch|sec|eq|art|tab|refs?|ver|abs", re.IGNORECASE)
 _LAST_WORD = re.compile(r"[^\s(\[\"'“„«]*\Z")
-_INITIAL = re.compile(r"[^\W\d_]\Z")
 # "1. Item", "9.4. Heading", "Table 9.9. Caption"
 _NUMBERED = re.compile(r"\W*(?:[^\W\d_]+\s+)?[\dA-Z](?:\.?\d+)*\.\Z")
 _FENCE = re.compile(r"[ \t>]*(```+|~~~+)")
@@ -115,26 +119,30 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """
     return [
         span
-        for start, end in _segments(text)
-        for span in _trimmed_all(text, _split_sentences(text, start, end))
+        for start, end, is_line in _segments(text)
+        for span in _trimmed_all(
+            text, [(start, end)] if is_line else _split_sentences(text, start, end)
+        )
     ]
 
 
-def _segments(text: str) -> Iterator[tuple[int, int]]:
-    """Yields the spans that newlines separate for sure: wrapped lines stay together."""
+def _segments(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yields what newlines separate for sure (wrapped lines stay together), and whether it is a
+    single line of code, table or heading."""
     fence = ""
     start = 0
-    joins = False  # whether the line before may go on in this one
+    joins = was_alone = False  # whether the line before may go on in this one, is a line by itself
     for found in _LINE.finditer(text):
         line, marker, is_code = found[0], _FENCE.match(found[0]), bool(fence)
         if marker and (not fence or marker[1].startswith(fence)):
             fence = "" if fence else marker[1]
         alone = is_code or bool(marker) or _stands_alone(line, joins)
         if alone or not joins or _NEW_ITEM.match(line):
-            yield start, found.start()
+            yield start, found.start(), was_alone
             start = found.start()
+        was_alone = alone
         joins = not alone and not _LINE_STOP.search(line)
-    yield start, len(text)
+    yield start, len(text), was_alone
 
 
 def _stands_alone(line: str, joins: bool) -> bool:
@@ -164,9 +172,9 @@ def _ends_sentence(text: str, start: int, found: re.Match[str], end: int) -> boo
 
 
 def _is_abbreviation(word: str, after: str) -> bool:
-    if word.lower() in _NUMBER_ABBREVIATIONS:
-        return after.isdigit()
-    return word.lower() in _ABBREVIATIONS or bool(_INITIAL.match(word) and word.isupper())
+    if after.isdigit() and _BEFORE_NUMBER.fullmatch(word):
+        return True
+    return bool(_ABBREVIATION.fullmatch(word)) and (len(word) > 1 or word.isupper())
 
 
 def _trimmed_all(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -235,6 +243,7 @@ _KINDS = {
 _CONTAINERS = frozenset({"list", "item", "quote"})
 _WORD = re.compile(r"\w")
 _MARKER = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+")
+_LONE_FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[^\n]*\s*")
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
 
 
@@ -260,16 +269,13 @@ def _markdown_blocks(text: str) -> list[_Block]:
 def _nodes(tokens: Sequence[Token]) -> list[_Node]:
     stack: list[list[_Node]] = [[]]
     for token in tokens:
-        if token.type == "inline" and stack[-2]:
-            stack[-2][-1].text = token.content
-        elif token.nesting < 0:
+        if token.nesting < 0:
             stack.pop()
+        elif token.type == "inline":
+            stack[-2][-1].text = token.content
         else:
-            node = _Node(
-                _KINDS.get(token.type, "text"),
-                _lines(token),
-                int(token.tag[1:] or 0) if token.type == "heading_open" else 0,
-            )
+            level = int(token.tag[1:]) if token.type == "heading_open" else 0
+            node = _Node(_KINDS.get(token.type, "text"), _lines(token), level)
             stack[-1].append(node)
             if token.nesting > 0:
                 stack.append(node.nodes)
@@ -286,7 +292,7 @@ def _tiles(
     """Yields the nodes with spans that tile [start, end).
 
     Words between two nodes (link definitions, what is nested too deep for the parser) are a node
-    of their own; what has no words, such as the mark of an empty quoted line, goes to its neighbour.
+    of their own. What has no words, such as the mark of an empty quoted line, is its neighbour's.
     """
     for number, node in enumerate(nodes):
         until = lines[nodes[number + 1].lines[0]] if number + 1 < len(nodes) else end
@@ -317,11 +323,15 @@ def _term(text: str, tiles: list[tuple[_Node, int, int]]) -> str:
     if len(tiles) < 2 or tiles[0][0].kind != "text":
         return ""
     label = _MARKER.sub("", text[tiles[0][1] : tiles[0][2]], count=1).strip()
-    return heading_text(label) if _is_label(label) else ""
+    return heading_text(label).rstrip(_COLONS) if _is_label(label) else ""
+
+
+_COLONS = ":："  # noqa: RUF001
+_LABEL_ENDS = frozenset(_COLONS + ")*_`\"'”")
 
 
 def _is_label(text: str) -> bool:
-    return len(text) <= 120 and text[-1:] not in ".!?…;,。！？"
+    return len(text) <= 120 and (text[-1:].isalnum() or text[-1:] in _LABEL_ENDS)
 
 
 # Segmentation ----------------------------------------------------------------------------------
@@ -331,7 +341,7 @@ _COSTS = {"list": 0.1, "quote": 0.2, "item": 0.2, "table": 0.2, "code": 0.3, "te
 _BLOCK_COST = 0.05
 _LINE_COST = 0.5
 _WORD_COST = 0.8
-_LEAD_IN_COST = 1.0
+_TIE_COST = 1.0  # between a label or "as follows:" and what it announces
 # What each section after the first in a chunk costs: two full halves stay apart, small ones join.
 _SECTION_COST = 0.45
 
@@ -345,11 +355,18 @@ class _Unit:
     path: _Path
     cost: float
     header: str
+    first_token: int
+    after_token: int
 
     @property
     def depth(self) -> int:
         """How many headings lie before the unit, so that its chunk must name them."""
         return sum(heading.offset < self.start for heading in self.path)
+
+    def may_absorb(self, other: _Unit) -> bool:
+        """Returns whether no heading, header or cheaper break lies between the two."""
+        same = self.path is other.path and self.header == other.header
+        return same and self.cost <= other.cost
 
 
 class _Contexts:
@@ -357,18 +374,18 @@ class _Contexts:
 
     def __init__(self, title: str, count_tokens: Callable[[str], int], max_tokens: int) -> None:
         self._title = " ".join(title.split())
-        self._count = count_tokens
+        self.count_once = count_tokens
         self._most = max_tokens // 3
         self._counts: dict[str, int] = {"": 0}
         self._texts: dict[tuple[_Path, str], str] = {}
 
     def count(self, text: str) -> int:
         if text not in self._counts:
-            self._counts[text] = self._count(text)
+            self._counts[text] = self.count_once(text)
         return self._counts[text]
 
     def text(self, path: _Path, header: str) -> str:
-        """Returns the title and heading path, below them the header row; at most a third of the window."""
+        """Returns title and heading path, then the header row: at most a third of the window."""
         key = (path, header)
         if key not in self._texts:
             self._texts[key] = self._compose(path, header)
@@ -386,7 +403,7 @@ class _Contexts:
         return self._cut(f"{line}\n{header}".strip(), self._most)
 
     def _shorten(self, names: list[str], most: int) -> str:
-        """Returns the path within `most` tokens: the start of the title and the last heading stay."""
+        """Returns the path within `most` tokens: the title's start and the last heading stay."""
         while len(names) > 2 and self.count(" > ".join(names)) > most:
             names = [names[0], *names[2:]]
         if len(names) == 2 and self.count(" > ".join(names)) > most:
@@ -395,13 +412,17 @@ class _Contexts:
         return self._cut(" > ".join(filter(None, names)), most)
 
     def _cut(self, text: str, most: int) -> str:
-        """Returns the longest start of the text within `most` tokens, of whole words if possible."""
+        """Returns the longest start of the text within `most` tokens, in whole words if it can."""
         if self.count(text) <= most:
             return text
-        length = bisect_left(range(len(text)), most + 1, key=lambda n: self._count(text[:n])) - 1
+        length = (
+            bisect_left(range(len(text)), most + 1, key=lambda n: self.count_once(text[:n])) - 1
+        )
         start = text[: max(length, 0)]
         start = (start.rsplit(None, 1)[0] if " " in start else start).rstrip()
-        return start if self._count(start) <= most else self._cut(start[:-1], most)
+        while start and self.count_once(start) > most:
+            start = start[:-1]
+        return start
 
 
 class _Packer:
@@ -417,9 +438,11 @@ class _Packer:
         self._overlap = overlap
 
     def chunks(self, blocks: Sequence[_Block]) -> list[ChunkSpan]:
-        units = [unit for block in self._attached(blocks) for unit in self._units(block)]
+        units = self._joined(
+            unit for block in self._attached(blocks) for unit in self._units(block)
+        )
         chunks: list[ChunkSpan] = []
-        for first, after in self._segments(units):
+        for first, after in self._segmentation(units):
             previous = chunks[-1].start_char if chunks else 0
             chunks.append(self._chunk(units[first:after], previous))
         return chunks
@@ -438,34 +461,34 @@ class _Packer:
         pending: _Block | None = None
         before: _Block | None = None
         for block in blocks:
-            if (
-                pending
-                and self._tokens(pending.start, pending.end) > self._limit // 3
-                and (block.kind == "heading")
-            ):
+            is_heading = block.kind == "heading"
+            if pending and is_heading and self._is_long(pending):
                 yield pending
                 pending = None
             if pending:
                 block = replace(block, start=pending.start, cost=pending.cost)
             elif before:
                 block = replace(block, cost=self._cost_between(before, block))
-            pending = block if block.kind == "heading" else None
-            if not pending:
+            if not is_heading:
                 yield block
+            pending = block if is_heading else None
             before = block
         if pending:
             yield pending
 
+    def _is_long(self, block: _Block) -> bool:
+        return self._tokens(block.start, block.end) > self._limit // 3
+
     def _cost_between(self, before: _Block, block: _Block) -> float:
         if block.kind == "heading":
             return 0.0
-        if before.kind == "text" and self._leads_in(before, block):
-            return _LEAD_IN_COST
-        return _BLOCK_COST
+        leads_in = before.kind == "text" and self._leads_in(before, block)
+        is_mark = not _WORD.search(self._text, block.start, block.end)
+        return _TIE_COST if leads_in or is_mark else _BLOCK_COST
 
     def _leads_in(self, before: _Block, block: _Block) -> bool:
         text = self._text[before.body : before.end].strip()
-        return _is_label(text) or (text[-1:] in ":：" and block.kind != "text")
+        return _is_label(text) or (text[-1:] in _COLONS and block.kind != "text")
 
     def _units(self, block: _Block) -> Iterator[_Unit]:
         start, end = _trim(self._text, block.start, block.end)
@@ -473,14 +496,30 @@ class _Packer:
             return
         room = self._room(block.path, block.header)
         if self._tokens(start, end) <= room:
-            yield _Unit(start, end, block.path, block.cost, block.header)
+            yield self._unit(block, start, end, block.cost)
             return
         parts = self._parts(block)
-        if len(parts) < 2:
+        if not parts:
             yield from self._cut(block, room)
             return
         for part in parts:
             yield from self._units(part)
+
+    def _joined(self, units: Iterable[_Unit]) -> list[_Unit]:
+        """Returns the units, runs of tiny ones as one, so that few stand in a window."""
+        joined: list[_Unit] = []
+        for unit in units:
+            last = joined[-1] if joined else unit
+            is_tiny = unit.after_token - last.first_token <= self._limit // 16
+            if is_tiny and unit is not last and last.may_absorb(unit):
+                joined[-1] = replace(last, end=unit.end, after_token=unit.after_token)
+            else:
+                joined.append(unit)
+        return joined
+
+    def _unit(self, block: _Block, start: int, end: int, cost: float) -> _Unit:
+        first, after = (bisect_left(self._token_starts, at) for at in (start, end))
+        return _Unit(start, end, block.path, cost, block.header, first, after)
 
     def _parts(self, block: _Block) -> list[_Block]:
         """Returns the block's parts; the first of them begins where the block does."""
@@ -491,9 +530,12 @@ class _Packer:
         if block.kind == "table":
             return self._rows(block)
         if block.kind == "code":
-            return self._paragraphs_of_code(block)
+            breaks = _PARAGRAPH_BREAK.finditer(self._text, block.body, block.end)
+            starts = [block.body, *(found.end() for found in breaks)]
+            return self._code_parts(block, "lines", starts, _COSTS["code"])
         if block.kind == "lines":
-            return self._tile(block, "line", self._line_starts(block.body, block.end), _LINE_COST)
+            starts = self._line_starts(block.body, block.end)
+            return self._code_parts(block, "line", starts, _LINE_COST)
         if block.kind in ("text", "heading"):
             sentences = sentence_spans(self._text[block.body : block.end])
             starts = [block.body + start for start, _ in sentences]
@@ -527,12 +569,16 @@ class _Packer:
         parts = self._tile(block, "line", rows[:-1], _COSTS["table"])
         return [parts[0], *(replace(part, header=titles) for part in parts[1:])]
 
-    def _paragraphs_of_code(self, block: _Block) -> list[_Block]:
-        breaks = _PARAGRAPH_BREAK.finditer(self._text, block.body, block.end)
-        starts = [block.body, *(found.end() for found in breaks)]
-        return self._tile(
-            block, "lines", _without_lone_fences(self._text, starts, block.end), _COSTS["code"]
-        )
+    def _code_parts(self, block: _Block, kind: str, starts: list[int], cost: float) -> list[_Block]:
+        """Returns the code between the starts; a fence is never a part of its own."""
+        first, end = starts[0], block.end
+        inner = [
+            start
+            for start in starts[1:]
+            if not _LONE_FENCE.fullmatch(self._text, first, start)
+            and not _LONE_FENCE.fullmatch(self._text, start, end)
+        ]
+        return self._tile(block, kind, [first, *inner], cost)
 
     def _cut(self, block: _Block, room: int) -> Iterator[_Unit]:
         """Yields pieces of even size, cut at whitespace where there is any, never in a token."""
@@ -541,9 +587,9 @@ class _Packer:
         while (tokens := self._tokens(start, end)) > room:
             pieces = -(-tokens // room)
             at = self._cut_at(max(start, block.body), start, -(-tokens // pieces))
-            yield _Unit(start, _trim(self._text, start, at)[1], block.path, cost, block.header)
+            yield self._unit(block, start, _trim(self._text, start, at)[1], cost)
             start, cost = _trim(self._text, at, end)[0], _WORD_COST
-        yield _Unit(start, end, block.path, cost, block.header)
+        yield self._unit(block, start, end, cost)
 
     def _cut_at(self, body: int, start: int, tokens: int) -> int:
         first = bisect_left(self._token_starts, start)
@@ -556,7 +602,7 @@ class _Packer:
 
     # Chunks: the cheapest segmentation of the units
 
-    def _segments(self, units: list[_Unit]) -> list[tuple[int, int]]:
+    def _segmentation(self, units: list[_Unit]) -> list[tuple[int, int]]:
         """Returns the (first, after) unit numbers of each chunk."""
         costs = [0.0, *([float("inf")] * len(units))]
         firsts = [0] * (len(units) + 1)
@@ -581,8 +627,7 @@ class _Packer:
         unit = units[first]
         path, shared, depth = unit.path, len(unit.path), unit.depth
         room, sections = self._room(path, unit.header), 0.0
-        for number in range(first, len(units)):
-            other = units[number]
+        for number, other in enumerate(islice(units, first, None), first):
             if other.path is not path:
                 path = other.path
                 shared = _shared(unit.path[:shared], path)
@@ -590,7 +635,7 @@ class _Packer:
                     return
                 room = self._room(unit.path[:shared], unit.header)
                 sections += _SECTION_COST
-            tokens = self._tokens(unit.start, other.end)
+            tokens = other.after_token - unit.first_token
             if tokens > room and number > first:
                 if tokens > self._limit:
                     return
@@ -612,7 +657,7 @@ class _Packer:
         return ChunkSpan(start, end, context, self._tokens(start, end))
 
     def _earlier(self, start: int, floor: int, most: int) -> int:
-        """Returns the start of the earliest sentence after `floor` that is at most `most` tokens before."""
+        """Returns where the earliest sentence after `floor` starts, at most `most` tokens back."""
         spans = sentence_spans(self._text[floor:start])
         starts = (floor + a for a, _ in spans[1:])
         return next((at for at in starts if self._tokens(at, start) <= most), start)
@@ -623,25 +668,3 @@ def _shared(path: _Path, other: _Path) -> int:
         return len(path)
     pairs = zip(path, other, strict=False)
     return next((n for n, (a, b) in enumerate(pairs) if a is not b), min(len(path), len(other)))
-
-
-def _without_lone_fences(text: str, starts: list[int], end: int) -> list[int]:
-    """Returns the starts without those at which only a fence follows, or precedes, a blank line."""
-    edges = [*starts, end]
-    kept = [a for a, b in pairwise(edges) if not _is_fence(text[a:b])]
-    return (
-        [
-            starts[0],
-            *(
-                a
-                for a in kept
-                if a != starts[0] and not (a == starts[1] and _is_fence(text[starts[0] : a]))
-            ),
-        ]
-        if len(starts) > 1
-        else starts
-    )
-
-
-def _is_fence(text: str) -> bool:
-    return bool(_FENCE.match(text)) and "\n" not in text.strip()

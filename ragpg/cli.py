@@ -259,7 +259,9 @@ def _print_hits(client: Any, hits: list[Any], query: str) -> None:
         head += Text(f"  {hit.score:.3f} ({legs})", style="dim")
         out.print(head)
         out.print(_marked(marked))
-        out.print(Text(f"{hit.source}, characters {hit.start_char} to {hit.end_char}\n", style="dim"))
+        out.print(
+            Text(f"{hit.source}, characters {hit.start_char} to {hit.end_char}\n", style="dim")
+        )
 
 
 def _marked(text: str) -> Text:
@@ -276,7 +278,9 @@ def ask(
     collection: CollectionName = "default",
     k: Annotated[int, typer.Option("-k", help="How many hits the answer may use.")] = 8,
     filter: Filter = None,
-    model: Annotated[str | None, typer.Option(help="Claude model, instead of RAGPG_ANSWER_MODEL.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Claude model, instead of RAGPG_ANSWER_MODEL.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer a question from a collection, with citations to exact characters.
@@ -301,7 +305,10 @@ def _write(text: str) -> None:
 def _print_answer_tail(answer: Any) -> None:
     out.print("\n")
     if answer.generated:
-        seen = dict.fromkeys((cited.source, cited.start_char, cited.end_char, cited.quote) for cited in answer.citations)
+        seen = dict.fromkeys(
+            (cited.source, cited.start_char, cited.end_char, cited.quote)
+            for cited in answer.citations
+        )
         for number, (source, start, end, quote) in enumerate(seen, 1):
             out.print(Text(f"[{number}] {source}, characters {start} to {end}", style="cyan"))
             out.print(Text(f"    {' '.join(quote.split())}", style="dim"))
@@ -379,7 +386,13 @@ def demo(as_json: Json = False) -> None:
         hits = handbook.search(question, 3)
         if as_json:
             answer = handbook.ask(question)
-            _print_json({"report": asdict(report), "hits": [asdict(hit) for hit in hits], "answer": asdict(answer)})
+            _print_json(
+                {
+                    "report": asdict(report),
+                    "hits": [asdict(hit) for hit in hits],
+                    "answer": asdict(answer),
+                }
+            )
             return
         _title(f"ragpg add {folder.name} --collection demo")
         _print_report(report)

@@ -287,9 +287,10 @@ class Collection:
 
     def documents(self) -> list[DocumentInfo]:
         """Returns the collection's documents, by source."""
-        with self.client.database.connection() as connection, connection.cursor(
-            row_factory=class_row(DocumentInfo)
-        ) as cursor:
+        with (
+            self.client.database.connection() as connection,
+            connection.cursor(row_factory=class_row(DocumentInfo)) as cursor,
+        ):
             return cursor.execute(queries.DOCUMENTS, {"collection": self.name}).fetchall()
 
 
@@ -309,7 +310,9 @@ def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
     )
 
 
-def _file_inputs(found: loading.FoundFiles) -> tuple[list[ingesting.Input], list[ingesting.Failure]]:
+def _file_inputs(
+    found: loading.FoundFiles,
+) -> tuple[list[ingesting.Input], list[ingesting.Failure]]:
     inputs, failures = [], []
     for name, path in found.files:
         source = loading.clean_text(name)

@@ -121,7 +121,7 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
     from alembic import command
 
     with _engine_connection(url) as sqlalchemy_connection:
-        raw: Connection = sqlalchemy_connection.connection.driver_connection  # type: ignore[assignment]
+        raw: Connection = sqlalchemy_connection.connection.driver_connection
         raw.execute("select pg_advisory_xact_lock(hashtext('ragpg.migrate'))")
         before = schema_version(raw)
         _prepare(raw)
@@ -177,15 +177,14 @@ def _prepare(connection: Connection) -> None:
         select
             coalesce(installed.extversion, available.default_version),
             installed.extversion is not null,
-            to_regnamespace('ragpg') is not null,
-            (select usesuper from pg_user where usename = current_user)
+            to_regnamespace('ragpg') is not null
         from (select) as one
         left join pg_extension as installed on installed.extname = 'vector'
         left join pg_available_extensions as available on available.name = 'vector'
         """
     ).fetchone()
     assert row is not None
-    version, installed, schema_exists, _superuser = row
+    version, installed, schema_exists = row
     if version is None:
         raise SchemaError(
             "this Postgres has no pgvector: install it "

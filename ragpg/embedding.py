@@ -65,8 +65,9 @@ class SentenceTransformerEmbedder:
             import transformers
         except ImportError as error:  # pragma: no cover - a broken installation
             raise EmbeddingError(f"sentence-transformers cannot be imported: {error}") from error
-        transformers.utils.logging.disable_progress_bar()
-        transformers.utils.logging.set_verbosity_error()
+        quiet: Any = transformers.utils.logging
+        quiet.disable_progress_bar()
+        quiet.set_verbosity_error()
         location = _packaged_minilm() if self.name == _MINILM else None
         try:
             return sentence_transformers.SentenceTransformer(
@@ -99,7 +100,7 @@ class SentenceTransformerEmbedder:
     def max_tokens(self) -> int:
         special = self._model.tokenizer.num_special_tokens_to_add(pair=False)
         prompt = self._model.prompts.get("document") or ""
-        return int(self._model.max_seq_length) - special - len(self.token_starts(prompt))
+        return int(self._model.max_seq_length - special - len(self.token_starts(prompt)))
 
     def token_starts(self, text: str) -> list[int]:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
@@ -118,13 +119,15 @@ class SentenceTransformerEmbedder:
         return done
 
     def embed_query(self, text: str) -> Vectors:
-        return _unit(self._model.encode_query([text], convert_to_tensor=True))[0]
+        vector: Vectors = _unit(self._model.encode_query([text], convert_to_tensor=True))[0]
+        return vector
 
 
 def _unit(tensor: Any) -> Vectors:
     """Returns the rows as float32 of length 1; bfloat16 leaves them up to 0.4 % off."""
     vectors: Vectors = tensor.float().cpu().numpy()
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
 def _cpu_type() -> Any:

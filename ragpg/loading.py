@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import glob
+import html
 import itertools
 import math
 import os
@@ -123,7 +124,9 @@ def _refuse_binary(data: bytes) -> None:
             raise LoadError(f"this is {kind}, not text")
     controls = len(data) - len(data.translate(None, _CONTROLS))
     if controls > 4 + len(data) / 20:  # random bytes have 10 %, text has a stray one
-        raise LoadError(f"this is binary, not text: {controls} of {len(data)} bytes are control codes")
+        raise LoadError(
+            f"this is binary, not text: {controls} of {len(data)} bytes are control codes"
+        )
 
 
 def _declared_charset(data: bytes) -> str:
@@ -157,8 +160,12 @@ def _guess(data: bytes) -> str:
 
 
 def load_bytes(data: bytes, *, media_type: str, name: str) -> LoadedDocument:
-    """Returns the document in the bytes; `name` (a path or URL) gives a title if nothing else does."""
-    return load_text(decode(data), media_type=media_type, name=name)
+    """Returns the document in the bytes; `name`, a path or URL, gives a title if nothing else."""
+    try:
+        text = decode(data)
+    except LoadError as error:
+        raise LoadError(f"{name}: {error}") from error
+    return load_text(text, media_type=media_type, name=name)
 
 
 def load_text(text: str, *, media_type: str = "text/markdown", name: str) -> LoadedDocument:
@@ -180,11 +187,10 @@ def load_path(path: Path) -> LoadedDocument:
         kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
         raise LoadError(f"{path}: {kind} are not read yet; supported: {SUPPORTED}")
     try:
-        return load_bytes(path.read_bytes(), media_type=media_type, name=path.name)
+        data = path.read_bytes()
     except OSError as error:
         raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
-    except LoadError as error:
-        raise LoadError(str(error).replace(path.name, str(path), 1)) from error
+    return load_bytes(data, media_type=media_type, name=path.as_posix())
 
 
 def _stem(name: str) -> str:
@@ -203,7 +209,9 @@ def _read_plain(text: str) -> tuple[str, str, dict[str, Any]]:
 BLOCKS = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
 _INLINES = MarkdownIt("commonmark")
 _ATTRIBUTES = re.compile(r"\s*\{\s*[#.:][^{}]*\}\s*$")
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(
+    r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
+)
 _MAY_BE_H1 = re.compile(r"^ {0,3}(?:#[ \t].*|=+[ \t]*)$", re.MULTILINE)
 _FRONT_MATTER_VALUES = 10_000
 
@@ -294,18 +302,29 @@ _CONTENT_PARTS = frozenset({"main", "article", "section", "blockquote"})
 # Admonitions are parts of a section: their titles must not begin one.
 _ADMONITION_TITLES = ", ".join(
     f"{kind} h{level}"
-    for kind in (".note", ".tip", ".warning", ".caution", ".important", ".admonition", "[role=note]")
+    for kind in (
+        ".note",
+        ".tip",
+        ".warning",
+        ".caution",
+        ".important",
+        ".admonition",
+        "[role=note]",
+    )
     for level in range(1, 7)
 )
-_INLINE_TAGS = (
-    "a abbr acronym b big bdi bdo cite data del dfn em font i ins kbd label mark q s samp small span "
-    "strike strong sub sup time tt u var"
-).split()
+# fmt: off
+_INLINE_TAGS = [
+    "a", "abbr", "acronym", "b", "big", "bdi", "bdo", "cite", "data", "del", "dfn", "em", "font",
+    "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong",
+    "sub", "sup", "time", "tt", "u", "var",
+]
+# fmt: on
 _PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL)
 _SPACES = re.compile(r"[ \t\n\f\r]+")
 _LINE_BREAK = re.compile(r" ?<br\b[^>]*> ?")
-# A definition list (dl) becomes a list whose items begin with their terms: Markdown has no other form
-# that every parser reads as one block, and a term stays with its definition.
+# A definition list (dl) becomes a list whose items begin with their terms: no other Markdown for it
+# is read as one block by every parser.
 _REWRITTEN_TAGS = (
     (re.compile(r"</dt>\s*<dt\b[^>]*>"), "\n"),
     (re.compile(r"<dl\b[^>]*>"), "<ul>"),
@@ -358,12 +377,12 @@ def _html_metadata(page: LexborHTMLParser) -> dict[str, Any]:
 def _html_to_markdown(page: LexborHTMLParser) -> str:
     _remove_boilerplate(page)
     _flatten_inline_markup(page)
-    html = "".join(
+    source = "".join(
         part if part.startswith("<pre") else _normalise_markup(part)
         for part in _PRE.split(page.html or "")
     )
     try:
-        markdown = convert(html, _OPTIONS).content or ""
+        markdown = convert(source, _OPTIONS).content or ""
     except ConversionError as error:
         raise LoadError(f"the HTML cannot be converted: {error}") from error
     # Nested hundreds deep the converter gives up without a word: then the words alone.
@@ -402,17 +421,14 @@ def _flatten_inline_markup(page: LexborHTMLParser) -> None:
 
 
 def _paragraph(text: str) -> LexborNode:
-    page = LexborHTMLParser("<p></p>")
-    node = page.css_first("p")
-    node.insert_child(text)
-    return node
+    return LexborHTMLParser(f"<p>{html.escape(text)}</p>").css("p")[0]
 
 
-def _normalise_markup(html: str) -> str:
-    html = _LINE_BREAK.sub("\n", _SPACES.sub(" ", html))
+def _normalise_markup(source: str) -> str:
+    source = _LINE_BREAK.sub("\n", _SPACES.sub(" ", source))
     for pattern, replacement in _REWRITTEN_TAGS:
-        html = pattern.sub(replacement, html)
-    return html
+        source = pattern.sub(replacement, source)
+    return source
 
 
 _READERS: Mapping[str, Callable[[str], tuple[str, str, dict[str, Any]]]] = MappingProxyType(

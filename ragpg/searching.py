@@ -59,9 +59,10 @@ class ActiveIndex:
 
 def active_index(database: Database, collection: str) -> ActiveIndex | None:
     """Returns the collection's active search index, None while nothing is indexed."""
-    with database.connection() as connection, connection.cursor(
-        row_factory=class_row(ActiveIndex)
-    ) as cursor:
+    with (
+        database.connection() as connection,
+        connection.cursor(row_factory=class_row(ActiveIndex)) as cursor,
+    ):
         return cursor.execute(queries.ACTIVE_INDEX, {"collection": collection}).fetchone()
 
 
@@ -105,9 +106,10 @@ def search(
         "query_embedding": None if query_embedding is None else HalfVector(query_embedding),
         "mode": mode,
     }
-    with database.connection() as connection, connection.cursor(
-        row_factory=class_row(Hit)
-    ) as cursor:
+    with (
+        database.connection() as connection,
+        connection.cursor(row_factory=class_row(Hit)) as cursor,
+    ):
         return cursor.execute(queries.SEARCH, parameters).fetchall()
 
 

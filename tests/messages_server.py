@@ -96,7 +96,7 @@ def cut_in_a_character() -> Reply:
 
 
 def ends_without_message_stop() -> Reply:
-    """Returns an answer whose stream ends in good order, but half-way."""
+    """Returns an answer whose stream ends in good order, but for its last event."""
     return Reply(fault="no message_stop")
 
 
@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         framed = reply.fault != "cut in a character"
         self._start(200, "text/event-stream", {"transfer-encoding": "chunked"} if framed else {})
         if reply.fault:
-            events = events[: _middle(events)]
+            events = events[: -1 if reply.fault == "no message_stop" else _middle(events)]
         if reply.fault == "error event":
             events.append({**_error(reply), "type": "error"})
         data = b"".join(map(_as_event, events))

@@ -379,12 +379,13 @@ comment on function ragpg.lexeme_query(text) is
 -- What is each word of a question worth?
 create or replace function ragpg.query_words(index_id bigint, query text)
 returns table (
-    lexeme text, word tsquery, weight double precision, chunk_count integer,
+    place bigint, lexeme text, word tsquery, weight double precision, chunk_count integer,
     mean_score double precision, mean_square double precision
 )
 language sql stable
 begin atomic
     select
+        row_number() over (order by asked.chunk_count, asked.lexeme) as place,
         asked.lexeme,
         ragpg.lexeme_query(asked.lexeme) as word,
         asked.weight,
@@ -397,14 +398,16 @@ begin atomic
             found.chunk_count,
             found.chunk_count / greatest(found.total, 1) as share,
             -- idf of Lucene's BM25, times how often the question says the word.
-            found.times * ln(1 + (found.total - found.chunk_count + 0.5) / (found.chunk_count + 0.5)) as weight,
+            found.times
+            * ln(1 + (found.total - found.chunk_count + 0.5) / (found.chunk_count + 0.5)) as weight,
             found.mean_frequency / (found.mean_frequency + 1.2) as saturation
         from (
             select
                 said.lexeme,
                 cardinality(said.positions) as times,
                 least(coalesce(known.chunk_count, 1), total.chunk_count::integer) as chunk_count,
-                coalesce(known.occurrence_count::double precision / known.chunk_count, 1) as mean_frequency,
+                coalesce(known.occurrence_count::double precision / known.chunk_count, 1)
+                    as mean_frequency,
                 total.chunk_count::double precision as total
             from ragpg.search_indexes as recipe
             join ragpg.index_statistics as total on total.index_id = recipe.id
@@ -414,7 +417,7 @@ begin atomic
             where recipe.id = query_words.index_id
         ) as found
     ) as asked
-    order by asked.chunk_count, asked.lexeme;
+    order by 1;
 end;
 comment on function ragpg.query_words(bigint, text) is
 'Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.';
@@ -425,19 +428,24 @@ language sql stable
 begin atomic
     -- With f a word's frequency in the chunk and s = k1 (1 - b + b length / mean length), BM25 is
     -- the sum of weight f / (f + s) = weight - s weight / (f + s). f comes from ts_rank of the one
-    -- word: that is (1/1 + 1/4 + ... + 1/f^2) / 1.64493, whose distance from 1 is 0.60793 / (f + 1/2)
-    -- but for a part that rounding takes away (exact up to the 256 positions a tsvector keeps).
-    select format(
-        '(%s - chunk.saturation * (%s))',
-        sum(word.weight),
-        string_agg(
-            format(
-                '%s / (chunk.saturation + round(0.6079271018540267 / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))',
-                word.weight, word.word
-            ),
-            ' + '
+    -- word: that is (1/1 + 1/4 + ... + 1/f^2) / 1.64493, whose distance from 1 is
+    -- 0.60793 / (f + 1/2) but for a part that rounding takes away (exact up to the 256 positions
+    -- a tsvector keeps).
+    select case
+        when count(*) = 0 then '0::double precision'
+        else format(
+            '(%s - chunk.saturation * (%s))',
+            sum(word.weight),
+            string_agg(
+                format(
+                    '%s / (chunk.saturation + round(0.6079271018540267'
+                    ' / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))',
+                    word.weight, word.word
+                ),
+                ' + '
+            )
         )
-    )
+    end
     from ragpg.query_words(bm25_expression.index_id, bm25_expression.query) as word;
 end;
 comment on function ragpg.bm25_expression(bigint, text) is
@@ -606,7 +614,7 @@ begin
     end if;
     select array_agg(one.name order by one.name) into names from ragpg.collections as one;
     if collection is not null or names is null then
-        raise exception 'there is no collection %', coalesce(format('"%s"', collection), 'yet')
+        raise exception 'there is no collection %', coalesce('"' || collection || '"', 'yet')
             using errcode = 'RG001',
                 hint = coalesce(
                     'there are: ' || array_to_string(names, ', '),
@@ -932,9 +940,10 @@ as $$
 #variable_conflict use_column
 declare
     words tsquery[];
-    weights double precision[];
     counts bigint[];  -- counts[i]: chunks that hold one of the i rarest words, at most
+    weights_left double precision[];  -- weights_left[i]: what the later words add, at most
     depth integer;  -- words whose chunks are scored, from the rarest
+    done integer;
     statement text;
     ids bigint[];
     scores double precision[];
@@ -945,15 +954,15 @@ declare
 begin
     select
         array_agg(listed.word order by listed.place),
-        array_agg(listed.weight order by listed.place),
-        array_agg(listed.running order by listed.place)
-    into words, weights, counts
+        array_agg(listed.running order by listed.place),
+        array_agg(listed.weight_left order by listed.place)
+    into words, counts, weights_left
     from (
         select
-            word.word, word.weight, word.place,
-            sum(word.chunk_count) over (order by word.place) as running
-        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query)
-            with ordinality as word (lexeme, word, weight, chunk_count, mean_score, mean_square, place)
+            word.word, word.place,
+            sum(word.chunk_count) over (order by word.place) as running,
+            sum(word.weight) over () - sum(word.weight) over (order by word.place) as weight_left
+        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word
     ) as listed;
     if words is null then
         return;
@@ -982,24 +991,26 @@ begin
     -- last score wanted, the rest need not be looked at.
     depth := case
         when document_ids is not null then cardinality(words)
-        else greatest(1, (select count(*) from unnest(counts) as running where running <= first_round))
+        else greatest(
+            1, (select count(*) from unnest(counts) as running where running <= first_round)
+        )
     end;
     loop
         execute statement
         into ids, scores
-        using (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word), document_ids;
+        using
+            (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word),
+            document_ids;
         exit when depth = cardinality(words);
+        done := depth;
         if coalesce(cardinality(ids), 0) < wanted then
             depth := cardinality(words);
-        else
-            exit when scores[wanted] >= (select sum(weight) from unnest(weights[depth + 1:]) as weight)
-                or counts[depth + 1] > most;
-            select min(deeper) into depth
-            from generate_series(depth + 1, cardinality(words)) as deeper
-            where deeper = cardinality(words)
-                or counts[deeper + 1] > most
-                or scores[wanted] >= (select sum(weight) from unnest(weights[deeper + 1:]) as weight);
+            continue;
         end if;
+        select min(deeper) into depth
+        from generate_series(depth, cardinality(words)) as deeper
+        where counts[deeper + 1] > most or scores[wanted] >= weights_left[deeper];
+        exit when depth = done;
     end loop;
     return query
     select found.id, found.score
@@ -1449,7 +1460,7 @@ begin
         ' join ragpg.documents as document on document.id = best.document_id'
         ' order by 1',
         score_expression,
-        coalesce(bm25_expression, case mode when 'vector' then 'null::double precision' else '0::double precision' end),
+        coalesce(bm25_expression, 'null::double precision'),
         similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
     )
     using word_ids || vector_ids, query_embedding;

@@ -15,7 +15,7 @@ begin
     end if;
     select array_agg(one.name order by one.name) into names from ragpg.collections as one;
     if collection is not null or names is null then
-        raise exception 'there is no collection %', coalesce(format('"%s"', collection), 'yet')
+        raise exception 'there is no collection %', coalesce('"' || collection || '"', 'yet')
             using errcode = 'RG001',
                 hint = coalesce(
                     'there are: ' || array_to_string(names, ', '),

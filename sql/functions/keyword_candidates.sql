@@ -11,9 +11,10 @@ as $$
 #variable_conflict use_column
 declare
     words tsquery[];
-    weights double precision[];
     counts bigint[];  -- counts[i]: chunks that hold one of the i rarest words, at most
+    weights_left double precision[];  -- weights_left[i]: what the later words add, at most
     depth integer;  -- words whose chunks are scored, from the rarest
+    done integer;
     statement text;
     ids bigint[];
     scores double precision[];
@@ -24,15 +25,15 @@ declare
 begin
     select
         array_agg(listed.word order by listed.place),
-        array_agg(listed.weight order by listed.place),
-        array_agg(listed.running order by listed.place)
-    into words, weights, counts
+        array_agg(listed.running order by listed.place),
+        array_agg(listed.weight_left order by listed.place)
+    into words, counts, weights_left
     from (
         select
-            word.word, word.weight, word.place,
-            sum(word.chunk_count) over (order by word.place) as running
-        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query)
-            with ordinality as word (lexeme, word, weight, chunk_count, mean_score, mean_square, place)
+            word.word, word.place,
+            sum(word.chunk_count) over (order by word.place) as running,
+            sum(word.weight) over () - sum(word.weight) over (order by word.place) as weight_left
+        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word
     ) as listed;
     if words is null then
         return;
@@ -61,24 +62,26 @@ begin
     -- last score wanted, the rest need not be looked at.
     depth := case
         when document_ids is not null then cardinality(words)
-        else greatest(1, (select count(*) from unnest(counts) as running where running <= first_round))
+        else greatest(
+            1, (select count(*) from unnest(counts) as running where running <= first_round)
+        )
     end;
     loop
         execute statement
         into ids, scores
-        using (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word), document_ids;
+        using
+            (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word),
+            document_ids;
         exit when depth = cardinality(words);
+        done := depth;
         if coalesce(cardinality(ids), 0) < wanted then
             depth := cardinality(words);
-        else
-            exit when scores[wanted] >= (select sum(weight) from unnest(weights[depth + 1:]) as weight)
-                or counts[depth + 1] > most;
-            select min(deeper) into depth
-            from generate_series(depth + 1, cardinality(words)) as deeper
-            where deeper = cardinality(words)
-                or counts[deeper + 1] > most
-                or scores[wanted] >= (select sum(weight) from unnest(weights[deeper + 1:]) as weight);
+            continue;
         end if;
+        select min(deeper) into depth
+        from generate_series(depth, cardinality(words)) as deeper
+        where counts[deeper + 1] > most or scores[wanted] >= weights_left[deeper];
+        exit when depth = done;
     end loop;
     return query
     select found.id, found.score

@@ -1,12 +1,13 @@
 -- What is each word of a question worth?
 create or replace function ragpg.query_words(index_id bigint, query text)
 returns table (
-    lexeme text, word tsquery, weight double precision, chunk_count integer,
+    place bigint, lexeme text, word tsquery, weight double precision, chunk_count integer,
     mean_score double precision, mean_square double precision
 )
 language sql stable
 begin atomic
     select
+        row_number() over (order by asked.chunk_count, asked.lexeme) as place,
         asked.lexeme,
         ragpg.lexeme_query(asked.lexeme) as word,
         asked.weight,
@@ -19,14 +20,16 @@ begin atomic
             found.chunk_count,
             found.chunk_count / greatest(found.total, 1) as share,
             -- idf of Lucene's BM25, times how often the question says the word.
-            found.times * ln(1 + (found.total - found.chunk_count + 0.5) / (found.chunk_count + 0.5)) as weight,
+            found.times
+            * ln(1 + (found.total - found.chunk_count + 0.5) / (found.chunk_count + 0.5)) as weight,
             found.mean_frequency / (found.mean_frequency + 1.2) as saturation
         from (
             select
                 said.lexeme,
                 cardinality(said.positions) as times,
                 least(coalesce(known.chunk_count, 1), total.chunk_count::integer) as chunk_count,
-                coalesce(known.occurrence_count::double precision / known.chunk_count, 1) as mean_frequency,
+                coalesce(known.occurrence_count::double precision / known.chunk_count, 1)
+                    as mean_frequency,
                 total.chunk_count::double precision as total
             from ragpg.search_indexes as recipe
             join ragpg.index_statistics as total on total.index_id = recipe.id
@@ -36,7 +39,7 @@ begin atomic
             where recipe.id = query_words.index_id
         ) as found
     ) as asked
-    order by asked.chunk_count, asked.lexeme;
+    order by 1;
 end;
 comment on function ragpg.query_words(bigint, text) is
 'Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.';

@@ -144,7 +144,7 @@ begin
         ' join ragpg.documents as document on document.id = best.document_id'
         ' order by 1',
         score_expression,
-        coalesce(bm25_expression, case mode when 'vector' then 'null::double precision' else '0::double precision' end),
+        coalesce(bm25_expression, 'null::double precision'),
         similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
     )
     using word_ids || vector_ids, query_embedding;

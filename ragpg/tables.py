@@ -1,0 +1,282 @@
+"""SQLAlchemy models of ragpg's tables, for users who compose their own queries.
+
+The database is made by the migrations, never from here; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_NOW = func.now()
+_TIME = TIMESTAMP(timezone=True)
+
+
+class Base(DeclarativeBase):
+    """The models' common base; all tables are in the schema ragpg."""
+
+    metadata = MetaData(schema="ragpg")
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        int: BigInteger,
+        str: Text,
+        bytes: LargeBinary,
+        datetime: _TIME,
+        dict[str, Any]: JSONB,
+    }
+
+
+def _key() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(always=True), primary_key=True)
+
+
+class CollectionRow(Base):
+    """A named set of documents that are searched together."""
+
+    __tablename__ = "collections"
+    __table_args__ = (UniqueConstraint("name", name="collections_name_key"),)
+
+    id: Mapped[int] = _key()
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    active_index_id: Mapped[int | None] = mapped_column(
+        ForeignKey("search_indexes.id", name="collections_active_index_id_fkey", use_alter=True)
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class Document(Base):
+    """One source text in its newest version."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint("collection_id", "source", name="documents_collection_id_source_key"),
+        Index(
+            "documents_metadata_gin",
+            "metadata",
+            postgresql_using="gin",
+            postgresql_ops={"metadata": "jsonb_path_ops"},
+        ),
+    )
+
+    id: Mapped[int] = _key()
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    source: Mapped[str]
+    title: Mapped[str] = mapped_column(server_default="")
+    media_type: Mapped[str] = mapped_column(server_default="text/plain")
+    content: Mapped[str]
+    # "metadata" is taken by SQLAlchemy itself.
+    meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
+    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    content_hash: Mapped[bytes] = mapped_column(Computed("ragpg.hash_text(content)"))
+    source_hash: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class DocumentVersion(Base):
+    """An earlier version of a document."""
+
+    __tablename__ = "document_versions"
+    __table_args__ = (
+        Index("document_versions_collection_id_source_btree", "collection_id", "source"),
+    )
+
+    document_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    collection_id: Mapped[int]
+    source: Mapped[str]
+    title: Mapped[str]
+    media_type: Mapped[str]
+    content: Mapped[str]
+    meta: Mapped[dict[str, Any]] = mapped_column("metadata")
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime]
+
+
+class EmbeddingModel(Base):
+    """A model whose embeddings are stored."""
+
+    __tablename__ = "embedding_models"
+    __table_args__ = (
+        UniqueConstraint(
+            "provider",
+            "name",
+            "dimensions",
+            name="embedding_models_provider_name_dimensions_key",
+        ),
+    )
+
+    id: Mapped[int] = _key()
+    provider: Mapped[str]
+    name: Mapped[str]
+    dimensions: Mapped[int] = mapped_column(Integer)
+    max_tokens: Mapped[int] = mapped_column(Integer)
+    probe: Mapped[Any] = mapped_column(HALFVEC)
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class SearchIndex(Base):
+    """A recipe, whose chunks are a partition."""
+
+    __tablename__ = "search_indexes"
+    __table_args__ = (Index("search_indexes_collection_id_btree", "collection_id"),)
+
+    id: Mapped[int] = _key()
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    embedding_model_id: Mapped[int] = mapped_column(ForeignKey("embedding_models.id"))
+    state: Mapped[str] = mapped_column(server_default="building")
+    chunker: Mapped[str] = mapped_column(server_default="structure-1")
+    chunk_tokens: Mapped[int] = mapped_column(Integer)
+    overlap_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    language: Mapped[str] = mapped_column(server_default="english")
+    vector_weight: Mapped[float] = mapped_column(REAL, server_default=text("0.7"))
+    candidates: Mapped[int] = mapped_column(Integer, server_default=text("100"))
+    ef_search: Mapped[int] = mapped_column(Integer, server_default=text("100"))
+    min_similarity: Mapped[float] = mapped_column(REAL, server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class Chunk(Base):
+    """A verbatim span of a document version under one search index.
+
+    To use the vector index, order by `Chunk.embedding.cast(HALFVEC(384)).cosine_distance(v)` with
+    the collection's dimensions and `Chunk.index_id == n`; the view chunks_of_<collection> does so.
+    """
+
+    __tablename__ = "chunks"
+    __table_args__ = (
+        Index("chunks_id_btree", "id"),
+        Index("chunks_content_hash_hash", "content_hash", postgresql_using="hash"),
+        {"postgresql_partition_by": "LIST (index_id)"},
+    )
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    id: Mapped[int] = mapped_column(Identity(always=True))
+    document_id: Mapped[int] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    document_version: Mapped[int] = mapped_column(Integer)
+    ordinal: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    start_char: Mapped[int] = mapped_column(Integer)
+    end_char: Mapped[int] = mapped_column(Integer)
+    page: Mapped[int | None] = mapped_column(Integer)
+    token_count: Mapped[int] = mapped_column(Integer)
+    lexeme_count: Mapped[int] = mapped_column(Integer)
+    language: Mapped[str]
+    context: Mapped[str] = mapped_column(server_default="")
+    content: Mapped[str]
+    content_hash: Mapped[bytes] = mapped_column(
+        Computed("ragpg.hash_text(((context || E'\\n'::text) || content))")
+    )
+    lexemes: Mapped[Any] = mapped_column(TSVECTOR)
+    embedding: Mapped[Any] = mapped_column(HALFVEC)
+
+
+class IndexDocument(Base):
+    """Which version of a document a search index holds."""
+
+    __tablename__ = "index_documents"
+    __table_args__ = (Index("index_documents_index_id_btree", "index_id"),)
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    document_id: Mapped[int] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    document_version: Mapped[int] = mapped_column(Integer)
+    chunk_count: Mapped[int] = mapped_column(Integer)
+    indexed_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class IndexStatistics(Base):
+    """What ranking needs to know of a whole search index."""
+
+    __tablename__ = "index_statistics"
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    chunk_count: Mapped[int]
+    mean_length: Mapped[float] = mapped_column(REAL)
+    embedding_sample: Mapped[list[Any]] = mapped_column(ARRAY(HALFVEC))
+    refreshed_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class LexemeStatistics(Base):
+    """How common a word is in a search index."""
+
+    __tablename__ = "lexeme_statistics"
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    lexeme: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    chunk_count: Mapped[int] = mapped_column(Integer)
+    occurrence_count: Mapped[int]
+
+
+class AnswerRow(Base):
+    """What was asked, what was answered and what it cost."""
+
+    __tablename__ = "answers"
+    __table_args__ = (
+        Index("answers_collection_id_created_at_btree", "collection_id", "created_at"),
+    )
+
+    id: Mapped[int] = _key()
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    question: Mapped[str]
+    content: Mapped[str]
+    model: Mapped[str | None]
+    abstained: Mapped[bool]
+    grounded: Mapped[bool]
+    stop_reason: Mapped[str | None]
+    input_tokens: Mapped[int] = mapped_column(Integer)
+    output_tokens: Mapped[int] = mapped_column(Integer)
+    cache_read_tokens: Mapped[int] = mapped_column(Integer)
+    cache_creation_tokens: Mapped[int] = mapped_column(Integer)
+    latency_ms: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class CitationRow(Base):
+    """Which characters of which document version an answer rests on."""
+
+    __tablename__ = "citations"
+    __table_args__ = (
+        UniqueConstraint("answer_id", "ordinal", name="citations_answer_id_ordinal_key"),
+        Index("citations_document_id_btree", "document_id"),
+    )
+
+    id: Mapped[int] = _key()
+    answer_id: Mapped[int] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"))
+    ordinal: Mapped[int] = mapped_column(Integer)
+    document_id: Mapped[int]
+    document_version: Mapped[int] = mapped_column(Integer)
+    start_char: Mapped[int] = mapped_column(Integer)
+    end_char: Mapped[int] = mapped_column(Integer)
+    quote: Mapped[str]
+    answer_start: Mapped[int] = mapped_column(Integer)
+    answer_end: Mapped[int] = mapped_column(Integer)

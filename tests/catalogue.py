@@ -1,0 +1,81 @@
+"""The schema as text: everything of ragpg's that a migration could change."""
+
+from __future__ import annotations
+
+import psycopg
+
+_QUERIES = (
+    # Columns
+    """
+    select format(
+        'table %s column %s %s %s %s %s storage %s',
+        relname, attname, format_type(atttypid, atttypmod),
+        case when attnotnull then 'not null' else 'null' end,
+        coalesce('default ' || pg_get_expr(adbin, adrelid), ''),
+        concat(attidentity, attgenerated), attstorage
+    )
+    from pg_attribute
+    join pg_class on pg_class.oid = attrelid
+    left join pg_attrdef on adrelid = attrelid and adnum = attnum
+    where relnamespace = to_regnamespace('ragpg') and relkind in ('r', 'p', 'v')
+        and relname <> 'alembic_version' and attnum > 0 and not attisdropped
+    order by relname, attnum
+    """,
+    """
+    select format('table %s constraint %s %s', relname, conname, pg_get_constraintdef(c.oid))
+    from pg_constraint as c
+    join pg_class on pg_class.oid = conrelid
+    where connamespace = to_regnamespace('ragpg') and relname <> 'alembic_version'
+        and contype <> 'n'
+    order by relname, conname
+    """,
+    """
+    select indexdef from pg_indexes
+    where schemaname = 'ragpg' and tablename <> 'alembic_version'
+    order by indexname
+    """,
+    """
+    select pg_get_triggerdef(t.oid)
+    from pg_trigger as t
+    join pg_class on pg_class.oid = tgrelid
+    where relnamespace = to_regnamespace('ragpg') and not tgisinternal
+    order by tgname
+    """,
+    """
+    select concat(pg_get_functiondef(oid), ' -- access ', proacl)
+    from pg_proc
+    where pronamespace = to_regnamespace('ragpg')
+    order by proname, oid::regprocedure::text
+    """,
+    """
+    select format('view %s %s%s%s', relname, reloptions, E'\n', pg_get_viewdef(oid))
+    from pg_class
+    where relnamespace = to_regnamespace('ragpg') and relkind = 'v'
+    order by relname
+    """,
+    """
+    select format(
+        'comment on %s: %s', (pg_identify_object(classoid, objoid, objsubid)).identity, description
+    )
+    from pg_description
+    where coalesce(
+        (select relnamespace from pg_class where classoid = 'pg_class'::regclass and oid = objoid),
+        (select pronamespace from pg_proc where classoid = 'pg_proc'::regclass and oid = objoid),
+        (
+            select relnamespace
+            from pg_trigger
+            join pg_class on pg_class.oid = tgrelid
+            where classoid = 'pg_trigger'::regclass and pg_trigger.oid = objoid
+        ),
+        case when classoid = 'pg_namespace'::regclass then objoid end
+    ) = to_regnamespace('ragpg')
+    order by 1
+    """,
+)
+
+
+def catalogue(connection: psycopg.Connection) -> str:
+    """Returns the text; the same for the same schema, whoever owns it."""
+    owner = connection.execute("select current_user").fetchone()
+    lines = [row[0] for query in _QUERIES for row in connection.execute(query.encode())]
+    return "\n".join(lines).replace(f"{owner[0] if owner else ''}=X/", "owner=X/") + "\n"

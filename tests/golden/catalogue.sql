@@ -1,0 +1,1536 @@
+table answers column id bigint not null  a storage p
+table answers column collection_id bigint not null   storage p
+table answers column question text not null   storage x
+table answers column content text not null   storage x
+table answers column model text null   storage x
+table answers column abstained boolean not null   storage p
+table answers column grounded boolean not null   storage p
+table answers column stop_reason text null   storage x
+table answers column input_tokens integer not null   storage p
+table answers column output_tokens integer not null   storage p
+table answers column cache_read_tokens integer not null   storage p
+table answers column cache_creation_tokens integer not null   storage p
+table answers column latency_ms integer not null   storage p
+table answers column created_at timestamp with time zone not null default now()  storage p
+table answers_by_day column collection text null   storage x
+table answers_by_day column day date null   storage p
+table answers_by_day column model text null   storage x
+table answers_by_day column answers bigint null   storage p
+table answers_by_day column grounded bigint null   storage p
+table answers_by_day column abstained bigint null   storage p
+table answers_by_day column input_tokens bigint null   storage p
+table answers_by_day column output_tokens bigint null   storage p
+table answers_by_day column cache_read_tokens bigint null   storage p
+table answers_by_day column median_latency_ms double precision null   storage p
+table chunks column index_id bigint not null   storage p
+table chunks column id bigint not null  a storage p
+table chunks column document_id bigint not null   storage p
+table chunks column document_version integer not null   storage p
+table chunks column ordinal integer not null   storage p
+table chunks column start_char integer not null   storage p
+table chunks column end_char integer not null   storage p
+table chunks column page integer null   storage p
+table chunks column token_count integer not null   storage p
+table chunks column lexeme_count integer not null   storage p
+table chunks column language text not null   storage x
+table chunks column context text not null default ''::text  storage x
+table chunks column content text not null   storage x
+table chunks column content_hash bytea not null default ragpg.hash_text(((context || '
+'::text) || content)) s storage x
+table chunks column lexemes tsvector not null   storage x
+table chunks column embedding halfvec not null   storage m
+table citations column id bigint not null  a storage p
+table citations column answer_id bigint not null   storage p
+table citations column ordinal integer not null   storage p
+table citations column document_id bigint not null   storage p
+table citations column document_version integer not null   storage p
+table citations column start_char integer not null   storage p
+table citations column end_char integer not null   storage p
+table citations column quote text not null   storage x
+table citations column answer_start integer not null   storage p
+table citations column answer_end integer not null   storage p
+table collection_status column collection text null   storage x
+table collection_status column description text null   storage x
+table collection_status column documents bigint null   storage p
+table collection_status column pending_documents bigint null   storage p
+table collection_status column chunks bigint null   storage p
+table collection_status column characters bigint null   storage p
+table collection_status column last_changed_at timestamp with time zone null   storage p
+table collection_status column last_indexed_at timestamp with time zone null   storage p
+table collection_status column embedding_model text null   storage x
+table collection_status column active_index_id bigint null   storage p
+table collection_status column chunk_tokens integer null   storage p
+table collection_status column language text null   storage x
+table collections column id bigint not null  a storage p
+table collections column name text not null   storage x
+table collections column description text not null default ''::text  storage x
+table collections column active_index_id bigint null   storage p
+table collections column created_at timestamp with time zone not null default now()  storage p
+table document_status column collection text null   storage x
+table document_status column source text null   storage x
+table document_status column title text null   storage x
+table document_status column media_type text null   storage x
+table document_status column metadata jsonb null   storage x
+table document_status column version integer null   storage p
+table document_status column characters integer null   storage p
+table document_status column chunks integer null   storage p
+table document_status column indexed boolean null   storage p
+table document_status column created_at timestamp with time zone null   storage p
+table document_status column updated_at timestamp with time zone null   storage p
+table document_status column indexed_at timestamp with time zone null   storage p
+table document_status column source_hash bytea null   storage x
+table document_status column document_id bigint null   storage p
+table document_versions column document_id bigint not null   storage p
+table document_versions column version integer not null   storage p
+table document_versions column collection_id bigint not null   storage p
+table document_versions column source text not null   storage x
+table document_versions column title text not null   storage x
+table document_versions column media_type text not null   storage x
+table document_versions column content text not null   storage x
+table document_versions column metadata jsonb not null   storage x
+table document_versions column valid_from timestamp with time zone not null   storage p
+table document_versions column valid_to timestamp with time zone not null   storage p
+table documents column id bigint not null  a storage p
+table documents column collection_id bigint not null   storage p
+table documents column source text not null   storage x
+table documents column title text not null default ''::text  storage x
+table documents column media_type text not null default 'text/plain'::text  storage x
+table documents column content text not null   storage x
+table documents column metadata jsonb not null default '{}'::jsonb  storage x
+table documents column version integer not null default 1  storage p
+table documents column content_hash bytea not null default ragpg.hash_text(content) s storage x
+table documents column source_hash bytea null   storage x
+table documents column created_at timestamp with time zone not null default now()  storage p
+table documents column updated_at timestamp with time zone not null default now()  storage p
+table embedding_models column id bigint not null  a storage p
+table embedding_models column provider text not null   storage x
+table embedding_models column name text not null   storage x
+table embedding_models column dimensions integer not null   storage p
+table embedding_models column max_tokens integer not null   storage p
+table embedding_models column probe halfvec not null   storage e
+table embedding_models column created_at timestamp with time zone not null default now()  storage p
+table index_documents column index_id bigint not null   storage p
+table index_documents column document_id bigint not null   storage p
+table index_documents column document_version integer not null   storage p
+table index_documents column chunk_count integer not null   storage p
+table index_documents column indexed_at timestamp with time zone not null default now()  storage p
+table index_health column collection text null   storage x
+table index_health column index_id bigint null   storage p
+table index_health column active boolean null   storage p
+table index_health column state text null   storage x
+table index_health column embedding_model text null   storage x
+table index_health column chunk_tokens integer null   storage p
+table index_health column chunks bigint null   storage p
+table index_health column documents bigint null   storage p
+table index_health column counted_chunks bigint null   storage p
+table index_health column refreshed_at timestamp with time zone null   storage p
+table index_health column table_bytes bigint null   storage p
+table index_health column index_bytes bigint null   storage p
+table index_health column indexes_valid boolean null   storage p
+table index_statistics column index_id bigint not null   storage p
+table index_statistics column chunk_count bigint not null   storage p
+table index_statistics column mean_length real not null   storage p
+table index_statistics column embedding_sample halfvec[] not null   storage x
+table index_statistics column refreshed_at timestamp with time zone not null default now()  storage p
+table ingest_queue column collection text null   storage x
+table ingest_queue column source text null   storage x
+table ingest_queue column version integer null   storage p
+table ingest_queue column indexed_version integer null   storage p
+table ingest_queue column waiting_since timestamp with time zone null   storage p
+table ingest_queue column document_id bigint null   storage p
+table lexeme_statistics column index_id bigint not null   storage p
+table lexeme_statistics column lexeme text not null   storage x
+table lexeme_statistics column chunk_count integer not null   storage p
+table lexeme_statistics column occurrence_count bigint not null   storage p
+table search_indexes column id bigint not null  a storage p
+table search_indexes column collection_id bigint not null   storage p
+table search_indexes column embedding_model_id bigint not null   storage p
+table search_indexes column state text not null default 'building'::text  storage x
+table search_indexes column chunker text not null default 'structure-1'::text  storage x
+table search_indexes column chunk_tokens integer not null   storage p
+table search_indexes column overlap_tokens integer not null default 0  storage p
+table search_indexes column language text not null default 'english'::text  storage x
+table search_indexes column vector_weight real not null default 0.7  storage p
+table search_indexes column candidates integer not null default 100  storage p
+table search_indexes column ef_search integer not null default 100  storage p
+table search_indexes column min_similarity real not null default 0  storage p
+table search_indexes column created_at timestamp with time zone not null default now()  storage p
+table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table answers constraint answers_pkey PRIMARY KEY (id)
+table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
+table chunks constraint chunks_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
+table chunks constraint chunks_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table chunks constraint chunks_pkey PRIMARY KEY (document_id, ordinal, index_id)
+table chunks constraint chunks_span_is_as_long_as_the_content CHECK (((start_char >= 0) AND ((end_char - start_char) = char_length(content))))
+table citations constraint citations_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE CASCADE
+table citations constraint citations_answer_id_ordinal_key UNIQUE (answer_id, ordinal)
+table citations constraint citations_answer_span_is_ordered CHECK (((0 <= answer_start) AND (answer_start <= answer_end)))
+table citations constraint citations_pkey PRIMARY KEY (id)
+table citations constraint citations_span_is_as_long_as_the_quote CHECK (((start_char >= 0) AND ((end_char - start_char) = char_length(quote)) AND (quote <> ''::text)))
+table collections constraint collections_active_index_id_fkey FOREIGN KEY (active_index_id) REFERENCES ragpg.search_indexes(id)
+table collections constraint collections_name_is_short_and_trimmed CHECK (((name = btrim(name)) AND (name <> ''::text) AND (octet_length(name) <= 48)))
+table collections constraint collections_name_key UNIQUE (name)
+table collections constraint collections_pkey PRIMARY KEY (id)
+table document_versions constraint document_versions_pkey PRIMARY KEY (document_id, version)
+table document_versions constraint document_versions_valid_range_is_ordered CHECK ((valid_from <= valid_to))
+table documents constraint documents_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table documents constraint documents_collection_id_source_key UNIQUE (collection_id, source)
+table documents constraint documents_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text))
+table documents constraint documents_pkey PRIMARY KEY (id)
+table documents constraint documents_source_is_not_blank CHECK ((source ~ '\S'::text))
+table documents constraint documents_version_is_positive CHECK ((version > 0))
+table embedding_models constraint embedding_models_dimensions_can_be_indexed CHECK (((dimensions >= 1) AND (dimensions <= 4000)))
+table embedding_models constraint embedding_models_max_tokens_is_positive CHECK ((max_tokens > 0))
+table embedding_models constraint embedding_models_pkey PRIMARY KEY (id)
+table embedding_models constraint embedding_models_probe_has_the_dimensions CHECK ((vector_dims(probe) = dimensions))
+table embedding_models constraint embedding_models_provider_name_dimensions_key UNIQUE (provider, name, dimensions)
+table index_documents constraint index_documents_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
+table index_documents constraint index_documents_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table index_documents constraint index_documents_pkey PRIMARY KEY (document_id, index_id)
+table index_statistics constraint index_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id)
+table lexeme_statistics constraint lexeme_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table lexeme_statistics constraint lexeme_statistics_pkey PRIMARY KEY (index_id, lexeme)
+table search_indexes constraint search_indexes_candidates_is_positive CHECK (((candidates >= 1) AND (candidates <= 10000)))
+table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((chunk_tokens > 0))
+table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table search_indexes constraint search_indexes_ef_search_is_in_range CHECK (((ef_search >= 1) AND (ef_search <= 1000)))
+table search_indexes constraint search_indexes_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id)
+table search_indexes constraint search_indexes_language_is_installed CHECK (((language)::regconfig IS NOT NULL))
+table search_indexes constraint search_indexes_min_similarity_is_a_cosine CHECK (((min_similarity >= ('-1'::integer)::double precision) AND (min_similarity <= (1)::double precision)))
+table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHECK (((overlap_tokens >= 0) AND (overlap_tokens < chunk_tokens)))
+table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
+table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text, 'retired'::text])))
+table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
+CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
+CREATE UNIQUE INDEX answers_pkey ON ragpg.answers USING btree (id)
+CREATE INDEX chunks_content_hash_hash ON ONLY ragpg.chunks USING hash (content_hash)
+CREATE INDEX chunks_id_btree ON ONLY ragpg.chunks USING btree (id)
+CREATE UNIQUE INDEX chunks_pkey ON ONLY ragpg.chunks USING btree (document_id, ordinal, index_id)
+CREATE UNIQUE INDEX citations_answer_id_ordinal_key ON ragpg.citations USING btree (answer_id, ordinal)
+CREATE INDEX citations_document_id_btree ON ragpg.citations USING btree (document_id)
+CREATE UNIQUE INDEX citations_pkey ON ragpg.citations USING btree (id)
+CREATE UNIQUE INDEX collections_name_key ON ragpg.collections USING btree (name)
+CREATE UNIQUE INDEX collections_pkey ON ragpg.collections USING btree (id)
+CREATE INDEX document_versions_collection_id_source_btree ON ragpg.document_versions USING btree (collection_id, source)
+CREATE UNIQUE INDEX document_versions_pkey ON ragpg.document_versions USING btree (document_id, version)
+CREATE UNIQUE INDEX documents_collection_id_source_key ON ragpg.documents USING btree (collection_id, source)
+CREATE INDEX documents_metadata_gin ON ragpg.documents USING gin (metadata jsonb_path_ops)
+CREATE UNIQUE INDEX documents_pkey ON ragpg.documents USING btree (id)
+CREATE UNIQUE INDEX embedding_models_pkey ON ragpg.embedding_models USING btree (id)
+CREATE UNIQUE INDEX embedding_models_provider_name_dimensions_key ON ragpg.embedding_models USING btree (provider, name, dimensions)
+CREATE INDEX index_documents_index_id_btree ON ragpg.index_documents USING btree (index_id)
+CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
+CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id)
+CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, lexeme)
+CREATE INDEX search_indexes_collection_id_btree ON ragpg.search_indexes USING btree (collection_id)
+CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
+CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
+CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg.check_citation_quote()
+CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg.keep_document_version()
+CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    collection_name text;
+    dimensions integer;
+begin
+    select one.name, model.dimensions into strict collection_name, dimensions
+    from ragpg.search_indexes as recipe
+    join ragpg.collections as one on one.id = recipe.collection_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where recipe.id = index_id;
+    update ragpg.collections as one
+    set active_index_id = index_id
+    where one.name = collection_name;
+    execute format('drop view if exists ragpg.%I', 'chunks_of_' || collection_name);
+    execute format(
+        'create view ragpg.%I with (security_invoker = true) as'
+        ' select chunk.id, document.source, document.title, chunk.document_id,'
+        ' chunk.document_version, chunk.ordinal, chunk.start_char, chunk.end_char, chunk.page,'
+        ' chunk.context, chunk.content, chunk.lexemes, document.metadata,'
+        ' chunk.embedding::halfvec(%s) as embedding'
+        ' from ragpg.chunks as chunk'
+        ' join ragpg.documents as document on document.id = chunk.document_id'
+        ' where chunk.index_id = %s',
+        'chunks_of_' || collection_name, dimensions, index_id
+    );
+    execute format(
+        'comment on view ragpg.%I is %L',
+        'chunks_of_' || collection_name,
+        'The chunks that answer searches in ' || collection_name
+        || '; order by embedding <=> $1 uses the vector index.'
+    );
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.bm25_expression(index_id bigint, query text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (count(*) = 0) THEN '0::double precision'::text
+             ELSE format('(%s - chunk.saturation * (%s))'::text, sum(word.weight), string_agg(format('%s / (chunk.saturation + round(0.6079271018540267 / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))'::text, word.weight, word.word), ' + '::text))
+         END AS format
+    FROM ragpg.query_words(bm25_expression.index_id, bm25_expression.query) word(place, lexeme, word, weight, chunk_count, mean_score, mean_square);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.build_vector_index(index_id bigint, dimensions integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    statement text := format(
+        'create index if not exists %I on ragpg.%I using hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)',
+        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id, dimensions
+    );
+begin
+    execute statement;
+exception
+    -- Too little shared memory for a parallel build (containers often have 64 MB): build alone.
+    when disk_full or out_of_memory then
+        perform set_config('max_parallel_maintenance_workers', '0', true);
+        execute statement;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.check_citation_quote()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found_text text := substr(
+        ragpg.document_text(new.document_id, new.document_version),
+        new.start_char + 1,
+        new.end_char - new.start_char
+    );
+begin
+    if found_text is distinct from new.quote then
+        raise exception 'the quote "%" is not what document % version % holds at characters % to %',
+            left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
+            using errcode = 'RG006',
+                hint = 'quotes must be exact; characters count from 0 and the end is not included';
+    end if;
+    return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.check_filter(filter jsonpath)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    perform jsonb_path_match('{}', filter);
+exception
+    when others then
+        raise exception 'the filter % is not a predicate: %', filter, sqlerrm
+            using errcode = 'RG004',
+                hint = 'compare something, such as $.tier == "pro" && $.year >= 2024';
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.collection_id(collection text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found_id bigint;
+    names text[];
+begin
+    if collection is not null then
+        select one.id into found_id from ragpg.collections as one where one.name = collection;
+        if found_id is not null then
+            return found_id;
+        end if;
+    end if;
+    select array_agg(one.name order by one.name) into names from ragpg.collections as one;
+    if collection is not null or names is null then
+        raise exception 'there is no collection %', coalesce('"' || collection || '"', 'yet')
+            using errcode = 'RG001',
+                hint = coalesce(
+                    'there are: ' || array_to_string(names, ', '),
+                    'add documents first: ragpg add PATH --collection NAME'
+                );
+    elsif cardinality(names) > 1 then
+        raise exception 'which collection? there are %', array_to_string(names, ', ')
+            using errcode = 'RG002', hint = 'name one: collection => ''...''';
+    end if;
+    return (select one.id from ragpg.collections as one);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    parent_id bigint := ragpg.collection_id(collection);
+    new_id bigint;
+    dimensions integer;
+begin
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = embedding_model_id;
+    insert into ragpg.search_indexes (
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language
+    )
+    values (parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language)
+    returning id into new_id;
+    -- Made apart and attached: that locks the parent less than "partition of" does.
+    execute format(
+        'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
+        ' including generated including storage, constraint chunks_embedding_has_%s_dimensions'
+        ' check (vector_dims(embedding) = %s))',
+        'chunks_' || new_id, dimensions, dimensions
+    );
+    execute format(
+        'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
+        'chunks_' || new_id, new_id
+    );
+    execute format(
+        'comment on table ragpg.%I is %L',
+        'chunks_' || new_id,
+        format('Chunks of search index %s, collection %s.', new_id, collection)
+    );
+    return new_id;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.delete_document(collection text, source text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    delete from ragpg.documents as document
+    where document.collection_id = ragpg.collection_id(delete_document.collection)
+        and document.source = delete_document.source;
+    return found;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.document_text(document_id bigint, version integer DEFAULT NULL::integer)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT COALESCE(( SELECT document.content
+            FROM ragpg.documents document
+           WHERE ((document.id = document_text.document_id) AND (document.version = COALESCE(document_text.version, document.version)))), ( SELECT earlier.content
+            FROM ragpg.document_versions earlier
+           WHERE ((earlier.document_id = document_text.document_id) AND (earlier.version = document_text.version)))) AS "coalesce";
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.drop_collection(collection text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    gone_id bigint := ragpg.collection_id(drop_collection.collection);
+    documents_gone bigint;
+    recipe_id bigint;
+begin
+    execute format('drop view if exists ragpg.%I', 'chunks_of_' || drop_collection.collection);
+    for recipe_id in
+        select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = gone_id
+    loop
+        execute format('drop table ragpg.%I', 'chunks_' || recipe_id);
+    end loop;
+    select count(*) into documents_gone
+    from ragpg.documents as document
+    where document.collection_id = gone_id;
+    update ragpg.collections as one set active_index_id = null where one.id = gone_id;
+    delete from ragpg.collections as one where one.id = gone_id;
+    delete from ragpg.document_versions as earlier where earlier.collection_id = gone_id;
+    return documents_gone;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.ensure_collection(name text, description text DEFAULT ''::text)
+ RETURNS bigint
+ LANGUAGE sql
+BEGIN ATOMIC
+ INSERT INTO ragpg.collections (name, description)
+   VALUES (ensure_collection.name, ensure_collection.description) ON CONFLICT DO NOTHING;
+ SELECT one.id
+    FROM ragpg.collections one
+   WHERE (one.name = ensure_collection.name);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.ensure_embedding_model(provider text, name text, max_tokens integer, probe halfvec)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    known ragpg.embedding_models;
+begin
+    insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
+    values (provider, name, vector_dims(probe), max_tokens, probe)
+    on conflict do nothing;
+    select model.* into strict known
+    from ragpg.embedding_models as model
+    where model.provider = ensure_embedding_model.provider
+        and model.name = ensure_embedding_model.name
+        and model.dimensions = vector_dims(ensure_embedding_model.probe);
+    if known.probe <=> probe > 0.001 then
+        raise exception 'the model "%" gives another embedding than the one stored here under that name (cosine % of the probe text)',
+            name, round((1 - (known.probe <=> probe))::numeric, 4)
+            using errcode = 'RG008',
+                hint = 'use the model the collection was built with, or build a new collection';
+    end if;
+    return known.id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.ensure_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found_id bigint;
+    found_model bigint;
+    names text[];
+begin
+    -- Two first writers at once: the second waits here and finds what the first made.
+    perform pg_advisory_xact_lock(hashtext('ragpg.ensure_search_index'), hashtext(collection));
+    perform ragpg.ensure_collection(collection);
+    select recipe.id, recipe.embedding_model_id into found_id, found_model
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    where one.name = collection;
+    if found_id is null then
+        found_id := ragpg.create_search_index(
+            collection, embedding_model_id, chunk_tokens, overlap_tokens, language
+        );
+        perform ragpg.activate_search_index(found_id);
+    elsif found_model <> embedding_model_id then
+        select array_agg(format('%s (%s dimensions)', model.name, model.dimensions) order by model.id = found_model)
+        into names
+        from ragpg.embedding_models as model
+        where model.id in (found_model, embedding_model_id);
+        raise exception 'the collection "%" was embedded with %, not with %', collection, names[2], names[1]
+            using errcode = 'RG008',
+                hint = 'set that model again, or use another collection for the new one';
+    end if;
+    return found_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
+ RETURNS halfvec
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    select l2_normalize(
+        sum(
+            chunk.embedding::vector
+            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+        )
+    )::halfvec
+    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
+    join ragpg.chunks as chunk
+        on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.grant_reader(role_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    execute format('grant usage on schema ragpg to %I', role_name);
+    execute format('grant select on all tables in schema ragpg to %I', role_name);
+    execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.grant_writer(role_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    perform ragpg.grant_reader(role_name);
+    execute format(
+        'grant insert, update, delete on ragpg.collections, ragpg.documents,'
+        ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
+        ' ragpg.answers, ragpg.citations to %I',
+        role_name
+    );
+    execute format(
+        'grant execute on function'
+        ' ragpg.create_search_index(text, bigint, integer, integer, text),'
+        ' ragpg.activate_search_index(bigint), ragpg.refresh_search_index(bigint, boolean),'
+        ' ragpg.drop_collection(text) to %I',
+        role_name
+    );
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.hash_text(content text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN sha256(convert_to(content, 'UTF8'::name))
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.highlight(content text, query text, language text DEFAULT 'english'::text, start_mark text DEFAULT '**'::text, end_mark text DEFAULT '**'::text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    words tsquery;
+begin
+    select string_agg(ragpg.lexeme_query(word.lexeme)::text, ' | ')::tsquery into words
+    from unnest(to_tsvector(language::regconfig, query)) as word;
+    if words is null then
+        return content;
+    end if;
+    return ts_headline(
+        language::regconfig, content, words,
+        format('HighlightAll=true, StartSel="%s", StopSel="%s"', start_mark, end_mark)
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.keep_document_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if tg_op = 'UPDATE'
+        and (old.source, old.title, old.media_type, old.content, old.metadata)
+            is not distinct from
+            (new.source, new.title, new.media_type, new.content, new.metadata)
+    then
+        new.version := old.version;
+        return new;
+    end if;
+    insert into ragpg.document_versions (
+        document_id, version, collection_id, source, title, media_type, content, metadata,
+        valid_from, valid_to
+    )
+    values (
+        old.id, old.version, old.collection_id, old.source, old.title, old.media_type,
+        old.content, old.metadata, old.updated_at, greatest(old.updated_at, now())
+    );
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    new.version := old.version + 1;
+    new.updated_at := greatest(old.updated_at, now());
+    return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[])
+ RETURNS TABLE(chunk_id bigint, score double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    words tsquery[];
+    counts bigint[];  -- counts[i]: chunks that hold one of the i rarest words, at most
+    weights_left double precision[];  -- weights_left[i]: what the later words add, at most
+    depth integer;  -- words whose chunks are scored, from the rarest
+    done integer;
+    statement text;
+    ids bigint[];
+    scores double precision[];
+    -- Rows scored at most before the commonest words alone stop bringing in candidates, and rows
+    -- scored in the first round. Up to the first, the result is exact.
+    most constant integer := 20000;
+    first_round constant integer := 3000;
+begin
+    select
+        array_agg(listed.word order by listed.place),
+        array_agg(listed.running order by listed.place),
+        array_agg(listed.weight_left order by listed.place)
+    into words, counts, weights_left
+    from (
+        select
+            word.word, word.place,
+            sum(word.chunk_count) over (order by word.place) as running,
+            sum(word.weight) over () - sum(word.weight) over (order by word.place) as weight_left
+        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word
+    ) as listed;
+    if words is null then
+        return;
+    end if;
+    statement := format(
+        'select array_agg(best.id order by best.score desc, best.id),'
+        ' array_agg(best.score order by best.score desc, best.id)'
+        ' from (select chunk.id, %s as score from ('
+        '  select stored.id, stored.lexemes || '''' as lexemes,'
+        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '  from ragpg.chunks as stored'
+        '  where stored.index_id = %s and stored.lexemes @@ $1'
+        '   and ($2 is null or stored.document_id = any($2)) offset 0) as chunk'
+        ' order by score desc, chunk.id limit %s) as best',
+        ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
+        (
+            select greatest(known.mean_length, 1)
+            from ragpg.index_statistics as known
+            where known.index_id = keyword_candidates.index_id
+        ),
+        keyword_candidates.index_id,
+        wanted
+    );
+    -- MaxScore (Turtle and Flood 1995): score the chunks of the rarest words first. A chunk that
+    -- holds none of them can reach no more than the weights left; when that is less than the
+    -- last score wanted, the rest need not be looked at.
+    depth := case
+        when document_ids is not null then cardinality(words)
+        else greatest(
+            1, (select count(*) from unnest(counts) as running where running <= first_round)
+        )
+    end;
+    loop
+        execute statement
+        into ids, scores
+        using
+            (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word),
+            document_ids;
+        exit when depth = cardinality(words);
+        done := depth;
+        if coalesce(cardinality(ids), 0) < wanted then
+            depth := cardinality(words);
+            continue;
+        end if;
+        select min(deeper) into depth
+        from generate_series(depth, cardinality(words)) as deeper
+        where counts[deeper + 1] > most or scores[wanted] >= weights_left[deeper];
+        exit when depth = done;
+    end loop;
+    return query
+    select found.id, found.score
+    from unnest(ids, scores) as found (id, score);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.lexeme_query(lexeme text)
+ RETURNS tsquery
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.put_document(collection text, source text, content text, title text DEFAULT ''::text, media_type text DEFAULT 'text/plain'::text, metadata jsonb DEFAULT '{}'::jsonb, source_hash bytea DEFAULT NULL::bytea)
+ RETURNS TABLE(document_id bigint, version integer, outcome text)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.ensure_collection(put_document.collection);
+    old_version integer;
+begin
+    insert into ragpg.documents as document (
+        collection_id, source, content, title, media_type, metadata, source_hash
+    )
+    values (
+        parent_id, put_document.source, put_document.content, put_document.title,
+        put_document.media_type, put_document.metadata, put_document.source_hash
+    )
+    on conflict do nothing
+    returning document.id, document.version, 'added' into document_id, version, outcome;
+    if document_id is null then
+        select document.id, document.version into strict document_id, old_version
+        from ragpg.documents as document
+        where document.collection_id = parent_id and document.source = put_document.source
+        for update;
+        update ragpg.documents as document
+        set content = put_document.content,
+            title = put_document.title,
+            media_type = put_document.media_type,
+            metadata = put_document.metadata,
+            source_hash = put_document.source_hash
+        where document.id = document_id
+        returning document.version into version;
+        outcome := case when version = old_version then 'unchanged' else 'updated' end;
+    end if;
+    return next;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.query_words(index_id bigint, query text)
+ RETURNS TABLE(place bigint, lexeme text, word tsquery, weight double precision, chunk_count integer, mean_score double precision, mean_square double precision)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme) AS place,
+     asked.lexeme,
+     ragpg.lexeme_query(asked.lexeme) AS word,
+     asked.weight,
+     asked.chunk_count,
+     ((asked.share * asked.weight) * asked.saturation) AS mean_score,
+     (asked.share * ((asked.weight * asked.saturation) ^ (2)::double precision)) AS mean_square
+    FROM ( SELECT found.lexeme,
+             found.chunk_count,
+             ((found.chunk_count)::double precision / GREATEST(found.total, (1)::double precision)) AS share,
+             ((found.times)::double precision * ln(((1)::double precision + (((found.total - (found.chunk_count)::double precision) + (0.5)::double precision) / (((found.chunk_count)::numeric + 0.5))::double precision)))) AS weight,
+             (found.mean_frequency / (found.mean_frequency + (1.2)::double precision)) AS saturation
+            FROM ( SELECT said.lexeme,
+                     cardinality(said.positions) AS times,
+                     LEAST(COALESCE(known.chunk_count, 1), (total.chunk_count)::integer) AS chunk_count,
+                     COALESCE(((known.occurrence_count)::double precision / (known.chunk_count)::double precision), (1)::double precision) AS mean_frequency,
+                     (total.chunk_count)::double precision AS total
+                    FROM (((ragpg.search_indexes recipe
+                      JOIN ragpg.index_statistics total ON ((total.index_id = recipe.id)))
+                      CROSS JOIN LATERAL unnest(to_tsvector((recipe.language)::regconfig, query_words.query)) said(lexeme, positions, weights))
+                      LEFT JOIN ragpg.lexeme_statistics known ON (((known.index_id = recipe.id) AND (known.lexeme = (said.lexeme COLLATE "C")))))
+                   WHERE (recipe.id = query_words.index_id)) found) asked
+   ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boolean DEFAULT false)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    partition_name text := 'chunks_' || refresh_search_index.index_id;
+    recipe ragpg.search_indexes;
+    dimensions integer;
+    counted_at timestamptz;
+    counted bigint;
+    total bigint;
+    changed bigint;
+begin
+    -- One at a time per search index; a second caller waits and then finds little to do.
+    perform pg_advisory_xact_lock(
+        hashtext('ragpg.refresh_search_index'), hashtext(refresh_search_index.index_id::text)
+    );
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = refresh_search_index.index_id;
+    select model.dimensions into dimensions
+    from ragpg.embedding_models as model
+    where model.id = recipe.embedding_model_id;
+    select known.refreshed_at, known.chunk_count into counted_at, counted
+    from ragpg.index_statistics as known
+    where known.index_id = refresh_search_index.index_id;
+    select
+        coalesce(sum(state.chunk_count), 0),
+        coalesce(sum(state.chunk_count) filter (where state.indexed_at > counted_at), 0)
+    into total, changed
+    from ragpg.index_documents as state
+    where state.index_id = refresh_search_index.index_id;
+    changed := greatest(changed, abs(total - coalesce(counted, 0)));
+    -- Small indexes are counted every time; large ones when 2 % changed: df and N move BM25
+    -- and the standard scores by less than that.
+    if counted_at is not null and recipe.state = 'ready' and not force
+        and (changed = 0 or (total > 20000 and changed < total / 50))
+    then
+        return false;
+    end if;
+    if recipe.state = 'building' then
+        execute format(
+            'create index if not exists %I on ragpg.%I using gin (lexemes)',
+            partition_name || '_lexemes_gin', partition_name
+        );
+        perform ragpg.build_vector_index(refresh_search_index.index_id, dimensions);
+        update ragpg.search_indexes as known
+        set state = 'ready'
+        where known.id = refresh_search_index.index_id;
+    end if;
+    execute format('analyze ragpg.%I', partition_name);
+    insert into ragpg.index_statistics as known (
+        index_id, chunk_count, mean_length, embedding_sample, refreshed_at
+    )
+    select
+        refresh_search_index.index_id,
+        count(*),
+        coalesce(avg(chunk.lexeme_count), 0),
+        (
+            select coalesce(array_agg(drawn.embedding), '{}')
+            from (
+                select sample.embedding
+                from ragpg.chunks as sample
+                where sample.index_id = refresh_search_index.index_id
+                -- Drawn by hash, not by random(): the same chunks give the same ranking.
+                order by hashint8extended(sample.id, 0)
+                limit 256
+            ) as drawn
+        ),
+        clock_timestamp()
+    from ragpg.chunks as chunk
+    where chunk.index_id = refresh_search_index.index_id
+    on conflict on constraint index_statistics_pkey do update
+    set chunk_count = excluded.chunk_count,
+        mean_length = excluded.mean_length,
+        embedding_sample = excluded.embedding_sample,
+        refreshed_at = excluded.refreshed_at;
+    with counted_now as materialized (
+        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
+        from ts_stat(
+            format(
+                'select lexemes from ragpg.chunks where index_id = %s',
+                refresh_search_index.index_id
+            )
+        ) as word
+    ),
+    gone as (
+        delete from ragpg.lexeme_statistics as known
+        where known.index_id = refresh_search_index.index_id
+            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
+    )
+    insert into ragpg.lexeme_statistics as known (
+        index_id, lexeme, chunk_count, occurrence_count
+    )
+    select refresh_search_index.index_id, lexeme, ndoc, nentry
+    from counted_now
+    on conflict on constraint lexeme_statistics_pkey do update
+    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
+    where (known.chunk_count, known.occurrence_count)
+        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+    return true;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[], pages integer[] DEFAULT NULL::integer[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    body text;
+    recipe_language text;
+    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
+    -- the start of the text, which over a long document is quadratic.
+    block constant integer := 65536;
+    longest integer;
+begin
+    select document.content into body
+    from ragpg.documents as document
+    where document.id = replace_chunks.document_id
+        and document.version = replace_chunks.document_version
+    for key share;
+    if not found then
+        raise exception 'document % is not at version % any more',
+            replace_chunks.document_id, replace_chunks.document_version
+            using errcode = 'RG007', hint = 'read the document again and repeat';
+    end if;
+    select recipe.language into strict recipe_language
+    from ragpg.search_indexes as recipe
+    where recipe.id = replace_chunks.index_id;
+    select coalesce(max(e.value - s.value), 0) into longest
+    from unnest(starts) with ordinality as s (value, place)
+    join unnest(ends) with ordinality as e (value, place) using (place);
+
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = replace_chunks.index_id
+        and chunk.document_id = replace_chunks.document_id;
+    insert into ragpg.chunks (
+        index_id, document_id, document_version, ordinal, start_char, end_char, page,
+        token_count, lexeme_count, language, context, content, lexemes, embedding
+    )
+    with blocks as materialized (
+        select number, substr(body, number * block + 1, block + longest) as content
+        from (select distinct start / block as number from unnest(starts) as start) as used
+    )
+    select
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        piece.place - 1, piece.start_char, piece.end_char, piece.page, piece.token_count, 0,
+        recipe_language, piece.context,
+        substr(
+            blocks.content,
+            piece.start_char - blocks.number * block + 1,
+            piece.end_char - piece.start_char
+        ),
+        '', piece.embedding
+    from unnest(starts, ends, contexts, token_counts, embeddings, pages) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, page, place)
+    join blocks on blocks.number = piece.start_char / block;
+    insert into ragpg.index_documents as state (
+        index_id, document_id, document_version, chunk_count, indexed_at
+    )
+    values (
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        cardinality(starts), clock_timestamp()
+    )
+    on conflict on constraint index_documents_pkey do update
+    set document_version = excluded.document_version,
+        chunk_count = excluded.chunk_count,
+        indexed_at = excluded.indexed_at;
+    return cardinality(starts);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.save_answer(collection text, question text, content text, model text, abstained boolean, grounded boolean, stop_reason text, input_tokens integer, output_tokens integer, cache_read_tokens integer, cache_creation_tokens integer, latency_ms integer, citations jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    new_id bigint;
+begin
+    insert into ragpg.answers as answer (
+        collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
+        output_tokens, cache_read_tokens, cache_creation_tokens, latency_ms
+    )
+    values (
+        ragpg.collection_id(save_answer.collection), save_answer.question, save_answer.content,
+        save_answer.model, save_answer.abstained, save_answer.grounded, save_answer.stop_reason,
+        save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
+        save_answer.cache_creation_tokens, save_answer.latency_ms
+    )
+    returning answer.id into new_id;
+    insert into ragpg.citations (
+        answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
+        answer_start, answer_end
+    )
+    select
+        new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
+        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end
+    from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
+    cross join jsonb_to_record(cited.body) as said (
+        document_id bigint, document_version integer, start_char integer, end_char integer,
+        quote text, answer_start integer, answer_end integer
+    );
+    return new_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text)
+ RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    statistics ragpg.index_statistics;
+    dimensions integer;
+    wanted integer;
+    matching_documents bigint[];
+    matching_chunks bigint;
+    word_ids bigint[];
+    word_scores double precision[];
+    vector_ids bigint[];
+    vector_weight double precision;
+    vector_mean double precision := 0;
+    vector_deviation double precision;
+    word_mean double precision := 0;
+    word_deviation double precision;
+    similarity_expression text := 'null::double precision';
+    bm25_expression text;
+    score_expression text;
+begin
+    if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
+        raise exception 'there is no mode "%"', mode
+            using errcode = 'RG005', hint = 'modes are hybrid, vector and keyword';
+    end if;
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    if query_embedding is null and mode = 'vector' then
+        raise exception 'mode vector needs a query embedding'
+            using errcode = 'RG005', hint = 'pass query_embedding => ..., or use mode hybrid';
+    end if;
+    if query_embedding is null and coalesce(query, '') !~ '\S' then
+        raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
+    end if;
+    select known.* into recipe
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = ragpg.collection_id(search.collection);
+    if recipe.id is null then
+        return;  -- a collection without a document yet
+    end if;
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
+        raise exception 'the query embedding has % dimensions, the collection''s have %',
+            vector_dims(query_embedding), dimensions
+            using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
+    end if;
+    select known.* into statistics
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id;
+    wanted := greatest(k, recipe.candidates);
+
+    if filter is not null then
+        perform ragpg.check_filter(filter);
+        select array_agg(document.id), sum(state.chunk_count)
+        into matching_documents, matching_chunks
+        from ragpg.documents as document
+        join ragpg.index_documents as state
+            on state.document_id = document.id and state.index_id = recipe.id
+        where document.collection_id = recipe.collection_id and document.metadata @@ filter;
+    else
+        select sum(state.chunk_count) into matching_chunks
+        from ragpg.index_documents as state
+        where state.index_id = recipe.id;
+    end if;
+    if coalesce(matching_chunks, 0) = 0 then
+        return;
+    end if;
+
+    if mode <> 'vector' then
+        select array_agg(found.chunk_id), array_agg(found.score)
+        into word_ids, word_scores
+        from ragpg.keyword_candidates(recipe.id, search.query, wanted, matching_documents) as found;
+        bm25_expression := ragpg.bm25_expression(recipe.id, search.query);
+    end if;
+    vector_weight := recipe.vector_weight;
+    if query_embedding is null and mode = 'hybrid' then
+        query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
+        vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+    end if;
+    if mode <> 'keyword' and query_embedding is not null then
+        select array_agg(found.chunk_id) into vector_ids
+        from ragpg.vector_candidates(
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks
+        ) as found;
+        similarity_expression := '1 - (stored.embedding <=> $2)';
+    end if;
+
+    if mode = 'hybrid' then
+        -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
+        -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
+        -- word leg's from how common each word is.
+        select avg(1 - (sample <=> query_embedding)), stddev_pop(1 - (sample <=> query_embedding))
+        into vector_mean, vector_deviation
+        from unnest(statistics.embedding_sample) as sample;
+        select sum(word.mean_score), sqrt(sum(word.mean_square - word.mean_score ^ 2))
+        into word_mean, word_deviation
+        from ragpg.query_words(recipe.id, search.query) as word;
+        score_expression := format(
+            '%s * (chunk.similarity - %s) / %s + %s * (chunk.bm25 - %s) / %s',
+            vector_weight, coalesce(vector_mean, 0), coalesce(nullif(vector_deviation, 0), 1),
+            1 - vector_weight, coalesce(word_mean, 0), coalesce(nullif(word_deviation, 0), 1)
+        );
+    else
+        score_expression := case mode when 'vector' then 'chunk.similarity' else 'chunk.bm25' end;
+    end if;
+
+    return query execute format(
+        'select'
+        '  (row_number() over (order by best.score desc, best.id))::integer, document.source,'
+        '  document.title, best.content, best.score, best.similarity, best.bm25,'
+        '  best.start_char, best.end_char, best.page, best.context, document.metadata,'
+        '  document.id, best.document_version, best.id'
+        ' from ('
+        '  select chunk.*, %1$s as score'
+        '  from (select chunk.*, %2$s as bm25'
+        '   from (select stored.*, %3$s as similarity,'
+        '     1.2 * (0.25 + 0.75 * stored.lexeme_count / %4$s::double precision) as saturation'
+        '    from ragpg.chunks as stored'
+        '    where stored.index_id = %5$s and stored.id = any($1) offset 0) as chunk'
+        '   offset 0) as chunk'
+        '  order by score desc, chunk.id limit %6$s'
+        ' ) as best'
+        ' join ragpg.documents as document on document.id = best.document_id'
+        ' order by 1',
+        score_expression,
+        coalesce(bm25_expression, 'null::double precision'),
+        similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
+    )
+    using word_ids || vector_ids, query_embedding;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.set_chunk_lexemes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    new.lexemes := to_tsvector(new.language::regconfig, new.context || E'\n' || new.content);
+    new.lexeme_count := coalesce(
+        (
+            select sum(cardinality(word.positions))
+            from unnest(new.lexemes) as word
+        ),
+        0
+    );
+    return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(chunk_id bigint, similarity double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET "hnsw.ef_search" TO '100'
+ SET "hnsw.iterative_scan" TO 'strict_order'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    template constant text :=
+        'select array_agg(near.id order by near.distance, near.id),'
+        ' array_agg(near.distance order by near.distance, near.id)'
+        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
+        '  from ragpg.chunks as chunk'
+        '  where chunk.index_id = %2$s%3$s'
+        '  order by chunk.%1$s <=> $1 limit %4$s) as near';
+    only_documents text := case
+        when document_ids is not null then ' and chunk.document_id = any($2)'
+        else ''
+    end;
+    ids bigint[];
+    distances double precision[];
+    -- Up to this many matching chunks an exact scan is as quick as the index and misses nothing:
+    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
+    exact_limit constant integer := 20000;
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = vector_candidates.index_id;
+    if matching_chunks is null or matching_chunks > exact_limit then
+        perform set_config(
+            'hnsw.ef_search', least(greatest(recipe.ef_search, wanted), 1000)::text, true
+        );
+        -- The index's own expression, one table, ascending: anything else loses the index.
+        execute format(
+            template,
+            format('embedding::halfvec(%s)', vector_dims(query_embedding)),
+            recipe.id, only_documents, wanted
+        )
+        into ids, distances
+        using query_embedding, document_ids;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+        -- Few match, or the scan stopped short of them: without the cast it is not the index's
+        -- expression, so every matching chunk is looked at.
+        execute format(template, 'embedding', recipe.id, only_documents, wanted)
+        into ids, distances
+        using query_embedding, document_ids;
+    end if;
+    return query
+    select found.id, 1 - found.distance
+    from unnest(ids, distances) as found (id, distance);
+end
+$function$
+ -- access 
+view answers_by_day {security_invoker=true}
+ SELECT one.name AS collection,
+    (answer.created_at)::date AS day,
+    answer.model,
+    count(*) AS answers,
+    count(*) FILTER (WHERE answer.grounded) AS grounded,
+    count(*) FILTER (WHERE answer.abstained) AS abstained,
+    sum(answer.input_tokens) AS input_tokens,
+    sum(answer.output_tokens) AS output_tokens,
+    sum(answer.cache_read_tokens) AS cache_read_tokens,
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((answer.latency_ms)::double precision)) AS median_latency_ms
+   FROM (ragpg.answers answer
+     JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
+  GROUP BY one.name, ((answer.created_at)::date), answer.model;
+view collection_status {security_invoker=true}
+ SELECT one.name AS collection,
+    one.description,
+    count(document.id) AS documents,
+    count(document.id) FILTER (WHERE (state.document_version IS DISTINCT FROM document.version)) AS pending_documents,
+    COALESCE(sum(state.chunk_count), (0)::bigint) AS chunks,
+    COALESCE(sum(char_length(document.content)), (0)::bigint) AS characters,
+    max(document.updated_at) AS last_changed_at,
+    max(state.indexed_at) AS last_indexed_at,
+    model.name AS embedding_model,
+    recipe.id AS active_index_id,
+    recipe.chunk_tokens,
+    recipe.language
+   FROM ((((ragpg.collections one
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = one.active_index_id)))
+     LEFT JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
+     LEFT JOIN ragpg.documents document ON ((document.collection_id = one.id)))
+     LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
+  GROUP BY one.id, recipe.id, model.id;
+view document_status {security_invoker=true}
+ SELECT one.name AS collection,
+    document.source,
+    document.title,
+    document.media_type,
+    document.metadata,
+    document.version,
+    char_length(document.content) AS characters,
+    state.chunk_count AS chunks,
+    (NOT (document.version IS DISTINCT FROM state.document_version)) AS indexed,
+    document.created_at,
+    document.updated_at,
+    state.indexed_at,
+    document.source_hash,
+    document.id AS document_id
+   FROM ((ragpg.documents document
+     JOIN ragpg.collections one ON ((one.id = document.collection_id)))
+     LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = one.active_index_id))));
+view index_health {security_invoker=true}
+ SELECT one.name AS collection,
+    recipe.id AS index_id,
+    (recipe.id = one.active_index_id) AS active,
+    recipe.state,
+    model.name AS embedding_model,
+    recipe.chunk_tokens,
+    held.chunks,
+    held.documents,
+    statistics.chunk_count AS counted_chunks,
+    statistics.refreshed_at,
+    pg_table_size(partition.relation) AS table_bytes,
+    pg_indexes_size(partition.relation) AS index_bytes,
+    COALESCE(( SELECT bool_and(part.indisvalid) AS bool_and
+           FROM pg_index part
+          WHERE (part.indrelid = (partition.relation)::oid)), false) AS indexes_valid
+   FROM (((((ragpg.search_indexes recipe
+     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
+     JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
+     LEFT JOIN ragpg.index_statistics statistics ON ((statistics.index_id = recipe.id)))
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(state.chunk_count), (0)::bigint) AS chunks,
+            count(*) AS documents
+           FROM ragpg.index_documents state
+          WHERE (state.index_id = recipe.id)) held)
+     CROSS JOIN LATERAL ( SELECT to_regclass(format('ragpg.%I'::text, ('chunks_'::text || recipe.id))) AS relation) partition);
+view ingest_queue {security_invoker=true}
+ SELECT one.name AS collection,
+    document.source,
+    document.version,
+    state.document_version AS indexed_version,
+    document.updated_at AS waiting_since,
+    document.id AS document_id
+   FROM ((ragpg.documents document
+     JOIN ragpg.collections one ON ((one.id = document.collection_id)))
+     LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = one.active_index_id))))
+  WHERE (state.document_version IS DISTINCT FROM document.version);
+comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
+comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
+comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
+comment on ragpg.activate_search_index(bigint): Makes a search index the one that answers for its collection, and the view chunks_of_<collection> show its chunks.
+comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
+comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
+comment on ragpg.answers.cache_read_tokens: Tokens read from the prompt cache.
+comment on ragpg.answers.collection_id: The collection that was searched.
+comment on ragpg.answers.content: The answer's text.
+comment on ragpg.answers.created_at: When.
+comment on ragpg.answers.grounded: A model wrote it and what it claims is cited.
+comment on ragpg.answers.id: Key.
+comment on ragpg.answers.input_tokens: Tokens read, without cached ones.
+comment on ragpg.answers.latency_ms: Milliseconds from the question to the whole answer, search not included.
+comment on ragpg.answers.model: The language model; null when none was asked.
+comment on ragpg.answers.output_tokens: Tokens written.
+comment on ragpg.answers.question: The question.
+comment on ragpg.answers.stop_reason: Why the model stopped, in the API's words.
+comment on ragpg.answers: What was asked, what was answered and what it cost.
+comment on ragpg.answers_by_day.abstained: How many said that nothing fits.
+comment on ragpg.answers_by_day.answers: How many.
+comment on ragpg.answers_by_day.cache_read_tokens: Tokens read from the prompt cache.
+comment on ragpg.answers_by_day.collection: Name of the collection.
+comment on ragpg.answers_by_day.day: The day, in the session's time zone.
+comment on ragpg.answers_by_day.grounded: How many rest on citations.
+comment on ragpg.answers_by_day.input_tokens: Tokens read.
+comment on ragpg.answers_by_day.median_latency_ms: Median milliseconds.
+comment on ragpg.answers_by_day.model: The language model; null when none was asked.
+comment on ragpg.answers_by_day.output_tokens: Tokens written.
+comment on ragpg.answers_by_day: A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.
+comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a collection's answers by time.
+comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
+comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
+comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version.
+comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
+comment on ragpg.chunks.content: The verbatim span.
+comment on ragpg.chunks.content_hash: SHA-256 of context and content: equal means the embedding can be reused.
+comment on ragpg.chunks.context: What is put before the content for embedding and word search: title, heading path, a table's header row. Not verbatim.
+comment on ragpg.chunks.document_id: The document.
+comment on ragpg.chunks.document_version: The version of it that was read.
+comment on ragpg.chunks.embedding: The embedding, of the search index's dimensions (checked per partition).
+comment on ragpg.chunks.end_char: One past the last character.
+comment on ragpg.chunks.id: Key across all partitions.
+comment on ragpg.chunks.index_id: The search index; the partition key.
+comment on ragpg.chunks.language: Text-search configuration that made the lexemes.
+comment on ragpg.chunks.lexeme_count: Word occurrences in lexemes: the document length of BM25; set by a trigger.
+comment on ragpg.chunks.lexemes: Words of context and content, for BM25; set by a trigger.
+comment on ragpg.chunks.ordinal: Place of the chunk in its document, from 0.
+comment on ragpg.chunks.page: Page of the source, where it has pages.
+comment on ragpg.chunks.start_char: First character (Unicode code points, from 0).
+comment on ragpg.chunks.token_count: Tokens of content in the embedding model's own tokens.
+comment on ragpg.chunks: Verbatim spans of documents, one partition per search index: content is exactly the characters start_char to end_char of that document version.
+comment on ragpg.chunks_content_hash_hash: Serves the reuse of embeddings.
+comment on ragpg.chunks_id_btree: Serves the scoring of candidates by chunk id.
+comment on ragpg.citations.answer_end: One past the last.
+comment on ragpg.citations.answer_id: The answer.
+comment on ragpg.citations.answer_start: First character of the answer that rests on it.
+comment on ragpg.citations.document_id: The document; no foreign key, because a citation outlives a deleted document.
+comment on ragpg.citations.document_version: The version that was read.
+comment on ragpg.citations.end_char: One past the last cited character.
+comment on ragpg.citations.id: Key.
+comment on ragpg.citations.ordinal: Place among the answer's citations, from 0.
+comment on ragpg.citations.quote: Exactly those characters.
+comment on ragpg.citations.start_char: First cited character.
+comment on ragpg.citations: Which characters of which document version an answer rests on. A trigger refuses a quote that is not there.
+comment on ragpg.citations_document_id_btree: Serves "which answers cite this document".
+comment on ragpg.collection_id(pg_catalog.text): Returns the id of the named collection, or of the only one when no name is given. Raises RG001 (no such collection) or RG002 (which one?).
+comment on ragpg.collection_status.active_index_id: The search index that answers.
+comment on ragpg.collection_status.characters: Characters of all documents.
+comment on ragpg.collection_status.chunk_tokens: Most tokens of a chunk.
+comment on ragpg.collection_status.chunks: Chunks of the active search index.
+comment on ragpg.collection_status.collection: Name of the collection.
+comment on ragpg.collection_status.description: What it holds, for people.
+comment on ragpg.collection_status.documents: Documents stored.
+comment on ragpg.collection_status.embedding_model: Model of the active search index.
+comment on ragpg.collection_status.language: Text-search configuration of the word leg.
+comment on ragpg.collection_status.last_changed_at: When a document last changed.
+comment on ragpg.collection_status.last_indexed_at: When a document was last indexed.
+comment on ragpg.collection_status.pending_documents: Documents whose newest version is not indexed yet: searches do not see it.
+comment on ragpg.collection_status: A row per collection: how much is in it, how much of it waits to be indexed, by which recipe it is searched.
+comment on ragpg.collections.active_index_id: The search index that answers searches; null until the first document is indexed. Switching recipes is one update of this column.
+comment on ragpg.collections.created_at: When the collection was made.
+comment on ragpg.collections.description: What the documents are, for people.
+comment on ragpg.collections.id: Key.
+comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
+comment on ragpg.collections: A named set of documents that are searched together.
+comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of a new, empty search index of a collection. It answers searches once activate_search_index names it.
+comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
+comment on ragpg.document_status.characters: Length of its text.
+comment on ragpg.document_status.chunks: Chunks in the active search index.
+comment on ragpg.document_status.collection: Name of the collection.
+comment on ragpg.document_status.created_at: When it was first stored.
+comment on ragpg.document_status.document_id: Its id.
+comment on ragpg.document_status.indexed: Whether the newest version is what searches see.
+comment on ragpg.document_status.indexed_at: When it was last indexed.
+comment on ragpg.document_status.media_type: What the source was.
+comment on ragpg.document_status.metadata: Its metadata.
+comment on ragpg.document_status.source: The document's source.
+comment on ragpg.document_status.source_hash: Hash of the bytes it was read from.
+comment on ragpg.document_status.title: Its title.
+comment on ragpg.document_status.updated_at: When its newest version was stored.
+comment on ragpg.document_status.version: Its newest version.
+comment on ragpg.document_status: A row per document, with whether its newest version is indexed.
+comment on ragpg.document_text(bigint,integer): Returns the text of a document, the newest or the given version; null when there is none.
+comment on ragpg.document_versions.collection_id: The collection it belonged to.
+comment on ragpg.document_versions.content: Its text then.
+comment on ragpg.document_versions.document_id: The document; no foreign key, because versions outlive a deleted document.
+comment on ragpg.document_versions.media_type: Its media type then.
+comment on ragpg.document_versions.metadata: Its metadata then.
+comment on ragpg.document_versions.source: Its source then.
+comment on ragpg.document_versions.title: Its title then.
+comment on ragpg.document_versions.valid_from: From when it was the current version.
+comment on ragpg.document_versions.valid_to: Until when it was the current version.
+comment on ragpg.document_versions.version: Which version this was.
+comment on ragpg.document_versions: Every earlier version of a document, also of deleted ones; written by a trigger, so that citations stay checkable.
+comment on ragpg.document_versions_collection_id_source_btree: Serves the history of one source.
+comment on ragpg.documents.collection_id: The collection the document belongs to.
+comment on ragpg.documents.content: The clean text. Every chunk and citation is a span of characters of it.
+comment on ragpg.documents.content_hash: SHA-256 of the content.
+comment on ragpg.documents.created_at: When the document was first stored.
+comment on ragpg.documents.id: Key; never used again after a delete.
+comment on ragpg.documents.media_type: What the source was, such as text/html.
+comment on ragpg.documents.metadata: A JSON object that search filters look at.
+comment on ragpg.documents.source: What identifies the document in its collection: a path, a URL or the writer's own key.
+comment on ragpg.documents.source_hash: SHA-256 of the loader's version and the bytes the text was read from, to skip unchanged files; null when written from SQL.
+comment on ragpg.documents.title: Title, put before every chunk for embedding and word search.
+comment on ragpg.documents.updated_at: When this version was stored.
+comment on ragpg.documents.version: Counts the changes of title, content, media type and metadata, from 1; kept by a trigger.
+comment on ragpg.documents: One source text each (a file, a page, a row): the newest version. Earlier versions are in document_versions.
+comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
+comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
+comment on ragpg.embedding_models.created_at: When it was first used here.
+comment on ragpg.embedding_models.dimensions: Length of its vectors; 4,000 is the most HNSW takes.
+comment on ragpg.embedding_models.id: Key.
+comment on ragpg.embedding_models.max_tokens: The longest text it reads, in its own tokens, special ones included.
+comment on ragpg.embedding_models.name: The model's published name.
+comment on ragpg.embedding_models.probe: Its embedding of a fixed text: another model behind the same name or dimension is noticed and refused.
+comment on ragpg.embedding_models.provider: Who computes it, such as sentence-transformers.
+comment on ragpg.embedding_models: The models whose embeddings are stored here.
+comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
+comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.999).
+comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
+comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
+comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too. For dashboards. To be called by the owner of the schema.
+comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete and store answers, without owning or changing any table. For applications. To be called by the owner of the schema.
+comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
+comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
+comment on ragpg.index_documents.chunk_count: How many chunks it became.
+comment on ragpg.index_documents.document_id: The document.
+comment on ragpg.index_documents.document_version: The version whose chunks are stored.
+comment on ragpg.index_documents.index_id: The search index.
+comment on ragpg.index_documents.indexed_at: When.
+comment on ragpg.index_documents: Which version of which document a search index holds. A document whose version is another one is pending (view ingest_queue).
+comment on ragpg.index_documents_index_id_btree: Serves counts per search index.
+comment on ragpg.index_health.active: Whether it answers searches.
+comment on ragpg.index_health.chunk_tokens: Most tokens of a chunk.
+comment on ragpg.index_health.chunks: Chunks now.
+comment on ragpg.index_health.collection: Name of the collection.
+comment on ragpg.index_health.counted_chunks: Chunks when words were last counted.
+comment on ragpg.index_health.documents: Documents now.
+comment on ragpg.index_health.embedding_model: The model of its embeddings.
+comment on ragpg.index_health.index_bytes: Bytes of its indexes.
+comment on ragpg.index_health.index_id: The search index.
+comment on ragpg.index_health.indexes_valid: Whether all its indexes can be used.
+comment on ragpg.index_health.refreshed_at: When words were last counted.
+comment on ragpg.index_health.state: building, ready or retired.
+comment on ragpg.index_health.table_bytes: Bytes of its chunks.
+comment on ragpg.index_health: A row per search index: its size, and whether its counts for ranking are those of now.
+comment on ragpg.index_statistics.chunk_count: Chunks when it was counted: N of BM25.
+comment on ragpg.index_statistics.embedding_sample: Up to 256 embeddings drawn at random: mean and deviation of a query's similarity over the index are estimated from them.
+comment on ragpg.index_statistics.index_id: The search index.
+comment on ragpg.index_statistics.mean_length: Mean lexeme_count: avgdl of BM25.
+comment on ragpg.index_statistics.refreshed_at: When it was counted.
+comment on ragpg.index_statistics: What ranking needs to know of a whole search index; made by refresh_index.
+comment on ragpg.ingest_queue.collection: Name of the collection.
+comment on ragpg.ingest_queue.document_id: Its id.
+comment on ragpg.ingest_queue.indexed_version: The version searches see; null when none.
+comment on ragpg.ingest_queue.source: The document's source.
+comment on ragpg.ingest_queue.version: The version that waits.
+comment on ragpg.ingest_queue.waiting_since: Since when it waits.
+comment on ragpg.ingest_queue: Documents whose newest version is not indexed: written by SQL, or by an ingest that was stopped.
+comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
+comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[]): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that the commonest words only add to the score.
+comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
+comment on ragpg.lexeme_statistics.chunk_count: Chunks that hold it: df of BM25.
+comment on ragpg.lexeme_statistics.index_id: The search index.
+comment on ragpg.lexeme_statistics.lexeme: The word as text search normalises it.
+comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
+comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
+comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. Its chunks are made by the indexer; until then it is in the view ingest_queue.
+comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
+comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
+comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here; returns how many. Raises RG007 when the document has another version by now.
+comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
+comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the best chunks by words stand in for it; then a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.
+comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
+comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
+comment on ragpg.search_indexes.chunker: The chunker and its version.
+comment on ragpg.search_indexes.collection_id: The collection it indexes.
+comment on ragpg.search_indexes.created_at: When the recipe was made.
+comment on ragpg.search_indexes.ef_search: HNSW: how many neighbours a scan keeps; more is slower and finds more.
+comment on ragpg.search_indexes.embedding_model_id: The model of its embeddings.
+comment on ragpg.search_indexes.id: Key, and the partition key of chunks.
+comment on ragpg.search_indexes.language: Text-search configuration for words, such as english or simple.
+comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity.
+comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
+comment on ragpg.search_indexes.state: building (first load, vector index not there yet), ready, or retired (kept for rollback).
+comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest.
+comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
+comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
+comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
