@@ -264,7 +264,7 @@ DOCUMENT = st.lists(BLOCK, max_size=12).map("\n\n".join) | st.lists(BLOCK, max_s
     "\n".join
 )
 MANY = settings(
-    max_examples=250,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -28,14 +28,14 @@ declare
     end;
     ids bigint[];
     distances double precision[];
-    -- Up to this many matching chunks an exact scan is as quick as the index and misses nothing:
+    -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
     -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
     exact_limit constant integer := 20000;
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
-    if matching_chunks is null or matching_chunks > exact_limit then
+    if document_ids is null or matching_chunks > exact_limit then
         perform set_config(
             'hnsw.ef_search', least(greatest(recipe.ef_search, wanted), 1000)::text, true
         );
