@@ -97,20 +97,20 @@ def server(server_home: Path) -> str:
         connection.execute("alter system set fsync = off")
         connection.execute("select pg_reload_conf()")
         connection.execute("create database template_ragpg")
-    migrate(_database(url, "template_ragpg"))
+    migrate(database_url(url, "template_ragpg"))
     return url
 
 
 @pytest.fixture
 def empty_url(server: str) -> Iterator[str]:
     """The URL of a new database without ragpg's schema."""
-    yield from _new_database(server, "template1")
+    yield from new_database(server, "template1")
 
 
 @pytest.fixture
 def url(server: str) -> Iterator[str]:
     """The URL of a new database with the schema at its newest version."""
-    yield from _new_database(server, "template_ragpg")
+    yield from new_database(server, "template_ragpg")
 
 
 @pytest.fixture
@@ -132,13 +132,15 @@ def sql(url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _new_database(server: str, template: str) -> Iterator[str]:
+def new_database(server: str, template: str) -> Iterator[str]:
+    """Yields the URL of a copy of a database, dropped afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}")
-        yield _database(server, name)
+        yield database_url(server, name)
         connection.execute(f"drop database {name} with (force)")
 
 
-def _database(url: str, name: str) -> str:
+def database_url(url: str, name: str) -> str:
+    """Returns the URL of another database of the same server."""
     return url.replace(f"/{embedded.DATABASE}?", f"/{name}?")

@@ -187,6 +187,18 @@ def test_overlap_does_not_reach_into_another_section() -> None:
     assert {text[span.start_char] for span in spans} <= {"#", "F", "S"}
 
 
+@pytest.mark.parametrize("overlap", [0, 4, 7])
+@pytest.mark.parametrize("max_tokens", [16, 24, 48, 160, 320])
+def test_context_names_the_section_a_chunk_begins_in(max_tokens: int, overlap: int) -> None:
+    sections = [f"# H{n}\n\n" + f"It is s{n} here. " * (1 + n * 7 % 11) for n in range(40)]
+    text = "\n\n".join(sections)
+    for span in chunk(text, max_tokens, overlap_tokens=overlap):
+        content = text[span.start_char : span.end_char]
+        named = set(re.findall(r"s(\d+)", content))
+        assert named == set(re.findall(r"H(\d+)", content + span.context))
+        assert (len(named) == 1) == bool(span.context)
+
+
 def test_a_long_context_keeps_the_start_of_the_title_and_the_last_heading() -> None:
     text = "# " + "middle " * 20 + "\n\n## Last heading\n\n" + "word " * 20
     (span, *_) = [
@@ -264,7 +276,7 @@ DOCUMENT = st.lists(BLOCK, max_size=12).map("\n\n".join) | st.lists(BLOCK, max_s
     "\n".join
 )
 MANY = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -364,6 +364,17 @@ def test_each_file_is_found_once_under_its_absolute_path(
     assert names(folder, "../a.md", folder / "a.md", "../*.md", "./../sub/../a.md") == ["a.md"]
 
 
+def test_a_name_that_is_not_utf_8_gives_a_source_that_can_be_stored(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.md")
+    try:
+        path.write_text("text")
+    except OSError:
+        pytest.skip("this file system refuses names that are not UTF-8")
+    ((source, found),) = find_files([tmp_path]).files
+    assert source.endswith("caf\ufffd.md")
+    assert load_path(found).title == "caf\ufffd"
+
+
 def test_links_are_followed_but_not_in_circles(folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import ragpg
 from ragpg import errors
 from ragpg.database import connect
 
-from .conftest import WordEmbedder
+from .conftest import WordEmbedder, database_url, new_database
 
 PAGES = {
     "refunds": "Refunds take five days. Money goes back to the card.",
@@ -212,54 +213,66 @@ DIMENSIONS = 16
 COUNT = 3000
 
 
-@pytest.fixture
-def vectors(client: ragpg.Client, sql: psycopg.Connection) -> np.ndarray[Any, Any]:
-    """3,000 documents of one chunk with random vectors; metadata.n counts them."""
+RANDOM = np.random.default_rng(7).normal(size=(COUNT, DIMENSIONS)).astype(np.float32)
+RANDOM /= np.linalg.norm(RANDOM, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="session")
+def template_vectors(server: str) -> str:
+    """A database with 3,000 documents of one chunk with random vectors; metadata.n counts them."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("create database template_vectors template template_ragpg")
+    with psycopg.connect(database_url(server, "template_vectors")) as connection:
+        _fill(connection)
+    return "template_vectors"
+
+
+def _fill(sql: psycopg.Connection) -> None:
     register_vector(sql)
-    random_vectors = np.random.default_rng(7).normal(size=(COUNT, DIMENSIONS)).astype(np.float32)
-    random_vectors /= np.linalg.norm(random_vectors, axis=1, keepdims=True)
-    words = random.Random(7)
+    draw = random.Random(7)
     vocabulary = [f"w{n}" for n in range(300)]
     model = rows(
         sql,
         "select ragpg.ensure_embedding_model('test', 'random', 100, %s)",
-        HalfVector(random_vectors[0]),
+        HalfVector(RANDOM[0]),
     )[0][0]
     index = rows(sql, "select ragpg.ensure_search_index('big', %s, 50)", model)[0][0]
-    with sql.transaction():
-        for n, vector in enumerate(random_vectors):
-            content = " ".join(words.choices(vocabulary, weights=range(300, 0, -1), k=12))
-            rows(
-                sql,
-                """
-                select ragpg.replace_chunks(
-                    %s, stored.document_id, stored.version, array[0], array[char_length(%s)],
-                    array[''], array[12], array[%s::halfvec])
-                from ragpg.put_document('big', %s, %s, metadata => jsonb_build_object('n', %s::int))
-                    as stored
-                """,
-                index, content, HalfVector(vector), f"d{n}", content, n,
-            )  # fmt: skip
+    for n, vector in enumerate(RANDOM):
+        content = " ".join(draw.choices(vocabulary, weights=range(300, 0, -1), k=12))
+        sql.execute(
+            """
+            select ragpg.replace_chunks(
+                %s, stored.document_id, stored.version, array[0], array[char_length(%s)],
+                array[''], array[12], array[%s::halfvec])
+            from ragpg.put_document('big', %s, %s, metadata => jsonb_build_object('n', %s::int))
+                as stored
+            """,
+            (index, content, HalfVector(vector), f"d{n}", content, n),
+        )
     rows(sql, "select ragpg.refresh_search_index(%s)", index)
-    return random_vectors
 
 
-def exact(
-    vectors: np.ndarray[Any, Any], query: np.ndarray[Any, Any], allowed: int, k: int
-) -> set[str]:
-    order = np.argsort(-(vectors[:allowed] @ query))
+@pytest.fixture
+def big(server: str, template_vectors: str) -> Iterator[psycopg.Connection]:
+    """A connection to a copy of that database."""
+    for copy in new_database(server, template_vectors):
+        with psycopg.connect(copy, autocommit=True) as connection:
+            register_vector(connection)
+            yield connection
+
+
+def exact(query: np.ndarray[Any, Any], allowed: int, k: int) -> set[str]:
+    order = np.argsort(-(RANDOM[:allowed] @ query))
     return {f"d{n}" for n in order[:k]}
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 1.0])
-def test_k_rows_and_recall_at_every_selectivity(
-    vectors: np.ndarray[Any, Any], sql: psycopg.Connection, share: float
-) -> None:
+def test_k_rows_and_recall_at_every_selectivity(big: psycopg.Connection, share: float) -> None:
     allowed, found_right, wanted = max(int(COUNT * share), 1), 0, 0
     for query in np.random.default_rng(3).normal(size=(20, DIMENSIONS)):
         for mode in ("vector", "hybrid"):
             found = rows(
-                sql,
+                big,
                 """
                 select source from ragpg.search(
                     'w7 w290', k => 10, query_embedding => %s, mode => %s, filter => %s::jsonpath)
@@ -268,89 +281,85 @@ def test_k_rows_and_recall_at_every_selectivity(
             )  # fmt: skip
             assert len(found) == min(10, allowed)
             if mode == "vector":
-                right = exact(vectors, query, allowed, 10)
+                right = exact(query, allowed, 10)
                 found_right += len(right & {source for (source,) in found})
                 wanted += len(right)
     assert found_right / wanted >= 0.95
 
 
 @pytest.mark.parametrize("k", [1, 99, 101, 1500, COUNT, COUNT + 5])
-def test_any_k_is_answered(vectors: np.ndarray[Any, Any], sql: psycopg.Connection, k: int) -> None:
+def test_any_k_is_answered(big: psycopg.Connection, k: int) -> None:
     query = HalfVector(np.ones(DIMENSIONS))
     found = rows(
-        sql, "select place, chunk_id from ragpg.search('w1', %s, query_embedding => %s)", k, query
+        big, "select place, chunk_id from ragpg.search('w1', %s, query_embedding => %s)", k, query
     )
     assert len(found) == min(k, COUNT)
     assert len({chunk for _, chunk in found}) == len(found)
 
 
-def test_many_dead_rows_do_not_shorten_the_answer(
-    vectors: np.ndarray[Any, Any], sql: psycopg.Connection
-) -> None:
+def test_many_dead_rows_do_not_shorten_the_answer(big: psycopg.Connection) -> None:
     query = np.ones(DIMENSIONS)
-    near = [f"d{n}" for n in np.argsort(-(vectors @ query))[:1200]]
-    rows(sql, "delete from ragpg.documents where source = any(%s) returning 1", near)
+    near = [f"d{n}" for n in np.argsort(-(RANDOM @ query))[:1200]]
+    rows(big, "delete from ragpg.documents where source = any(%s) returning 1", near)
     found = rows(
-        sql,
+        big,
         "select source from ragpg.search('', 50, query_embedding => %s, mode => 'vector')",
         HalfVector(query),
     )
     assert len(found) == 50
 
 
-def test_the_words_found_first_are_the_best(
-    vectors: np.ndarray[Any, Any], sql: psycopg.Connection
-) -> None:
+def test_the_words_found_first_are_the_best(big: psycopg.Connection) -> None:
     """Rarest words first finds what scoring every chunk finds, for common and rare words."""
     draw = random.Random(5)
     for _ in range(15):
         query = " ".join(f"w{draw.randrange(300)}" for _ in range(draw.randrange(1, 9)))
         every = rows(
-            sql, "select source, score from ragpg.search(%s, 3000, mode => 'keyword')", query
+            big, "select source, score from ragpg.search(%s, 3000, mode => 'keyword')", query
         )
-        ten = rows(sql, "select source, score from ragpg.search(%s, 10, mode => 'keyword')", query)
+        ten = rows(big, "select source, score from ragpg.search(%s, 10, mode => 'keyword')", query)
         assert ten == every[:10]
 
 
-def test_the_plans_use_the_indexes(vectors: np.ndarray[Any, Any], sql: psycopg.Connection) -> None:
-    rows(sql, "select set_config('enable_seqscan', 'off', false)")
+def test_the_plans_use_the_indexes(big: psycopg.Connection) -> None:
+    rows(big, "select set_config('enable_seqscan', 'off', false)")
     plan = "\n".join(
         line
         for (line,) in rows(
-            sql,
+            big,
             "explain select content from ragpg.chunks_of_big order by embedding <=> %s limit 5",
             HalfVector(np.ones(DIMENSIONS)),
         )
     )
     assert "_embedding_hnsw" in plan
     plan = str(
-        rows(sql, "explain select id from ragpg.chunks where index_id = 1 and lexemes @@ 'w1'")
+        rows(big, "explain select id from ragpg.chunks where index_id = 1 and lexemes @@ 'w1'")
     )
     assert "chunks_1_lexemes_gin" in plan
 
 
-def test_search_uses_the_vector_index(
-    vectors: np.ndarray[Any, Any], sql: psycopg.Connection
-) -> None:
-    count = "select coalesce(sum(idx_scan), 0) from pg_stat_user_indexes where indexrelname = 'chunks_1_embedding_hnsw'"
-    before = rows(sql, count)[0][0]
-    rows(sql, "select set_config('enable_seqscan', 'off', false)")  # 16 dimensions are soon read
+def test_search_uses_the_vector_index(big: psycopg.Connection) -> None:
+    count = """
+        select coalesce(sum(idx_scan), 0)
+        from pg_stat_user_indexes
+        where indexrelname = 'chunks_1_embedding_hnsw'
+    """
+    before = rows(big, count)[0][0]
+    rows(big, "select set_config('enable_seqscan', 'off', false)")  # 16 dimensions are soon read
     rows(
-        sql,
+        big,
         "select * from ragpg.search('w1', query_embedding => %s)",
         HalfVector(np.ones(DIMENSIONS)),
     )
-    rows(sql, "select pg_stat_force_next_flush()")
-    assert rows(sql, count)[0][0] > before
+    rows(big, "select pg_stat_force_next_flush()")
+    assert rows(big, count)[0][0] > before
 
 
-def test_standard_scores_make_the_hybrid(
-    vectors: np.ndarray[Any, Any], sql: psycopg.Connection
-) -> None:
+def test_standard_scores_make_the_hybrid(big: psycopg.Connection) -> None:
     """score = 0.7 z(similarity) + 0.3 z(bm25): linear, so two rows give the deviations of all."""
-    query = HalfVector(vectors[5] + 0.3)
+    query = HalfVector(RANDOM[5] + 0.3)
     found = rows(
-        sql,
+        big,
         "select score, similarity, bm25 from ragpg.search('w1 w2 w250', 60, query_embedding => %s)",
         query,
     )
@@ -358,6 +367,6 @@ def test_standard_scores_make_the_hybrid(
     design = np.column_stack([table[:, 1], table[:, 2], np.ones(len(table))])
     weights, *_ = np.linalg.lstsq(design, table[:, 0], rcond=None)
     assert np.allclose(design @ weights, table[:, 0], atol=1e-6)
-    similarities = vectors @ (vectors[5] + 0.3) / np.linalg.norm(vectors[5] + 0.3)
+    similarities = RANDOM @ (RANDOM[5] + 0.3) / np.linalg.norm(RANDOM[5] + 0.3)
     assert weights[0] == pytest.approx(0.7 / similarities.std(), rel=0.15)  # 256 sampled
     assert list(table[:, 0]) == sorted(table[:, 0], reverse=True)
