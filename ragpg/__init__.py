@@ -1,13 +1,13 @@
 """Retrieval that lives in Postgres.
 
-    import ragpg
+import ragpg
 
-    with ragpg.connect() as client:
-        handbook = client.collection("handbook")
-        handbook.add("docs/")
-        for hit in handbook.search("how long do refunds take"):
-            print(hit.place, hit.source, hit.content)
-        print(handbook.ask("How long do refunds take?").text)
+with ragpg.connect() as client:
+    handbook = client.collection("handbook")
+    handbook.add("docs/")
+    for hit in handbook.search("how long do refunds take"):
+        print(hit.place, hit.source, hit.content)
+    print(handbook.ask("How long do refunds take?").text)
 """
 
 from ragpg.answering import Answer, Citation

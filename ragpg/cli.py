@@ -265,7 +265,9 @@ def _print_hits(client: Any, hits: list[Any], query: str) -> None:
 
 
 def _marked(text: str) -> Text:
-    """Returns text whose words between the marks are bold."""
+    """Returns text whose words between the marks are bold, or starred where nothing can be."""
+    if not out.is_terminal:
+        return Text(text.replace(_MARKS[0], "**").replace(_MARKS[1], "**"))
     styled = Text()
     for place, part in enumerate(text.replace(_MARKS[1], _MARKS[0]).split(_MARKS[0])):
         styled.append(part, style="bold yellow" if place % 2 else "")
@@ -304,6 +306,8 @@ def _write(text: str) -> None:
 
 def _print_answer_tail(answer: Any) -> None:
     out.print("\n")
+    if answer.model and not answer.generated:  # takes back what was streamed
+        out.print(answer.text, markup=False)
     if answer.generated:
         seen = dict.fromkeys(
             (cited.source, cited.start_char, cited.end_char, cited.quote)
@@ -433,7 +437,7 @@ def _progress() -> Iterator[Any]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("ingesting", total=None, chunks=0)
 
         def listen(*, documents: int, total: int, chunks: int) -> None:

@@ -244,9 +244,7 @@ class _Writer:
                     },
                 )
             )
-            recipe = connection.execute(
-                queries.ACTIVE_INDEX, {"collection": collection}
-            ).fetchone()
+            recipe = connection.execute(queries.ACTIVE_INDEX, {"collection": collection}).fetchone()
         assert recipe is not None
         self._max_tokens, self._overlap_tokens = min(recipe[1], window), recipe[2]
 

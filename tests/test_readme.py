@@ -1,0 +1,63 @@
+"""The README's commands do what it says, run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from .conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def run(home: Path, *command: str, text: str = "") -> str:
+    bin_folder = Path(sys.executable).parent
+    done = subprocess.run(
+        command,
+        input=text,
+        env={
+            **os.environ,
+            "RAGPG_HOME": str(home),
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{command} {text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_shell_sql_and_python(home: Path) -> None:
+    shell = [block for block in blocks("bash") if "make demo" not in block]
+    told = run(home, "bash", "-euc", "\n".join(shell))
+    assert "7 added" in told and "business days" in told and "No answer was generated" in told
+    psql = ("ragpg", "db", "psql", "-qv", "ON_ERROR_STOP=1")
+    tables = [run(home, *psql, text=block) for block in blocks("sql")]
+    assert len(tables) == 2
+    assert "refunds.md" in tables[0] and "**rate** **limit**" in tables[0]
+    assert "handbook" in tables[1]
+    (python,) = blocks("python")
+    told = run(home, sys.executable, "-c", python)
+    assert "0 7 ()" in told and "opening 0 25 The office opens at nine." in told
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", "\n".join(blocks("bash")), re.M):
+        assert f"\n{target}:" in makefile
+
+
+def test_links_and_functions_exist() -> None:
+    known = {path.stem for path in (ROOT / "sql").rglob("*.sql")} | {"chunks_of_handbook"}
+    named = set(re.findall(r"ragpg\.([a-z_]+)(?=\(|;|`| as| order)", README))
+    python = {"connect", "tables"}
+    assert named - python <= known
