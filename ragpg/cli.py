@@ -197,7 +197,7 @@ def delete(
     with _client() as client:
         if not client.collection(collection).delete(source):
             raise RagpgError(
-                f'the collection "{collection}" has no document "{source}": ragpg documents lists them'
+                f'there is no document "{source}" in "{collection}": ragpg documents lists them'
             )
     out.print(f"deleted {source}", markup=False)
 
@@ -236,7 +236,7 @@ def search(
 ) -> None:
     """Search a collection; the matched words are marked."""
     with _client() as client:
-        hits = client.collection(collection).search(query, k, filter=filter, mode=mode)  # type: ignore[arg-type]
+        hits = client.collection(collection).search(query, k, filter=filter, mode=mode)
         if as_json:
             _print_json([asdict(hit) for hit in hits])
         else:

@@ -47,7 +47,7 @@ def connect(
     anthropic_client: Any = None,
     max_connections: int = 10,
 ) -> Client:
-    """Returns a client of the given database, of the one the environment names, or of the embedded one.
+    """Returns a client of the given database, the one the environment names, or the embedded one.
 
     `embedder` replaces the configured model; `anthropic_client` (any client of the anthropic SDK,
     Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. Raises SchemaError,
@@ -59,7 +59,7 @@ def connect(
 
 
 def server_url(config: settings.Settings) -> str:
-    """Returns the database's URL, starting the embedded server (and making its schema) if needed."""
+    """Returns the database's URL; starts the embedded server and makes its schema if needed."""
     if config.database_url is not None:
         return config.database_url
     url, fresh = embedded.start(config.home)
@@ -69,7 +69,7 @@ def server_url(config: settings.Settings) -> str:
 
 
 class Client:
-    """A database with ragpg's schema. Thread-safe; a context manager that closes its connections."""
+    """A database with ragpg's schema: thread-safe, a context manager that closes connections."""
 
     def __init__(
         self,

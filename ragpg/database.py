@@ -114,7 +114,7 @@ def check_connection(url: str) -> None:
 
 
 def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
-    """Brings the schema to a version (head, base or a number); returns the version before and after.
+    """Brings the schema to a version (head, base or a number); returns the one before and after.
 
     One transaction: all of it or nothing. Several callers at once take turns.
     """
@@ -136,7 +136,7 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
 
 
 def run_step(script: str, direction: Literal["up", "down"]) -> None:
-    """Runs the .sql file beside a step's script on the raw connection, so that % needs no escape."""
+    """Runs the .sql file beside a step's script, on the raw connection: % needs no escape."""
     from alembic import op
 
     text = Path(script).with_suffix(f".{direction}.sql").read_text(encoding="utf-8")

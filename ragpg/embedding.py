@@ -40,7 +40,7 @@ class Embedder(Protocol):
         """Returns the character at which each token of the text begins."""
 
     def embed_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Returns an array of shape (texts, dimensions); `progress` hears how many more are done."""
+        """Returns an array of shape (texts, dimensions); `progress` hears of each batch's size."""
 
     def embed_query(self, text: str) -> Vectors:
         """Returns an array of shape (dimensions,)."""
@@ -131,7 +131,7 @@ def _unit(tensor: Any) -> Vectors:
 
 
 def _cpu_type() -> Any:
-    """Returns bfloat16 where the processor computes in it (measured twice as fast), else float32."""
+    """Returns bfloat16 where the processor computes in it (twice as fast), else float32."""
     import torch
 
     flags = Path("/proc/cpuinfo")

@@ -107,10 +107,6 @@ class AnswerError(RagpgError):
     """the language model gave no usable answer"""
 
 
-class MissingDependency(RagpgError):
-    """an optional package is not installed"""
-
-
 def _subclasses(base: type[RagpgError]) -> list[type[RagpgError]]:
     return [base, *(found for child in base.__subclasses__() for found in _subclasses(child))]
 

@@ -129,7 +129,7 @@ def fingerprint(*parts: bytes | str) -> bytes:
 def text_input(
     text: str, source: str, title: str | None, media_type: str, metadata: dict[str, Any] | None
 ) -> Input:
-    """Returns the input for a text given by the caller; its title and metadata win over the text's."""
+    """Returns the input for a given text; given title and metadata win over the text's own."""
     from ragpg.loading import load_text
 
     def load() -> LoadedDocument:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ragpg import cli
+from ragpg import RagpgError, cli
 
 from .conftest import ROOT
 from .messages_server import MessagesServer
@@ -107,7 +107,7 @@ def test_errors_are_one_line(
     assert expected in told.err and told.err.startswith("error: ")
     assert told.err.count("\n") == 1 and told.out == ""
     monkeypatch.setattr(sys, "argv", ["ragpg", *arguments, "--debug"])
-    with pytest.raises(cli.RagpgError):
+    with pytest.raises(RagpgError):
         cli.main()
 
 

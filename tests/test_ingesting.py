@@ -76,7 +76,7 @@ def test_only_changed_chunks_are_embedded_again(
     assert value(sql, "select count(*) from ragpg.chunks") == before.chunks_embedded
     assert value(sql, CHECK) == 0
     history = sql.execute("select version, content from ragpg.document_versions").fetchall()
-    assert [(1, True)] == [(version, "Paragraph 2 3" in text) for version, text in history]
+    assert [(version, "Paragraph 2 3" in text) for version, text in history] == [(1, True)]
 
 
 def test_equal_texts_are_embedded_once_and_both_found(client: ragpg.Client) -> None:

@@ -77,8 +77,7 @@ def _snapshot(url: str) -> str:
 
 
 def test_released_steps_are_frozen() -> None:
-    frozen = dict(reversed(line.split()) for line in FROZEN.read_text().splitlines())
-    for name, expected in frozen.items():
+    for expected, name in (line.split() for line in FROZEN.read_text().splitlines()):
         path = ROOT / "migrations" / "versions" / name
         assert hashlib.sha256(path.read_bytes()).hexdigest() == expected, (
             f"{name} was released: databases hold its result. Write a new step instead"

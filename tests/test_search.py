@@ -57,7 +57,7 @@ def test_psql_finds_by_words_alone(handbook: ragpg.Collection, sql: psycopg.Conn
 
 def test_python_passes_the_embedding(handbook: ragpg.Collection) -> None:
     hits = handbook.search("passwords", k=2)
-    assert [hit.source for hit in hits][0] == "login"
+    assert hits[0].source == "login"
     # Title and text hold login twice and password twice: cosine 2 / sqrt(8), less other words.
     assert hits[0].similarity == pytest.approx(1 / math.sqrt(2), abs=0.03)
     assert len(hits) == 2

@@ -40,7 +40,16 @@ def test_it_runs_without_the_checkout(wheel: Path, empty_url: str, tmp_path: Pat
     """The wheel is installed by pip; its dependencies, tested as they are, are borrowed."""
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    install = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True)
     borrowed = next(path for path in sys.path if path.endswith("site-packages"))
     site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
@@ -61,7 +70,7 @@ def test_it_runs_without_the_checkout(wheel: Path, empty_url: str, tmp_path: Pat
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    where = [python, "-c", "import ragpg; print(ragpg.__file__)"]
+    where = [str(python), "-c", "import ragpg; print(ragpg.__file__)"]
     assert str(site) in subprocess.run(where, capture_output=True, text=True, cwd=tmp_path).stdout
     run("init")
     assert "1 added" in run("add", "page.md")
