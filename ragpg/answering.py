@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ragpg.chunking import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
 from ragpg.searching import Hit
+from ragpg.sentences import sentence_spans
 
 if TYPE_CHECKING:  # importing anthropic takes two seconds: only a call to the model pays them
     import anthropic

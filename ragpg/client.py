@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from ragpg import answering, embedded, ingesting, loading, queries, searching, settings
 from ragpg.answering import Answer
 from ragpg.database import Database, migrate
+from ragpg.decoding import clean_text
 from ragpg.embedding import Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument
 from ragpg.ingesting import AddProgress, AddReport
@@ -303,7 +304,7 @@ def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
         )
     return ingesting.text_input(
         text,
-        loading.clean_text(source),
+        clean_text(source),
         record.get("title"),
         record.get("media_type") or "text/markdown",
         record.get("metadata"),
@@ -315,7 +316,7 @@ def _file_inputs(
 ) -> tuple[list[ingesting.Input], list[ingesting.Failure]]:
     inputs, failures = [], []
     for name, path in found.files:
-        source = loading.clean_text(name)
+        source = clean_text(name)
         try:
             inputs.append(
                 ingesting.Input(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import glob
-import html
 import itertools
 import math
 import os
@@ -16,14 +14,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import charset_normalizer
 import yaml
-from html_to_markdown import ConversionError, ConversionOptions, convert
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ragpg.decoding import clean_text, decode
 from ragpg.errors import LoadError
+from ragpg.html_loading import read_html
 
 LOADER_VERSION = "1"
 """Bumped when the same bytes would give another text."""
@@ -59,101 +56,6 @@ class FoundFiles:
 
     files: tuple[tuple[str, Path], ...]
     skipped: tuple[str, ...]
-
-
-# Characters ------------------------------------------------------------------------------------
-
-
-def clean_text(text: str) -> str:
-    """Returns the text without what Postgres refuses or would shift spans.
-
-    NUL and leading byte order marks are gone, line ends are LF, lone surrogates are U+FFFD. All
-    other characters stay, U+2028 too. Cleaning twice changes nothing.
-    """
-    text = text.replace("\0", "").lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
-
-
-# UTF-32 first: its little-endian mark begins with that of UTF-16.
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_SIGNATURES = (
-    (b"%PDF-", "a PDF document"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x7fELF", "a program"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"SQLite format 3", "an SQLite database"),
-)
-_CONTROLS = bytes({*range(32), 127} - {0x09, 0x0A, 0x0C, 0x0D, 0x1B})
-_DECLARED_CHARSET = re.compile(
-    rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)""",
-    re.IGNORECASE,
-)
-_WIDE_ENCODINGS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be", "utf_7"]
-
-
-def decode(data: bytes) -> str:
-    """Returns the text in the bytes; binary content raises LoadError with the reason.
-
-    A byte order mark decides, then UTF-8, then the charset an HTML or XML head declares, then the
-    best guess.
-    """
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    _refuse_binary(data)
-    for encoding in ("utf-8", _declared_charset(data)):
-        text = _decode_strictly(data, encoding)
-        if text is not None:
-            return text
-    return _guess(data)
-
-
-def _refuse_binary(data: bytes) -> None:
-    for signature, kind in _SIGNATURES:
-        if data.startswith(signature):
-            raise LoadError(f"this is {kind}, not text")
-    controls = len(data) - len(data.translate(None, _CONTROLS))
-    if controls > 4 + len(data) / 20:  # random bytes have 10 %, text has a stray one
-        raise LoadError(
-            f"this is binary, not text: {controls} of {len(data)} bytes are control codes"
-        )
-
-
-def _declared_charset(data: bytes) -> str:
-    found = _DECLARED_CHARSET.search(data[:2048])
-    return (found[1] or found[2]).decode("ascii") if found else ""
-
-
-def _decode_strictly(data: bytes, encoding: str) -> str | None:
-    try:
-        # As browsers do: what calls itself Latin-1 is cp1252, with its quotes and dashes.
-        name = codecs.lookup(encoding).name
-        return data.decode("cp1252" if name == "iso8859-1" else name)
-    except (LookupError, UnicodeError):
-        return None
-
-
-def _guess(data: bytes) -> str:
-    if len(data.translate(None, bytes(range(128)))) >= 8:  # fewer tell nothing about an encoding
-        matches = charset_normalizer.from_bytes(data, cp_exclusion=_WIDE_ENCODINGS)
-        best = matches.best()
-        if best is None:
-            raise LoadError("this is binary, not text: no encoding fits its bytes")
-        # Western European text also passes for cp1250 and others; cp1252 is far more common.
-        if not any("cp1252" in match.could_be_from_charset for match in matches):
-            return str(best)
-    text = _decode_strictly(data, "cp1252")
-    return text if text is not None else data.decode("latin-1")
 
 
 # Documents -------------------------------------------------------------------------------------
@@ -286,153 +188,8 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-# HTML ------------------------------------------------------------------------------------------
-
-_BOILERPLATE = ", ".join(
-    (
-        "script, style, template, noscript, svg, canvas, iframe, object, audio, video, dialog",
-        "button, input, select, textarea, datalist",
-        "nav, [role=navigation], [role=search], [role=banner], [role=contentinfo]",
-        "[aria-hidden=true], [hidden], .navheader, .navfooter, .breadcrumb, .breadcrumbs",
-        ".headerlink, .anchor-link, .linenos, .skip-link, annotation, annotation-xml",
-    )
-)
-_PAGE_FRAME = "header, footer, aside"
-_CONTENT_PARTS = frozenset({"main", "article", "section", "blockquote"})
-# Admonitions are parts of a section: their titles must not begin one.
-_ADMONITION_TITLES = ", ".join(
-    f"{kind} h{level}"
-    for kind in (
-        ".note",
-        ".tip",
-        ".warning",
-        ".caution",
-        ".important",
-        ".admonition",
-        "[role=note]",
-    )
-    for level in range(1, 7)
-)
-# fmt: off
-_INLINE_TAGS = [
-    "a", "abbr", "acronym", "b", "big", "bdi", "bdo", "cite", "data", "del", "dfn", "em", "font",
-    "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong",
-    "sub", "sup", "time", "tt", "u", "var",
-]
-# fmt: on
-_PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL)
-_SPACES = re.compile(r"[ \t\n\f\r]+")
-_LINE_BREAK = re.compile(r" ?<br\b[^>]*> ?")
-# A definition list (dl) becomes a list whose items begin with their terms: no other Markdown for it
-# is read as one block by every parser.
-_REWRITTEN_TAGS = (
-    (re.compile(r"</dt>\s*<dt\b[^>]*>"), "\n"),
-    (re.compile(r"<dl\b[^>]*>"), "<ul>"),
-    (re.compile(r"</dl>"), "</ul>"),
-    (re.compile(r"<dt\b[^>]*>"), "<li><p>"),
-    (re.compile(r"</dt>"), "</p>"),
-    (re.compile(r"<dd\b[^>]*>"), "<div>"),
-    (re.compile(r"</dd>"), "</div>"),
-    # These the converter would set in bold or italics.
-    (re.compile(r"<(/?)(?:figcaption|summary)\b[^>]*>"), r"<\1p>"),
-)
-_OPTIONS = ConversionOptions(
-    heading_style="atx",
-    bullets="-",
-    compact_tables=True,
-    extract_metadata=False,
-    autolinks=False,
-    expand_abbreviations=False,
-    include_blockquote_citations=False,
-)
-_META_NAMES = frozenset({"description", "keywords", "author", "date"})
-_META_PREFIXES = ("og:", "article:")
-
-
-def _read_html(text: str) -> tuple[str, str, dict[str, Any]]:
-    page = LexborHTMLParser(text)
-    title = _node_text(page.css_first("head title")) or _node_text(page.css_first("h1"))
-    metadata = _html_metadata(page)
-    main = page.css_first("main, [role=main]")
-    if main is not None and main.text(strip=True):
-        page = LexborHTMLParser(main.html or "")
-    return title, _html_to_markdown(page), metadata
-
-
-def _node_text(node: LexborNode | None) -> str:
-    return " ".join(node.text().split()) if node else ""
-
-
-def _html_metadata(page: LexborHTMLParser) -> dict[str, Any]:
-    metadata: dict[str, Any] = {}
-    for node in page.css("meta[content]"):
-        name = (node.attributes.get("name") or node.attributes.get("property") or "").lower()
-        value = clean_text((node.attributes.get("content") or "").strip())
-        if value and (name in _META_NAMES or name.startswith(_META_PREFIXES)):
-            metadata.setdefault(clean_text(name), value)
-    language = page.root.attributes.get("lang") if page.root else None
-    return {**metadata, "language": clean_text(language)} if language else metadata
-
-
-def _html_to_markdown(page: LexborHTMLParser) -> str:
-    _remove_boilerplate(page)
-    _flatten_inline_markup(page)
-    source = "".join(
-        part if part.startswith("<pre") else _normalise_markup(part)
-        for part in _PRE.split(page.html or "")
-    )
-    try:
-        markdown = convert(source, _OPTIONS).content or ""
-    except ConversionError as error:
-        raise LoadError(f"the HTML cannot be converted: {error}") from error
-    # Nested hundreds deep the converter gives up without a word: then the words alone.
-    return markdown.strip("\n") if markdown.strip() else page.text(separator="\n", strip=True)
-
-
-def _remove_boilerplate(page: LexborHTMLParser) -> None:
-    for node in page.css(_BOILERPLATE):
-        node.decompose()
-    for node in page.css(_PAGE_FRAME):
-        if not _is_inside_content(node):
-            node.decompose()
-
-
-def _is_inside_content(node: LexborNode) -> bool:
-    parent = node.parent
-    while parent is not None and parent.tag not in _CONTENT_PARTS:
-        parent = parent.parent
-    return parent is not None
-
-
-def _flatten_inline_markup(page: LexborHTMLParser) -> None:
-    for node in page.css("img"):
-        node.replace_with(node.attributes.get("alt") or "")
-    for node in page.css(_ADMONITION_TITLES):
-        node.replace_with(_paragraph(node.text()))
-    for node in page.css("table > caption"):
-        table = node.parent
-        if table is not None:
-            table.insert_before(_paragraph(node.text()))
-            node.decompose()
-    for node in page.css("code"):
-        if node.parent is not None and node.parent.tag != "pre":
-            node.unwrap()
-    page.unwrap_tags(_INLINE_TAGS)
-
-
-def _paragraph(text: str) -> LexborNode:
-    return LexborHTMLParser(f"<p>{html.escape(text)}</p>").css("p")[0]
-
-
-def _normalise_markup(source: str) -> str:
-    source = _LINE_BREAK.sub("\n", _SPACES.sub(" ", source))
-    for pattern, replacement in _REWRITTEN_TAGS:
-        source = pattern.sub(replacement, source)
-    return source
-
-
 _READERS: Mapping[str, Callable[[str], tuple[str, str, dict[str, Any]]]] = MappingProxyType(
-    {"text/markdown": _read_markdown, "text/html": _read_html, "text/plain": _read_plain}
+    {"text/markdown": _read_markdown, "text/html": read_html, "text/plain": _read_plain}
 )
 
 

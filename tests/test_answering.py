@@ -30,9 +30,9 @@ from ragpg.answering import (
     answer_question,
     make_client,
 )
-from ragpg.chunking import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
 from ragpg.searching import Hit
+from ragpg.sentences import sentence_spans
 from tests.messages_server import (
     MessagesServer,
     Reply,

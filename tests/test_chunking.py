@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ragpg.chunking import ChunkSpan, chunk_text, sentence_spans
+from ragpg.chunking import ChunkSpan, chunk_text
 from ragpg.loading import find_files, load_path
+from ragpg.sentences import sentence_spans
 
 FASTAPI_PAGES = Path(__file__).parents[2] / "shared" / "data" / "docs_fastapi_md" / "docs" / "en"
 

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragpg.decoding import clean_text, decode
 from ragpg.errors import LoadError
 from ragpg.loading import (
     MEDIA_TYPES,
     LoadedDocument,
-    clean_text,
-    decode,
     find_files,
     load_bytes,
     load_path,
