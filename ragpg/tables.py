@@ -151,7 +151,7 @@ class SearchIndex(Base):
     vector_weight: Mapped[float] = mapped_column(REAL, server_default=text("0.7"))
     candidates: Mapped[int] = mapped_column(Integer, server_default=text("100"))
     ef_search: Mapped[int] = mapped_column(Integer, server_default=text("100"))
-    min_similarity: Mapped[float] = mapped_column(REAL, server_default=text("0"))
+    min_similarity: Mapped[float] = mapped_column(REAL, server_default=text("0.25"))
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
 
