@@ -106,7 +106,7 @@ def _migrate(as_json: bool) -> None:
     config = settings.from_environment()
     url = config.database_url
     if url is None:
-        url, _ = embedded.start(config.home)
+        url = embedded.start(config.home)
     before, after = database.migrate(url)
     if as_json:
         _print_json({"before": before, "after": after, "database": _public(url)})
@@ -192,6 +192,7 @@ def _print_report(report: Any) -> None:
 def delete(
     source: Annotated[str, typer.Argument(help="Source of the document, as documents shows it.")],
     collection: CollectionName = "default",
+    as_json: Json = False,
 ) -> None:
     """Delete a document and its chunks; its text stays for the citations that point at it."""
     with _client() as client:
@@ -199,7 +200,10 @@ def delete(
             raise RagpgError(
                 f'there is no document "{source}" in "{collection}": ragpg documents lists them'
             )
-    out.print(f"deleted {source}", markup=False)
+    if as_json:
+        _print_json({"deleted": source})
+    else:
+        out.print(f"deleted {source}", markup=False)
 
 
 @app.command()

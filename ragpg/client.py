@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from ragpg import answering, embedded, ingesting, loading, queries, searching, settings
 from ragpg.answering import Answer
-from ragpg.database import Database, migrate
+from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
 from ragpg.embedding import Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument
@@ -63,8 +63,8 @@ def server_url(config: settings.Settings) -> str:
     """Returns the database's URL; starts the embedded server and makes its schema if needed."""
     if config.database_url is not None:
         return config.database_url
-    url, fresh = embedded.start(config.home)
-    if fresh:
+    url = embedded.start(config.home)
+    if not has_schema(url):  # new, or its first start was interrupted
         migrate(url)
     return url
 

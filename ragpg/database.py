@@ -91,6 +91,12 @@ def schema_version(connection: Connection) -> str | None:
     return found[0] if found else None
 
 
+def has_schema(url: str) -> bool:
+    """Returns whether the database has ragpg's schema, of whatever version."""
+    with connect(url) as connection:
+        return schema_version(connection) is not None
+
+
 def check_connection(url: str) -> None:
     """Raises SchemaError, saying what to run, unless the database's schema is this ragpg's."""
     with connect(url) as connection:

@@ -73,15 +73,15 @@ def status(home: Path) -> ServerStatus:
     )
 
 
-def start(home: Path) -> tuple[str, bool]:
-    """Returns the server's URL and whether its database was made just now.
+def start(home: Path) -> str:
+    """Returns the server's URL, starting it if it is not running.
 
     Safe to be called by several processes at once. Raises EmbeddedServerError with what to do.
     """
     folder = data_folder(home)
     running = _running(folder)
     if running is not None and (folder / ".ragpg-ready").exists():
-        return running.get_uri(database=DATABASE), False
+        return running.get_uri(database=DATABASE)
     with _locked(home):
         return _start_locked(folder)
 
@@ -98,7 +98,7 @@ def stop(home: Path) -> bool:
         return True
 
 
-def _start_locked(folder: Path) -> tuple[str, bool]:
+def _start_locked(folder: Path) -> str:
     server = _server(folder)
     try:
         server.ensure_pgdata_inited()
@@ -108,7 +108,8 @@ def _start_locked(folder: Path) -> tuple[str, bool]:
         raise EmbeddedServerError(
             f"the embedded Postgres did not start: {error}; its log is {folder / 'log'}"
         ) from error
-    return server.get_uri(database=DATABASE), _ensure_database(server, folder)
+    _ensure_database(server, folder)
+    return server.get_uri(database=DATABASE)
 
 
 def _server(folder: Path) -> PostgresServer:
@@ -154,7 +155,7 @@ def _running(folder: Path) -> PostmasterInfo | None:
     return found if found.process and "postgres" in found.process.name() else None
 
 
-def _ensure_database(server: PostgresServer, folder: Path) -> bool:
+def _ensure_database(server: PostgresServer, folder: Path) -> None:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         known = connection.execute(
             "select from pg_database where datname = %s", (DATABASE,)
@@ -162,7 +163,6 @@ def _ensure_database(server: PostgresServer, folder: Path) -> bool:
         if known is None:
             connection.execute(f'create database "{DATABASE}"')
     (folder / ".ragpg-ready").touch()
-    return known is None
 
 
 def _write_configuration(folder: Path) -> None:

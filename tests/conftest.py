@@ -92,7 +92,7 @@ def server_home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(server_home: Path) -> str:
     """The URL of a server of this test run, with a migrated database to copy."""
-    url, _ = embedded.start(server_home)
+    url = embedded.start(server_home)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("alter system set fsync = off")
         connection.execute("select pg_reload_conf()")
