@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -178,6 +180,7 @@ class Collection:
         are skipped; each other one is replaced in one transaction; one that cannot be read is in
         the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
         """
+        started = time.monotonic()
         found = loading.find_files([paths] if isinstance(paths, (str, Path)) else paths)
         inputs, failures = _file_inputs(found)
         if text is not None:
@@ -202,6 +205,7 @@ class Collection:
             skipped=found.skipped,
             failures=failures,
             progress=progress,
+            started=started,
         )
 
     def search(
@@ -322,7 +326,7 @@ def _file_inputs(
                 ingesting.Input(
                     source,
                     ingesting.fingerprint(path.suffix.lower(), path.read_bytes()),
-                    lambda path=path: loading.load_path(path),  # type: ignore[misc]
+                    partial(loading.load_path, path),
                 )
             )
         except OSError as error:

@@ -71,13 +71,13 @@ class _Tally:
 
     total: int
     progress: AddProgress | None
+    started: float
     added: int = 0
     updated: int = 0
     unchanged: int = 0
     embedded: int = 0
     reused: int = 0
     failures: list[Failure] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
 
     def tell(self) -> None:
         done = self.added + self.updated + self.unchanged + len(self.failures)
@@ -156,15 +156,18 @@ def add_documents(
     skipped: Sequence[str] = (),
     failures: Sequence[Failure] = (),
     progress: AddProgress | None = None,
+    started: float | None = None,
 ) -> AddReport:
     """Makes the collection hold these documents as they are now, and returns what that took.
 
     Documents whose bytes are those of last time are left alone, and the model is not even loaded
     when that is all of them. Every other document is replaced with its chunks in one transaction.
-    A document that cannot be read is reported and the rest done.
+    A document that cannot be read is reported and the rest done. `started` is the monotonic time
+    from which the report counts its seconds, when finding the documents shall count too.
     """
     items = list(inputs)
-    tally = _Tally(len(items) + len(failures), progress, failures=list(failures))
+    total = len(items) + len(failures)
+    tally = _Tally(total, progress, started or time.monotonic(), failures=list(failures))
     changed = _changed(database, collection, items)
     tally.unchanged = len(items) - len(changed)
     tally.tell()
@@ -273,6 +276,7 @@ class _Writer:
         texts = {_hash(text): text for one in batch for text in one.texts()}
         vectors = self._known(list(texts))
         unseen = [key for key in texts if key not in vectors]
+        before = tally.embedded
 
         def advance(count: int) -> None:
             tally.embedded += count
@@ -282,6 +286,7 @@ class _Writer:
             new = self._embedder.embed_documents([texts[key] for key in unseen], advance)
         except RuntimeError as error:
             raise EmbeddingError(f"the embedding model failed: {error}") from error
+        tally.embedded = before + len(unseen)  # whatever the model told meanwhile
         vectors.update((key, HalfVector(row)) for key, row in zip(unseen, new, strict=True))
         for one in batch:
             try:
