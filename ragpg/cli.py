@@ -66,7 +66,7 @@ def main() -> None:
     except RagpgError as error:
         if debug:
             raise
-        err.print(Text("error: ", style="bold red") + Text(str(error)))
+        err.print(Text("error: ", style="bold red") + Text(" ".join(str(error).split())))
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("stopped; what was finished is kept, the same command continues")
