@@ -1076,7 +1076,8 @@ begin
     select known.* into statistics
     from ragpg.index_statistics as known
     where known.index_id = recipe.id;
-    wanted := greatest(k, recipe.candidates);
+    -- Fusion needs candidates that one leg alone would place lower.
+    wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
     if filter is not null then
         perform ragpg.check_filter(filter);
@@ -1086,13 +1087,9 @@ begin
         join ragpg.index_documents as state
             on state.document_id = document.id and state.index_id = recipe.id
         where document.collection_id = recipe.collection_id and document.metadata @@ filter;
-    else
-        select sum(state.chunk_count) into matching_chunks
-        from ragpg.index_documents as state
-        where state.index_id = recipe.id;
-    end if;
-    if coalesce(matching_chunks, 0) = 0 then
-        return;
+        if coalesce(matching_chunks, 0) = 0 then
+            return;
+        end if;
     end if;
 
     if mode <> 'vector' then
