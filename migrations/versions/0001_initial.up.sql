@@ -748,7 +748,7 @@ begin
     where model.provider = ensure_embedding_model.provider
         and model.name = ensure_embedding_model.name
         and model.dimensions = vector_dims(ensure_embedding_model.probe);
-    if known.probe <=> probe > 0.001 then
+    if known.probe <=> probe > 0.01 then
         raise exception 'the model "%" gives another embedding than the one stored here under that name (cosine % of the probe text)',
             name, round((1 - (known.probe <=> probe))::numeric, 4)
             using errcode = 'RG008',
@@ -758,7 +758,7 @@ begin
 end
 $$;
 comment on function ragpg.ensure_embedding_model(text, text, integer, halfvec) is
-'Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.999).';
+'Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).';
 
 -- The search index to write to: the active one, made when the collection is new.
 create or replace function ragpg.ensure_search_index(

@@ -488,7 +488,7 @@ begin
     where model.provider = ensure_embedding_model.provider
         and model.name = ensure_embedding_model.name
         and model.dimensions = vector_dims(ensure_embedding_model.probe);
-    if known.probe <=> probe > 0.001 then
+    if known.probe <=> probe > 0.01 then
         raise exception 'the model "%" gives another embedding than the one stored here under that name (cosine % of the probe text)',
             name, round((1 - (known.probe <=> probe))::numeric, 4)
             using errcode = 'RG008',
@@ -1458,7 +1458,7 @@ comment on ragpg.embedding_models.probe: Its embedding of a fixed text: another 
 comment on ragpg.embedding_models.provider: Who computes it, such as sentence-transformers.
 comment on ragpg.embedding_models: The models whose embeddings are stored here.
 comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
-comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.999).
+comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too. For dashboards. To be called by the owner of the schema.
