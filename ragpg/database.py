@@ -30,7 +30,7 @@ class Database:
         self.url = url
         self._pool = ConnectionPool[Connection](
             url,
-            min_size=0 if max_size == 1 else 1,
+            min_size=1,
             max_size=max_size,
             timeout=timeout,
             configure=_configure,
