@@ -1,6 +1,6 @@
 """How similar is the best hit when the collection fits the question, and when it does not?
 
-    python benchmarks/abstention.py ../shared/data         # after benchmarks/ranking.py
+    python -m benchmarks.abstention ../shared/data      # after benchmarks/ranking.py
 
 Asks each benchmark collection questions of its own set and of the other sets, which it cannot
 answer, and prints, for thresholds on the best hit's cosine similarity, the share of own questions
@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 import ragpg
+from benchmarks.ranking import SETS, read_set
 
-from ranking import SETS, read_set  # isort: skip - the script beside this one
 
 QUESTIONS = 150
 
