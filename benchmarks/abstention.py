@@ -20,7 +20,6 @@ from rich.table import Table
 import ragpg
 from benchmarks.ranking import SETS, read_set
 
-
 QUESTIONS = 150
 
 
