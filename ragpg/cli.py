@@ -41,6 +41,8 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
 app.add_typer(db, name="db")
+model = typer.Typer(help="Embedding models inside the database.", no_args_is_help=True)
+app.add_typer(model, name="model")
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -284,8 +286,8 @@ def ask(
     collection: CollectionName = "default",
     k: Annotated[int, typer.Option("-k", help="How many hits the answer may use.")] = 8,
     filter: Filter = None,
-    model: Annotated[
-        str | None, typer.Option(help="Claude model, instead of RAGPG_ANSWER_MODEL.")
+    answer_model: Annotated[
+        str | None, typer.Option("--model", help="Claude model, instead of RAGPG_ANSWER_MODEL.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -296,7 +298,7 @@ def ask(
     with _client() as client:
         on_text = None if as_json else _write
         answer = client.collection(collection).ask(
-            question, k, filter=filter, model=model, on_text=on_text
+            question, k, filter=filter, model=answer_model, on_text=on_text
         )
     if as_json:
         _print_json(asdict(answer))
@@ -324,6 +326,52 @@ def _print_answer_tail(answer: Any) -> None:
             out.print("the answer was cut: the model's limit of tokens was reached")
         if not answer.grounded and not answer.abstained:
             out.print("note: not every claim above is cited")
+
+
+# The query encoder -----------------------------------------------------------------------------
+
+
+@model.command("load")
+def model_load(
+    name: Annotated[
+        str | None, typer.Argument(help="sentence-transformers model; default: the configured one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Store a model's weights in the database, so that plain SQL embeds questions.
+
+    For models of the BERT family, on Postgres 16 or newer. They are checked against Python first.
+    """
+    with _client() as client, err.status("loading and verifying"):
+        cosine = client.load_encoder(name)
+    if as_json:
+        _print_json({"verified_cosine": cosine})
+    else:
+        out.print(f"loaded; smallest cosine to the model in Python: {cosine:.7f}")
+
+
+@model.command("list")
+def model_list(as_json: Json = False) -> None:
+    """List the models whose weights are in the database."""
+    with _client() as client:
+        rows = client.encoders()
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        state = "in use" if row["verified"] else "not verified"
+        out.print(f"{row['embedding_model']}: {state}, {row['dimensions']} dimensions")
+    if not rows:
+        out.print("none: ragpg model load")
+
+
+@model.command("drop")
+def model_drop(name: Annotated[str, typer.Argument(help="The model's name.")]) -> None:
+    """Remove a model's weights from the database; searches fall back to words without them."""
+    with _client() as client:
+        if not client.drop_encoder(name):
+            raise RagpgError(f'the model "{name}" is not in the database: ragpg model list')
+    out.print(f"dropped {name}", markup=False)
 
 
 # The embedded server ---------------------------------------------------------------------------
@@ -427,7 +475,8 @@ def _title(text: str) -> None:
 def _client() -> Any:
     from ragpg.client import connect
 
-    return connect()
+    # Importing torch takes seconds, embedding a question in the database a tenth of one.
+    return connect(embed_in_database=True)
 
 
 @contextmanager

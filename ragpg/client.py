@@ -12,15 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pgvector import HalfVector
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from ragpg import answering, embedded, ingesting, loading, queries, searching, settings
+from ragpg import answering, embedded, encoder, ingesting, loading, queries, searching, settings
 from ragpg.answering import Answer
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
-from ragpg.embedding import Embedder, SentenceTransformerEmbedder
-from ragpg.errors import BadArgument
+from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
+from ragpg.errors import BadArgument, EmbeddingError
 from ragpg.ingesting import AddProgress, AddReport
 from ragpg.searching import Hit, Mode
 
@@ -48,17 +49,26 @@ def connect(
     *,
     embedder: Embedder | None = None,
     anthropic_client: Any = None,
+    embed_in_database: bool = False,
     max_connections: int = 10,
 ) -> Client:
     """Returns a client of the given database, the one the environment names, or the embedded one.
 
     `embedder` replaces the configured model; `anthropic_client` (any client of the anthropic SDK,
-    Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. Raises SchemaError,
-    saying what to run, when the database's schema is missing, older or newer than this ragpg.
+    Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. With
+    `embed_in_database` questions are embedded by the database where it holds the model, so that
+    the model is not loaded here. Raises SchemaError, saying what to run, when the database's
+    schema is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
     database = Database(server_url(config), max_size=max_connections)
-    return Client(database, config, embedder=embedder, anthropic_client=anthropic_client)
+    return Client(
+        database,
+        config,
+        embedder=embedder,
+        anthropic_client=anthropic_client,
+        embed_in_database=embed_in_database,
+    )
 
 
 def server_url(config: settings.Settings) -> str:
@@ -81,11 +91,13 @@ class Client:
         *,
         embedder: Embedder | None = None,
         anthropic_client: Any = None,
+        embed_in_database: bool = False,
     ) -> None:
         self.database = database
         self.settings = config
         self.embedder: Embedder = embedder or SentenceTransformerEmbedder(config.embedding_model)
         self._anthropic_client = anthropic_client
+        self._embed_in_database = embed_in_database
         self._checked_indexes: set[int] = set()
         self._model_lock = threading.Lock()
 
@@ -112,13 +124,53 @@ class Client:
         assert row is not None
         return int(row[0])
 
+    def load_encoder(self, name: str | None = None) -> float:
+        """Stores a model's weights, so that SQL embeds questions; returns the verified cosine.
+
+        `name` is a sentence-transformers model of the BERT family, by default the configured one.
+        Raises EmbeddingError, changing nothing, when the model cannot be computed in SQL or does
+        not agree with itself in Python.
+        """
+        exact = SentenceTransformerEmbedder(name or self.settings.embedding_model, exact=True)
+        probe = HalfVector(exact.embed_query(PROBE_TEXT))
+        parameters = {
+            "provider": exact.provider,
+            "name": exact.name,
+            "max_tokens": exact.max_tokens,
+            "probe": probe,
+        }
+        with self.database.connection() as connection:  # one transaction
+            row = connection.execute(queries.ENSURE_EMBEDDING_MODEL, parameters).fetchone()
+            assert row is not None
+            encoder.load_encoder(connection, row[0], exact.folder())
+            cosine = encoder.verify_encoder(connection, row[0], exact)
+            if cosine < 0.9999:
+                raise EmbeddingError(
+                    f'the database computes "{exact.name}" differently (cosine {cosine:.6f}): '
+                    "nothing was changed"
+                )
+        return cosine
+
+    def drop_encoder(self, name: str) -> bool:
+        """Removes a model's weights; returns whether they were there."""
+        found = [one for one in self.encoders() if one["embedding_model"] == name]
+        with self.database.connection() as connection:
+            for one in found:
+                connection.execute(queries.DELETE_ENCODER, (one["embedding_model_id"],))
+        return bool(found)
+
+    def encoders(self) -> list[dict[str, Any]]:
+        """Returns the rows of the view encoder_status."""
+        with self.database.connection() as connection:
+            return connection.cursor(row_factory=dict_row).execute(queries.ENCODERS).fetchall()
+
     def embed_query(self, collection: str, query: str) -> Any:
-        """Returns the query's embedding, None for a collection without an index.
+        """Returns the query's embedding; None when the database shall make it, or has no index.
 
         Raises ModelMismatch when the configured model is not the collection's.
         """
         index = searching.active_index(self.database, collection)
-        if index is None:
+        if index is None or (self._embed_in_database and index.in_database):
             return None
         with self._model_lock:  # tokenizers and models are not all thread-safe
             if index.id not in self._checked_indexes:

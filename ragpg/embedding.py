@@ -55,8 +55,24 @@ class SentenceTransformerEmbedder:
 
     provider = "sentence-transformers"
 
-    def __init__(self, name: str = _MINILM) -> None:
+    def __init__(self, name: str = _MINILM, *, exact: bool = False) -> None:
+        """`exact` computes in float32 also where bfloat16 is quicker."""
         self.name = name.removeprefix("sentence-transformers/")
+        self._exact = exact
+
+    def folder(self) -> Path:
+        """Returns the folder of the model's files, fetched from the hub if need be."""
+        if self.name == _MINILM and (packaged := _packaged_minilm()):
+            return packaged
+        if Path(self.name).is_dir():
+            return Path(self.name)
+        from huggingface_hub import snapshot_download
+
+        full = self.name if "/" in self.name else f"sentence-transformers/{self.name}"
+        try:
+            return Path(snapshot_download(full))
+        except (OSError, ValueError) as error:
+            raise EmbeddingError(f'the model "{self.name}" cannot be fetched: {error}') from error
 
     @cached_property
     def _model(self) -> Any:
@@ -72,7 +88,7 @@ class SentenceTransformerEmbedder:
         try:
             return sentence_transformers.SentenceTransformer(
                 str(location or self.name),
-                model_kwargs={"dtype": _cpu_type()},
+                model_kwargs={"dtype": _cpu_type(self._exact)},
                 local_files_only=location is not None,
             )
         except (OSError, ValueError) as error:
@@ -130,13 +146,13 @@ def _unit(tensor: Any) -> Vectors:
     return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
-def _cpu_type() -> Any:
+def _cpu_type(exact: bool) -> Any:
     """Returns bfloat16 where the processor computes in it (twice as fast), else float32."""
     import torch
 
     flags = Path("/proc/cpuinfo")
     quick = not torch.cuda.is_available() and flags.exists() and "avx512_bf16" in flags.read_text()
-    return torch.bfloat16 if quick else torch.float32
+    return torch.bfloat16 if quick and not exact else torch.float32
 
 
 def _packaged_minilm() -> Path | None:

@@ -92,6 +92,12 @@ class ModelMismatch(RagpgError):
     sqlstate = "RG008"
 
 
+class EncoderUnavailable(RagpgError):
+    """the database cannot embed a query itself"""
+
+    sqlstate = "RG009"
+
+
 # Raised by the Python layer --------------------------------------------------------------------
 
 

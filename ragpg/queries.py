@@ -59,10 +59,12 @@ select ragpg.ensure_search_index(
 ACTIVE_INDEX: LiteralString = """
 select
     recipe.id, recipe.chunk_tokens, recipe.overlap_tokens, recipe.min_similarity,
-    model.provider, model.name, model.dimensions, model.probe
+    model.provider, model.name, model.dimensions, model.probe,
+    coalesce(encoder.verified, false) as in_database
 from ragpg.collections as one
 join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
 join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+left join ragpg.encoders as encoder on encoder.embedding_model_id = model.id
 where one.id = ragpg.collection_id(%(collection)s)
 """
 
@@ -133,4 +135,59 @@ select ragpg.save_answer(
     cache_creation_tokens => %(cache_creation_tokens)s, latency_ms => %(latency_ms)s,
     citations => %(citations)s
 )
+"""
+
+# The query encoder: ragpg.encoder stores a model's weights
+
+DELETE_ENCODER: LiteralString = "delete from ragpg.encoders where embedding_model_id = %s"
+
+INSERT_ENCODER: LiteralString = """
+insert into ragpg.encoders (
+    embedding_model_id, layers, heads, width, pooling, lower_case, strip_accents,
+    unknown_token_id, first_token_id, last_token_id, special_tokens, longest_token,
+    query_prefix, max_query_tokens, layer_norm_epsilon
+)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+COPY_ENCODER_VOCABULARY: LiteralString = """
+copy ragpg.encoder_vocabulary (embedding_model_id, token, token_id) from stdin with (format binary)
+"""
+
+COPY_ENCODER_EMBEDDINGS: LiteralString = """
+copy ragpg.encoder_embeddings (embedding_model_id, token_id, embedding)
+from stdin with (format binary)
+"""
+
+COPY_ENCODER_POSITIONS: LiteralString = """
+copy ragpg.encoder_positions (embedding_model_id, token_position, embedding)
+from stdin with (format binary)
+"""
+
+COPY_ENCODER_LAYERS: LiteralString = """
+copy ragpg.encoder_layers (
+    embedding_model_id, layer, attention_gain, attention_shift, output_gain, output_shift
+)
+from stdin with (format binary)
+"""
+
+COPY_ENCODER_WEIGHTS: LiteralString = """
+copy ragpg.encoder_weights (embedding_model_id, layer, matrix, place, weights)
+from stdin with (format binary)
+"""
+
+ENCODE_QUERY: LiteralString = "select ragpg.encode(%s, ragpg.query_tokens(%s, %s))::real[]"
+
+STORE_ENCODER_COSINE: LiteralString = """
+update ragpg.encoders set verified_cosine = %s where embedding_model_id = %s returning verified
+"""
+
+ANALYZE_ENCODERS: LiteralString = "analyze ragpg.encoder_weights"
+
+ENCODERS: LiteralString = """
+select
+    embedding_model, provider, dimensions, layers, pooling, max_query_tokens, verified,
+    verified_cosine, loaded_at, embedding_model_id
+from ragpg.encoder_status
+order by embedding_model
 """

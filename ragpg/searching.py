@@ -55,6 +55,7 @@ class ActiveIndex:
     name: str
     dimensions: int
     probe: HalfVector
+    in_database: bool  # the database embeds questions itself
 
 
 def active_index(database: Database, collection: str) -> ActiveIndex | None:

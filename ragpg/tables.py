@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pgvector.sqlalchemy import HALFVEC
+from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy import (
     REAL,
     BigInteger,
@@ -24,7 +24,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, TIMESTAMP, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NOW = func.now()
@@ -280,3 +280,97 @@ class CitationRow(Base):
     quote: Mapped[str]
     answer_start: Mapped[int] = mapped_column(Integer)
     answer_end: Mapped[int] = mapped_column(Integer)
+
+
+class Encoder(Base):
+    """A model whose weights are in the database."""
+
+    __tablename__ = "encoders"
+
+    embedding_model_id: Mapped[int] = mapped_column(
+        ForeignKey("embedding_models.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    layers: Mapped[int] = mapped_column(Integer)
+    heads: Mapped[int] = mapped_column(Integer)
+    width: Mapped[int] = mapped_column(Integer)
+    pooling: Mapped[str]
+    lower_case: Mapped[bool]
+    strip_accents: Mapped[bool]
+    unknown_token_id: Mapped[int] = mapped_column(Integer)
+    first_token_id: Mapped[int] = mapped_column(Integer)
+    last_token_id: Mapped[int] = mapped_column(Integer)
+    special_tokens: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    longest_token: Mapped[int] = mapped_column(Integer)
+    query_prefix: Mapped[str]
+    max_query_tokens: Mapped[int] = mapped_column(Integer, server_default=text("64"))
+    layer_norm_epsilon: Mapped[float] = mapped_column(DOUBLE_PRECISION)
+    verified_cosine: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    verified: Mapped[bool] = mapped_column(
+        Computed("COALESCE((verified_cosine >= (0.9999)::double precision), false)")
+    )
+    loaded_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+def _encoder_key() -> Mapped[int]:
+    return mapped_column(
+        ForeignKey("encoders.embedding_model_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+
+
+class EncoderToken(Base):
+    """A token of an encoder's vocabulary."""
+
+    __tablename__ = "encoder_vocabulary"
+
+    embedding_model_id: Mapped[int] = _encoder_key()
+    token: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    token_id: Mapped[int] = mapped_column(Integer)
+
+
+class EncoderEmbedding(Base):
+    """The vector of a token."""
+
+    __tablename__ = "encoder_embeddings"
+
+    embedding_model_id: Mapped[int] = _encoder_key()
+    token_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    embedding: Mapped[Any] = mapped_column(HALFVEC)
+
+
+class EncoderPosition(Base):
+    """The vector of a place in the text."""
+
+    __tablename__ = "encoder_positions"
+
+    embedding_model_id: Mapped[int] = _encoder_key()
+    token_position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    embedding: Mapped[Any] = mapped_column(VECTOR)
+
+
+class EncoderLayer(Base):
+    """LayerNorm of a layer."""
+
+    __tablename__ = "encoder_layers"
+
+    embedding_model_id: Mapped[int] = _encoder_key()
+    layer: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    attention_gain: Mapped[Any | None] = mapped_column(VECTOR)
+    attention_shift: Mapped[Any | None] = mapped_column(VECTOR)
+    output_gain: Mapped[Any] = mapped_column(VECTOR, nullable=False)
+    output_shift: Mapped[Any] = mapped_column(VECTOR, nullable=False)
+
+
+class EncoderWeights(Base):
+    """A row of a matrix."""
+
+    __tablename__ = "encoder_weights"
+
+    embedding_model_id: Mapped[int] = _encoder_key()
+    layer: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    matrix: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    weights: Mapped[Any] = mapped_column(VECTOR)

@@ -43,10 +43,6 @@ begin
         raise exception 'k is %: there is nothing to return', k
             using errcode = 'RG005', hint = 'ask for 1 or more';
     end if;
-    if query_embedding is null and mode = 'vector' then
-        raise exception 'mode vector needs a query embedding'
-            using errcode = 'RG005', hint = 'pass query_embedding => ..., or use mode hybrid';
-    end if;
     if query_embedding is null and coalesce(query, '') !~ '\S' then
         raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
     end if;
@@ -56,6 +52,21 @@ begin
     where one.id = ragpg.collection_id(search.collection);
     if recipe.id is null then
         return;  -- a collection without a document yet
+    end if;
+    -- A question is enough when the database holds the model that embedded the chunks.
+    if query_embedding is null and mode <> 'keyword'
+        and exists (
+            select
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+        )
+    then
+        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+    end if;
+    if query_embedding is null and mode = 'vector' then
+        raise exception 'mode vector needs a query embedding'
+            using errcode = 'RG005',
+                hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
     end if;
     select known.dimensions into dimensions
     from ragpg.embedding_models as known
@@ -148,4 +159,4 @@ begin
 end
 $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text) is
-'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the best chunks by words stand in for it; then a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
