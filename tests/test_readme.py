@@ -42,9 +42,10 @@ def test_shell_sql_and_python(home: Path) -> None:
     assert "7 added" in told and "business days" in told and "No answer was generated" in told
     psql = ("ragpg", "db", "psql", "-qv", "ON_ERROR_STOP=1")
     tables = [run(home, *psql, text=block) for block in blocks("sql")]
-    assert len(tables) == 2
+    assert len(tables) == 3
     assert "refunds.md" in tables[0] and "**rate** **limit**" in tables[0]
-    assert "handbook" in tables[1]
+    assert "all-MiniLM-L6-v2 | t" in tables[1]
+    assert "handbook" in tables[2]
     (python,) = blocks("python")
     told = run(home, sys.executable, "-c", python)
     assert "0 7 ()" in told and "opening 0 25 The office opens at nine." in told
