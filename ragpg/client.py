@@ -22,8 +22,9 @@ from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
 from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument, EmbeddingError
+from ragpg.indexing import Worker
 from ragpg.ingesting import AddProgress, AddReport
-from ragpg.searching import Hit, Mode
+from ragpg.searching import Hit, Mode, SearchIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Client:
         self.embedder: Embedder = embedder or SentenceTransformerEmbedder(config.embedding_model)
         self._anthropic_client = anthropic_client
         self._embed_in_database = embed_in_database
-        self._checked_indexes: set[int] = set()
+        self._embedders: dict[int, Embedder] = {}
         self._model_lock = threading.Lock()
 
     def collection(self, name: str = "default") -> Collection:
@@ -172,11 +173,32 @@ class Client:
         index = searching.active_index(self.database, collection)
         if index is None or (self._embed_in_database and index.in_database):
             return None
+        embedder = self.embedder_for(index)
         with self._model_lock:  # tokenizers and models are not all thread-safe
-            if index.id not in self._checked_indexes:
-                searching.check_model(index, self.embedder)
-                self._checked_indexes.add(index.id)
-            return self.embedder.embed_query(searching.clean_query(query))
+            return embedder.embed_query(searching.clean_query(query))
+
+    def embedder_for(self, index: SearchIndex) -> Embedder:
+        """Returns the embedder of a search index: the configured one, or one of its model's name.
+
+        Raises ModelMismatch when there is none that gives the embeddings the index was built with.
+        """
+        with self._model_lock:
+            if index.id not in self._embedders:
+                embedder = self._open(index)
+                searching.check_model(index, embedder)
+                self._embedders[index.id] = embedder
+            return self._embedders[index.id]
+
+    def _open(self, index: SearchIndex) -> Embedder:
+        known = [self.embedder, *self._embedders.values()]
+        same = [one for one in known if (one.provider, one.name) == (index.provider, index.name)]
+        if not same and index.provider == SentenceTransformerEmbedder.provider:
+            return SentenceTransformerEmbedder(index.name)
+        return same[0] if same else self.embedder
+
+    def worker(self, collection: str | None = None, index_id: int | None = None) -> Worker:
+        """Returns a worker for what waits in `ragpg.ingest_queue`, of everything or of one."""
+        return Worker(self.database, self.embedder_for, self.embedder, collection, index_id)
 
     def anthropic_client(self) -> Any:
         """Returns the client that answers, None without an API key."""
@@ -248,10 +270,9 @@ class Collection:
             ]
         inputs += [_record_input(record) for record in records]
         return ingesting.add_documents(
-            self.client.database,
+            self.client.worker(self.name),
             self.name,
             inputs,
-            self.client.embedder,
             language=language,
             chunk_tokens=chunk_tokens,
             skipped=found.skipped,

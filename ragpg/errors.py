@@ -98,6 +98,12 @@ class EncoderUnavailable(RagpgError):
     sqlstate = "RG009"
 
 
+class SearchIndexError(RagpgError):
+    """the search index cannot be used that way"""
+
+    sqlstate = "RG010"
+
+
 # Raised by the Python layer --------------------------------------------------------------------
 
 

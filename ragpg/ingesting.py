@@ -1,4 +1,4 @@
-"""Documents to chunks: what changed, which texts are new to the model, one transaction each."""
+"""Texts and files into a collection: what changed, stored and indexed in one transaction each."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg import queries
-from ragpg.chunking import ChunkSpan, chunk_text
 from ragpg.database import Database
-from ragpg.embedding import PROBE_TEXT, Embedder
-from ragpg.errors import ConnectionFailed, EmbeddingError, RagpgError
+from ragpg.errors import ConnectionFailed, RagpgError
+from ragpg.indexing import Indexer, Prepared, Worker, ensure_index, refresh
 from ragpg.loading import LOADER_VERSION, LoadedDocument
 
 # Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
 _BATCH_CHUNKS = 512
-# Chunks are this long unless the collection says otherwise or the model's window is shorter.
-DEFAULT_CHUNK_TOKENS = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +101,12 @@ class _Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A loaded and chunked document."""
+class _Loaded:
+    """A document that was read and chunked."""
 
     item: Input
     document: LoadedDocument
-    spans: list[ChunkSpan]
-
-    def texts(self) -> Iterator[str]:
-        """What is embedded of each chunk; the database hashes the same."""
-        for span in self.spans:
-            yield f"{span.context}\n{self.document.content[span.start_char : span.end_char]}"
+    prepared: Prepared
 
 
 def fingerprint(*parts: bytes | str) -> bytes:
@@ -146,10 +138,9 @@ def text_input(
 
 
 def add_documents(
-    database: Database,
+    worker: Worker,
     collection: str,
     inputs: Iterable[Input],
-    embedder: Embedder,
     *,
     language: str = "english",
     chunk_tokens: int | None = None,
@@ -165,6 +156,7 @@ def add_documents(
     A document that cannot be read is reported and the rest done. `started` is the monotonic time
     from which the report counts its seconds, when finding the documents shall count too.
     """
+    database, embedder = worker.database, worker.default_embedder
     items = list(inputs)
     total = len(items) + len(failures)
     tally = _Tally(total, progress, started or time.monotonic(), failures=list(failures))
@@ -172,11 +164,26 @@ def add_documents(
     tally.unchanged = len(items) - len(changed)
     tally.tell()
     if changed:
-        writer = _Writer(database, collection, embedder, language, chunk_tokens)
-        for batch in _batches(writer.prepare(changed, tally)):
-            writer.write(batch, tally)
+        index = ensure_index(
+            database, collection, embedder, language=language, chunk_tokens=chunk_tokens
+        )
+        writer = _Writer(database, collection, Indexer(database, index, embedder), tally)
+        for batch in _batches(writer.load(changed)):
+            writer.write(batch)
     _refresh(database, collection)
+    _index_waiting(worker, tally)
     return tally.report(skipped)
+
+
+def _index_waiting(worker: Worker, tally: _Tally) -> None:
+    """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
+    with worker.database.connection() as connection:
+        parameters = {"collection": worker.collection}
+        row = connection.execute(queries.IS_WAITING, parameters).fetchone()
+    if row and row[0]:
+        done = worker.drain()
+        tally.embedded += done.chunks_embedded
+        tally.reused += done.chunks_reused
 
 
 def _changed(database: Database, collection: str, items: list[Input]) -> list[Input]:
@@ -186,12 +193,12 @@ def _changed(database: Database, collection: str, items: list[Input]) -> list[In
     return [item for item in items if known.get(item.source) != item.source_hash]
 
 
-def _batches(prepared: Iterable[_Prepared]) -> Iterator[list[_Prepared]]:
-    batch: list[_Prepared] = []
+def _batches(loaded: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
+    batch: list[_Loaded] = []
     chunks = 0
-    for one in prepared:
+    for one in loaded:
         batch.append(one)
-        chunks += len(one.spans)
+        chunks += len(one.prepared.spans)
         if chunks >= _BATCH_CHUNKS:
             yield batch
             batch, chunks = [], 0
@@ -203,114 +210,54 @@ def _refresh(database: Database, collection: str) -> None:
     """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
     with database.connection() as connection:
         stale = connection.execute(queries.UNREFRESHED, {"collection": collection}).fetchall()
-        for (index_id,) in stale:
-            connection.execute(queries.REFRESH_SEARCH_INDEX, {"index_id": index_id})
+    for (index_id,) in stale:
+        refresh(database, index_id)
 
 
+@dataclass(frozen=True, slots=True)
 class _Writer:
-    """Chunks, embeds and stores documents of one collection."""
+    """Loads, embeds and stores documents of one collection."""
 
-    def __init__(
-        self,
-        database: Database,
-        collection: str,
-        embedder: Embedder,
-        language: str,
-        chunk_tokens: int | None,
-    ) -> None:
-        self._database = database
-        self._collection = collection
-        self._embedder = embedder
-        window = embedder.max_tokens
-        probe = HalfVector(embedder.embed_documents([PROBE_TEXT])[0])
-        with database.connection() as connection:
-            model_id = _value(
-                connection.execute(
-                    queries.ENSURE_EMBEDDING_MODEL,
-                    {
-                        "provider": embedder.provider,
-                        "name": embedder.name,
-                        "max_tokens": window,
-                        "probe": probe,
-                    },
-                )
-            )
-            self._index_id = _value(
-                connection.execute(
-                    queries.ENSURE_SEARCH_INDEX,
-                    {
-                        "collection": collection,
-                        "embedding_model_id": model_id,
-                        "chunk_tokens": min(chunk_tokens or DEFAULT_CHUNK_TOKENS, window),
-                        "overlap_tokens": 0,
-                        "language": language,
-                    },
-                )
-            )
-            recipe = connection.execute(queries.ACTIVE_INDEX, {"collection": collection}).fetchone()
-        assert recipe is not None
-        self._max_tokens, self._overlap_tokens = min(recipe[1], window), recipe[2]
+    database: Database
+    collection: str
+    indexer: Indexer
+    tally: _Tally
 
-    def prepare(self, items: Iterable[Input], tally: _Tally) -> Iterator[_Prepared]:
+    def load(self, items: Iterable[Input]) -> Iterator[_Loaded]:
         """Yields the documents that can be read, loaded and chunked."""
         for item in items:
             try:
                 document = item.load()
-                yield _Prepared(item, document, self._chunk(document))
+                yield _Loaded(item, document, self.indexer.prepare(document))
             except RagpgError as error:
-                tally.fail(item.source, error)
+                self.tally.fail(item.source, error)
 
-    def _chunk(self, document: LoadedDocument) -> list[ChunkSpan]:
-        return chunk_text(
-            document.content,
-            title=document.title,
-            media_type=document.media_type,
-            token_starts=self._embedder.token_starts(document.content),
-            count_tokens=lambda text: len(self._embedder.token_starts(text)),
-            max_tokens=self._max_tokens,
-            overlap_tokens=self._overlap_tokens,
-        )
-
-    def write(self, batch: list[_Prepared], tally: _Tally) -> None:
+    def write(self, batch: list[_Loaded]) -> None:
         """Stores the documents, embedding the texts the search index has never seen."""
-        texts = {_hash(text): text for one in batch for text in one.texts()}
-        vectors = self._known(list(texts))
-        unseen = [key for key in texts if key not in vectors]
-        before = tally.embedded
+        before = self.tally.embedded
 
         def advance(count: int) -> None:
-            tally.embedded += count
-            tally.tell()
+            self.tally.embedded += count
+            self.tally.tell()
 
-        try:
-            new = self._embedder.embed_documents([texts[key] for key in unseen], advance)
-        except RuntimeError as error:
-            raise EmbeddingError(f"the embedding model failed: {error}") from error
-        tally.embedded = before + len(unseen)  # whatever the model told meanwhile
-        vectors.update((key, HalfVector(row)) for key, row in zip(unseen, new, strict=True))
+        vectors, embedded = self.indexer.embed([one.prepared for one in batch], advance)
+        self.tally.embedded = before + embedded  # whatever the model told meanwhile
         for one in batch:
             try:
-                self._store(one, vectors, tally)
+                self._store(one, vectors)
             except ConnectionFailed:
                 raise
             except RagpgError as error:
-                tally.fail(one.item.source, error)
-        tally.reused += sum(len(one.spans) for one in batch) - len(unseen)
+                self.tally.fail(one.item.source, error)
+        self.tally.reused += sum(len(one.prepared.spans) for one in batch) - embedded
 
-    def _known(self, hashes: list[bytes]) -> dict[bytes, HalfVector]:
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                queries.KNOWN_EMBEDDINGS, {"index_id": self._index_id, "hashes": hashes}
-            ).fetchall()
-        return {bytes(key): embedding for key, embedding in rows}
-
-    def _store(self, one: _Prepared, vectors: dict[bytes, HalfVector], tally: _Tally) -> None:
-        with self._database.connection() as connection:  # one transaction
+    def _store(self, one: _Loaded, vectors: dict[bytes, HalfVector]) -> None:
+        with self.database.connection() as connection:  # one transaction
             row = connection.execute(
                 queries.PUT_DOCUMENT,
                 {
-                    "index_id": self._index_id,
-                    "collection": self._collection,
+                    "index_id": self.indexer.index.id,
+                    "collection": self.collection,
                     "source": one.item.source,
                     "content": one.document.content,
                     "title": one.document.title,
@@ -322,26 +269,6 @@ class _Writer:
             assert row is not None
             document_id, version, outcome, indexed = row
             if not indexed:
-                parameters = self._chunk_arrays(one, vectors)
-                parameters |= {"document_id": document_id, "document_version": version}
-                connection.execute(queries.REPLACE_CHUNKS, parameters)
-        setattr(tally, outcome, getattr(tally, outcome) + 1)
-        tally.tell()
-
-    def _chunk_arrays(self, one: _Prepared, vectors: dict[bytes, HalfVector]) -> dict[str, Any]:
-        return {
-            "index_id": self._index_id,
-            "starts": [span.start_char for span in one.spans],
-            "ends": [span.end_char for span in one.spans],
-            "contexts": [span.context for span in one.spans],
-            "token_counts": [span.token_count for span in one.spans],
-            "embeddings": [vectors[_hash(text)] for text in one.texts()],
-        }
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _value(cursor: Any) -> Any:
-    return cursor.fetchone()[0]
+                self.indexer.store(connection, one.prepared, document_id, version, vectors)
+        setattr(self.tally, outcome, getattr(self.tally, outcome) + 1)
+        self.tally.tell()

@@ -56,22 +56,72 @@ select ragpg.ensure_search_index(
 )
 """
 
-ACTIVE_INDEX: LiteralString = """
+SEARCH_INDEX: LiteralString = """
 select
-    recipe.id, recipe.chunk_tokens, recipe.overlap_tokens, recipe.min_similarity,
+    recipe.id, one.name as collection, recipe.chunk_tokens, recipe.overlap_tokens,
+    recipe.min_similarity,
     model.provider, model.name, model.dimensions, model.probe,
-    coalesce(encoder.verified, false) as in_database
-from ragpg.collections as one
-join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    coalesce(encoder.verified, false) as in_database,
+    array(
+        select sibling.id
+        from ragpg.search_indexes as sibling
+        where sibling.collection_id = recipe.collection_id
+            and sibling.embedding_model_id = recipe.embedding_model_id
+    ) as same_model_ids
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
 join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
 left join ragpg.encoders as encoder on encoder.embedding_model_id = model.id
-where one.id = ragpg.collection_id(%(collection)s)
+where recipe.id = coalesce(
+    %(index_id)s::bigint,
+    (
+        select active_index_id
+        from ragpg.collections
+        where id = ragpg.collection_id(%(collection)s)
+    )
+)
+"""
+
+CREATE_SEARCH_INDEX: LiteralString = """
+select ragpg.create_search_index(
+    collection => %(collection)s, embedding_model_id => %(embedding_model_id)s,
+    chunk_tokens => %(chunk_tokens)s, overlap_tokens => %(overlap_tokens)s,
+    language => %(language)s
+)
+"""
+
+COLLECTIONS_WITHOUT_INDEX: LiteralString = """
+select distinct collection
+from ragpg.ingest_queue
+where index_id is null and (%(collection)s::text is null or collection = %(collection)s)
+"""
+
+IS_WAITING: LiteralString = """
+select exists (
+    select
+    from ragpg.ingest_queue
+    where collection = %(collection)s and (next_attempt_at <= now() or index_id is null)
+)
+"""
+
+CLAIM_DOCUMENTS: LiteralString = """
+select index_id, document_id, version, source, title, media_type, content, page_starts
+from ragpg.claim_documents(
+    only_collection => %(collection)s, only_index_id => %(index_id)s
+)
+"""
+
+RELEASE_DOCUMENT: LiteralString = """
+select ragpg.release_document(
+    index_id => %(index_id)s, document_id => %(document_id)s,
+    document_version => %(document_version)s, error => %(error)s
+)
 """
 
 KNOWN_EMBEDDINGS: LiteralString = """
 select distinct on (content_hash) content_hash, embedding
 from ragpg.chunks
-where index_id = %(index_id)s and content_hash = any(%(hashes)s)
+where index_id = any(%(index_ids)s) and content_hash = any(%(hashes)s)
 """
 
 PUT_DOCUMENT: LiteralString = """

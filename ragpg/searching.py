@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from ragpg import queries
 from ragpg.database import Database
 from ragpg.embedding import PROBE_TEXT, Embedder
-from ragpg.errors import ModelMismatch
+from ragpg.errors import ModelMismatch, SearchIndexError
 
 Mode = Literal["hybrid", "vector", "keyword"]
 
@@ -44,10 +44,11 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class ActiveIndex:
-    """The recipe that answers for a collection."""
+class SearchIndex:
+    """A recipe of a collection."""
 
     id: int
+    collection: str
     chunk_tokens: int
     overlap_tokens: int
     min_similarity: float
@@ -56,18 +57,31 @@ class ActiveIndex:
     dimensions: int
     probe: HalfVector
     in_database: bool  # the database embeds questions itself
+    same_model_ids: list[int]  # search indexes of the collection with the same model, this one too
 
 
-def active_index(database: Database, collection: str) -> ActiveIndex | None:
+def active_index(database: Database, collection: str) -> SearchIndex | None:
     """Returns the collection's active search index, None while nothing is indexed."""
+    return _search_index(database, {"collection": collection, "index_id": None})
+
+
+def search_index(database: Database, index_id: int) -> SearchIndex:
+    """Returns the search index of that id; raises SearchIndexError when there is none."""
+    found = _search_index(database, {"collection": None, "index_id": index_id})
+    if found is None:
+        raise SearchIndexError(f"there is no search index {index_id}: ragpg index list")
+    return found
+
+
+def _search_index(database: Database, parameters: dict[str, Any]) -> SearchIndex | None:
     with (
         database.connection() as connection,
-        connection.cursor(row_factory=class_row(ActiveIndex)) as cursor,
+        connection.cursor(row_factory=class_row(SearchIndex)) as cursor,
     ):
-        return cursor.execute(queries.ACTIVE_INDEX, {"collection": collection}).fetchone()
+        return cursor.execute(queries.SEARCH_INDEX, parameters).fetchone()
 
 
-def check_model(index: ActiveIndex, embedder: Embedder) -> None:
+def check_model(index: SearchIndex, embedder: Embedder) -> None:
     """Raises ModelMismatch unless the embedder is the model the index was built with.
 
     Names are compared, and then what the model makes of the probe text: another model behind the

@@ -90,6 +90,7 @@ class Document(Base):
     source_hash: Mapped[bytes | None]
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    page_starts: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
 
 
 class DocumentVersion(Base):
@@ -110,6 +111,7 @@ class DocumentVersion(Base):
     meta: Mapped[dict[str, Any]] = mapped_column("metadata")
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime]
+    page_starts: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
 
 
 class EmbeddingModel(Base):
@@ -153,6 +155,7 @@ class SearchIndex(Base):
     ef_search: Mapped[int] = mapped_column(Integer, server_default=text("100"))
     min_similarity: Mapped[float] = mapped_column(REAL, server_default=text("0.25"))
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    activated_at: Mapped[datetime | None]
 
 
 class Chunk(Base):
@@ -194,10 +197,18 @@ class Chunk(Base):
 
 
 class IndexDocument(Base):
-    """Which version of a document a search index holds."""
+    """Which version of a document a search index holds, and whether a newer one waits."""
 
     __tablename__ = "index_documents"
-    __table_args__ = (Index("index_documents_index_id_btree", "index_id"),)
+    __table_args__ = (
+        Index("index_documents_index_id_btree", "index_id"),
+        Index(
+            "index_documents_next_attempt_at_btree",
+            "next_attempt_at",
+            "document_id",
+            postgresql_where=text("pending_since is not null"),
+        ),
+    )
 
     index_id: Mapped[int] = mapped_column(
         ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -205,9 +216,13 @@ class IndexDocument(Base):
     document_id: Mapped[int] = mapped_column(
         ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    document_version: Mapped[int] = mapped_column(Integer)
-    chunk_count: Mapped[int] = mapped_column(Integer)
-    indexed_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    document_version: Mapped[int | None] = mapped_column(Integer)
+    chunk_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    indexed_at: Mapped[datetime | None]
+    pending_since: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    error: Mapped[str | None]
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
 
 
 class IndexStatistics(Base):

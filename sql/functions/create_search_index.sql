@@ -17,6 +17,8 @@ declare
     new_id bigint;
     dimensions integer;
 begin
+    -- Writers of documents hold a share of this row, so they are done or see the new index.
+    perform from ragpg.collections as one where one.id = parent_id for update;
     select model.dimensions into strict dimensions
     from ragpg.embedding_models as model
     where model.id = embedding_model_id;
@@ -41,10 +43,15 @@ begin
         'chunks_' || new_id,
         format('Chunks of search index %s, collection %s.', new_id, collection)
     );
+    insert into ragpg.index_documents (index_id, document_id, pending_since)
+    select new_id, document.id, now()
+    from ragpg.documents as document
+    where document.collection_id = parent_id;
+    notify ragpg_documents;
     return new_id;
 end
 $$;
 revoke execute on function ragpg.create_search_index(text, bigint, integer, integer, text)
 from public;
 comment on function ragpg.create_search_index(text, bigint, integer, integer, text) is
-'Returns the id of a new, empty search index of a collection. It answers searches once activate_search_index names it.';
+'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it.';

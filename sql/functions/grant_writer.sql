@@ -14,8 +14,8 @@ begin
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index(text, bigint, integer, integer, text),'
-        ' ragpg.activate_search_index(bigint), ragpg.refresh_search_index(bigint, boolean),'
-        ' ragpg.drop_collection(text) to %I',
+        ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
+        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text) to %I',
         role_name
     );
 end

@@ -5,20 +5,20 @@ set search_path = ragpg, pg_temp
 as $$
 begin
     if tg_op = 'UPDATE'
-        and (old.source, old.title, old.media_type, old.content, old.metadata)
+        and (old.source, old.title, old.media_type, old.content, old.metadata, old.page_starts)
             is not distinct from
-            (new.source, new.title, new.media_type, new.content, new.metadata)
+            (new.source, new.title, new.media_type, new.content, new.metadata, new.page_starts)
     then
         new.version := old.version;
         return new;
     end if;
     insert into ragpg.document_versions (
         document_id, version, collection_id, source, title, media_type, content, metadata,
-        valid_from, valid_to
+        page_starts, valid_from, valid_to
     )
     values (
         old.id, old.version, old.collection_id, old.source, old.title, old.media_type,
-        old.content, old.metadata, old.updated_at, greatest(old.updated_at, now())
+        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now())
     );
     if tg_op = 'DELETE' then
         return old;

@@ -6,7 +6,8 @@ create or replace function ragpg.put_document(
     title text default '',
     media_type text default 'text/plain',
     metadata jsonb default '{}',
-    source_hash bytea default null
+    source_hash bytea default null,
+    page_starts integer[] default '{}'
 ) returns table (document_id bigint, version integer, outcome text)
 language plpgsql volatile
 set search_path = ragpg, pg_temp
@@ -17,11 +18,12 @@ declare
     old_version integer;
 begin
     insert into ragpg.documents as document (
-        collection_id, source, content, title, media_type, metadata, source_hash
+        collection_id, source, content, title, media_type, metadata, source_hash, page_starts
     )
     values (
         parent_id, put_document.source, put_document.content, put_document.title,
-        put_document.media_type, put_document.metadata, put_document.source_hash
+        put_document.media_type, put_document.metadata, put_document.source_hash,
+        put_document.page_starts
     )
     on conflict do nothing
     returning document.id, document.version, 'added' into document_id, version, outcome;
@@ -35,7 +37,8 @@ begin
             title = put_document.title,
             media_type = put_document.media_type,
             metadata = put_document.metadata,
-            source_hash = put_document.source_hash
+            source_hash = put_document.source_hash,
+            page_starts = put_document.page_starts
         where document.id = document_id
         returning document.version into version;
         outcome := case when version = old_version then 'unchanged' else 'updated' end;
@@ -43,5 +46,5 @@ begin
     return next;
 end
 $$;
-comment on function ragpg.put_document(text, text, text, text, text, jsonb, bytea) is
-'Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. Its chunks are made by the indexer; until then it is in the view ingest_queue.';
+comment on function ragpg.put_document(text, text, text, text, text, jsonb, bytea, integer[]) is
+'Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.';

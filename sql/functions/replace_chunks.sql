@@ -7,8 +7,7 @@ create or replace function ragpg.replace_chunks(
     ends integer[],
     contexts text[],
     token_counts integer[],
-    embeddings halfvec[],
-    pages integer[] default null
+    embeddings halfvec[]
 ) returns integer
 language plpgsql volatile
 set search_path = ragpg, public, extensions, pg_temp
@@ -16,13 +15,14 @@ as $$
 #variable_conflict use_column
 declare
     body text;
+    page_starts integer[];
     recipe_language text;
     -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
     -- the start of the text, which over a long document is quadratic.
     block constant integer := 65536;
     longest integer;
 begin
-    select document.content into body
+    select document.content, nullif(document.page_starts, '{}') into body, page_starts
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
@@ -52,7 +52,8 @@ begin
     )
     select
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        piece.place - 1, piece.start_char, piece.end_char, piece.page, piece.token_count, 0,
+        piece.place - 1, piece.start_char, piece.end_char,
+        width_bucket(piece.start_char, page_starts), piece.token_count, 0,
         recipe_language, piece.context,
         substr(
             blocks.content,
@@ -60,22 +61,26 @@ begin
             piece.end_char - piece.start_char
         ),
         '', piece.embedding
-    from unnest(starts, ends, contexts, token_counts, embeddings, pages) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, page, place)
+    from unnest(starts, ends, contexts, token_counts, embeddings) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, place)
     join blocks on blocks.number = piece.start_char / block;
     insert into ragpg.index_documents as state (
-        index_id, document_id, document_version, chunk_count, indexed_at
+        index_id, document_id, document_version, chunk_count, indexed_at, pending_since
     )
     values (
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        cardinality(starts), clock_timestamp()
+        cardinality(starts), clock_timestamp(), null
     )
     on conflict on constraint index_documents_pkey do update
     set document_version = excluded.document_version,
         chunk_count = excluded.chunk_count,
-        indexed_at = excluded.indexed_at;
+        indexed_at = excluded.indexed_at,
+        pending_since = null,
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
     return cardinality(starts);
 end
 $$;
-comment on function ragpg.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
-'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here; returns how many. Raises RG007 when the document has another version by now.';
+comment on function ragpg.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[]) is
+'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';

@@ -20,13 +20,23 @@ select
             where part.indrelid = partition.relation
         ),
         false
-    ) as indexes_valid
+    ) as indexes_valid,
+    held.pending_documents,
+    held.failed_documents,
+    recipe.overlap_tokens,
+    recipe.language,
+    recipe.created_at,
+    recipe.activated_at
 from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
 join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
 left join ragpg.index_statistics as statistics on statistics.index_id = recipe.id
 cross join lateral (
-    select coalesce(sum(state.chunk_count), 0) as chunks, count(*) as documents
+    select
+        coalesce(sum(state.chunk_count), 0) as chunks,
+        count(state.document_version) as documents,
+        count(state.pending_since) as pending_documents,
+        count(state.error) as failed_documents
     from ragpg.index_documents as state
     where state.index_id = recipe.id
 ) as held
@@ -38,13 +48,21 @@ comment on view ragpg.index_health is
 comment on column ragpg.index_health.collection is 'Name of the collection.';
 comment on column ragpg.index_health.index_id is 'The search index.';
 comment on column ragpg.index_health.active is 'Whether it answers searches.';
-comment on column ragpg.index_health.state is 'building, ready or retired.';
+comment on column ragpg.index_health.state is 'building (first load, vector index not there yet) or ready.';
 comment on column ragpg.index_health.embedding_model is 'The model of its embeddings.';
 comment on column ragpg.index_health.chunk_tokens is 'Most tokens of a chunk.';
 comment on column ragpg.index_health.chunks is 'Chunks now.';
-comment on column ragpg.index_health.documents is 'Documents now.';
+comment on column ragpg.index_health.documents is 'Documents it holds.';
 comment on column ragpg.index_health.counted_chunks is 'Chunks when words were last counted.';
 comment on column ragpg.index_health.refreshed_at is 'When words were last counted.';
 comment on column ragpg.index_health.table_bytes is 'Bytes of its chunks.';
 comment on column ragpg.index_health.index_bytes is 'Bytes of its indexes.';
 comment on column ragpg.index_health.indexes_valid is 'Whether all its indexes can be used.';
+comment on column ragpg.index_health.pending_documents is
+'Documents whose newest version it does not hold yet.';
+comment on column ragpg.index_health.failed_documents is
+'Those of them whose last attempt failed: ragpg.ingest_queue has the errors.';
+comment on column ragpg.index_health.overlap_tokens is 'Tokens a chunk shares with the one before it.';
+comment on column ragpg.index_health.language is 'Text-search configuration of the word leg.';
+comment on column ragpg.index_health.created_at is 'When the recipe was made.';
+comment on column ragpg.index_health.activated_at is 'When it last began to answer searches.';

@@ -66,6 +66,15 @@ table collections column name text not null   storage x
 table collections column description text not null default ''::text  storage x
 table collections column active_index_id bigint null   storage p
 table collections column created_at timestamp with time zone not null default now()  storage p
+table document_history column collection text null   storage x
+table document_history column source text null   storage x
+table document_history column version integer null   storage p
+table document_history column title text null   storage x
+table document_history column valid_from timestamp with time zone null   storage p
+table document_history column valid_to timestamp with time zone null   storage p
+table document_history column characters integer null   storage p
+table document_history column citations bigint null   storage p
+table document_history column document_id bigint null   storage p
 table document_status column collection text null   storage x
 table document_status column source text null   storage x
 table document_status column title text null   storage x
@@ -90,6 +99,7 @@ table document_versions column content text not null   storage x
 table document_versions column metadata jsonb not null   storage x
 table document_versions column valid_from timestamp with time zone not null   storage p
 table document_versions column valid_to timestamp with time zone not null   storage p
+table document_versions column page_starts integer[] not null default '{}'::integer[]  storage x
 table documents column id bigint not null  a storage p
 table documents column collection_id bigint not null   storage p
 table documents column source text not null   storage x
@@ -102,6 +112,7 @@ table documents column content_hash bytea not null default ragpg.hash_text(conte
 table documents column source_hash bytea null   storage x
 table documents column created_at timestamp with time zone not null default now()  storage p
 table documents column updated_at timestamp with time zone not null default now()  storage p
+table documents column page_starts integer[] not null default '{}'::integer[]  storage x
 table embedding_models column id bigint not null  a storage p
 table embedding_models column provider text not null   storage x
 table embedding_models column name text not null   storage x
@@ -159,9 +170,13 @@ table encoders column verified boolean not null default COALESCE((verified_cosin
 table encoders column loaded_at timestamp with time zone not null default now()  storage p
 table index_documents column index_id bigint not null   storage p
 table index_documents column document_id bigint not null   storage p
-table index_documents column document_version integer not null   storage p
-table index_documents column chunk_count integer not null   storage p
-table index_documents column indexed_at timestamp with time zone not null default now()  storage p
+table index_documents column document_version integer null   storage p
+table index_documents column chunk_count integer not null default 0  storage p
+table index_documents column indexed_at timestamp with time zone null   storage p
+table index_documents column pending_since timestamp with time zone null   storage p
+table index_documents column attempts integer not null default 0  storage p
+table index_documents column error text null   storage x
+table index_documents column next_attempt_at timestamp with time zone not null default '-infinity'::timestamp with time zone  storage p
 table index_health column collection text null   storage x
 table index_health column index_id bigint null   storage p
 table index_health column active boolean null   storage p
@@ -175,17 +190,35 @@ table index_health column refreshed_at timestamp with time zone null   storage p
 table index_health column table_bytes bigint null   storage p
 table index_health column index_bytes bigint null   storage p
 table index_health column indexes_valid boolean null   storage p
+table index_health column pending_documents bigint null   storage p
+table index_health column failed_documents bigint null   storage p
+table index_health column overlap_tokens integer null   storage p
+table index_health column language text null   storage x
+table index_health column created_at timestamp with time zone null   storage p
+table index_health column activated_at timestamp with time zone null   storage p
 table index_statistics column index_id bigint not null   storage p
 table index_statistics column chunk_count bigint not null   storage p
 table index_statistics column mean_length real not null   storage p
 table index_statistics column embedding_sample halfvec[] not null   storage x
 table index_statistics column refreshed_at timestamp with time zone not null default now()  storage p
+table indexed_tables column table_name regclass null   storage p
+table indexed_tables column collection text null   storage x
+table indexed_tables column source_column text null   storage x
+table indexed_tables column content_column text null   storage x
+table indexed_tables column title_column text null   storage x
+table indexed_tables column metadata_columns text[] null   storage x
+table indexed_tables column media_type text null   storage x
 table ingest_queue column collection text null   storage x
 table ingest_queue column source text null   storage x
 table ingest_queue column version integer null   storage p
 table ingest_queue column indexed_version integer null   storage p
 table ingest_queue column waiting_since timestamp with time zone null   storage p
 table ingest_queue column document_id bigint null   storage p
+table ingest_queue column index_id bigint null   storage p
+table ingest_queue column active boolean null   storage p
+table ingest_queue column attempts integer null   storage p
+table ingest_queue column error text null   storage x
+table ingest_queue column next_attempt_at timestamp with time zone null   storage p
 table lexeme_statistics column index_id bigint not null   storage p
 table lexeme_statistics column lexeme text not null   storage x
 table lexeme_statistics column chunk_count integer not null   storage p
@@ -203,6 +236,7 @@ table search_indexes column candidates integer not null default 100  storage p
 table search_indexes column ef_search integer not null default 100  storage p
 table search_indexes column min_similarity real not null default 0.25  storage p
 table search_indexes column created_at timestamp with time zone not null default now()  storage p
+table search_indexes column activated_at timestamp with time zone null   storage p
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table answers constraint answers_pkey PRIMARY KEY (id)
 table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
@@ -224,6 +258,7 @@ table document_versions constraint document_versions_valid_range_is_ordered CHEC
 table documents constraint documents_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table documents constraint documents_collection_id_source_key UNIQUE (collection_id, source)
 table documents constraint documents_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text))
+table documents constraint documents_page_starts_has_no_null CHECK ((array_position(page_starts, NULL::integer) IS NULL))
 table documents constraint documents_pkey PRIMARY KEY (id)
 table documents constraint documents_source_is_not_blank CHECK ((source ~ '\S'::text))
 table documents constraint documents_version_is_positive CHECK ((version > 0))
@@ -261,8 +296,10 @@ table encoders constraint encoders_max_query_tokens_holds_a_token CHECK ((max_qu
 table encoders constraint encoders_pkey PRIMARY KEY (embedding_model_id)
 table encoders constraint encoders_pooling_is_known CHECK ((pooling = ANY (ARRAY['mean'::text, 'cls'::text])))
 table encoders constraint encoders_verified_cosine_is_a_cosine CHECK (((verified_cosine >= ('-1.001'::numeric)::double precision) AND (verified_cosine <= (1.001)::double precision)))
+table index_documents constraint index_documents_attempts_is_not_negative CHECK ((attempts >= 0))
 table index_documents constraint index_documents_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
 table index_documents constraint index_documents_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table index_documents constraint index_documents_is_indexed_or_pending CHECK ((((document_version IS NOT NULL) AND (indexed_at IS NOT NULL)) OR (pending_since IS NOT NULL)))
 table index_documents constraint index_documents_pkey PRIMARY KEY (document_id, index_id)
 table index_statistics constraint index_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id)
@@ -277,7 +314,7 @@ table search_indexes constraint search_indexes_language_is_installed CHECK (((la
 table search_indexes constraint search_indexes_min_similarity_is_a_cosine CHECK (((min_similarity >= ('-1'::integer)::double precision) AND (min_similarity <= (1)::double precision)))
 table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHECK (((overlap_tokens >= 0) AND (overlap_tokens < chunk_tokens)))
 table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
-table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text, 'retired'::text])))
+table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text])))
 table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
 CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
 CREATE UNIQUE INDEX answers_pkey ON ragpg.answers USING btree (id)
@@ -303,6 +340,7 @@ CREATE UNIQUE INDEX encoder_vocabulary_pkey ON ragpg.encoder_vocabulary USING bt
 CREATE UNIQUE INDEX encoder_weights_pkey ON ragpg.encoder_weights USING btree (embedding_model_id, layer, matrix, place)
 CREATE UNIQUE INDEX encoders_pkey ON ragpg.encoders USING btree (embedding_model_id)
 CREATE INDEX index_documents_index_id_btree ON ragpg.index_documents USING btree (index_id)
+CREATE INDEX index_documents_next_attempt_at_btree ON ragpg.index_documents USING btree (next_attempt_at, document_id) WHERE (pending_since IS NOT NULL)
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
 CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id)
 CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, lexeme)
@@ -311,7 +349,9 @@ CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
 CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg.check_citation_quote()
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg.keep_document_version()
-CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint)
+CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
+CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
+CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint, incomplete boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -320,15 +360,28 @@ AS $function$
 declare
     collection_name text;
     dimensions integer;
+    waiting bigint;
 begin
     select one.name, model.dimensions into strict collection_name, dimensions
     from ragpg.search_indexes as recipe
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
+    select count(*) into waiting
+    from ragpg.index_documents as state
+    where state.index_id = activate_search_index.index_id and state.pending_since is not null;
     update ragpg.collections as one
     set active_index_id = index_id
-    where one.name = collection_name;
+    where one.name = collection_name
+        and (waiting = 0 or one.active_index_id is null or incomplete);
+    if not found then
+        raise exception 'search index % lacks % documents', index_id, waiting
+            using errcode = 'RG010',
+                hint = 'ragpg worker indexes them; incomplete => true activates it all the same';
+    end if;
+    update ragpg.search_indexes as recipe
+    set activated_at = clock_timestamp()
+    where recipe.id = index_id;
     execute format('drop view if exists ragpg.%I', 'chunks_of_' || collection_name);
     execute format(
         'create view ragpg.%I with (security_invoker = true) as'
@@ -421,6 +474,65 @@ exception
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.claim_documents(wanted integer DEFAULT 32, only_collection text DEFAULT NULL::text, only_index_id bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(index_id bigint, document_id bigint, version integer, source text, title text, media_type text, content text, page_starts integer[])
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    waiting record;
+    taken integer := 0;
+    characters bigint := 0;
+begin
+    for waiting in
+        select state.index_id, state.document_id
+        from ragpg.index_documents as state
+        join ragpg.search_indexes as recipe on recipe.id = state.index_id
+        join ragpg.collections as one on one.id = recipe.collection_id
+        where state.pending_since is not null
+            and state.next_attempt_at <= now()
+            and (only_collection is null or one.name = only_collection)
+            and (only_index_id is null or state.index_id = only_index_id)
+        order by state.next_attempt_at, state.document_id
+    loop
+        exit when taken >= wanted or characters > 2000000;
+        -- The lock belongs to the session: it goes with a worker that is killed, and nobody who
+        -- writes the document waits for it.
+        continue when not pg_try_advisory_lock(
+            ragpg.claim_key(waiting.index_id, waiting.document_id)
+        );
+        -- Read after the lock: another worker may have finished it in between.
+        select
+            state.index_id, document.id, document.version, document.source, document.title,
+            document.media_type, document.content, document.page_starts
+        into
+            index_id, document_id, version, source, title, media_type, content, page_starts
+        from ragpg.index_documents as state
+        join ragpg.documents as document on document.id = state.document_id
+        where state.index_id = waiting.index_id
+            and state.document_id = waiting.document_id
+            and state.pending_since is not null
+            and state.next_attempt_at <= now();
+        if not found then
+            perform pg_advisory_unlock(ragpg.claim_key(waiting.index_id, waiting.document_id));
+            continue;
+        end if;
+        taken := taken + 1;
+        characters := characters + char_length(content);
+        return next;
+    end loop;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.claim_key(index_id bigint, document_id bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT hashtextextended(format('ragpg.index_documents %s %s'::text, index_id, document_id), (0)::bigint) AS hashtextextended;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.collection_id(collection text DEFAULT NULL::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -464,6 +576,8 @@ declare
     new_id bigint;
     dimensions integer;
 begin
+    -- Writers of documents hold a share of this row, so they are done or see the new index.
+    perform from ragpg.collections as one where one.id = parent_id for update;
     select model.dimensions into strict dimensions
     from ragpg.embedding_models as model
     where model.id = embedding_model_id;
@@ -488,6 +602,11 @@ begin
         'chunks_' || new_id,
         format('Chunks of search index %s, collection %s.', new_id, collection)
     );
+    insert into ragpg.index_documents (index_id, document_id, pending_since)
+    select new_id, document.id, now()
+    from ragpg.documents as document
+    where document.collection_id = parent_id;
+    notify ragpg_documents;
     return new_id;
 end
 $function$
@@ -541,6 +660,30 @@ begin
     delete from ragpg.collections as one where one.id = gone_id;
     delete from ragpg.document_versions as earlier where earlier.collection_id = gone_id;
     return documents_gone;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.drop_search_index(index_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if exists (
+        select from ragpg.collections as one where one.active_index_id = drop_search_index.index_id
+    ) then
+        raise exception 'search index % answers searches', index_id
+            using errcode = 'RG010', hint = 'activate another one first: ragpg index activate';
+    end if;
+    if not exists (
+        select from ragpg.search_indexes as recipe where recipe.id = drop_search_index.index_id
+    ) then
+        raise exception 'there is no search index %', index_id
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
+    execute format('drop table ragpg.%I', 'chunks_' || index_id);
+    delete from ragpg.search_indexes as recipe where recipe.id = drop_search_index.index_id;
 end
 $function$
  -- access {owner=X/postgres}
@@ -834,6 +977,48 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.erase_document(collection text, source text)
+ RETURNS TABLE(documents bigint, versions bigint, answers bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(erase_document.collection);
+    ids bigint[];
+    recipe_id bigint;
+begin
+    -- Also what was deleted under that source before: its versions are still there.
+    select array_agg(known.id) into ids
+    from (
+        select document.id
+        from ragpg.documents as document
+        where document.collection_id = parent_id and document.source = erase_document.source
+        union
+        select earlier.document_id
+        from ragpg.document_versions as earlier
+        where earlier.collection_id = parent_id and earlier.source = erase_document.source
+    ) as known;
+    -- Answers repeat what they read, so those that cite it go as a whole.
+    delete from ragpg.answers as answer
+    where answer.id in (
+        select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+    );
+    get diagnostics answers = row_count;
+    delete from ragpg.documents as document where document.id = any(ids);
+    get diagnostics documents = row_count;
+    delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
+    get diagnostics versions = row_count;
+    -- Its words are in the counts, its embeddings may be in the samples.
+    for recipe_id in
+        select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = parent_id
+    loop
+        perform ragpg.refresh_search_index(recipe_id, force => true);
+    end loop;
+    return next;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
  RETURNS halfvec
  LANGUAGE sql
@@ -879,8 +1064,8 @@ begin
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index(text, bigint, integer, integer, text),'
-        ' ragpg.activate_search_index(bigint), ragpg.refresh_search_index(bigint, boolean),'
-        ' ragpg.drop_collection(text) to %I',
+        ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
+        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text) to %I',
         role_name
     );
 end
@@ -913,6 +1098,119 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.index_row(stored jsonb, collection text, source_column text, content_column text, title_column text, metadata_columns text, media_type text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if coalesce(stored ->> source_column, '') !~ '\S' then
+        return;  -- nothing to call it by
+    end if;
+    if coalesce(stored ->> content_column, '') !~ '\S' then
+        perform ragpg.delete_document(collection, stored ->> source_column);
+        return;
+    end if;
+    perform ragpg.put_document(
+        collection => index_row.collection,
+        source => stored ->> source_column,
+        content => stored ->> content_column,
+        title => coalesce(stored ->> nullif(title_column, ''), ''),
+        media_type => index_row.media_type,
+        metadata => (
+            select coalesce(jsonb_object_agg(wanted.name, stored -> wanted.name), '{}')
+            from unnest(metadata_columns::text[]) as wanted (name)
+        )
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.index_table(table_name regclass, collection text, source_column text, content_column text, title_column text DEFAULT NULL::text, metadata_columns text[] DEFAULT '{}'::text[], media_type text DEFAULT 'text/plain'::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    arguments text := format(
+        '%L, %L, %L, %L, %L, %L',
+        collection, source_column, content_column, coalesce(title_column, ''),
+        metadata_columns::text, media_type
+    );
+    missing text;
+    rows_done bigint;
+begin
+    select wanted.name into missing
+    from unnest(
+        metadata_columns || array[source_column, content_column]
+        || array_remove(array[title_column], null)
+    ) as wanted (name)
+    where not exists (
+        select
+        from pg_attribute as known
+        where known.attrelid = table_name and known.attname = wanted.name
+            and known.attnum > 0 and not known.attisdropped
+    );
+    if missing is not null then
+        raise exception 'table % has no column "%"', table_name, missing
+            using errcode = 'RG005', hint = 'name columns as \d shows them';
+    end if;
+    perform ragpg.ensure_collection(collection);
+    perform ragpg.stop_indexing_table(table_name, collection);
+    -- No row can slip in between the triggers and the reading of what is there.
+    execute format('lock table %s in share row exclusive mode', table_name);
+    execute format(
+        'create trigger %I after insert or update or delete on %s'
+        ' for each row execute function ragpg.index_table_row(%s)',
+        'ragpg_' || collection, table_name, arguments
+    );
+    execute format(
+        'create trigger %I before truncate on %s'
+        ' for each statement execute function ragpg.index_table_row(%s)',
+        'ragpg_truncate_' || collection, table_name, arguments
+    );
+    execute format(
+        'select count(*) from (select ragpg.index_row(to_jsonb(stored), %s) from %s as stored'
+        ' offset 0) as done',
+        arguments, table_name
+    )
+    into rows_done;
+    return rows_done;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.index_table_row()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
+        execute format(
+            'delete from ragpg.documents as document'
+            ' using %s as stored'
+            ' where document.collection_id = ragpg.collection_id($1)'
+            ' and document.source = stored.%I::text',
+            tg_relid::regclass, tg_argv[1]
+        )
+        using tg_argv[0];
+        return null;
+    end if;
+    if tg_op = 'DELETE'
+        or tg_op = 'UPDATE'
+        and to_jsonb(old) ->> tg_argv[1] is distinct from to_jsonb(new) ->> tg_argv[1]
+    then
+        perform ragpg.delete_document(tg_argv[0], to_jsonb(old) ->> tg_argv[1]);
+    end if;
+    if tg_op <> 'DELETE' then
+        perform ragpg.index_row(
+            to_jsonb(new), tg_argv[0], tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4], tg_argv[5]
+        );
+    end if;
+    return null;
+end
+$function$
+ -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.keep_document_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -920,20 +1218,20 @@ CREATE OR REPLACE FUNCTION ragpg.keep_document_version()
 AS $function$
 begin
     if tg_op = 'UPDATE'
-        and (old.source, old.title, old.media_type, old.content, old.metadata)
+        and (old.source, old.title, old.media_type, old.content, old.metadata, old.page_starts)
             is not distinct from
-            (new.source, new.title, new.media_type, new.content, new.metadata)
+            (new.source, new.title, new.media_type, new.content, new.metadata, new.page_starts)
     then
         new.version := old.version;
         return new;
     end if;
     insert into ragpg.document_versions (
         document_id, version, collection_id, source, title, media_type, content, metadata,
-        valid_from, valid_to
+        page_starts, valid_from, valid_to
     )
     values (
         old.id, old.version, old.collection_id, old.source, old.title, old.media_type,
-        old.content, old.metadata, old.updated_at, greatest(old.updated_at, now())
+        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now())
     );
     if tg_op = 'DELETE' then
         return old;
@@ -1368,7 +1666,32 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.put_document(collection text, source text, content text, title text DEFAULT ''::text, media_type text DEFAULT 'text/plain'::text, metadata jsonb DEFAULT '{}'::jsonb, source_hash bytea DEFAULT NULL::bytea)
+CREATE OR REPLACE FUNCTION ragpg.prune_versions(older_than interval, collection text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    gone bigint;
+begin
+    delete from ragpg.document_versions as earlier
+    where earlier.valid_to < now() - older_than
+        and (
+            prune_versions.collection is null
+            or earlier.collection_id = ragpg.collection_id(prune_versions.collection)
+        )
+        and not exists (
+            select
+            from ragpg.citations as cited
+            where cited.document_id = earlier.document_id
+                and cited.document_version = earlier.version
+        );
+    get diagnostics gone = row_count;
+    return gone;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.put_document(collection text, source text, content text, title text DEFAULT ''::text, media_type text DEFAULT 'text/plain'::text, metadata jsonb DEFAULT '{}'::jsonb, source_hash bytea DEFAULT NULL::bytea, page_starts integer[] DEFAULT '{}'::integer[])
  RETURNS TABLE(document_id bigint, version integer, outcome text)
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
@@ -1379,11 +1702,12 @@ declare
     old_version integer;
 begin
     insert into ragpg.documents as document (
-        collection_id, source, content, title, media_type, metadata, source_hash
+        collection_id, source, content, title, media_type, metadata, source_hash, page_starts
     )
     values (
         parent_id, put_document.source, put_document.content, put_document.title,
-        put_document.media_type, put_document.metadata, put_document.source_hash
+        put_document.media_type, put_document.metadata, put_document.source_hash,
+        put_document.page_starts
     )
     on conflict do nothing
     returning document.id, document.version, 'added' into document_id, version, outcome;
@@ -1397,7 +1721,8 @@ begin
             title = put_document.title,
             media_type = put_document.media_type,
             metadata = put_document.metadata,
-            source_hash = put_document.source_hash
+            source_hash = put_document.source_hash,
+            page_starts = put_document.page_starts
         where document.id = document_id
         returning document.version into version;
         outcome := case when version = old_version then 'unchanged' else 'updated' end;
@@ -1459,6 +1784,35 @@ BEGIN ATOMIC
                    WHERE (recipe.id = query_words.index_id)) found) asked
    ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.queue_documents()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    -- One search index more or less cannot appear between here and the commit: making one waits
+    -- for this lock, which foreign keys take anyway.
+    perform
+    from ragpg.collections as one
+    where one.id in (select written.collection_id from written)
+    for key share;
+    insert into ragpg.index_documents as state (index_id, document_id, pending_since)
+    select recipe.id, written.id, now()
+    from written
+    join ragpg.search_indexes as recipe on recipe.collection_id = written.collection_id
+    left join ragpg.index_documents as known
+        on known.index_id = recipe.id and known.document_id = written.id
+    where known.document_version is distinct from written.version
+    on conflict on constraint index_documents_pkey do update
+    set pending_since = coalesce(state.pending_since, excluded.pending_since),
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
+    notify ragpg_documents;
+    return null;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boolean DEFAULT false)
  RETURNS boolean
@@ -1567,7 +1921,34 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[], pages integer[] DEFAULT NULL::integer[])
+CREATE OR REPLACE FUNCTION ragpg.release_document(index_id bigint, document_id bigint, document_version integer, error text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    if error is not null then
+        -- 5 s, 10 s, 20 s ... up to an hour; a newer version does not wait.
+        update ragpg.index_documents as state
+        set attempts = state.attempts + 1,
+            error = release_document.error,
+            next_attempt_at = clock_timestamp()
+                + least(5 * 2 ^ least(state.attempts, 20), 3600) * interval '1 second'
+        from ragpg.documents as document
+        where state.index_id = release_document.index_id
+            and state.document_id = release_document.document_id
+            and state.pending_since is not null
+            and document.id = state.document_id
+            and document.version = release_document.document_version;
+    end if;
+    perform pg_advisory_unlock(
+        ragpg.claim_key(release_document.index_id, release_document.document_id)
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[])
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
@@ -1575,13 +1956,14 @@ AS $function$
 #variable_conflict use_column
 declare
     body text;
+    page_starts integer[];
     recipe_language text;
     -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
     -- the start of the text, which over a long document is quadratic.
     block constant integer := 65536;
     longest integer;
 begin
-    select document.content into body
+    select document.content, nullif(document.page_starts, '{}') into body, page_starts
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
@@ -1611,7 +1993,8 @@ begin
     )
     select
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        piece.place - 1, piece.start_char, piece.end_char, piece.page, piece.token_count, 0,
+        piece.place - 1, piece.start_char, piece.end_char,
+        width_bucket(piece.start_char, page_starts), piece.token_count, 0,
         recipe_language, piece.context,
         substr(
             blocks.content,
@@ -1619,21 +2002,50 @@ begin
             piece.end_char - piece.start_char
         ),
         '', piece.embedding
-    from unnest(starts, ends, contexts, token_counts, embeddings, pages) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, page, place)
+    from unnest(starts, ends, contexts, token_counts, embeddings) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, place)
     join blocks on blocks.number = piece.start_char / block;
     insert into ragpg.index_documents as state (
-        index_id, document_id, document_version, chunk_count, indexed_at
+        index_id, document_id, document_version, chunk_count, indexed_at, pending_since
     )
     values (
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        cardinality(starts), clock_timestamp()
+        cardinality(starts), clock_timestamp(), null
     )
     on conflict on constraint index_documents_pkey do update
     set document_version = excluded.document_version,
         chunk_count = excluded.chunk_count,
-        indexed_at = excluded.indexed_at;
+        indexed_at = excluded.indexed_at,
+        pending_since = null,
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
     return cardinality(starts);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.rollback_search_index(collection text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    earlier_id bigint;
+begin
+    select recipe.id into earlier_id
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.collection_id = one.id
+    where one.id = ragpg.collection_id(rollback_search_index.collection)
+        and recipe.id <> one.active_index_id
+        and recipe.activated_at is not null
+    order by recipe.activated_at desc
+    limit 1;
+    if earlier_id is null then
+        raise exception 'no other search index of this collection has been active'
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
+    perform ragpg.activate_search_index(earlier_id);
+    return earlier_id;
 end
 $function$
  -- access 
@@ -1841,6 +2253,39 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.stop_indexing_table(table_name regclass, collection text, delete_documents boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    followed ragpg.indexed_tables;
+    gone bigint := 0;
+begin
+    select known.* into followed
+    from ragpg.indexed_tables as known
+    where known.table_name = stop_indexing_table.table_name
+        and known.collection = stop_indexing_table.collection;
+    if not found then
+        return 0;
+    end if;
+    execute format('drop trigger %I on %s', 'ragpg_' || collection, table_name);
+    execute format('drop trigger %I on %s', 'ragpg_truncate_' || collection, table_name);
+    if delete_documents then
+        execute format(
+            'delete from ragpg.documents as document'
+            ' using %s as stored'
+            ' where document.collection_id = ragpg.collection_id($1)'
+            ' and document.source = stored.%I::text',
+            table_name, followed.source_column
+        )
+        using collection;
+        get diagnostics gone = row_count;
+    end if;
+    return gone;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.tokenize(encoder_id bigint, query text, wanted integer DEFAULT NULL::integer)
  RETURNS integer[]
  LANGUAGE plpgsql
@@ -2001,6 +2446,42 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.wait_until_indexed(collection text, source text DEFAULT NULL::text, timeout interval DEFAULT '00:00:30'::interval)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    parent_id bigint := ragpg.collection_id(wait_until_indexed.collection);
+    until timestamptz := clock_timestamp() + timeout;
+    is_own boolean;
+    is_waiting boolean;
+begin
+    loop
+        select
+            coalesce(bool_or(document.updated_at = now()), false),
+            count(*) > 0
+        into is_own, is_waiting
+        from ragpg.documents as document
+        join ragpg.collections as one on one.id = document.collection_id
+        left join ragpg.index_documents as state
+            on state.document_id = document.id and state.index_id = one.active_index_id
+        where one.id = parent_id
+            and (wait_until_indexed.source is null or document.source = wait_until_indexed.source)
+            and state.document_version is distinct from document.version;
+        if not is_waiting then
+            return true;
+        elsif is_own then
+            raise exception 'this transaction wrote the document: no worker sees it before commit'
+                using errcode = 'RG005', hint = 'commit, then wait';
+        elsif clock_timestamp() >= until then
+            return false;
+        end if;
+        perform pg_sleep(0.05);
+    end loop;
+end
+$function$
+ -- access 
 view answers_by_day {security_invoker=true}
  SELECT one.name AS collection,
     (answer.created_at)::date AS day,
@@ -2034,6 +2515,38 @@ view collection_status {security_invoker=true}
      LEFT JOIN ragpg.documents document ON ((document.collection_id = one.id)))
      LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
   GROUP BY one.id, recipe.id, model.id;
+view document_history {security_invoker=true}
+ SELECT one.name AS collection,
+    version.source,
+    version.version,
+    version.title,
+    version.valid_from,
+    version.valid_to,
+    char_length(version.content) AS characters,
+    ( SELECT count(*) AS count
+           FROM ragpg.citations cited
+          WHERE ((cited.document_id = version.document_id) AND (cited.document_version = version.version))) AS citations,
+    version.document_id
+   FROM (( SELECT document.collection_id,
+            document.source,
+            document.version,
+            document.title,
+            document.updated_at AS valid_from,
+            NULL::timestamp with time zone AS valid_to,
+            document.content,
+            document.id AS document_id
+           FROM ragpg.documents document
+        UNION ALL
+         SELECT earlier.collection_id,
+            earlier.source,
+            earlier.version,
+            earlier.title,
+            earlier.valid_from,
+            earlier.valid_to,
+            earlier.content,
+            earlier.document_id
+           FROM ragpg.document_versions earlier) version
+     JOIN ragpg.collections one ON ((one.id = version.collection_id)));
 view document_status {security_invoker=true}
  SELECT one.name AS collection,
     document.source,
@@ -2080,31 +2593,59 @@ view index_health {security_invoker=true}
     pg_indexes_size(partition.relation) AS index_bytes,
     COALESCE(( SELECT bool_and(part.indisvalid) AS bool_and
            FROM pg_index part
-          WHERE (part.indrelid = (partition.relation)::oid)), false) AS indexes_valid
+          WHERE (part.indrelid = (partition.relation)::oid)), false) AS indexes_valid,
+    held.pending_documents,
+    held.failed_documents,
+    recipe.overlap_tokens,
+    recipe.language,
+    recipe.created_at,
+    recipe.activated_at
    FROM (((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
      LEFT JOIN ragpg.index_statistics statistics ON ((statistics.index_id = recipe.id)))
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(state.chunk_count), (0)::bigint) AS chunks,
-            count(*) AS documents
+            count(state.document_version) AS documents,
+            count(state.pending_since) AS pending_documents,
+            count(state.error) AS failed_documents
            FROM ragpg.index_documents state
           WHERE (state.index_id = recipe.id)) held)
      CROSS JOIN LATERAL ( SELECT to_regclass(format('ragpg.%I'::text, ('chunks_'::text || recipe.id))) AS relation) partition);
+view indexed_tables {security_invoker=true}
+ SELECT (trigger.tgrelid)::regclass AS table_name,
+    convert_from(argument.list[1], 'utf8'::name) AS collection,
+    convert_from(argument.list[2], 'utf8'::name) AS source_column,
+    convert_from(argument.list[3], 'utf8'::name) AS content_column,
+    NULLIF(convert_from(argument.list[4], 'utf8'::name), ''::text) AS title_column,
+    (convert_from(argument.list[5], 'utf8'::name))::text[] AS metadata_columns,
+    convert_from(argument.list[6], 'utf8'::name) AS media_type
+   FROM (pg_trigger trigger
+     CROSS JOIN LATERAL ( SELECT array_agg(decode(cut.part, 'hex'::text) ORDER BY cut.place) AS list
+           FROM regexp_split_to_table(regexp_replace(encode(trigger.tgargs, 'hex'::text), '(..)'::text, '\1 '::text, 'g'::text), '00 '::text) WITH ORDINALITY cut(part, place)) argument)
+  WHERE ((trigger.tgfoid = ('ragpg.index_table_row'::regproc)::oid) AND (((trigger.tgtype)::integer & 1) = 1));
 view ingest_queue {security_invoker=true}
  SELECT one.name AS collection,
     document.source,
     document.version,
     state.document_version AS indexed_version,
-    document.updated_at AS waiting_since,
-    document.id AS document_id
-   FROM ((ragpg.documents document
+    COALESCE(state.pending_since, document.updated_at) AS waiting_since,
+    document.id AS document_id,
+    recipe.id AS index_id,
+    (NOT (recipe.id IS DISTINCT FROM one.active_index_id)) AS active,
+    COALESCE(state.attempts, 0) AS attempts,
+    state.error,
+    state.next_attempt_at
+   FROM (((ragpg.documents document
      JOIN ragpg.collections one ON ((one.id = document.collection_id)))
-     LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = one.active_index_id))))
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.collection_id = one.id)))
+     LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
   WHERE (state.document_version IS DISTINCT FROM document.version);
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
-comment on ragpg.activate_search_index(bigint): Makes a search index the one that answers for its collection, and the view chunks_of_<collection> show its chunks.
+comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
+comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
+comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
 comment on ragpg.answers.cache_read_tokens: Tokens read from the prompt cache.
@@ -2167,6 +2708,8 @@ comment on ragpg.citations.quote: Exactly those characters.
 comment on ragpg.citations.start_char: First cited character.
 comment on ragpg.citations: Which characters of which document version an answer rests on. A trigger refuses a quote that is not there.
 comment on ragpg.citations_document_id_btree: Serves "which answers cite this document".
+comment on ragpg.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg.release_document or ends.
+comment on ragpg.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
 comment on ragpg.collection_id(pg_catalog.text): Returns the id of the named collection, or of the only one when no name is given. Raises RG001 (no such collection) or RG002 (which one?).
 comment on ragpg.collection_status.active_index_id: The search index that answers.
 comment on ragpg.collection_status.characters: Characters of all documents.
@@ -2187,8 +2730,18 @@ comment on ragpg.collections.description: What the documents are, for people.
 comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections: A named set of documents that are searched together.
-comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of a new, empty search index of a collection. It answers searches once activate_search_index names it.
+comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
+comment on ragpg.document_history.characters: Length of its text.
+comment on ragpg.document_history.citations: Citations that point at it.
+comment on ragpg.document_history.collection: Name of the collection.
+comment on ragpg.document_history.document_id: The document.
+comment on ragpg.document_history.source: The document's source then.
+comment on ragpg.document_history.title: Its title then.
+comment on ragpg.document_history.valid_from: Since when it was current.
+comment on ragpg.document_history.valid_to: Until when; null when it is current.
+comment on ragpg.document_history.version: Which version.
+comment on ragpg.document_history: A row per version of every document, deleted ones too; ragpg.document_text(document_id, version) gives its text.
 comment on ragpg.document_status.characters: Length of its text.
 comment on ragpg.document_status.chunks: Chunks in the active search index.
 comment on ragpg.document_status.collection: Name of the collection.
@@ -2210,6 +2763,7 @@ comment on ragpg.document_versions.content: Its text then.
 comment on ragpg.document_versions.document_id: The document; no foreign key, because versions outlive a deleted document.
 comment on ragpg.document_versions.media_type: Its media type then.
 comment on ragpg.document_versions.metadata: Its metadata then.
+comment on ragpg.document_versions.page_starts: Where its pages began then.
 comment on ragpg.document_versions.source: Its source then.
 comment on ragpg.document_versions.title: Its title then.
 comment on ragpg.document_versions.valid_from: From when it was the current version.
@@ -2224,6 +2778,7 @@ comment on ragpg.documents.created_at: When the document was first stored.
 comment on ragpg.documents.id: Key; never used again after a delete.
 comment on ragpg.documents.media_type: What the source was, such as text/html.
 comment on ragpg.documents.metadata: A JSON object that search filters look at.
+comment on ragpg.documents.page_starts: The characters, from 0 and in order, at which pages, slides or sheets 1, 2, ... begin; empty when it has none.
 comment on ragpg.documents.source: What identifies the document in its collection: a path, a URL or the writer's own key.
 comment on ragpg.documents.source_hash: SHA-256 of the loader's version and the bytes the text was read from, to skip unchanged files; null when written from SQL.
 comment on ragpg.documents.title: Title, put before every chunk for embedding and word search.
@@ -2232,6 +2787,7 @@ comment on ragpg.documents.version: Counts the changes of title, content, media 
 comment on ragpg.documents: One source text each (a file, a page, a row): the newest version. Earlier versions are in document_versions.
 comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
 comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
+comment on ragpg.drop_search_index(bigint): Drops a search index that is not the active one, with its chunks. Raises RG010 when it is, or when there is none.
 comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1.
 comment on ragpg.embedding_models.created_at: When it was first used here.
 comment on ragpg.embedding_models.dimensions: Length of its vectors; 4,000 is the most HNSW takes.
@@ -2300,45 +2856,73 @@ comment on ragpg.encoders: The embedding models whose weights are in this databa
 comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
 comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
+comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, and its words from the statistics; returns how many rows of each went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete and store answers, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
+comment on ragpg.index_documents.attempts: How often indexing the waiting version failed.
 comment on ragpg.index_documents.chunk_count: How many chunks it became.
 comment on ragpg.index_documents.document_id: The document.
-comment on ragpg.index_documents.document_version: The version whose chunks are stored.
+comment on ragpg.index_documents.document_version: The version whose chunks are stored; null before the first.
+comment on ragpg.index_documents.error: What the last attempt said.
 comment on ragpg.index_documents.index_id: The search index.
-comment on ragpg.index_documents.indexed_at: When.
-comment on ragpg.index_documents: Which version of which document a search index holds. A document whose version is another one is pending (view ingest_queue).
+comment on ragpg.index_documents.indexed_at: When; null before the first time.
+comment on ragpg.index_documents.next_attempt_at: Workers leave it alone until then.
+comment on ragpg.index_documents.pending_since: Since when a newer version waits to be indexed; null when none does.
+comment on ragpg.index_documents: Which version of which document a search index holds, and which documents wait for it (view ingest_queue).
 comment on ragpg.index_documents_index_id_btree: Serves counts per search index.
+comment on ragpg.index_documents_next_attempt_at_btree: Serves workers that look for what waits.
+comment on ragpg.index_health.activated_at: When it last began to answer searches.
 comment on ragpg.index_health.active: Whether it answers searches.
 comment on ragpg.index_health.chunk_tokens: Most tokens of a chunk.
 comment on ragpg.index_health.chunks: Chunks now.
 comment on ragpg.index_health.collection: Name of the collection.
 comment on ragpg.index_health.counted_chunks: Chunks when words were last counted.
-comment on ragpg.index_health.documents: Documents now.
+comment on ragpg.index_health.created_at: When the recipe was made.
+comment on ragpg.index_health.documents: Documents it holds.
 comment on ragpg.index_health.embedding_model: The model of its embeddings.
+comment on ragpg.index_health.failed_documents: Those of them whose last attempt failed: ragpg.ingest_queue has the errors.
 comment on ragpg.index_health.index_bytes: Bytes of its indexes.
 comment on ragpg.index_health.index_id: The search index.
 comment on ragpg.index_health.indexes_valid: Whether all its indexes can be used.
+comment on ragpg.index_health.language: Text-search configuration of the word leg.
+comment on ragpg.index_health.overlap_tokens: Tokens a chunk shares with the one before it.
+comment on ragpg.index_health.pending_documents: Documents whose newest version it does not hold yet.
 comment on ragpg.index_health.refreshed_at: When words were last counted.
-comment on ragpg.index_health.state: building, ready or retired.
+comment on ragpg.index_health.state: building (first load, vector index not there yet) or ready.
 comment on ragpg.index_health.table_bytes: Bytes of its chunks.
 comment on ragpg.index_health: A row per search index: its size, and whether its counts for ranking are those of now.
+comment on ragpg.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg.index_statistics.chunk_count: Chunks when it was counted: N of BM25.
 comment on ragpg.index_statistics.embedding_sample: Up to 256 embeddings drawn at random: mean and deviation of a query's similarity over the index are estimated from them.
 comment on ragpg.index_statistics.index_id: The search index.
 comment on ragpg.index_statistics.mean_length: Mean lexeme_count: avgdl of BM25.
 comment on ragpg.index_statistics.refreshed_at: When it was counted.
 comment on ragpg.index_statistics: What ranking needs to know of a whole search index; made by refresh_index.
+comment on ragpg.index_table(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table's owner; the owner of schema ragpg must be able to read it.
+comment on ragpg.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
+comment on ragpg.indexed_tables.collection: Name of the collection.
+comment on ragpg.indexed_tables.content_column: The column that gives its text.
+comment on ragpg.indexed_tables.media_type: How the text is read, such as text/markdown.
+comment on ragpg.indexed_tables.metadata_columns: The columns that become its metadata.
+comment on ragpg.indexed_tables.source_column: The column that gives a document's source.
+comment on ragpg.indexed_tables.table_name: The table.
+comment on ragpg.indexed_tables.title_column: The column that gives its title, if any.
+comment on ragpg.indexed_tables: A row per table that ragpg.index_table keeps in step with a collection.
+comment on ragpg.ingest_queue.active: Whether searches use that index.
+comment on ragpg.ingest_queue.attempts: How often indexing this version failed.
 comment on ragpg.ingest_queue.collection: Name of the collection.
 comment on ragpg.ingest_queue.document_id: Its id.
-comment on ragpg.ingest_queue.indexed_version: The version searches see; null when none.
+comment on ragpg.ingest_queue.error: What the last attempt said.
+comment on ragpg.ingest_queue.index_id: The search index; null when the collection has none yet.
+comment on ragpg.ingest_queue.indexed_version: The version this search index holds; null when none.
+comment on ragpg.ingest_queue.next_attempt_at: When workers try next.
 comment on ragpg.ingest_queue.source: The document's source.
 comment on ragpg.ingest_queue.version: The version that waits.
 comment on ragpg.ingest_queue.waiting_since: Since when it waits.
-comment on ragpg.ingest_queue: Documents whose newest version is not indexed: written by SQL, or by an ingest that was stopped.
+comment on ragpg.ingest_queue: A row per document and search index that does not hold its newest version: written by SQL and not picked up by a worker yet, left by an ingest that was stopped, or failing (error).
 comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[]): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that the commonest words only add to the score.
 comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -2351,13 +2935,18 @@ comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the va
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
-comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. Its chunks are made by the indexer; until then it is in the view ingest_queue.
+comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
+comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
+comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
-comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here; returns how many. Raises RG007 when the document has another version by now.
+comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
+comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
+comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
 comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.
+comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
 comment on ragpg.search_indexes.chunker: The chunker and its version.
@@ -2369,11 +2958,13 @@ comment on ragpg.search_indexes.id: Key, and the partition key of chunks.
 comment on ragpg.search_indexes.language: Text-search configuration for words, such as english or simple.
 comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity; 0.25 kept all of 400 fitting questions and refused half of 800 foreign ones with all-MiniLM-L6-v2.
 comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
-comment on ragpg.search_indexes.state: building (first load, vector index not there yet), ready, or retired (kept for rollback).
+comment on ragpg.search_indexes.state: building (first load, vector index not there yet) or ready.
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest.
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.

@@ -1,0 +1,17 @@
+"""Workers, live search indexes, pages, erasure and indexed tables."""
+
+from __future__ import annotations
+
+from ragpg.database import run_step
+
+revision = "0005"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    run_step(__file__, "up")
+
+
+def downgrade() -> None:
+    run_step(__file__, "down")
+
