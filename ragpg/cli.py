@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -226,6 +228,41 @@ def documents(collection: CollectionName = "default", as_json: Json = False) -> 
             "yes" if row.indexed else "no",
         )
     out.print(table)
+
+
+@app.command()
+def worker(
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="Only this collection.")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing waits, instead of listening.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Index the documents that SQL wrote, as they come; start as many as there is work for.
+
+    Ends gracefully on SIGTERM or Ctrl-C. What waits and what fails is in the view ingest_queue.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with _client() as client:
+        worker = client.worker(collection)
+        with err.status("waiting for documents") as line:
+            worker.on_progress = lambda done: line.update(_worked(done))
+            report = worker.drain() if once else worker.run(stop)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        out.print(f"{'done' if once else 'stopped'}: {_worked(report)}")
+
+
+def _worked(report: Any) -> str:
+    return (
+        f"{report.indexed:,} indexed, {report.failed:,} failed; {report.chunks_embedded:,} chunks "
+        f"embedded, {report.chunks_reused:,} reused, in {report.seconds:.1f} s"
+    )
 
 
 # Search and answers ----------------------------------------------------------------------------

@@ -363,6 +363,17 @@ class Collection:
             row = connection.execute(queries.DELETE_DOCUMENT, parameters).fetchone()
         return bool(row and row[0])
 
+    def wait_until_indexed(self, source: str | None = None, timeout: float = 30.0) -> bool:
+        """Waits until searches see the newest version of a document, or of all; False: too long.
+
+        For what SQL wrote, while a worker runs; `add` returns when it is indexed. `timeout` is in
+        seconds.
+        """
+        parameters = {"collection": self.name, "source": source, "seconds": timeout}
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.WAIT_UNTIL_INDEXED, parameters).fetchone()
+        return bool(row and row[0])
+
     def documents(self) -> list[DocumentInfo]:
         """Returns the collection's documents, by source."""
         with (

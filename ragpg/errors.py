@@ -134,6 +134,7 @@ def translate(error: psycopg.Error) -> RagpgError:
     message = diagnostic.message_primary or str(error).strip() or error.__class__.__name__
     if diagnostic.message_hint:
         message = f"{message} ({diagnostic.message_hint})"
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    if isinstance(error, psycopg.OperationalError) and lost:
         return ConnectionFailed(f"the database cannot be reached: {message}")
     return by_sqlstate().get(error.sqlstate or "", RagpgError)(message)

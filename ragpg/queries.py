@@ -176,6 +176,13 @@ from unnest(%(contents)s::text[]) with ordinality as given (content, place)
 order by place
 """
 
+WAIT_UNTIL_INDEXED: LiteralString = """
+select ragpg.wait_until_indexed(
+    collection => %(collection)s, source => %(source)s,
+    timeout => make_interval(secs => %(seconds)s)
+)
+"""
+
 SAVE_ANSWER: LiteralString = """
 select ragpg.save_answer(
     collection => %(collection)s, question => %(question)s, content => %(content)s,

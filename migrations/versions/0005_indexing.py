@@ -14,4 +14,3 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run_step(__file__, "down")
-

@@ -17,8 +17,9 @@ declare
     new_id bigint;
     dimensions integer;
 begin
-    -- Writers of documents hold a share of this row, so they are done or see the new index.
-    perform from ragpg.collections as one where one.id = parent_id for update;
+    -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
+    -- or waits and then queues them for the new index too.
+    lock table ragpg.documents in share row exclusive mode;
     select model.dimensions into strict dimensions
     from ragpg.embedding_models as model
     where model.id = embedding_model_id;

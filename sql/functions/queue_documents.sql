@@ -4,12 +4,6 @@ language plpgsql
 set search_path = ragpg, pg_temp
 as $$
 begin
-    -- One search index more or less cannot appear between here and the commit: making one waits
-    -- for this lock, which foreign keys take anyway.
-    perform
-    from ragpg.collections as one
-    where one.id in (select written.collection_id from written)
-    for key share;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since)
     select recipe.id, written.id, now()
     from written

@@ -576,8 +576,9 @@ declare
     new_id bigint;
     dimensions integer;
 begin
-    -- Writers of documents hold a share of this row, so they are done or see the new index.
-    perform from ragpg.collections as one where one.id = parent_id for update;
+    -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
+    -- or waits and then queues them for the new index too.
+    lock table ragpg.documents in share row exclusive mode;
     select model.dimensions into strict dimensions
     from ragpg.embedding_models as model
     where model.id = embedding_model_id;
@@ -1791,12 +1792,6 @@ CREATE OR REPLACE FUNCTION ragpg.queue_documents()
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    -- One search index more or less cannot appear between here and the commit: making one waits
-    -- for this lock, which foreign keys take anyway.
-    perform
-    from ragpg.collections as one
-    where one.id in (select written.collection_id from written)
-    for key share;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since)
     select recipe.id, written.id, now()
     from written
