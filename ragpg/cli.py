@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import difflib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
-from ragpg import embedded, settings
+from ragpg import embedded, index_cli, settings
+from ragpg.console import (
+    CollectionName,
+    Filter,
+    Json,
+    err,
+    ingest_progress,
+    open_client,
+    out,
+    print_json,
+    public_url,
+)
 from ragpg.errors import RagpgError
 
 app = typer.Typer(
@@ -45,18 +44,8 @@ db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
 app.add_typer(db, name="db")
 model = typer.Typer(help="Embedding models inside the database.", no_args_is_help=True)
 app.add_typer(model, name="model")
+app.add_typer(index_cli.index, name="index")
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-CollectionName = Annotated[
-    str, typer.Option("--collection", "-c", help="Name of the collection.", show_default=True)
-]
-Filter = Annotated[
-    str | None,
-    typer.Option("--filter", help="jsonpath over metadata, such as '$.tier == \"pro\"'."),
-]
 _MARKS = ("\x01", "\x02")
 
 
@@ -113,7 +102,7 @@ def _migrate(as_json: bool) -> None:
         url = embedded.start(config.home)
     before, after = database.migrate(url)
     if as_json:
-        _print_json({"before": before, "after": after, "database": _public(url)})
+        print_json({"before": before, "after": after, "database": public_url(url)})
     elif before == after:
         out.print(f"the schema is at version {after}, nothing to do")
     else:
@@ -123,11 +112,11 @@ def _migrate(as_json: bool) -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show the database, its schema and what each collection holds."""
-    with _client() as client:
+    with open_client() as client:
         server, collections = client.server(), client.collections()
         version = _schema_version(client.database)
     if as_json:
-        _print_json({**server, "schema": version, "collections": collections})
+        print_json({**server, "schema": version, "collections": collections})
         return
     out.print(
         f"Postgres {server['postgres']}, pgvector {server['pgvector']}, "
@@ -169,10 +158,10 @@ def add(
 
     Unchanged ones are skipped, changed ones replaced. Exit code 1 when a document failed.
     """
-    with _client() as client, _progress() as progress:
+    with open_client() as client, ingest_progress() as progress:
         report = client.collection(collection).add(paths, language=language, progress=progress)
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
     else:
         _print_report(report)
     if report.failed:
@@ -199,24 +188,114 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a document and its chunks; its text stays for the citations that point at it."""
-    with _client() as client:
+    with open_client() as client:
         if not client.collection(collection).delete(source):
             raise RagpgError(
                 f'there is no document "{source}" in "{collection}": ragpg documents lists them'
             )
     if as_json:
-        _print_json({"deleted": source})
+        print_json({"deleted": source})
     else:
         out.print(f"deleted {source}", markup=False)
 
 
 @app.command()
+def history(
+    source: Annotated[str, typer.Argument(help="Source of the document, as documents shows it.")],
+    collection: CollectionName = "default",
+    diff: Annotated[
+        tuple[int, int] | None, typer.Option(help="Show what changed between two versions.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the versions of a document, and what changed between two of them."""
+    with open_client() as client:
+        held = client.collection(collection)
+        rows = held.history(source)
+        if not rows:
+            raise RagpgError(f'there never was a document "{source}" in "{collection}"')
+        lines = _difference(held, source, *diff) if diff else []
+    if as_json:
+        print_json({"versions": rows, "diff": lines} if diff else rows)
+        return
+    for line in lines:
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        out.print(Text(line.rstrip("\n"), style=style))
+    if not diff:
+        _print_versions(rows)
+
+
+def _difference(held: Any, source: str, first: int, second: int) -> list[str]:
+    texts = [held.text_of(source, version) for version in (first, second)]
+    for version, text in zip((first, second), texts, strict=True):
+        if text is None:
+            raise RagpgError(f"there is no version {version} of {source}")
+    before, after = (text.splitlines(keepends=True) for text in texts)
+    names = (f"version {first}", f"version {second}")
+    return list(difflib.unified_diff(before, after, *names))
+
+
+def _print_versions(rows: list[dict[str, Any]]) -> None:
+    table = Table("version", "from", "to", "characters", "citations", "title")
+    for row in rows:
+        table.add_row(
+            str(row["version"]),
+            f"{row['valid_from']:%Y-%m-%d %H:%M:%S}",
+            f"{row['valid_to']:%Y-%m-%d %H:%M:%S}" if row["valid_to"] else "now",
+            f"{row['characters']:,}",
+            str(row["citations"]),
+            escape(row["title"]),
+        )
+    out.print(table)
+
+
+@app.command()
+def erase(
+    source: Annotated[str, typer.Argument(help="Source of the document, also a deleted one.")],
+    collection: CollectionName = "default",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase a document for good: its text, every version, and the answers that cite it."""
+    if not yes:
+        typer.confirm(
+            f"Erase {source} from {collection}? Nothing of it can be restored", abort=True
+        )
+    with open_client() as client:
+        gone = client.collection(collection).erase(source)
+    if not any(gone.values()):
+        raise RagpgError(f'there never was a document "{source}" in "{collection}"')
+    if as_json:
+        print_json(gone)
+    else:
+        out.print(
+            f"erased {gone['documents']} document, {gone['versions']} earlier versions, "
+            f"{gone['answers']} answers that cited it"
+        )
+
+
+@app.command()
+def prune(
+    days: Annotated[int, typer.Option(help="Versions replaced longer ago go.", min=0)],
+    collection: CollectionName = "default",
+    as_json: Json = False,
+) -> None:
+    """Delete old versions of documents; those an answer cites stay."""
+    with open_client() as client:
+        gone = client.collection(collection).prune_versions(timedelta(days=days))
+    if as_json:
+        print_json({"pruned": gone})
+    else:
+        out.print(f"{gone:,} versions pruned")
+
+
+@app.command()
 def documents(collection: CollectionName = "default", as_json: Json = False) -> None:
     """List the documents of a collection."""
-    with _client() as client:
+    with open_client() as client:
         rows = client.collection(collection).documents()
     if as_json:
-        _print_json([asdict(row) for row in rows])
+        print_json([asdict(row) for row in rows])
         return
     table = Table("source", "title", "version", "chunks", "indexed")
     for row in rows:
@@ -247,13 +326,13 @@ def worker(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with _client() as client:
+    with open_client() as client:
         worker = client.worker(collection)
         with err.status("waiting for documents") as line:
             worker.on_progress = lambda done: line.update(_worked(done))
             report = worker.drain() if once else worker.run(stop)
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
     else:
         out.print(f"{'done' if once else 'stopped'}: {_worked(report)}")
 
@@ -278,10 +357,10 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Search a collection; the matched words are marked."""
-    with _client() as client:
+    with open_client() as client:
         hits = client.collection(collection).search(query, k, filter=filter, mode=mode)
         if as_json:
-            _print_json([asdict(hit) for hit in hits])
+            print_json([asdict(hit) for hit in hits])
         else:
             _print_hits(client, hits, query)
 
@@ -332,13 +411,13 @@ def ask(
 
     Needs ANTHROPIC_API_KEY; without it the best passages are quoted.
     """
-    with _client() as client:
+    with open_client() as client:
         on_text = None if as_json else _write
         answer = client.collection(collection).ask(
             question, k, filter=filter, model=answer_model, on_text=on_text
         )
     if as_json:
-        _print_json(asdict(answer))
+        print_json(asdict(answer))
     else:
         _print_answer_tail(answer)
 
@@ -379,10 +458,10 @@ def model_load(
 
     For models of the BERT family, on Postgres 16 or newer. They are checked against Python first.
     """
-    with _client() as client, err.status("loading and verifying"):
+    with open_client() as client, err.status("loading and verifying"):
         cosine = client.load_encoder(name)
     if as_json:
-        _print_json({"verified_cosine": cosine})
+        print_json({"verified_cosine": cosine})
     else:
         out.print(f"loaded; smallest cosine to the model in Python: {cosine:.7f}")
 
@@ -390,10 +469,10 @@ def model_load(
 @model.command("list")
 def model_list(as_json: Json = False) -> None:
     """List the models whose weights are in the database."""
-    with _client() as client:
+    with open_client() as client:
         rows = client.encoders()
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         state = "in use" if row["verified"] else "not verified"
@@ -405,7 +484,7 @@ def model_list(as_json: Json = False) -> None:
 @model.command("drop")
 def model_drop(name: Annotated[str, typer.Argument(help="The model's name.")]) -> None:
     """Remove a model's weights from the database; searches fall back to words without them."""
-    with _client() as client:
+    with open_client() as client:
         if not client.drop_encoder(name):
             raise RagpgError(f'the model "{name}" is not in the database: ragpg model list')
     out.print(f"dropped {name}", markup=False)
@@ -437,7 +516,7 @@ def db_status(as_json: Json = False) -> None:
     """Show whether the embedded Postgres runs; exit code 3 when it does not."""
     found = embedded.status(_home())
     if as_json:
-        _print_json(asdict(found))
+        print_json(asdict(found))
     else:
         state = f"running, process {found.pid}, {found.url}" if found.running else "not running"
         out.print(f"{state}\ndata in {found.data_folder}, log {found.log}", markup=False)
@@ -472,14 +551,14 @@ def demo(as_json: Json = False) -> None:
     """Ingest the handbook that comes with ragpg, search it and ask it."""
     question = "What's the rate limit on Pro?"
     started = time.monotonic()
-    with _client() as client, as_file(files("ragpg") / "handbook") as folder:
+    with open_client() as client, as_file(files("ragpg") / "handbook") as folder:
         handbook = client.collection("demo")
-        with _progress() as progress:
+        with ingest_progress() as progress:
             report = handbook.add(folder, progress=progress)
         hits = handbook.search(question, 3)
         if as_json:
             answer = handbook.ask(question)
-            _print_json(
+            print_json(
                 {
                     "report": asdict(report),
                     "hits": [asdict(hit) for hit in hits],
@@ -504,54 +583,6 @@ def demo(as_json: Json = False) -> None:
 
 def _title(text: str) -> None:
     out.print(Text(f"\n$ {text}", style="bold green"))
-
-
-# Shared ----------------------------------------------------------------------------------------
-
-
-def _client() -> Any:
-    from ragpg.client import connect
-
-    # Importing torch takes seconds, embedding a question in the database a tenth of one.
-    return connect(embed_in_database=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """Yields a listener that draws a progress bar on standard error, where that is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("documents, {task.fields[chunks]:,} chunks embedded"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("ingesting", total=None, chunks=0)
-
-        def listen(*, documents: int, total: int, chunks: int) -> None:
-            bar.update(task, completed=documents, total=total, chunks=chunks)
-
-        yield listen
-
-
-def _public(url: str) -> str:
-    """Returns the URL without its password."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +16,25 @@ from pgvector import HalfVector
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from ragpg import answering, embedded, encoder, ingesting, loading, queries, searching, settings
+from ragpg import (
+    answering,
+    comparing,
+    embedded,
+    encoder,
+    indexing,
+    ingesting,
+    loading,
+    queries,
+    searching,
+    settings,
+)
 from ragpg.answering import Answer
+from ragpg.comparing import Comparison, Question
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
 from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument, EmbeddingError
-from ragpg.indexing import Worker
+from ragpg.indexing import Worker, WorkReport
 from ragpg.ingesting import AddProgress, AddReport
 from ragpg.searching import Hit, Mode, SearchIndex
 
@@ -165,12 +177,16 @@ class Client:
         with self.database.connection() as connection:
             return connection.cursor(row_factory=dict_row).execute(queries.ENCODERS).fetchall()
 
-    def embed_query(self, collection: str, query: str) -> Any:
+    def embed_query(self, collection: str, query: str, index_id: int | None = None) -> Any:
         """Returns the query's embedding; None when the database shall make it, or has no index.
 
         Raises ModelMismatch when the configured model is not the collection's.
         """
-        index = searching.active_index(self.database, collection)
+        index = (
+            searching.active_index(self.database, collection)
+            if index_id is None
+            else searching.search_index(self.database, index_id)
+        )
         if index is None or (self._embed_in_database and index.in_database):
             return None
         embedder = self.embedder_for(index)
@@ -209,6 +225,65 @@ class Client:
                     base_url=self.settings.anthropic_base_url,
                 )
             return self._anthropic_client
+
+    # Search indexes
+
+    def search_indexes(self) -> list[dict[str, Any]]:
+        """Returns the rows of the view index_health."""
+        with self.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(queries.SEARCH_INDEXES).fetchall()
+
+    def fill_index(self, index_id: int, progress: AddProgress | None = None) -> WorkReport:
+        """Indexes all that waits for a search index and makes it ready to be activated."""
+        searching.search_index(self.database, index_id)  # raises when there is none
+        worker = self.worker(index_id=index_id)
+        total = next(
+            row["pending_documents"] for row in self.search_indexes() if row["index_id"] == index_id
+        )
+
+        def listen(done: WorkReport) -> None:
+            if progress:
+                progress(
+                    documents=done.indexed + done.failed, total=total, chunks=done.chunks_embedded
+                )
+
+        worker.on_progress = listen
+        report = worker.drain()
+        indexing.refresh(self.database, index_id)
+        return report
+
+    def compare_indexes(
+        self, first: int, second: int, questions: Path | None = None, k: int = 10
+    ) -> Comparison:
+        """Asks two search indexes of a collection the same questions.
+
+        `questions` is a JSONL file of question and labels (source, quote); without it the last 100
+        different questions asked of the collection are taken.
+        """
+        indexes = [searching.search_index(self.database, one) for one in (first, second)]
+        if indexes[0].collection != indexes[1].collection:
+            raise BadArgument(f"search indexes {first} and {second} are of different collections")
+        collection = self.collection(indexes[0].collection)
+        asked = comparing.read_questions(questions) if questions else collection.asked_questions()
+        if not asked:
+            raise BadArgument("there is no question to compare on: give a file with --questions")
+        searches = tuple(partial(collection.search, k=k, index_id=one) for one in (first, second))
+        return comparing.compare(asked, (searches[0], searches[1]), collection.text_of)
+
+    def activate_index(self, index_id: int, *, incomplete: bool = False) -> None:
+        """Lets a search index answer for its collection from now on, atomically.
+
+        Raises SearchIndexError when documents wait for it, unless `incomplete`.
+        """
+        parameters = {"index_id": index_id, "incomplete": incomplete}
+        with self.database.connection() as connection:
+            connection.execute(queries.ACTIVATE_SEARCH_INDEX, parameters)
+
+    def drop_index(self, index_id: int) -> None:
+        """Drops a search index with its chunks; raises SearchIndexError when it is active."""
+        with self.database.connection() as connection:
+            connection.execute(queries.DROP_SEARCH_INDEX, {"index_id": index_id})
 
     def close(self) -> None:
         """Closes the connections; the embedded server keeps running (ragpg db stop ends it)."""
@@ -289,14 +364,16 @@ class Collection:
         filter: str | None = None,
         mode: Mode = "hybrid",
         query_embedding: Any = None,
+        index_id: int | None = None,
     ) -> list[Hit]:
         """Returns the k best chunks, best first, by `ragpg.search`.
 
         `filter` is a jsonpath predicate over metadata, such as `$.tier == "pro"`. The query is
         embedded by the collection's model unless `query_embedding` is given or mode is keyword.
+        `index_id` searches another search index of the collection than the active one.
         """
         if query_embedding is None and mode != "keyword" and query.strip():
-            query_embedding = self.client.embed_query(self.name, query)
+            query_embedding = self.client.embed_query(self.name, query, index_id)
         return searching.search(
             self.client.database,
             self.name,
@@ -305,6 +382,7 @@ class Collection:
             filter=filter,
             mode=mode,
             query_embedding=query_embedding,
+            index_id=index_id,
         )
 
     def ask(
@@ -373,6 +451,88 @@ class Collection:
         with self.client.database.connection() as connection:
             row = connection.execute(queries.WAIT_UNTIL_INDEXED, parameters).fetchone()
         return bool(row and row[0])
+
+    def create_index(
+        self,
+        *,
+        chunk_tokens: int | None = None,
+        overlap_tokens: int = 0,
+        language: str | None = None,
+        model: str | None = None,
+    ) -> SearchIndex:
+        """Makes another search index with all documents queued for it; searches do not use it yet.
+
+        `Client.fill_index` or workers fill it. What is not given is as in the active one; `model`
+        is a sentence-transformers model instead of the active one's.
+        """
+        active = searching.active_index(self.client.database, self.name)
+        embedder: Embedder = (
+            SentenceTransformerEmbedder(model)
+            if model
+            else self.client.embedder_for(active)
+            if active
+            else self.client.embedder
+        )
+        return indexing.create_index(
+            self.client.database,
+            self.name,
+            embedder,
+            chunk_tokens=chunk_tokens or (active.chunk_tokens if active else None),
+            overlap_tokens=overlap_tokens,
+            language=language or (active.language if active else "english"),
+        )
+
+    def rollback_index(self) -> int:
+        """Activates the search index that was active before; returns its id."""
+        with self.client.database.connection() as connection:
+            parameters = {"collection": self.name}
+            row = connection.execute(queries.ROLLBACK_SEARCH_INDEX, parameters).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def asked_questions(self, limit: int = 100) -> list[Question]:
+        """Returns the last different questions that were asked."""
+        parameters = {"collection": self.name, "limit": limit}
+        with self.client.database.connection() as connection:
+            rows = connection.execute(queries.ASKED_QUESTIONS, parameters).fetchall()
+        return [Question(text) for (text,) in rows]
+
+    def text_of(self, source: str, version: int | None = None) -> str | None:
+        """Returns the text of a document, or of an earlier version; None when there is none.
+
+        A source that is not stored as such may be the end of one path, after a slash.
+        """
+        parameters = {"collection": self.name, "source": source, "version": version}
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.SOURCE_TEXT, parameters).fetchone()
+        return row[0] if row else None
+
+    def history(self, source: str) -> list[dict[str, Any]]:
+        """Returns the versions of a document, newest first: rows of the view document_history."""
+        parameters = {"collection": self.name, "source": source}
+        with self.client.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(queries.HISTORY, parameters).fetchall()
+
+    def erase(self, source: str) -> dict[str, int]:
+        """Erases a document for good, with its versions and the answers that cite it.
+
+        Returns how many documents, versions and answers went.
+        """
+        parameters = {"collection": self.name, "source": source}
+        with self.client.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            row = cursor.execute(queries.ERASE_DOCUMENT, parameters).fetchone()
+        assert row is not None
+        return row
+
+    def prune_versions(self, older_than: timedelta) -> int:
+        """Deletes versions replaced longer ago, except cited ones; returns how many went."""
+        parameters = {"collection": self.name, "older_than": older_than}
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.PRUNE_VERSIONS, parameters).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def documents(self) -> list[DocumentInfo]:
         """Returns the collection's documents, by source."""

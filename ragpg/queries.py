@@ -59,7 +59,7 @@ select ragpg.ensure_search_index(
 SEARCH_INDEX: LiteralString = """
 select
     recipe.id, one.name as collection, recipe.chunk_tokens, recipe.overlap_tokens,
-    recipe.min_similarity,
+    recipe.language, recipe.min_similarity,
     model.provider, model.name, model.dimensions, model.probe,
     coalesce(encoder.verified, false) as in_database,
     array(
@@ -165,7 +165,7 @@ select
 from ragpg.search(
     query => %(query)s, k => %(k)s, collection => %(collection)s,
     filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
-    mode => %(mode)s
+    mode => %(mode)s, index_id => %(index_id)s
 )
 order by place
 """
@@ -192,6 +192,61 @@ select ragpg.save_answer(
     cache_creation_tokens => %(cache_creation_tokens)s, latency_ms => %(latency_ms)s,
     citations => %(citations)s
 )
+"""
+
+# Search indexes
+
+SEARCH_INDEXES: LiteralString = """
+select
+    index_id, collection, active, state, embedding_model, chunk_tokens, overlap_tokens, language,
+    documents, chunks, pending_documents, failed_documents, table_bytes, index_bytes,
+    indexes_valid, created_at, activated_at, refreshed_at
+from ragpg.index_health
+order by collection, index_id
+"""
+
+ACTIVATE_SEARCH_INDEX: LiteralString = """
+select ragpg.activate_search_index(%(index_id)s, incomplete => %(incomplete)s)
+"""
+
+ROLLBACK_SEARCH_INDEX: LiteralString = "select ragpg.rollback_search_index(%(collection)s)"
+
+DROP_SEARCH_INDEX: LiteralString = "select ragpg.drop_search_index(%(index_id)s)"
+
+ASKED_QUESTIONS: LiteralString = """
+select answer.question
+from ragpg.answers as answer
+where answer.collection_id = ragpg.collection_id(%(collection)s)
+group by answer.question
+order by max(answer.created_at) desc
+limit %(limit)s
+"""
+
+# Versions
+
+HISTORY: LiteralString = """
+select version, title, valid_from, valid_to, characters, citations, document_id
+from ragpg.document_history
+where collection = %(collection)s and source = %(source)s
+order by document_id desc, version desc
+"""
+
+SOURCE_TEXT: LiteralString = """
+select ragpg.document_text(found.document_id, %(version)s::integer)
+from ragpg.document_history as found
+where found.collection = %(collection)s
+    and (found.source = %(source)s or found.source like '%%/' || %(source)s)
+order by found.source <> %(source)s, found.document_id desc
+limit 1
+"""
+
+ERASE_DOCUMENT: LiteralString = """
+select documents, versions, answers
+from ragpg.erase_document(collection => %(collection)s, source => %(source)s)
+"""
+
+PRUNE_VERSIONS: LiteralString = """
+select ragpg.prune_versions(older_than => %(older_than)s, collection => %(collection)s)
 """
 
 # The query encoder: ragpg.encoder stores a model's weights

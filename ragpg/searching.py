@@ -51,6 +51,7 @@ class SearchIndex:
     collection: str
     chunk_tokens: int
     overlap_tokens: int
+    language: str
     min_similarity: float
     provider: str
     name: str
@@ -111,6 +112,7 @@ def search(
     filter: str | None,
     mode: Mode,
     query_embedding: Any,
+    index_id: int | None = None,
 ) -> list[Hit]:
     """Returns the hits of `ragpg.search`, best first."""
     parameters = {
@@ -120,6 +122,7 @@ def search(
         "filter": filter,
         "query_embedding": None if query_embedding is None else HalfVector(query_embedding),
         "mode": mode,
+        "index_id": index_id,
     }
     with (
         database.connection() as connection,

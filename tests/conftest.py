@@ -33,7 +33,7 @@ class WordEmbedder:
     provider = "test"
     name = "words"
     max_tokens = 60
-    axes = ("refund", "money", "rate", "limit", "login", "password", "uptime")
+    axes: tuple[str, ...] = ("refund", "money", "rate", "limit", "login", "password", "uptime")
     dimensions = len(axes) + 1
 
     def __init__(self) -> None:

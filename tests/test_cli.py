@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ragpg import RagpgError, cli
+from ragpg import RagpgError, cli, console
 
 from .conftest import ROOT
 from .messages_server import MessagesServer
@@ -124,7 +124,7 @@ def test_an_empty_database_is_named(shell: Shell, empty_url: str) -> None:
 
 
 def test_passwords_are_not_printed() -> None:
-    assert cli._public("postgresql://me:secret@h/d") == "postgresql://me:***@h/d"
+    assert console.public_url("postgresql://me:secret@h/d") == "postgresql://me:***@h/d"
 
 
 def test_every_command_has_help() -> None:

@@ -20,6 +20,11 @@ begin
     select count(*) into waiting
     from ragpg.index_documents as state
     where state.index_id = activate_search_index.index_id and state.pending_since is not null;
+    -- Counted and with its vector index before the first search finds it; a collection's first
+    -- search index is filled only after this.
+    perform ragpg.refresh_search_index(index_id)
+    from ragpg.collections as one
+    where one.name = collection_name and one.active_index_id is not null;
     update ragpg.collections as one
     set active_index_id = index_id
     where one.name = collection_name

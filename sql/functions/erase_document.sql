@@ -31,6 +31,7 @@ begin
     get diagnostics documents = row_count;
     delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
     get diagnostics versions = row_count;
+    versions := versions - documents;  -- the delete above made the last ones
     -- Its words are in the counts, its embeddings may be in the samples.
     for recipe_id in
         select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = parent_id
@@ -41,4 +42,4 @@ begin
 end
 $$;
 comment on function ragpg.erase_document(text, text) is
-'Erases a document for good: its text, chunks, all versions, every answer that cites it, and its words from the statistics; returns how many rows of each went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';
+'Erases a document for good: its text, chunks, all versions, every answer that cites it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';

@@ -5,7 +5,8 @@ create or replace function ragpg.search(
     collection text default null,
     filter jsonpath default null,
     query_embedding halfvec default null,
-    mode text default 'hybrid'
+    mode text default 'hybrid',
+    index_id bigint default null
 ) returns table (
     place integer, source text, title text, content text, score double precision,
     similarity double precision, bm25 double precision, start_char integer, end_char integer,
@@ -46,12 +47,22 @@ begin
     if query_embedding is null and coalesce(query, '') !~ '\S' then
         raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
     end if;
-    select known.* into recipe
-    from ragpg.collections as one
-    join ragpg.search_indexes as known on known.id = one.active_index_id
-    where one.id = ragpg.collection_id(search.collection);
-    if recipe.id is null then
-        return;  -- a collection without a document yet
+    if search.index_id is null then
+        select known.* into recipe
+        from ragpg.collections as one
+        join ragpg.search_indexes as known on known.id = one.active_index_id
+        where one.id = ragpg.collection_id(search.collection);
+        if recipe.id is null then
+            return;  -- a collection without a document yet
+        end if;
+    else
+        select known.* into recipe
+        from ragpg.search_indexes as known
+        where known.id = search.index_id;
+        if recipe.id is null then
+            raise exception 'there is no search index %', search.index_id
+                using errcode = 'RG010', hint = 'view index_health lists them';
+        end if;
     end if;
     -- A question is enough when the database holds the model that embedded the chunks.
     if query_embedding is null and mode <> 'keyword'
@@ -158,5 +169,5 @@ begin
     using word_ids || vector_ids, query_embedding;
 end
 $$;
-comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text) is
-'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
+comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.';

@@ -1,0 +1,165 @@
+"""`ragpg index ...`: another recipe beside the active one, compared, activated, rolled back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from ragpg.console import CollectionName, Json, err, ingest_progress, open_client, out, print_json
+
+index = typer.Typer(
+    help="Search indexes: recipes of chunking and embedding, several side by side.",
+    no_args_is_help=True,
+)
+IndexId = Annotated[int, typer.Argument(help="Id of the search index, as index list shows it.")]
+
+
+@index.command("list")
+def index_list(as_json: Json = False) -> None:
+    """List the search indexes: recipe, state, what is in them, what waits for them."""
+    with open_client() as client:
+        rows = client.search_indexes()
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("id", "collection", "active", "state", "model", "tokens", "overlap", "language")
+    for name in ("documents", "chunks", "pending", "failed", "size"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*_cells(row))
+    out.print(table if rows else "none yet: ragpg add PATH --collection NAME")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        str(row["index_id"]),
+        escape(row["collection"]),
+        "yes" if row["active"] else "",
+        row["state"],
+        escape(row["embedding_model"]),
+        str(row["chunk_tokens"]),
+        str(row["overlap_tokens"]),
+        row["language"],
+        f"{row['documents']:,}",
+        f"{row['chunks']:,}",
+        f"{row['pending_documents']:,}",
+        f"{row['failed_documents']:,}",
+        f"{((row['table_bytes'] or 0) + (row['index_bytes'] or 0)) / 1e6:,.1f} MB",
+    ]
+
+
+@index.command("build")
+def index_build(
+    collection: CollectionName = "default",
+    chunk_tokens: Annotated[
+        int | None, typer.Option(help="Most tokens of a chunk with its context.")
+    ] = None,
+    overlap_tokens: Annotated[int, typer.Option(help="Tokens shared with the chunk before.")] = 0,
+    language: Annotated[str | None, typer.Option(help="Text-search configuration.")] = None,
+    embedding_model: Annotated[
+        str | None, typer.Option("--model", help="Embedding model, instead of the configured one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Build another search index while searches and ingest go on; searches do not use it yet.
+
+    Interrupted, `ragpg worker` or `ragpg index continue` goes on.
+    """
+    with open_client() as client:
+        made = client.collection(collection).create_index(
+            chunk_tokens=chunk_tokens,
+            overlap_tokens=overlap_tokens,
+            language=language,
+            model=embedding_model,
+        )
+        _fill(client, made.id, as_json)
+
+
+@index.command("continue")
+def index_continue(index_id: IndexId, as_json: Json = False) -> None:
+    """Index what waits for one search index, as after an interrupted build."""
+    with open_client() as client:
+        _fill(client, index_id, as_json)
+
+
+def _fill(client: Any, index_id: int, as_json: bool) -> None:
+    with ingest_progress() as progress:
+        report = client.fill_index(index_id, progress)
+    if as_json:
+        print_json({"index_id": index_id, **asdict(report)})
+    else:
+        out.print(
+            f"search index {index_id}: {report.indexed:,} documents, {report.failed:,} failed; "
+            f"{report.chunks_embedded:,} chunks embedded, {report.chunks_reused:,} reused, in "
+            f"{report.seconds:.1f} s\nto use it: ragpg index activate {index_id}"
+        )
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@index.command("compare")
+def index_compare(
+    first: IndexId,
+    second: IndexId,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSONL of question and labels (source, quote); default: asked questions."
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Hits looked at.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Compare two search indexes of a collection on the same questions.
+
+    With labels: share of questions whose labelled text is among the hits, and its reciprocal rank.
+    Without: how much of what one finds the other finds too, on the last 100 questions asked.
+    """
+    with open_client() as client, err.status("asking both"):
+        found = client.compare_indexes(first, second, questions, k)
+    if as_json:
+        print_json(asdict(found))
+        return
+    table = Table(f"{found.questions} questions, k {k}", str(first), str(second))
+    if found.recall is not None:
+        table.add_row(f"recall@{k}", *(f"{value:.3f}" for value in found.recall))
+        table.add_row("reciprocal rank", *(f"{value:.3f}" for value in found.reciprocal_rank))
+        table.add_row("better on", *(str(value) for value in found.better))
+    table.add_row("milliseconds, median", *(f"{value:.1f}" for value in found.milliseconds))
+    out.print(table)
+    out.print(f"{found.overlap:.0%} of the characters found by {first} are found by {second}")
+    for reason in found.problems:
+        err.print(reason, markup=False)
+
+
+@index.command("activate")
+def index_activate(
+    index_id: IndexId,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Also when documents are missing in it.")
+    ] = False,
+) -> None:
+    """Let a search index answer from now on; the one before stays and is kept current."""
+    with open_client() as client:
+        client.activate_index(index_id, incomplete=incomplete)
+    out.print(f"search index {index_id} is active; back: ragpg index rollback")
+
+
+@index.command("rollback")
+def index_rollback(collection: CollectionName = "default") -> None:
+    """Go back to the search index that was active before."""
+    with open_client() as client:
+        out.print(f"search index {client.collection(collection).rollback_index()} is active")
+
+
+@index.command("drop")
+def index_drop(index_id: IndexId) -> None:
+    """Drop a search index that is not active, with its chunks."""
+    with open_client() as client:
+        client.drop_index(index_id)
+    out.print(f"search index {index_id} is gone")
