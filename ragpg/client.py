@@ -325,7 +325,8 @@ class Collection:
         """Makes the collection hold these documents as they are now, and returns what that took.
 
         `paths` are files, folders or globs; `text` with its `source` is one document; `records`
-        are mappings with text, source and optionally title, media_type, metadata. Unchanged ones
+        are mappings with text, source and optionally title, media_type, metadata; with an
+        `embedding` of the configured model one is stored as one chunk, as given. Unchanged ones
         are skipped; each other one is replaced in one transaction; one that cannot be read is in
         the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
         """
@@ -556,6 +557,7 @@ def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
         record.get("title"),
         record.get("media_type") or "text/markdown",
         record.get("metadata"),
+        record.get("embedding"),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pgvector import HalfVector
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from ragpg import queries
 from ragpg.chunking import ChunkSpan, chunk_text
@@ -106,6 +107,26 @@ class Indexer:
                 "embeddings": [vectors[key] for key in prepared.hashes],
             },
         )
+
+    def store_embedded(self, rows: Sequence[tuple[str, bytes, Any, LoadedDocument]]) -> list[str]:
+        """Stores documents of one chunk each: (source, source hash, embedding, document).
+
+        Returns for each whether it was "added" or "updated"; one statement, all or none.
+        """
+        documents = [document for *_, document in rows]
+        parameters = {
+            "index_id": self.index.id,
+            "sources": [source for source, *_ in rows],
+            "contents": [document.content for document in documents],
+            "titles": [document.title for document in documents],
+            "media_types": [document.media_type for document in documents],
+            "metadata": [Jsonb(document.metadata) for document in documents],
+            "source_hashes": [source_hash for _, source_hash, *_ in rows],
+            "embeddings": [HalfVector(embedding) for _, _, embedding, _ in rows],
+        }
+        with self._database.connection() as connection:
+            found = connection.execute(queries.PUT_EMBEDDED_DOCUMENTS, parameters).fetchall()
+        return [outcome for (outcome,) in found]
 
 
 # Search indexes --------------------------------------------------------------------------------

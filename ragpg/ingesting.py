@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
@@ -20,6 +21,8 @@ from ragpg.loading import LOADER_VERSION, LoadedDocument
 
 # Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
 _BATCH_CHUNKS = 512
+# Documents that come with their embedding, stored by one statement.
+_BATCH_READY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,15 @@ class AddReport:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A document to take in: its source, its raw bytes' hash and how to load it."""
+    """A document to take in: its source, its raw bytes' hash and how to load it.
+
+    With an `embedding` of its own, of shape (dimensions,), it becomes one chunk.
+    """
 
     source: str
     source_hash: bytes
     load: Callable[[], LoadedDocument]
+    embedding: Any = None
 
 
 class AddProgress(Protocol):
@@ -119,7 +126,12 @@ def fingerprint(*parts: bytes | str) -> bytes:
 
 
 def text_input(
-    text: str, source: str, title: str | None, media_type: str, metadata: dict[str, Any] | None
+    text: str,
+    source: str,
+    title: str | None,
+    media_type: str,
+    metadata: dict[str, Any] | None,
+    embedding: Any = None,
 ) -> Input:
     """Returns the input for a given text; given title and metadata win over the text's own."""
     from ragpg.loading import load_text
@@ -134,7 +146,8 @@ def text_input(
         )
 
     told = json.dumps([title, metadata], sort_keys=True, default=str)
-    return Input(source, fingerprint(media_type, text, told), load)
+    vector = b"" if embedding is None else np.asarray(embedding, np.float32).tobytes()
+    return Input(source, fingerprint(media_type, text, told, vector), load, embedding)
 
 
 def add_documents(
@@ -157,7 +170,7 @@ def add_documents(
     from which the report counts its seconds, when finding the documents shall count too.
     """
     database, embedder = worker.database, worker.default_embedder
-    items = list(inputs)
+    items = list({item.source: item for item in inputs}.values())  # given twice: the last one
     total = len(items) + len(failures)
     tally = _Tally(total, progress, started or time.monotonic(), failures=list(failures))
     changed = _changed(database, collection, items)
@@ -168,8 +181,11 @@ def add_documents(
             database, collection, embedder, language=language, chunk_tokens=chunk_tokens
         )
         writer = _Writer(database, collection, Indexer(database, index, embedder), tally)
-        for batch in _batches(writer.load(changed)):
+        for batch in _batches(writer.load(item for item in changed if item.embedding is None)):
             writer.write(batch)
+        ready = [item for item in changed if item.embedding is not None]
+        for first in range(0, len(ready), _BATCH_READY):
+            writer.write_ready(ready[first : first + _BATCH_READY])
     _refresh(database, collection)
     _index_waiting(worker, tally)
     return tally.report(skipped)
@@ -250,6 +266,37 @@ class _Writer:
             except RagpgError as error:
                 self.tally.fail(one.item.source, error)
         self.tally.reused += sum(len(one.prepared.spans) for one in batch) - embedded
+
+    def write_ready(self, items: list[Input]) -> None:
+        """Stores documents that come with their embedding; a bad one is found and reported."""
+        loaded: list[tuple[Input, LoadedDocument]] = []
+        for item in items:
+            try:
+                loaded.append((item, item.load()))
+            except RagpgError as error:
+                self.tally.fail(item.source, error)
+        self._store_ready(loaded)
+
+    def _store_ready(self, loaded: list[tuple[Input, LoadedDocument]]) -> None:
+        if not loaded:
+            return
+        try:
+            outcomes = self.indexer.store_embedded(
+                [(one.source, one.source_hash, one.embedding, document) for one, document in loaded]
+            )
+        except ConnectionFailed:
+            raise
+        except RagpgError as error:
+            if len(loaded) == 1:
+                self.tally.fail(loaded[0][0].source, error)
+                return
+            middle = len(loaded) // 2  # halves, down to the one that cannot be stored
+            self._store_ready(loaded[:middle])
+            self._store_ready(loaded[middle:])
+            return
+        self.tally.added += outcomes.count("added")
+        self.tally.updated += outcomes.count("updated")
+        self.tally.tell()
 
     def _store(self, one: _Loaded, vectors: dict[bytes, HalfVector]) -> None:
         with self.database.connection() as connection:  # one transaction

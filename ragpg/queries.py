@@ -142,7 +142,17 @@ select ragpg.replace_chunks(
     index_id => %(index_id)s, document_id => %(document_id)s,
     document_version => %(document_version)s, starts => %(starts)s::integer[],
     ends => %(ends)s::integer[], contexts => %(contexts)s::text[],
-    token_counts => %(token_counts)s::integer[], embeddings => %(embeddings)s::halfvec[]
+    token_counts => %(token_counts)s::integer[], embeddings => %(embeddings)b::halfvec[]
+)
+"""
+
+PUT_EMBEDDED_DOCUMENTS: LiteralString = """
+select outcome
+from ragpg.put_embedded_documents(
+    index_id => %(index_id)s, sources => %(sources)s::text[], contents => %(contents)s::text[],
+    titles => %(titles)s::text[], media_types => %(media_types)s::text[],
+    metadata => %(metadata)s::jsonb[], source_hashes => %(source_hashes)s::bytea[],
+    embeddings => %(embeddings)b::halfvec[]
 )
 """
 

@@ -355,3 +355,31 @@ def test_threads_share_a_client(client: ragpg.Client) -> None:
         hits = list(threads.map(lambda n: pages.search(f"rate limit {n}", k=24), range(24)))
     assert all(report.added == 1 for report in reports)
     assert all(len(found) == 24 for found in hits)
+
+
+def test_documents_that_come_with_their_embedding(
+    client: ragpg.Client, words: WordEmbedder, sql: psycopg.Connection
+) -> None:
+    one = client.collection("one")
+    texts = {f"d{n}": f" The refund number {n}." for n in range(2500)}
+    given = [
+        {"source": source, "text": text, "title": "T", "embedding": words.embed_query(text)}
+        for source, text in texts.items()
+    ]
+    words.embedded.clear()
+    report = one.add(records=[*given, {"source": "plain", "text": "The login."}])
+    assert (report.added, report.failed, report.chunks_embedded) == (2501, 0, 1)
+    assert [text for text in words.embedded if "refund" in text] == []
+    assert (value(sql, CHECK), value(sql, "select count(*) from ragpg.ingest_queue")) == (0, 0)
+    hits = one.search("refund", k=3000)
+    assert {hit.content for hit in hits} >= {text.strip() for text in texts.values()}
+    assert one.add(records=given).unchanged == 2500
+    made = one.create_index(chunk_tokens=20)
+    changed = {**given[7], "text": "The rate limit.", "embedding": words.embed_query("rate limit")}
+    broken = {**given[8], "text": "Another.", "embedding": [1.0, 2.0]}
+    report = one.add(records=[changed, broken, changed])
+    assert (report.updated, report.unchanged, report.failed) == (1, 0, 1)
+    assert "expected 8" in report.failures[0].reason or "dimensions" in report.failures[0].reason
+    assert one.search("rate limit", k=1)[0].source == "d7"
+    assert value(sql, CHECK) == 0
+    assert one.search("rate limit", k=1, index_id=made.id)[0].source == "d7", "the other one too"

@@ -10,6 +10,7 @@ begin
 end
 $$;
 drop view ragpg.document_history;
+drop function ragpg.put_embedded_documents;
 drop function ragpg.index_table;
 drop function ragpg.stop_indexing_table;
 drop view ragpg.indexed_tables;
@@ -550,6 +551,7 @@ $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text) is
 'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
 
+comment on column ragpg.chunks.token_count is 'Tokens of content in the embedding model''s own tokens.';
 alter table ragpg.search_indexes
     drop column activated_at,
     drop constraint search_indexes_state_is_known,

@@ -1738,6 +1738,96 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.put_embedded_documents(index_id bigint, sources text[], contents text[], titles text[], media_types text[], metadata jsonb[], source_hashes bytea[], embeddings halfvec[])
+ RETURNS TABLE(source text, outcome text)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = put_embedded_documents.index_id;
+    -- The trigger of documents runs after all this and finds the versions indexed.
+    return query
+    with given as materialized (
+        select distinct on (row.source)
+            row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
+            row.metadata, row.source_hash, row.embedding
+        from unnest(
+            sources, contents, titles, media_types, put_embedded_documents.metadata,
+            source_hashes, embeddings
+        ) with ordinality as row (
+            source, content, title, media_type, metadata, source_hash, embedding, place
+        )
+        order by row.source, row.place desc  -- given twice, the last one counts
+    ),
+    stored as (
+        insert into ragpg.documents as document (
+            collection_id, source, content, title, media_type, metadata, source_hash
+        )
+        select
+            recipe.collection_id, given.source, given.content, given.title, given.media_type,
+            given.metadata, given.source_hash
+        from given
+        on conflict on constraint documents_collection_id_source_key do update
+        set content = excluded.content,
+            title = excluded.title,
+            media_type = excluded.media_type,
+            metadata = excluded.metadata,
+            source_hash = excluded.source_hash,
+            page_starts = default
+        returning document.id, document.source, document.version
+    ),
+    emptied as (
+        delete from ragpg.chunks as chunk
+        using stored
+        where chunk.index_id = recipe.id
+            and chunk.document_id = stored.id
+            and stored.version > 1
+            and chunk.ordinal > 0
+    ),
+    written as (
+        insert into ragpg.chunks as chunk (
+            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+            lexeme_count, language, context, content, lexemes, embedding
+        )
+        select
+            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+            0, 0, recipe.language, given.title, given.content, '',
+            given.embedding
+        from stored
+        join given on given.source = stored.source
+        on conflict on constraint chunks_pkey do update
+        set document_version = excluded.document_version,
+            end_char = excluded.end_char,
+            token_count = excluded.token_count,
+            context = excluded.context,
+            content = excluded.content,
+            embedding = excluded.embedding
+    ),
+    indexed as (
+        insert into ragpg.index_documents as state (
+            index_id, document_id, document_version, chunk_count, indexed_at
+        )
+        select recipe.id, stored.id, stored.version, 1, clock_timestamp()
+        from stored
+        on conflict on constraint index_documents_pkey do update
+        set document_version = excluded.document_version,
+            chunk_count = excluded.chunk_count,
+            indexed_at = excluded.indexed_at,
+            pending_since = null,
+            attempts = 0,
+            error = null,
+            next_attempt_at = default
+    )
+    select stored.source, case stored.version when 1 then 'added' else 'updated' end
+    from stored;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.query_tokens(encoder_id bigint, query text)
  RETURNS integer[]
  LANGUAGE plpgsql
@@ -2703,7 +2793,7 @@ comment on ragpg.chunks.lexemes: Words of context and content, for BM25; set by 
 comment on ragpg.chunks.ordinal: Place of the chunk in its document, from 0.
 comment on ragpg.chunks.page: Page of the source, where it has pages.
 comment on ragpg.chunks.start_char: First character (Unicode code points, from 0).
-comment on ragpg.chunks.token_count: Tokens of content in the embedding model's own tokens.
+comment on ragpg.chunks.token_count: Tokens of content in the embedding model's own tokens; 0 where the embedding was given and nobody counted.
 comment on ragpg.chunks: Verbatim spans of documents, one partition per search index: content is exactly the characters start_char to end_char of that document version.
 comment on ragpg.chunks_content_hash_hash: Serves the reuse of embeddings.
 comment on ragpg.chunks_id_btree: Serves the scoring of candidates by chunk id.
@@ -2948,6 +3038,7 @@ comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
+comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
 comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
