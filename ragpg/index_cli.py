@@ -27,8 +27,8 @@ def index_list(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("id", "collection", "active", "state", "model", "tokens", "overlap", "language")
-    for name in ("documents", "chunks", "pending", "failed", "size"):
+    table = Table("id", "collection", "", "model", "recipe")
+    for name in ("chunks", "waiting", "size"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(*_cells(row))
@@ -36,19 +36,16 @@ def index_list(as_json: Json = False) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
+    overlap = f", overlap {row['overlap_tokens']}" if row["overlap_tokens"] else ""
+    failed = f" ({row['failed_documents']:,} failed)" if row["failed_documents"] else ""
     return [
         str(row["index_id"]),
         escape(row["collection"]),
-        "yes" if row["active"] else "",
-        row["state"],
+        "active" if row["active"] else row["state"],
         escape(row["embedding_model"]),
-        str(row["chunk_tokens"]),
-        str(row["overlap_tokens"]),
-        row["language"],
-        f"{row['documents']:,}",
+        f"{row['chunk_tokens']} tokens{overlap}, {row['language']}",
         f"{row['chunks']:,}",
-        f"{row['pending_documents']:,}",
-        f"{row['failed_documents']:,}",
+        f"{row['pending_documents']:,}{failed}",
         f"{((row['table_bytes'] or 0) + (row['index_bytes'] or 0)) / 1e6:,.1f} MB",
     ]
 

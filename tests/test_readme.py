@@ -62,3 +62,19 @@ def test_links_and_functions_exist() -> None:
     named = set(re.findall(r"ragpg\.([a-z_]+)(?=\(|;|`| as| order)", README))
     python = {"connect", "tables"}
     assert named - python <= known
+
+
+def test_the_page_on_documents(home: Path) -> None:
+    page = (ROOT / "docs" / "documents.md").read_text()
+    told = ""
+    for language, block in re.findall(r"```(bash|sql)\n(.*?)```", page, re.DOTALL):
+        if language == "bash":
+            told += run(home, "bash", "-euc", block)
+        else:
+            told += run(home, "ragpg", "db", "psql", "-qv", "ON_ERROR_STOP=1", text=block)
+    assert "2 indexed, 0 failed" in told
+    assert "1 | garage" in told
+    assert "-The office opens at nine." in told and "+The office opens at ten." in told
+    assert "erased 1 document, 1 earlier versions" in told
+    assert "search index 3 is active" in told and "search index 1 is active" in told
+    assert "recall@5" in told
