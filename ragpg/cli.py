@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ragpg import embedded, index_cli, settings
+from ragpg import embedded, eval_cli, index_cli, settings
 from ragpg.console import (
     CollectionName,
     Filter,
@@ -45,6 +45,7 @@ app.add_typer(db, name="db")
 model = typer.Typer(help="Embedding models inside the database.", no_args_is_help=True)
 app.add_typer(model, name="model")
 app.add_typer(index_cli.index, name="index")
+app.add_typer(eval_cli.evaluation, name="eval")
 
 _MARKS = ("\x01", "\x02")
 

@@ -18,9 +18,9 @@ from psycopg.types.json import Jsonb
 
 from ragpg import (
     answering,
-    comparing,
     embedded,
     encoder,
+    evaluating,
     indexing,
     ingesting,
     loading,
@@ -29,11 +29,11 @@ from ragpg import (
     settings,
 )
 from ragpg.answering import Answer
-from ragpg.comparing import Comparison, Question
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
 from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument, EmbeddingError
+from ragpg.evaluating import Difference
 from ragpg.indexing import Worker, WorkReport
 from ragpg.ingesting import AddProgress, AddReport
 from ragpg.searching import Hit, Mode, SearchIndex
@@ -253,23 +253,19 @@ class Client:
         indexing.refresh(self.database, index_id)
         return report
 
-    def compare_indexes(
-        self, first: int, second: int, questions: Path | None = None, k: int = 10
-    ) -> Comparison:
-        """Asks two search indexes of a collection the same questions.
+    # Evaluation
 
-        `questions` is a JSONL file of question and labels (source, quote); without it the last 100
-        different questions asked of the collection are taken.
-        """
-        indexes = [searching.search_index(self.database, one) for one in (first, second)]
-        if indexes[0].collection != indexes[1].collection:
-            raise BadArgument(f"search indexes {first} and {second} are of different collections")
-        collection = self.collection(indexes[0].collection)
-        asked = comparing.read_questions(questions) if questions else collection.asked_questions()
-        if not asked:
-            raise BadArgument("there is no question to compare on: give a file with --questions")
-        searches = tuple(partial(collection.search, k=k, index_id=one) for one in (first, second))
-        return comparing.compare(asked, (searches[0], searches[1]), collection.text_of)
+    def evaluation_failures(self, run_id: int) -> list[dict[str, Any]]:
+        """Returns the questions a run missed and why: rows of the view evaluation_failures."""
+        return evaluating.rows(self.database, queries.EVALUATION_FAILURES, run_id=run_id)
+
+    def compare_evaluations(self, first: int, second: int) -> list[Difference]:
+        """Returns what the second run did better or worse than the first, one row a measure."""
+        return evaluating.compare_runs(self.database, first, second)
+
+    def moved_questions(self, first: int, second: int) -> list[dict[str, Any]]:
+        """Returns the questions whose nDCG differs between two runs, most first."""
+        return evaluating.rows(self.database, queries.MOVED_QUESTIONS, first=first, second=second)
 
     def activate_index(self, index_id: int, *, incomplete: bool = False) -> None:
         """Lets a search index answer for its collection from now on, atomically.
@@ -491,12 +487,42 @@ class Collection:
         assert row is not None
         return int(row[0])
 
-    def asked_questions(self, limit: int = 100) -> list[Question]:
-        """Returns the last different questions that were asked."""
-        parameters = {"collection": self.name, "limit": limit}
-        with self.client.database.connection() as connection:
-            rows = connection.execute(queries.ASKED_QUESTIONS, parameters).fetchall()
-        return [Question(text) for (text,) in rows]
+    def load_evaluation_set(self, path: Path, name: str = "default") -> int:
+        """Makes an evaluation set hold the questions of a JSONL file; returns how many."""
+        return evaluating.load_set(self.client.database, self.name, name, path)
+
+    def lost_labels(self, name: str = "default") -> list[dict[str, Any]]:
+        """Returns the labels whose document or quote is not in the collection (any more)."""
+        parameters = {"collection": self.name, "evaluation_set": name}
+        return evaluating.rows(self.client.database, queries.LOST_LABELS, **parameters)
+
+    def evaluate(
+        self,
+        name: str = "default",
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        index_id: int | None = None,
+        note: str = "",
+        progress: evaluating.Progress | None = None,
+    ) -> int:
+        """Asks every question of an evaluation set; returns the run's id."""
+        return evaluating.run_set(
+            self.client.database,
+            self.name,
+            name,
+            lambda question: self.client.embed_query(self.name, question, index_id),
+            k=k,
+            mode=mode,
+            index_id=index_id,
+            note=note,
+            progress=progress,
+        )
+
+    def evaluation_runs(self) -> list[dict[str, Any]]:
+        """Returns the runs, newest first: rows of the view evaluation_leaderboard."""
+        statement = queries.EVALUATION_RUNS
+        return evaluating.rows(self.client.database, statement, collection=self.name)
 
     def text_of(self, source: str, version: int | None = None) -> str | None:
         """Returns the text of a document, or of an earlier version; None when there is none.

@@ -62,6 +62,17 @@ def ingest_progress() -> Iterator[Any]:
         yield listen
 
 
+@contextmanager
+def count_progress(task: str) -> Iterator[Any]:
+    """Yields a listener of (done, total) that draws a bar on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
+    ) as bar:
+        drawn = bar.add_task(task, total=None)
+        yield lambda done, total: bar.update(drawn, completed=done, total=total)
+
+
 def public_url(url: str) -> str:
     """Returns the URL without its password."""
     parts = urlsplit(url)

@@ -104,6 +104,12 @@ class SearchIndexError(RagpgError):
     sqlstate = "RG010"
 
 
+class UnknownEvaluationSet(RagpgError):
+    """there is no such evaluation set"""
+
+    sqlstate = "RG011"
+
+
 # Raised by the Python layer --------------------------------------------------------------------
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ragpg.console import CollectionName, Json, err, ingest_progress, open_client, out, print_json
+from ragpg.console import (
+    CollectionName,
+    Json,
+    count_progress,
+    ingest_progress,
+    open_client,
+    out,
+    print_json,
+)
+from ragpg.eval_cli import SetName, print_differences
 
 index = typer.Typer(
     help="Search indexes: recipes of chunking and embedding, several side by side.",
@@ -103,35 +111,24 @@ def _fill(client: Any, index_id: int, as_json: bool) -> None:
 def index_compare(
     first: IndexId,
     second: IndexId,
-    questions: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSONL of question and labels (source, quote); default: asked questions."
-        ),
-    ] = None,
-    k: Annotated[int, typer.Option("-k", help="Hits looked at.")] = 10,
+    collection: CollectionName = "default",
+    name: SetName = "default",
+    k: Annotated[int, typer.Option("-k", help="Hits asked for.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Compare two search indexes of a collection on the same questions.
-
-    With labels: share of questions whose labelled text is among the hits, and its reciprocal rank.
-    Without: how much of what one finds the other finds too, on the last 100 questions asked.
-    """
-    with open_client() as client, err.status("asking both"):
-        found = client.compare_indexes(first, second, questions, k)
+    """Run an evaluation set on two search indexes of a collection and compare the runs."""
+    with open_client() as client, count_progress("asking") as progress:
+        held = client.collection(collection)
+        runs = [
+            held.evaluate(name, k=k, index_id=one, note="index compare", progress=progress)
+            for one in (first, second)
+        ]
+        found = client.compare_evaluations(*runs)
     if as_json:
-        print_json(asdict(found))
-        return
-    table = Table(f"{found.questions} questions, k {k}", str(first), str(second))
-    if found.recall is not None:
-        table.add_row(f"recall@{k}", *(f"{value:.3f}" for value in found.recall))
-        table.add_row("reciprocal rank", *(f"{value:.3f}" for value in found.reciprocal_rank))
-        table.add_row("better on", *(str(value) for value in found.better))
-    table.add_row("milliseconds, median", *(f"{value:.1f}" for value in found.milliseconds))
-    out.print(table)
-    out.print(f"{found.overlap:.0%} of the characters found by {first} are found by {second}")
-    for reason in found.problems:
-        err.print(reason, markup=False)
+        print_json({"runs": runs, "measures": [asdict(one) for one in found]})
+    else:
+        print_differences(found, f"index {first}", f"index {second}")
+        out.print(f"question by question: ragpg eval compare {runs[0]} {runs[1]}")
 
 
 @index.command("activate")

@@ -223,13 +223,94 @@ ROLLBACK_SEARCH_INDEX: LiteralString = "select ragpg.rollback_search_index(%(col
 
 DROP_SEARCH_INDEX: LiteralString = "select ragpg.drop_search_index(%(index_id)s)"
 
-ASKED_QUESTIONS: LiteralString = """
-select answer.question
-from ragpg.answers as answer
-where answer.collection_id = ragpg.collection_id(%(collection)s)
-group by answer.question
-order by max(answer.created_at) desc
-limit %(limit)s
+# Evaluation
+
+PUT_EVALUATION_QUESTION: LiteralString = """
+select ragpg.put_evaluation_question(
+    collection => %(collection)s, evaluation_set => %(evaluation_set)s, question => %(question)s,
+    labels => %(labels)s, expected_answer => %(expected_answer)s,
+    is_answerable => %(is_answerable)s, tags => %(tags)s::text[]
+)
+"""
+
+KEEP_EVALUATION_QUESTIONS: LiteralString = """
+delete from ragpg.evaluation_questions as question
+using ragpg.evaluation_sets as of_set
+where of_set.id = question.evaluation_set_id
+    and of_set.collection_id = ragpg.collection_id(%(collection)s)
+    and of_set.name = %(evaluation_set)s
+    and question.question <> all(%(kept)s::text[])
+"""
+
+LOST_LABELS: LiteralString = """
+select label.state, label.source, label.quote, label.question
+from ragpg.evaluation_label_spans as label
+join ragpg.evaluation_sets as of_set on of_set.id = label.evaluation_set_id
+where of_set.collection_id = ragpg.collection_id(%(collection)s)
+    and of_set.name = %(evaluation_set)s
+    and label.state <> 'found'
+order by label.evaluation_label_id
+"""
+
+START_EVALUATION: LiteralString = """
+select ragpg.start_evaluation(
+    collection => %(collection)s, evaluation_set => %(evaluation_set)s, k => %(k)s,
+    mode => %(mode)s, index_id => %(index_id)s, note => %(note)s
+)
+"""
+
+QUESTIONS_OF_RUN: LiteralString = """
+select question.id, question.question
+from ragpg.evaluation_questions as question
+join ragpg.evaluation_runs as run on run.evaluation_set_id = question.evaluation_set_id
+where run.id = %(run_id)s
+order by question.id
+"""
+
+EVALUATE_QUESTION: LiteralString = """
+select ragpg.evaluate_question(
+    run_id => %(run_id)s, question_id => %(question_id)s,
+    query_embedding => %(query_embedding)s::halfvec
+)
+"""
+
+FINISH_EVALUATION: LiteralString = """
+update ragpg.evaluation_runs set finished_at = clock_timestamp() where id = %(run_id)s
+"""
+
+EVALUATION_RUNS: LiteralString = """
+select
+    run_id, evaluation_set, note, mode, k, index_id, active, embedding_model, chunk_tokens,
+    questions, labelled_questions, success, recall, precision, mrr, map, ndcg, span_recall,
+    span_precision, span_iou, zero_hit_rate, latency_p50_ms, latency_p95_ms, started_at,
+    finished_at
+from ragpg.evaluation_leaderboard
+where collection = %(collection)s
+order by run_id desc
+"""
+
+EVALUATION_FAILURES: LiteralString = """
+select question, kind, what_to_try, first_relevant_place, span_recall
+from ragpg.evaluation_failures
+where evaluation_run_id = %(run_id)s
+order by kind, evaluation_question_id
+"""
+
+COMPARE_RUNS: LiteralString = """
+select
+    measure, questions, first_mean, second_mean, difference, low, high, better, worse
+from ragpg.compare_runs(first_run => %(first)s, second_run => %(second)s)
+"""
+
+MOVED_QUESTIONS: LiteralString = """
+select was.question, became.ndcg - was.ndcg as difference, was.ndcg as first, became.ndcg as second
+from ragpg.evaluation_measures as was
+join ragpg.evaluation_measures as became
+    on became.evaluation_question_id = was.evaluation_question_id
+where was.evaluation_run_id = %(first)s
+    and became.evaluation_run_id = %(second)s
+    and became.ndcg <> was.ndcg
+order by abs(became.ndcg - was.ndcg) desc, was.evaluation_question_id
 """
 
 # Versions

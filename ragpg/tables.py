@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Computed,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -250,6 +251,136 @@ class LexemeStatistics(Base):
     lexeme: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     chunk_count: Mapped[int] = mapped_column(Integer)
     occurrence_count: Mapped[int]
+
+
+class EvaluationSet(Base):
+    """A named set of questions a collection is measured with."""
+
+    __tablename__ = "evaluation_sets"
+    __table_args__ = (
+        UniqueConstraint("collection_id", "name", name="evaluation_sets_collection_id_name_key"),
+    )
+
+    id: Mapped[int] = _key()
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class EvaluationQuestion(Base):
+    """A question of an evaluation set."""
+
+    __tablename__ = "evaluation_questions"
+    __table_args__ = (
+        UniqueConstraint(
+            "evaluation_set_id",
+            "question",
+            name="evaluation_questions_evaluation_set_id_question_key",
+        ),
+    )
+
+    id: Mapped[int] = _key()
+    evaluation_set_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
+    )
+    question: Mapped[str]
+    expected_answer: Mapped[str | None]
+    is_answerable: Mapped[bool] = mapped_column(server_default=text("true"))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
+class EvaluationLabel(Base):
+    """Where the answer to a question stands."""
+
+    __tablename__ = "evaluation_labels"
+    __table_args__ = (
+        Index("evaluation_labels_evaluation_question_id_btree", "evaluation_question_id"),
+    )
+
+    id: Mapped[int] = _key()
+    evaluation_question_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluation_questions.id", ondelete="CASCADE")
+    )
+    source: Mapped[str]
+    quote: Mapped[str | None]
+    start_char: Mapped[int | None] = mapped_column(Integer)
+    end_char: Mapped[int | None] = mapped_column(Integer)
+
+
+class EvaluationRun(Base):
+    """One asking of an evaluation set."""
+
+    __tablename__ = "evaluation_runs"
+    __table_args__ = (Index("evaluation_runs_evaluation_set_id_btree", "evaluation_set_id"),)
+
+    id: Mapped[int] = _key()
+    evaluation_set_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
+    )
+    index_id: Mapped[int]
+    k: Mapped[int] = mapped_column(Integer)
+    mode: Mapped[str]
+    note: Mapped[str] = mapped_column(server_default="")
+    recipe: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    finished_at: Mapped[datetime | None]
+
+
+class EvaluationResult(Base):
+    """What one question gave in one run."""
+
+    __tablename__ = "evaluation_results"
+    __table_args__ = (
+        Index("evaluation_results_evaluation_question_id_btree", "evaluation_question_id"),
+    )
+
+    evaluation_run_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluation_runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    evaluation_question_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluation_questions.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    hit_count: Mapped[int] = mapped_column(Integer)
+    relevant_chunks: Mapped[int] = mapped_column(Integer)
+    first_relevant_place: Mapped[int | None] = mapped_column(Integer)
+    latency_ms: Mapped[float]
+    labels: Mapped[int] = mapped_column(Integer)
+    lost_labels: Mapped[int] = mapped_column(Integer)
+    split_labels: Mapped[int] = mapped_column(Integer)
+    labelled_spans: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+
+class EvaluationHit(Base):
+    """A hit of a question of a run."""
+
+    __tablename__ = "evaluation_hits"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["evaluation_run_id", "evaluation_question_id"],
+            [
+                "ragpg.evaluation_results.evaluation_run_id",
+                "ragpg.evaluation_results.evaluation_question_id",
+            ],
+            ondelete="CASCADE",
+        ),
+    )
+
+    evaluation_run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    evaluation_question_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    is_relevant: Mapped[bool]
+    document_id: Mapped[int]
+    document_version: Mapped[int] = mapped_column(Integer)
+    source: Mapped[str]
+    start_char: Mapped[int] = mapped_column(Integer)
+    end_char: Mapped[int] = mapped_column(Integer)
+    score: Mapped[float]
+    similarity: Mapped[float | None]
+    bm25: Mapped[float | None]
 
 
 class AnswerRow(Base):

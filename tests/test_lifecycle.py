@@ -143,34 +143,6 @@ def test_switching_is_not_noticed_by_a_searcher(
     assert {first} in seen and {made.id} in seen
 
 
-def test_compare(client: ragpg.Client, tmp_path: Path) -> None:
-    one = client.collection("one")
-    text = "The refund takes five days.\n\n" + "Nothing here. " * 30 + "\n\nThe rate limit is ten."
-    one.add(text=text, source="docs/a.md")
-    one.add(text="The login is easy.", source="docs/b.md")
-    made = one.create_index(chunk_tokens=20)
-    client.fill_index(made.id)
-    questions = tmp_path / "questions.jsonl"
-    rows = [
-        {"question": "refund", "labels": [{"source": "a.md", "quote": "takes five days"}]},
-        {"question": "login", "labels": [{"source": "docs/b.md", "quote": "login is easy"}]},
-        {"question": "uptime", "labels": [{"source": "b.md", "quote": "is not there"}]},
-        {"question": "unanswerable", "labels": []},
-    ]
-    questions.write_text("\n".join(map(json.dumps, rows)))
-    found = client.compare_indexes(1, made.id, questions, k=1)
-    assert (found.questions, found.recall, found.better) == (3, (1.0, 1.0), (0, 0))
-    assert 0 < found.overlap < 1, "the small chunks are part of the large ones"
-    assert found.problems == ('"is not there" is not in b.md: uptime',)
-    with pytest.raises(errors.BadArgument, match="no question to compare"):
-        client.compare_indexes(1, made.id)
-    one.ask("How long do refunds take?")
-    assert client.compare_indexes(1, made.id).questions == 1
-    questions.write_text('{"question": 1')
-    with pytest.raises(errors.BadArgument, match="line 1 is no question"):
-        client.compare_indexes(1, made.id, questions)
-
-
 def test_versions_are_kept_pruned_and_read(client: ragpg.Client, sql: psycopg.Connection) -> None:
     one = client.collection("one")
     for content in ("The refund takes five days.", "Six days.", "Seven days."):

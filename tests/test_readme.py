@@ -77,4 +77,4 @@ def test_the_page_on_documents(home: Path) -> None:
     assert "-The office opens at nine." in told and "+The office opens at ten." in told
     assert "erased 1 document, 1 earlier versions" in told
     assert "search index 3 is active" in told and "search index 1 is active" in told
-    assert "recall@5" in told
+    assert "span_recall" in told and "24 questions" in told

@@ -168,6 +168,117 @@ table encoders column layer_norm_epsilon double precision not null   storage p
 table encoders column verified_cosine double precision null   storage p
 table encoders column verified boolean not null default COALESCE((verified_cosine >= (0.9999)::double precision), false) s storage p
 table encoders column loaded_at timestamp with time zone not null default now()  storage p
+table evaluation_failures column evaluation_run_id bigint null   storage p
+table evaluation_failures column evaluation_question_id bigint null   storage p
+table evaluation_failures column question text null   storage x
+table evaluation_failures column kind text null   storage x
+table evaluation_failures column what_to_try text null   storage x
+table evaluation_failures column first_relevant_place integer null   storage p
+table evaluation_failures column span_recall double precision null   storage p
+table evaluation_hits column evaluation_run_id bigint not null   storage p
+table evaluation_hits column evaluation_question_id bigint not null   storage p
+table evaluation_hits column place integer not null   storage p
+table evaluation_hits column is_relevant boolean not null   storage p
+table evaluation_hits column document_id bigint not null   storage p
+table evaluation_hits column document_version integer not null   storage p
+table evaluation_hits column source text not null   storage x
+table evaluation_hits column start_char integer not null   storage p
+table evaluation_hits column end_char integer not null   storage p
+table evaluation_hits column score double precision not null   storage p
+table evaluation_hits column similarity double precision null   storage p
+table evaluation_hits column bm25 double precision null   storage p
+table evaluation_label_spans column evaluation_label_id bigint null   storage p
+table evaluation_label_spans column evaluation_question_id bigint null   storage p
+table evaluation_label_spans column evaluation_set_id bigint null   storage p
+table evaluation_label_spans column question text null   storage x
+table evaluation_label_spans column source text null   storage x
+table evaluation_label_spans column quote text null   storage x
+table evaluation_label_spans column state text null   storage x
+table evaluation_label_spans column document_id bigint null   storage p
+table evaluation_label_spans column start_char integer null   storage p
+table evaluation_label_spans column end_char integer null   storage p
+table evaluation_labels column id bigint not null  a storage p
+table evaluation_labels column evaluation_question_id bigint not null   storage p
+table evaluation_labels column source text not null   storage x
+table evaluation_labels column quote text null   storage x
+table evaluation_labels column start_char integer null   storage p
+table evaluation_labels column end_char integer null   storage p
+table evaluation_leaderboard column collection text null   storage x
+table evaluation_leaderboard column evaluation_set text null   storage x
+table evaluation_leaderboard column run_id bigint null   storage p
+table evaluation_leaderboard column note text null   storage x
+table evaluation_leaderboard column mode text null   storage x
+table evaluation_leaderboard column k integer null   storage p
+table evaluation_leaderboard column index_id bigint null   storage p
+table evaluation_leaderboard column active boolean null   storage p
+table evaluation_leaderboard column embedding_model text null   storage x
+table evaluation_leaderboard column chunk_tokens integer null   storage p
+table evaluation_leaderboard column questions bigint null   storage p
+table evaluation_leaderboard column labelled_questions bigint null   storage p
+table evaluation_leaderboard column success double precision null   storage p
+table evaluation_leaderboard column recall double precision null   storage p
+table evaluation_leaderboard column precision double precision null   storage p
+table evaluation_leaderboard column mrr double precision null   storage p
+table evaluation_leaderboard column map double precision null   storage p
+table evaluation_leaderboard column ndcg double precision null   storage p
+table evaluation_leaderboard column span_recall double precision null   storage p
+table evaluation_leaderboard column span_precision double precision null   storage p
+table evaluation_leaderboard column span_iou double precision null   storage p
+table evaluation_leaderboard column zero_hit_rate numeric null   storage m
+table evaluation_leaderboard column latency_p50_ms double precision null   storage p
+table evaluation_leaderboard column latency_p95_ms double precision null   storage p
+table evaluation_leaderboard column started_at timestamp with time zone null   storage p
+table evaluation_leaderboard column finished_at timestamp with time zone null   storage p
+table evaluation_measures column evaluation_run_id bigint null   storage p
+table evaluation_measures column evaluation_question_id bigint null   storage p
+table evaluation_measures column question text null   storage x
+table evaluation_measures column tags text[] null   storage x
+table evaluation_measures column is_answerable boolean null   storage p
+table evaluation_measures column k integer null   storage p
+table evaluation_measures column hit_count integer null   storage p
+table evaluation_measures column relevant_chunks integer null   storage p
+table evaluation_measures column latency_ms double precision null   storage p
+table evaluation_measures column first_relevant_place integer null   storage p
+table evaluation_measures column recall double precision null   storage p
+table evaluation_measures column precision double precision null   storage p
+table evaluation_measures column reciprocal_rank double precision null   storage p
+table evaluation_measures column average_precision double precision null   storage p
+table evaluation_measures column ndcg double precision null   storage p
+table evaluation_measures column success double precision null   storage p
+table evaluation_measures column span_recall double precision null   storage p
+table evaluation_measures column span_precision double precision null   storage p
+table evaluation_measures column span_iou double precision null   storage p
+table evaluation_questions column id bigint not null  a storage p
+table evaluation_questions column evaluation_set_id bigint not null   storage p
+table evaluation_questions column question text not null   storage x
+table evaluation_questions column expected_answer text null   storage x
+table evaluation_questions column is_answerable boolean not null default true  storage p
+table evaluation_questions column tags text[] not null default '{}'::text[]  storage x
+table evaluation_questions column created_at timestamp with time zone not null default now()  storage p
+table evaluation_results column evaluation_run_id bigint not null   storage p
+table evaluation_results column evaluation_question_id bigint not null   storage p
+table evaluation_results column hit_count integer not null   storage p
+table evaluation_results column relevant_chunks integer not null   storage p
+table evaluation_results column first_relevant_place integer null   storage p
+table evaluation_results column latency_ms double precision not null   storage p
+table evaluation_results column labels integer not null   storage p
+table evaluation_results column lost_labels integer not null   storage p
+table evaluation_results column split_labels integer not null   storage p
+table evaluation_results column labelled_spans jsonb not null default '{}'::jsonb  storage x
+table evaluation_runs column id bigint not null  a storage p
+table evaluation_runs column evaluation_set_id bigint not null   storage p
+table evaluation_runs column index_id bigint not null   storage p
+table evaluation_runs column k integer not null   storage p
+table evaluation_runs column mode text not null   storage x
+table evaluation_runs column note text not null default ''::text  storage x
+table evaluation_runs column recipe jsonb not null   storage x
+table evaluation_runs column started_at timestamp with time zone not null default now()  storage p
+table evaluation_runs column finished_at timestamp with time zone null   storage p
+table evaluation_sets column id bigint not null  a storage p
+table evaluation_sets column collection_id bigint not null   storage p
+table evaluation_sets column name text not null   storage x
+table evaluation_sets column description text not null default ''::text  storage x
+table evaluation_sets column created_at timestamp with time zone not null default now()  storage p
 table index_documents column index_id bigint not null   storage p
 table index_documents column document_id bigint not null   storage p
 table index_documents column document_version integer null   storage p
@@ -296,6 +407,27 @@ table encoders constraint encoders_max_query_tokens_holds_a_token CHECK ((max_qu
 table encoders constraint encoders_pkey PRIMARY KEY (embedding_model_id)
 table encoders constraint encoders_pooling_is_known CHECK ((pooling = ANY (ARRAY['mean'::text, 'cls'::text])))
 table encoders constraint encoders_verified_cosine_is_a_cosine CHECK (((verified_cosine >= ('-1.001'::numeric)::double precision) AND (verified_cosine <= (1.001)::double precision)))
+table evaluation_hits constraint evaluation_hits_evaluation_results_fkey FOREIGN KEY (evaluation_run_id, evaluation_question_id) REFERENCES ragpg.evaluation_results(evaluation_run_id, evaluation_question_id) ON DELETE CASCADE
+table evaluation_hits constraint evaluation_hits_pkey PRIMARY KEY (evaluation_run_id, evaluation_question_id, place)
+table evaluation_labels constraint evaluation_labels_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id) REFERENCES ragpg.evaluation_questions(id) ON DELETE CASCADE
+table evaluation_labels constraint evaluation_labels_pkey PRIMARY KEY (id)
+table evaluation_labels constraint evaluation_labels_quote_is_not_blank CHECK ((quote ~ '\S'::text))
+table evaluation_labels constraint evaluation_labels_source_is_not_blank CHECK ((source ~ '\S'::text))
+table evaluation_labels constraint evaluation_labels_span_is_ordered CHECK (((num_nulls(start_char, end_char) = 2) OR ((0 <= start_char) AND (start_char < end_char))))
+table evaluation_questions constraint evaluation_questions_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
+table evaluation_questions constraint evaluation_questions_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
+table evaluation_questions constraint evaluation_questions_pkey PRIMARY KEY (id)
+table evaluation_questions constraint evaluation_questions_question_is_not_blank CHECK ((question ~ '\S'::text))
+table evaluation_results constraint evaluation_results_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id) REFERENCES ragpg.evaluation_questions(id) ON DELETE CASCADE
+table evaluation_results constraint evaluation_results_evaluation_run_id_fkey FOREIGN KEY (evaluation_run_id) REFERENCES ragpg.evaluation_runs(id) ON DELETE CASCADE
+table evaluation_results constraint evaluation_results_pkey PRIMARY KEY (evaluation_run_id, evaluation_question_id)
+table evaluation_runs constraint evaluation_runs_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
+table evaluation_runs constraint evaluation_runs_k_is_positive CHECK ((k > 0))
+table evaluation_runs constraint evaluation_runs_pkey PRIMARY KEY (id)
+table evaluation_sets constraint evaluation_sets_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table evaluation_sets constraint evaluation_sets_collection_id_name_key UNIQUE (collection_id, name)
+table evaluation_sets constraint evaluation_sets_name_is_not_blank CHECK ((name ~ '\S'::text))
+table evaluation_sets constraint evaluation_sets_pkey PRIMARY KEY (id)
 table index_documents constraint index_documents_attempts_is_not_negative CHECK ((attempts >= 0))
 table index_documents constraint index_documents_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
 table index_documents constraint index_documents_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
@@ -339,6 +471,17 @@ CREATE UNIQUE INDEX encoder_positions_pkey ON ragpg.encoder_positions USING btre
 CREATE UNIQUE INDEX encoder_vocabulary_pkey ON ragpg.encoder_vocabulary USING btree (embedding_model_id, token)
 CREATE UNIQUE INDEX encoder_weights_pkey ON ragpg.encoder_weights USING btree (embedding_model_id, layer, matrix, place)
 CREATE UNIQUE INDEX encoders_pkey ON ragpg.encoders USING btree (embedding_model_id)
+CREATE UNIQUE INDEX evaluation_hits_pkey ON ragpg.evaluation_hits USING btree (evaluation_run_id, evaluation_question_id, place)
+CREATE INDEX evaluation_labels_evaluation_question_id_btree ON ragpg.evaluation_labels USING btree (evaluation_question_id)
+CREATE UNIQUE INDEX evaluation_labels_pkey ON ragpg.evaluation_labels USING btree (id)
+CREATE UNIQUE INDEX evaluation_questions_evaluation_set_id_question_key ON ragpg.evaluation_questions USING btree (evaluation_set_id, question)
+CREATE UNIQUE INDEX evaluation_questions_pkey ON ragpg.evaluation_questions USING btree (id)
+CREATE INDEX evaluation_results_evaluation_question_id_btree ON ragpg.evaluation_results USING btree (evaluation_question_id)
+CREATE UNIQUE INDEX evaluation_results_pkey ON ragpg.evaluation_results USING btree (evaluation_run_id, evaluation_question_id)
+CREATE INDEX evaluation_runs_evaluation_set_id_btree ON ragpg.evaluation_runs USING btree (evaluation_set_id)
+CREATE UNIQUE INDEX evaluation_runs_pkey ON ragpg.evaluation_runs USING btree (id)
+CREATE UNIQUE INDEX evaluation_sets_collection_id_name_key ON ragpg.evaluation_sets USING btree (collection_id, name)
+CREATE UNIQUE INDEX evaluation_sets_pkey ON ragpg.evaluation_sets USING btree (id)
 CREATE INDEX index_documents_index_id_btree ON ragpg.index_documents USING btree (index_id)
 CREATE INDEX index_documents_next_attempt_at_btree ON ragpg.index_documents USING btree (next_attempt_at, document_id) WHERE (pending_since IS NOT NULL)
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
@@ -567,6 +710,81 @@ begin
             using errcode = 'RG002', hint = 'name one: collection => ''...''';
     end if;
     return (select one.id from ragpg.collections as one);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.compare_runs(first_run bigint, second_run bigint, samples integer DEFAULT 2000)
+ RETURNS TABLE(measure text, questions bigint, first_mean double precision, second_mean double precision, difference double precision, low double precision, high double precision, better bigint, worse bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    perform setseed(0.5);  -- the same runs give the same interval
+    return query
+    with pair as materialized (
+        select
+            row_number() over (order by a.evaluation_question_id) as number,
+            value.measure, value.was, value.became
+        from ragpg.evaluation_measures as a
+        join ragpg.evaluation_measures as b
+            on b.evaluation_run_id = second_run
+            and b.evaluation_question_id = a.evaluation_question_id
+        cross join lateral (
+            values
+                ('success', a.success, b.success),
+                ('recall', a.recall, b.recall),
+                ('mrr', a.reciprocal_rank, b.reciprocal_rank),
+                ('ndcg', a.ndcg, b.ndcg),
+                ('span_recall', a.span_recall, b.span_recall),
+                ('span_iou', a.span_iou, b.span_iou)
+        ) as value (measure, was, became)
+        where a.evaluation_run_id = first_run
+            and a.relevant_chunks > 0
+            and b.relevant_chunks > 0
+    ),
+    numbered as materialized (
+        select
+            pair.measure, coalesce(pair.became, 0) - coalesce(pair.was, 0) as difference,
+            row_number() over (partition by pair.measure order by pair.number) as number
+        from pair
+    ),
+    drawn as materialized (
+        select sample, 1 + floor(random() * total.questions)::bigint as number
+        from (select count(distinct numbered.number) as questions from numbered) as total
+        cross join generate_series(1, samples) as sample
+        cross join lateral generate_series(1, total.questions)
+    ),
+    resampled as (
+        select numbered.measure, avg(numbered.difference) as difference
+        from drawn
+        join numbered on numbered.number = drawn.number
+        group by numbered.measure, drawn.sample
+    ),
+    bounded as (
+        select
+            resampled.measure,
+            percentile_cont(0.025) within group (order by resampled.difference) as low,
+            percentile_cont(0.975) within group (order by resampled.difference) as high
+        from resampled
+        group by resampled.measure
+    )
+    select
+        pair.measure,
+        count(*),
+        avg(coalesce(pair.was, 0)),
+        avg(coalesce(pair.became, 0)),
+        avg(coalesce(pair.became, 0) - coalesce(pair.was, 0)),
+        bounded.low,
+        bounded.high,
+        count(*) filter (where coalesce(pair.became, 0) > coalesce(pair.was, 0)),
+        count(*) filter (where coalesce(pair.became, 0) < coalesce(pair.was, 0))
+    from pair
+    join bounded on bounded.measure = pair.measure
+    group by pair.measure, bounded.low, bounded.high
+    order by array_position(
+        array['success', 'recall', 'mrr', 'ndcg', 'span_recall', 'span_iou'], pair.measure
+    );
 end
 $function$
  -- access 
@@ -1023,6 +1241,147 @@ begin
         perform ragpg.refresh_search_index(recipe_id, force => true);
     end loop;
     return next;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.evaluate(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    run_id bigint := ragpg.start_evaluation(collection, evaluation_set, k, mode, index_id, note);
+    question_id bigint;
+begin
+    for question_id in
+        select question.id
+        from ragpg.evaluation_questions as question
+        join ragpg.evaluation_runs as run on run.evaluation_set_id = question.evaluation_set_id
+        where run.id = run_id
+        order by question.id
+    loop
+        perform ragpg.evaluate_question(run_id, question_id);
+    end loop;
+    update ragpg.evaluation_runs as run
+    set finished_at = clock_timestamp()
+    where run.id = run_id;
+    return run_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.evaluate_question(run_id bigint, question_id bigint, query_embedding halfvec DEFAULT NULL::halfvec)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    run ragpg.evaluation_runs;
+    asked text;
+    collection text;
+    started timestamptz;
+    latency double precision;
+    found jsonb;
+    relevant_ids bigint[];
+    labels integer;
+    lost integer;
+    split integer;
+    spans jsonb;
+    first_place integer;
+begin
+    select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
+    select question.question, one.name into strict asked, collection
+    from ragpg.evaluation_questions as question
+    join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
+    join ragpg.collections as one on one.id = of_set.collection_id
+    where question.id = question_id and of_set.id = run.evaluation_set_id;
+    started := clock_timestamp();
+    select coalesce(jsonb_agg(to_jsonb(hit) - 'content' - 'metadata' - 'context'), '[]') into found
+    from ragpg.search(
+        query => asked, k => run.k, collection => collection,
+        query_embedding => evaluate_question.query_embedding, mode => run.mode,
+        index_id => run.index_id
+    ) as hit;
+    latency := extract(epoch from clock_timestamp() - started) * 1000;
+
+    with span as materialized (
+        select label.*
+        from ragpg.evaluation_label_spans as label
+        where label.evaluation_question_id = question_id
+    ),
+    touched as materialized (
+        select
+            span.evaluation_label_id, chunk.id,
+            chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
+        from span
+        join ragpg.chunks as chunk
+            on chunk.index_id = run.index_id
+            and chunk.document_id = span.document_id
+            and chunk.start_char < span.end_char
+            and span.start_char < chunk.end_char
+        where span.state = 'found'
+    )
+    select
+        (select coalesce(array_agg(distinct touched.id), '{}') from touched),
+        (select count(*) from span),
+        (select count(*) from span where span.state <> 'found'),
+        (
+            select count(*)
+            from span
+            where span.state = 'found'
+                and not exists (
+                    select
+                    from touched
+                    where touched.evaluation_label_id = span.evaluation_label_id
+                        and touched.is_whole
+                )
+        ),
+        (
+            select coalesce(jsonb_object_agg(by_document.document_id, by_document.spans::text), '{}')
+            from (
+                select
+                    span.document_id,
+                    range_agg(int4range(span.start_char, span.end_char)) as spans
+                from span
+                where span.state = 'found'
+                group by span.document_id
+            ) as by_document
+        )
+    into relevant_ids, labels, lost, split, spans;
+
+    select min(hit.place) into first_place
+    from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
+    where hit.chunk_id = any(relevant_ids);
+    if first_place is null and cardinality(relevant_ids) > 0 then
+        -- Ranked too low, or not even a candidate?
+        select min(hit.place) into first_place
+        from ragpg.search(
+            query => asked, k => (run.recipe ->> 'candidates')::integer * 2,
+            collection => collection, query_embedding => evaluate_question.query_embedding,
+            mode => run.mode, index_id => run.index_id
+        ) as hit
+        where hit.chunk_id = any(relevant_ids);
+    end if;
+    insert into ragpg.evaluation_results (
+        evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans
+    )
+    values (
+        run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
+        latency, labels, lost, split, spans
+    );
+    insert into ragpg.evaluation_hits (
+        evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
+        document_version, source, start_char, end_char, score, similarity, bm25
+    )
+    select
+        run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
+        hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
+        hit.similarity, hit.bm25
+    from jsonb_to_recordset(found) as hit (
+        place integer, chunk_id bigint, document_id bigint, document_version integer,
+        source text, start_char integer, end_char integer, score double precision,
+        similarity double precision, bm25 double precision
+    );
 end
 $function$
  -- access 
@@ -1828,6 +2187,45 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.put_evaluation_question(collection text, evaluation_set text, question text, labels jsonb DEFAULT '[]'::jsonb, expected_answer text DEFAULT NULL::text, is_answerable boolean DEFAULT true, tags text[] DEFAULT '{}'::text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    set_id bigint;
+    new_id bigint;
+begin
+    insert into ragpg.evaluation_sets as known (collection_id, name)
+    values (ragpg.collection_id(put_evaluation_question.collection), evaluation_set)
+    on conflict on constraint evaluation_sets_collection_id_name_key do update
+    set name = excluded.name
+    returning known.id into set_id;
+    insert into ragpg.evaluation_questions as known (
+        evaluation_set_id, question, expected_answer, is_answerable, tags
+    )
+    values (
+        set_id, put_evaluation_question.question, put_evaluation_question.expected_answer,
+        put_evaluation_question.is_answerable, put_evaluation_question.tags
+    )
+    on conflict on constraint evaluation_questions_evaluation_set_id_question_key do update
+    set expected_answer = excluded.expected_answer,
+        is_answerable = excluded.is_answerable,
+        tags = excluded.tags
+    returning known.id into new_id;
+    delete from ragpg.evaluation_labels as label where label.evaluation_question_id = new_id;
+    insert into ragpg.evaluation_labels (
+        evaluation_question_id, source, quote, start_char, end_char
+    )
+    select new_id, label.source, label.quote, label.start_char, label.end_char
+    from jsonb_to_recordset(labels) as label (
+        source text, quote text, start_char integer, end_char integer
+    );
+    return new_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.query_tokens(encoder_id bigint, query text)
  RETURNS integer[]
  LANGUAGE plpgsql
@@ -1904,6 +2302,15 @@ begin
     return null;
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.range_length(spans int4multirange)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT COALESCE(sum((upper(part.part) - lower(part.part))), (0)::bigint) AS "coalesce"
+    FROM unnest(range_length.spans) part(part);
+END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boolean DEFAULT false)
  RETURNS boolean
@@ -2354,6 +2761,53 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    parent_id bigint := ragpg.collection_id(start_evaluation.collection);
+    set_id bigint;
+    names text;
+    recipe ragpg.search_indexes;
+    new_id bigint;
+begin
+    select known.id into set_id
+    from ragpg.evaluation_sets as known
+    where known.collection_id = parent_id and known.name = start_evaluation.evaluation_set;
+    if set_id is null then
+        select string_agg(known.name, ', ' order by known.name) into names
+        from ragpg.evaluation_sets as known
+        where known.collection_id = parent_id;
+        raise exception 'there is no evaluation set "%"', start_evaluation.evaluation_set
+            using errcode = 'RG011',
+                hint = coalesce('there are: ' || names, 'load one: ragpg eval load FILE');
+    end if;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.collection_id = parent_id
+        and known.id = coalesce(
+            start_evaluation.index_id,
+            (select one.active_index_id from ragpg.collections as one where one.id = parent_id)
+        );
+    if recipe.id is null then
+        raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
+    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe)
+    select set_id, recipe.id, k, mode, note, to_jsonb(recipe) || jsonb_build_object(
+        'embedding_model', (
+            select model.name
+            from ragpg.embedding_models as model
+            where model.id = recipe.embedding_model_id
+        )
+    )
+    returning id into new_id;
+    return new_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.stop_indexing_table(table_name regclass, collection text, delete_documents boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -2679,6 +3133,166 @@ view encoder_status {security_invoker=true}
     model.id AS embedding_model_id
    FROM (ragpg.encoders encoder
      JOIN ragpg.embedding_models model ON ((model.id = encoder.embedding_model_id)));
+view evaluation_failures {security_invoker=true}
+ SELECT evaluation_run_id,
+    evaluation_question_id,
+    question,
+    kind,
+        CASE kind
+            WHEN 'not in the corpus'::text THEN 'add the missing document, or correct the label'::text
+            WHEN 'cut across chunks'::text THEN 'larger chunks, or overlap: ragpg index build'::text
+            WHEN 'not among the candidates'::text THEN 'other words or another embedding model; more candidates'::text
+            ELSE 'the weight of the legs, or a reranker'::text
+        END AS what_to_try,
+    first_relevant_place,
+    span_recall
+   FROM ( SELECT measure.evaluation_run_id,
+            measure.evaluation_question_id,
+            measure.question,
+            measure.tags,
+            measure.is_answerable,
+            measure.k,
+            measure.hit_count,
+            measure.relevant_chunks,
+            measure.latency_ms,
+            measure.first_relevant_place,
+            measure.recall,
+            measure."precision",
+            measure.reciprocal_rank,
+            measure.average_precision,
+            measure.ndcg,
+            measure.success,
+            measure.span_recall,
+            measure.span_precision,
+            measure.span_iou,
+                CASE
+                    WHEN (result.lost_labels = result.labels) THEN 'not in the corpus'::text
+                    WHEN (result.split_labels = (result.labels - result.lost_labels)) THEN 'cut across chunks'::text
+                    WHEN (measure.first_relevant_place IS NULL) THEN 'not among the candidates'::text
+                    WHEN (measure.first_relevant_place > measure.k) THEN 'ranked low'::text
+                    ELSE NULL::text
+                END AS kind
+           FROM (ragpg.evaluation_measures measure
+             JOIN ragpg.evaluation_results result ON (((result.evaluation_run_id = measure.evaluation_run_id) AND (result.evaluation_question_id = measure.evaluation_question_id))))
+          WHERE (measure.is_answerable AND (result.labels > 0) AND ((measure.success = (0)::double precision) OR (measure.span_recall < (1)::double precision)))) failed
+  WHERE (kind IS NOT NULL);
+view evaluation_label_spans {security_invoker=true}
+ SELECT label.id AS evaluation_label_id,
+    question.id AS evaluation_question_id,
+    question.evaluation_set_id,
+    question.question,
+    label.source,
+    label.quote,
+        CASE
+            WHEN (document.id IS NULL) THEN 'document is gone'::text
+            WHEN ((label.quote IS NOT NULL) AND (place.start_char IS NULL)) THEN 'quote is gone'::text
+            WHEN ((label.quote IS NULL) AND (label.end_char > char_length(document.content))) THEN 'document is shorter'::text
+            ELSE 'found'::text
+        END AS state,
+    document.id AS document_id,
+        CASE
+            WHEN (document.id IS NULL) THEN NULL::integer
+            WHEN (label.quote IS NOT NULL) THEN place.start_char
+            ELSE COALESCE(label.start_char, 0)
+        END AS start_char,
+        CASE
+            WHEN (document.id IS NULL) THEN NULL::integer
+            WHEN (label.quote IS NOT NULL) THEN (place.start_char + char_length(label.quote))
+            ELSE COALESCE(label.end_char, char_length(document.content))
+        END AS end_char
+   FROM ((((ragpg.evaluation_labels label
+     JOIN ragpg.evaluation_questions question ON ((question.id = label.evaluation_question_id)))
+     JOIN ragpg.evaluation_sets asked ON ((asked.id = question.evaluation_set_id)))
+     LEFT JOIN LATERAL ( SELECT known.id,
+            known.content
+           FROM ragpg.documents known
+          WHERE ((known.collection_id = asked.collection_id) AND ((known.source = label.source) OR ((known.source ~~ ('%/'::text || label.source)) AND (NOT (EXISTS ( SELECT
+                   FROM ragpg.documents other
+                  WHERE ((other.collection_id = asked.collection_id) AND ((other.source = label.source) OR ((other.source ~~ ('%/'::text || label.source)) AND (other.id <> known.id))))))))))) document ON (true))
+     LEFT JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (substr(document.content, (label.start_char + 1), char_length(label.quote)) = label.quote) THEN label.start_char
+                    ELSE (NULLIF(strpos(document.content, label.quote), 0) - 1)
+                END AS start_char) place ON (true));
+view evaluation_leaderboard {security_invoker=true}
+ SELECT one.name AS collection,
+    of_set.name AS evaluation_set,
+    run.id AS run_id,
+    run.note,
+    run.mode,
+    run.k,
+    run.index_id,
+    (run.index_id = one.active_index_id) AS active,
+    (run.recipe ->> 'embedding_model'::text) AS embedding_model,
+    ((run.recipe ->> 'chunk_tokens'::text))::integer AS chunk_tokens,
+    count(*) AS questions,
+    count(*) FILTER (WHERE (measure.relevant_chunks > 0)) AS labelled_questions,
+    avg(measure.success) FILTER (WHERE (measure.relevant_chunks > 0)) AS success,
+    avg(measure.recall) AS recall,
+    avg(measure."precision") FILTER (WHERE (measure.relevant_chunks > 0)) AS "precision",
+    avg(measure.reciprocal_rank) FILTER (WHERE (measure.relevant_chunks > 0)) AS mrr,
+    avg(measure.average_precision) AS map,
+    avg(measure.ndcg) AS ndcg,
+    avg(measure.span_recall) AS span_recall,
+    avg(measure.span_precision) FILTER (WHERE (measure.relevant_chunks > 0)) AS span_precision,
+    avg(measure.span_iou) FILTER (WHERE (measure.relevant_chunks > 0)) AS span_iou,
+    avg(((measure.hit_count = 0))::integer) AS zero_hit_rate,
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency_p50_ms,
+    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency_p95_ms,
+    run.started_at,
+    run.finished_at
+   FROM (((ragpg.evaluation_runs run
+     JOIN ragpg.evaluation_sets of_set ON ((of_set.id = run.evaluation_set_id)))
+     JOIN ragpg.collections one ON ((one.id = of_set.collection_id)))
+     JOIN ragpg.evaluation_measures measure ON ((measure.evaluation_run_id = run.id)))
+  GROUP BY one.id, of_set.id, run.id;
+view evaluation_measures {security_invoker=true}
+ SELECT result.evaluation_run_id,
+    result.evaluation_question_id,
+    question.question,
+    question.tags,
+    question.is_answerable,
+    run.k,
+    result.hit_count,
+    result.relevant_chunks,
+    result.latency_ms,
+    result.first_relevant_place,
+    ((measured.found)::double precision / (NULLIF(result.relevant_chunks, 0))::double precision) AS recall,
+    ((measured.found)::double precision / (run.k)::double precision) AS "precision",
+    COALESCE(((1.0)::double precision / (measured.first_place)::double precision), (0)::double precision) AS reciprocal_rank,
+    (measured.precisions / (NULLIF(result.relevant_chunks, 0))::double precision) AS average_precision,
+    (measured.gain / NULLIF(( SELECT sum((ln((2)::double precision) / ln(((place.place)::double precision + (1)::double precision)))) AS sum
+           FROM generate_series(1, LEAST(run.k, result.relevant_chunks)) place(place)), (0)::double precision)) AS ndcg,
+    (((measured.found > 0))::integer)::double precision AS success,
+    ((span.shared)::double precision / (NULLIF(span.labelled, (0)::numeric))::double precision) AS span_recall,
+    ((span.shared)::double precision / (NULLIF(span.retrieved, (0)::numeric))::double precision) AS span_precision,
+    ((span.shared)::double precision / (NULLIF(((span.labelled + span.retrieved) - span.shared), (0)::numeric))::double precision) AS span_iou
+   FROM ((((ragpg.evaluation_results result
+     JOIN ragpg.evaluation_runs run ON ((run.id = result.evaluation_run_id)))
+     JOIN ragpg.evaluation_questions question ON ((question.id = result.evaluation_question_id)))
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE ranked.is_relevant) AS found,
+            min(ranked.place) FILTER (WHERE ranked.is_relevant) AS first_place,
+            COALESCE(sum(((ranked.relevant_so_far)::double precision / (ranked.place)::double precision)) FILTER (WHERE ranked.is_relevant), (0)::double precision) AS precisions,
+            COALESCE(sum((ln((2)::double precision) / ln(((ranked.place)::double precision + (1)::double precision)))) FILTER (WHERE ranked.is_relevant), (0)::double precision) AS gain
+           FROM ( SELECT hit.place,
+                    hit.is_relevant,
+                    count(*) FILTER (WHERE hit.is_relevant) OVER (ORDER BY hit.place) AS relevant_so_far
+                   FROM ragpg.evaluation_hits hit
+                  WHERE ((hit.evaluation_run_id = result.evaluation_run_id) AND (hit.evaluation_question_id = result.evaluation_question_id))) ranked) measured)
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(ragpg.range_length(by_document.labelled)), (0)::numeric) AS labelled,
+            COALESCE(sum(ragpg.range_length(by_document.retrieved)), (0)::numeric) AS retrieved,
+            COALESCE(sum(ragpg.range_length((by_document.labelled * by_document.retrieved))), (0)::numeric) AS shared
+           FROM ( SELECT known.document_id,
+                    COALESCE(((result.labelled_spans ->> (known.document_id)::text))::int4multirange, '{}'::int4multirange) AS labelled,
+                    COALESCE(( SELECT range_agg(int4range(hit.start_char, hit.end_char)) AS range_agg
+                           FROM ragpg.evaluation_hits hit
+                          WHERE ((hit.evaluation_run_id = result.evaluation_run_id) AND (hit.evaluation_question_id = result.evaluation_question_id) AND (hit.document_id = known.document_id))), '{}'::int4multirange) AS retrieved
+                   FROM ( SELECT hit.document_id
+                           FROM ragpg.evaluation_hits hit
+                          WHERE ((hit.evaluation_run_id = result.evaluation_run_id) AND (hit.evaluation_question_id = result.evaluation_question_id))
+                        UNION
+                         SELECT (key.key)::bigint AS key
+                           FROM jsonb_object_keys(result.labelled_spans) key(key)) known(document_id)) by_document) span);
 view index_health {security_invoker=true}
  SELECT one.name AS collection,
     recipe.id AS index_id,
@@ -2831,6 +3445,7 @@ comment on ragpg.collections.description: What the documents are, for people.
 comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections: A named set of documents that are searched together.
+comment on ragpg.compare_runs(bigint,bigint,integer): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise.
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.document_history.characters: Length of its text.
@@ -2958,6 +3573,132 @@ comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the
 comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
 comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
+comment on ragpg.evaluate(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Asks every question of an evaluation set and returns the id of the run; view evaluation_leaderboard has its measures. The database embeds the questions if it holds the model (ragpg model load); else words stand in for it.
+comment on ragpg.evaluate_question(bigint,bigint,public.halfvec): Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.
+comment on ragpg.evaluation_failures.evaluation_question_id: The question.
+comment on ragpg.evaluation_failures.evaluation_run_id: The run.
+comment on ragpg.evaluation_failures.first_relevant_place: Where the first relevant chunk was, if a candidate.
+comment on ragpg.evaluation_failures.kind: not in the corpus, cut across chunks, not among the candidates, or ranked low.
+comment on ragpg.evaluation_failures.question: Its text.
+comment on ragpg.evaluation_failures.span_recall: Share of the labelled characters found.
+comment on ragpg.evaluation_failures.what_to_try: What may help.
+comment on ragpg.evaluation_failures: A row per question of a run whose answer the hits do not hold whole, with the reason: its document or quote is not in the corpus; no chunk holds it whole; no chunk of it is a candidate; or one is, but ranked below k.
+comment on ragpg.evaluation_hits.bm25: Score of its words.
+comment on ragpg.evaluation_hits.document_id: Its document.
+comment on ragpg.evaluation_hits.document_version: Its version then.
+comment on ragpg.evaluation_hits.end_char: One past its last character.
+comment on ragpg.evaluation_hits.evaluation_question_id: The question.
+comment on ragpg.evaluation_hits.evaluation_run_id: The run.
+comment on ragpg.evaluation_hits.is_relevant: Whether it holds a character of a labelled text.
+comment on ragpg.evaluation_hits.place: Place of the hit, from 1.
+comment on ragpg.evaluation_hits.score: What ordered the hits.
+comment on ragpg.evaluation_hits.similarity: Cosine to the question.
+comment on ragpg.evaluation_hits.source: The document's source then.
+comment on ragpg.evaluation_hits.start_char: First character of the chunk.
+comment on ragpg.evaluation_hits: The hits of each question of each run.
+comment on ragpg.evaluation_label_spans.document_id: The document; null when it is gone.
+comment on ragpg.evaluation_label_spans.end_char: One past the last.
+comment on ragpg.evaluation_label_spans.evaluation_label_id: The label.
+comment on ragpg.evaluation_label_spans.evaluation_question_id: The question.
+comment on ragpg.evaluation_label_spans.evaluation_set_id: The evaluation set.
+comment on ragpg.evaluation_label_spans.question: The question's text.
+comment on ragpg.evaluation_label_spans.quote: The labelled text, if it is a quote.
+comment on ragpg.evaluation_label_spans.source: The document, as the label names it.
+comment on ragpg.evaluation_label_spans.start_char: First labelled character.
+comment on ragpg.evaluation_label_spans.state: found, document is gone, quote is gone, or document is shorter.
+comment on ragpg.evaluation_label_spans: A row per label with the characters it stands at today; state says when its document or quote is gone.
+comment on ragpg.evaluation_labels.end_char: One past its last character.
+comment on ragpg.evaluation_labels.evaluation_question_id: The question.
+comment on ragpg.evaluation_labels.id: Key.
+comment on ragpg.evaluation_labels.quote: The text that answers, verbatim; found again when the document changes.
+comment on ragpg.evaluation_labels.source: The document's source, or the end of it after a slash when that is one document only.
+comment on ragpg.evaluation_labels.start_char: Its first character: which of several places the quote stands at, or the label itself without one.
+comment on ragpg.evaluation_labels: Where the answer to a question stands: a document, and in it a quote or a span of characters, or all of it. Never a chunk, so that labels survive another chunking.
+comment on ragpg.evaluation_labels_evaluation_question_id_btree: Serves the labels of a question.
+comment on ragpg.evaluation_leaderboard."precision": Mean precision at k.
+comment on ragpg.evaluation_leaderboard.active: Whether that answers searches now.
+comment on ragpg.evaluation_leaderboard.chunk_tokens: Its chunk size then.
+comment on ragpg.evaluation_leaderboard.collection: The collection.
+comment on ragpg.evaluation_leaderboard.embedding_model: Its embedding model then.
+comment on ragpg.evaluation_leaderboard.evaluation_set: The questions.
+comment on ragpg.evaluation_leaderboard.finished_at: When it ended; null: it did not.
+comment on ragpg.evaluation_leaderboard.index_id: The search index.
+comment on ragpg.evaluation_leaderboard.k: Hits asked for.
+comment on ragpg.evaluation_leaderboard.labelled_questions: Those with a relevant chunk, which the means are over.
+comment on ragpg.evaluation_leaderboard.latency_p50_ms: Median of the searches, milliseconds.
+comment on ragpg.evaluation_leaderboard.latency_p95_ms: Their 95th percentile.
+comment on ragpg.evaluation_leaderboard.map: Mean average precision.
+comment on ragpg.evaluation_leaderboard.mode: hybrid, vector or keyword.
+comment on ragpg.evaluation_leaderboard.mrr: Mean reciprocal rank.
+comment on ragpg.evaluation_leaderboard.ndcg: Mean nDCG at k.
+comment on ragpg.evaluation_leaderboard.note: What was tried.
+comment on ragpg.evaluation_leaderboard.questions: Questions asked.
+comment on ragpg.evaluation_leaderboard.recall: Mean recall at k.
+comment on ragpg.evaluation_leaderboard.run_id: The run.
+comment on ragpg.evaluation_leaderboard.span_iou: Mean of characters in both by characters in either.
+comment on ragpg.evaluation_leaderboard.span_precision: Mean share of found characters that are labelled.
+comment on ragpg.evaluation_leaderboard.span_recall: Mean share of labelled characters found.
+comment on ragpg.evaluation_leaderboard.started_at: When it began.
+comment on ragpg.evaluation_leaderboard.success: Share with a relevant hit.
+comment on ragpg.evaluation_leaderboard.zero_hit_rate: Share of questions without any hit.
+comment on ragpg.evaluation_leaderboard: A row per run: means of evaluation_measures over the questions with labelled texts in the collection.
+comment on ragpg.evaluation_measures."precision": Relevant hits by k.
+comment on ragpg.evaluation_measures.average_precision: Mean of the precisions at each relevant hit, over all relevant chunks.
+comment on ragpg.evaluation_measures.evaluation_question_id: The question.
+comment on ragpg.evaluation_measures.evaluation_run_id: The run.
+comment on ragpg.evaluation_measures.first_relevant_place: Place of the first relevant chunk, beyond k too; null when it was no candidate.
+comment on ragpg.evaluation_measures.hit_count: Hits that came back.
+comment on ragpg.evaluation_measures.is_answerable: Whether the collection holds the answer.
+comment on ragpg.evaluation_measures.k: Hits asked for.
+comment on ragpg.evaluation_measures.latency_ms: Milliseconds of the search.
+comment on ragpg.evaluation_measures.ndcg: Discounted cumulative gain by the best possible one (Järvelin and Kekäläinen 2002).
+comment on ragpg.evaluation_measures.question: Its text.
+comment on ragpg.evaluation_measures.recall: Share of the relevant chunks among the hits.
+comment on ragpg.evaluation_measures.reciprocal_rank: 1 by the place of the first relevant hit, or 0.
+comment on ragpg.evaluation_measures.relevant_chunks: Relevant chunks there are.
+comment on ragpg.evaluation_measures.span_iou: Characters in both by characters in either.
+comment on ragpg.evaluation_measures.span_precision: Share of the hits' characters that are labelled.
+comment on ragpg.evaluation_measures.span_recall: Share of the labelled characters that the hits hold.
+comment on ragpg.evaluation_measures.success: 1 when any hit is relevant, else 0.
+comment on ragpg.evaluation_measures.tags: Its tags.
+comment on ragpg.evaluation_measures: A row per question and run. Relevant is a chunk that holds a character of a labelled text; recall, precision, reciprocal rank, average precision and nDCG are at the run's k, with binary gains, as trec_eval computes them; span measures count characters and so compare recipes of different chunk sizes (Smith and Troynikov 2024). Null where nothing is labelled.
+comment on ragpg.evaluation_questions.created_at: When it was added.
+comment on ragpg.evaluation_questions.evaluation_set_id: The set.
+comment on ragpg.evaluation_questions.expected_answer: What a good answer says, if known.
+comment on ragpg.evaluation_questions.id: Key.
+comment on ragpg.evaluation_questions.is_answerable: Whether the collection holds the answer; false: abstaining is right.
+comment on ragpg.evaluation_questions.question: The question, as a user would ask it.
+comment on ragpg.evaluation_questions.tags: Kinds it belongs to, for measures per tag.
+comment on ragpg.evaluation_questions: The questions of an evaluation set.
+comment on ragpg.evaluation_results.evaluation_question_id: The question.
+comment on ragpg.evaluation_results.evaluation_run_id: The run.
+comment on ragpg.evaluation_results.first_relevant_place: Place of the first relevant chunk among k hits or, beyond them, among all candidates; null: not a candidate.
+comment on ragpg.evaluation_results.hit_count: Hits that came back.
+comment on ragpg.evaluation_results.labelled_spans: The labelled characters then, as int4multirange by document id.
+comment on ragpg.evaluation_results.labels: Labels of the question.
+comment on ragpg.evaluation_results.latency_ms: Milliseconds of the search in the database, the embedding of the question included when it made it.
+comment on ragpg.evaluation_results.lost_labels: Labels whose document or quote is not in the collection any more.
+comment on ragpg.evaluation_results.relevant_chunks: Chunks of the search index that hold a character of a labelled text.
+comment on ragpg.evaluation_results.split_labels: Labels that no single chunk holds whole.
+comment on ragpg.evaluation_results: What one question gave in one run.
+comment on ragpg.evaluation_results_evaluation_question_id_btree: Serves the deletion of questions, and one question over all runs.
+comment on ragpg.evaluation_runs.evaluation_set_id: The questions.
+comment on ragpg.evaluation_runs.finished_at: When it ended; null when it did not.
+comment on ragpg.evaluation_runs.id: Key.
+comment on ragpg.evaluation_runs.index_id: The search index; no foreign key, because a run outlives a dropped recipe.
+comment on ragpg.evaluation_runs.k: Hits asked for.
+comment on ragpg.evaluation_runs.mode: hybrid, vector or keyword.
+comment on ragpg.evaluation_runs.note: What was tried, for people.
+comment on ragpg.evaluation_runs.recipe: The search index as it was then.
+comment on ragpg.evaluation_runs.started_at: When it began.
+comment on ragpg.evaluation_runs: One asking of an evaluation set: of which search index, how, and when.
+comment on ragpg.evaluation_runs_evaluation_set_id_btree: Serves the runs of a set.
+comment on ragpg.evaluation_sets.collection_id: The collection they are asked of.
+comment on ragpg.evaluation_sets.created_at: When it was made.
+comment on ragpg.evaluation_sets.description: Where the questions come from, for people.
+comment on ragpg.evaluation_sets.id: Key.
+comment on ragpg.evaluation_sets.name: Its name, one in its collection.
+comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete and store answers, without owning or changing any table. For applications. To be called by the owner of the schema.
@@ -3039,9 +3780,11 @@ comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the te
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
+comment on ragpg.put_evaluation_question(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,boolean,pg_catalog.text[]): Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
 comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
+comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
@@ -3065,6 +3808,7 @@ comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.

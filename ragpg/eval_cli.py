@@ -1,0 +1,162 @@
+"""`ragpg eval ...`: measure retrieval on labelled questions, compare, see why it missed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ragpg.console import CollectionName, Json, count_progress, open_client, out, print_json
+
+evaluation = typer.Typer(help="Evaluation: how good is retrieval, and why.", no_args_is_help=True)
+SetName = Annotated[str, typer.Option("--set", "-s", help="Name of the evaluation set.")]
+RunId = Annotated[int, typer.Argument(help="Id of the run, as eval list shows it.")]
+_MEASURES = ("success", "recall", "mrr", "ndcg", "map", "span_recall", "span_precision", "span_iou")
+
+
+@evaluation.command("load")
+def eval_load(
+    file: Annotated[Path, typer.Argument(help="JSONL: question, labels (source, quote), tags.")],
+    collection: CollectionName = "default",
+    name: SetName = "default",
+    as_json: Json = False,
+) -> None:
+    """Make an evaluation set hold the questions of a file; labels not found are listed."""
+    with open_client() as client:
+        held = client.collection(collection)
+        count = held.load_evaluation_set(file, name)
+        lost = held.lost_labels(name)
+    if as_json:
+        print_json({"questions": count, "lost_labels": lost})
+        return
+    for label in lost:
+        quote = f': "{label["quote"][:60]}"' if label["quote"] else ""
+        out.print(
+            Text(f"{label['state']}: ", style="yellow")
+            + Text(f"{label['source']}{quote} ({label['question']})")
+        )
+    out.print(f"{count} questions in {name}, {len(lost)} labels not found")
+
+
+@evaluation.command("run")
+def eval_run(
+    collection: CollectionName = "default",
+    name: SetName = "default",
+    k: Annotated[int, typer.Option("-k", help="Hits asked for.")] = 10,
+    mode: Annotated[str, typer.Option(help="hybrid, vector or keyword.")] = "hybrid",
+    index_id: Annotated[
+        int | None, typer.Option("--index", help="Another search index than the active one.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="What is tried, for the list.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Ask every question of a set and print the measures; the run is kept for comparison."""
+    with open_client() as client, count_progress("asking") as progress:
+        held = client.collection(collection)
+        run_id = held.evaluate(
+            name, k=k, mode=mode, index_id=index_id, note=note, progress=progress
+        )
+        (row,) = [row for row in held.evaluation_runs() if row["run_id"] == run_id]
+        failures = client.evaluation_failures(run_id)
+    if as_json:
+        print_json({**row, "failures": failures})
+        return
+    out.print(_table([row]))
+    _print_counts(failures, row["labelled_questions"])
+
+
+@evaluation.command("list")
+def eval_list(collection: CollectionName = "default", as_json: Json = False) -> None:
+    """List the runs with their measures, newest first."""
+    with open_client() as client:
+        found = client.collection(collection).evaluation_runs()
+    if as_json:
+        print_json(found)
+    else:
+        out.print(_table(found) if found else "no run yet: ragpg eval load FILE, ragpg eval run")
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    table = Table("run", "set", "index", "mode", "questions", *_MEASURES, "p50 ms", "note")
+    for row in found:
+        table.add_row(
+            str(row["run_id"]),
+            escape(row["evaluation_set"]),
+            f"{row['index_id']}, {row['chunk_tokens']} tokens",
+            f"{row['mode']}, k {row['k']}",
+            f"{row['labelled_questions']} of {row['questions']}",
+            *("" if row[name] is None else f"{row[name]:.3f}" for name in _MEASURES),
+            f"{row['latency_p50_ms']:.1f}",
+            escape(row["note"]),
+        )
+    return table
+
+
+@evaluation.command("compare")
+def eval_compare(first: RunId, second: RunId, as_json: Json = False) -> None:
+    """Compare two runs question by question, with 95 % intervals by paired bootstrap."""
+    with open_client() as client:
+        found = client.compare_evaluations(first, second)
+        moved = client.moved_questions(first, second)
+    if as_json:
+        print_json({"measures": [asdict(one) for one in found], "questions": moved})
+        return
+    print_differences(found, str(first), str(second))
+    for row in moved[:10]:
+        mark = Text("better ", "green") if row["difference"] > 0 else Text("worse  ", "red")
+        out.print(mark + Text(f"{row['difference']:+.3f}  {row['question']}"))
+
+
+def print_differences(found: list[Any], first: str, second: str) -> None:
+    """Prints a row per measure: both means, their difference, its interval, or that it is noise."""
+    table = Table("measure", first, second, "difference", "95 % interval", "better", "worse", "")
+    for one in found:
+        table.add_row(
+            one.measure,
+            f"{one.first_mean:.3f}",
+            f"{one.second_mean:.3f}",
+            f"{one.difference:+.3f}",
+            f"{one.low:+.3f} to {one.high:+.3f}",
+            str(one.better),
+            str(one.worse),
+            "noise" if one.is_noise else "",
+        )
+    out.print(table)
+    out.print(f"{found[0].questions} questions")
+
+
+@evaluation.command("diagnose")
+def eval_diagnose(run_id: RunId, as_json: Json = False) -> None:
+    """Sort the questions a run missed by the reason, with what to try."""
+    with open_client() as client:
+        failures = client.evaluation_failures(run_id)
+    if as_json:
+        print_json(failures)
+        return
+    for kind in dict.fromkeys(row["kind"] for row in failures):
+        of_kind = [row for row in failures if row["kind"] == kind]
+        out.print(
+            Text(f"{kind}: {len(of_kind)}", style="bold")
+            + Text(f"  try: {of_kind[0]['what_to_try']}")
+        )
+        for row in of_kind[:5]:
+            place = row["first_relevant_place"]
+            out.print(Text(f"  {row['question']}" + (f" (place {place})" if place else "")))
+    if not failures:
+        out.print("every labelled text was found whole")
+
+
+def _print_counts(failures: list[dict[str, Any]], questions: int) -> None:
+    counts: dict[str, int] = {}
+    for row in failures:
+        counts[row["kind"]] = counts.get(row["kind"], 0) + 1
+    if counts:
+        told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        out.print(f"not found whole: {told}; see ragpg eval diagnose")
+    else:
+        out.print(f"every labelled text of {questions} questions was found whole")
