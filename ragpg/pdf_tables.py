@@ -1,0 +1,86 @@
+"""The cells that rules draw on a page, and the text within them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ragpg.reading import markdown_table
+
+if TYPE_CHECKING:
+    from ragpg.pdf_layout import Char
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+_LINED_UP = 3.0  # points by which the edges of cells in one row or column may differ
+_CELL_CHARACTERS = 1500  # a longer cell is a framed column of text, not a table's
+_GRID = 20_000
+
+
+def holds(box: Box, inner: Box) -> bool:
+    """Returns whether the centre of the inner box is in the box."""
+    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+class Table:
+    """A grid of cells; a cell that spans several places of it is in each of them."""
+
+    def __init__(self, cells: list[Box]) -> None:
+        self.cells = cells
+        lefts, tops, rights, bottoms = zip(*cells, strict=True)
+        self.box: Box = (min(lefts), min(tops), max(rights), max(bottoms))
+        self._columns, self._rows = _distinct(lefts), _distinct(tops)
+        self._texts: list[list[Char]] = [[] for _ in cells]
+
+    def take(self, chars: Iterable[Char]) -> None:
+        """Puts each character into the cell that holds its centre."""
+        for char in chars:
+            if holds(self.box, char.box):
+                place = next((n for n, box in enumerate(self.cells) if holds(box, char.box)), None)
+                if place is not None:
+                    self._texts[place].append(char)
+
+    def is_plausible(self) -> bool:
+        """Returns whether this is a table of text, not a frame, a form's lines or a chart's grid."""
+        filled = sum(1 for chars in self._texts if chars)
+        return (
+            len(self._columns) > 1
+            and len(self._rows) > 1
+            and len(self._columns) * len(self._rows) <= _GRID
+            and filled > 0.3 * len(self.cells)
+            and max(map(len, self._texts)) <= _CELL_CHARACTERS
+        )
+
+    def markdown(self) -> str:
+        return markdown_table(
+            [self._at(left, top) for left in self._columns] for top in self._rows
+        )
+
+    def _at(self, left: float, top: float) -> str:
+        point = (left + _LINED_UP, top + _LINED_UP) * 2
+        place = next((n for n, box in enumerate(self.cells) if holds(box, point)), None)
+        return "" if place is None else _cell_text(self._texts[place])
+
+
+def _distinct(edges: Iterable[float]) -> list[float]:
+    kept: list[float] = []
+    for edge in sorted(edges):
+        if not kept or edge > kept[-1] + _LINED_UP:
+            kept.append(edge)
+    return kept
+
+
+def _cell_text(chars: list[Char]) -> str:
+    """Returns the characters with a space where one was drawn, or where there is a gap."""
+    text = ""
+    last: Box | None = None
+    for char in chars:
+        box = char.box
+        if last is not None and not text.endswith("-"):
+            height = last[3] - last[1]
+            if box[0] - last[2] > 0.15 * height or abs(box[3] - last[3]) > 0.6 * height:
+                text += " "
+        text += char.text.replace("\n", "")
+        last = box
+    return text
