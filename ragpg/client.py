@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -370,17 +369,10 @@ def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
 def _file_inputs(
     found: loading.FoundFiles,
 ) -> tuple[list[ingesting.Input], list[ingesting.Failure]]:
-    inputs, failures = [], []
-    for name, path in found.files:
-        source = clean_text(name)
-        try:
-            inputs.append(
-                ingesting.Input(
-                    source,
-                    ingesting.fingerprint(path.suffix.lower(), path.read_bytes()),
-                    partial(loading.load_path, path),
-                )
-            )
-        except OSError as error:
-            failures.append(ingesting.Failure(source, f"{source} cannot be read: {error.strerror}"))
+    inputs: list[ingesting.Input] = []
+    failures: list[ingesting.Failure] = []
+    for source, path in found.files:
+        read, failed = ingesting.file_inputs(clean_text(source), path)
+        inputs += read
+        failures += failed
     return inputs, failures

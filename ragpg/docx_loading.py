@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
 
+from ragpg.charts import chart_texts
 from ragpg.docx_math import math_text
 from ragpg.docx_numbering import Numbering
-from ragpg.docx_styles import MATH, W, Styles
+from ragpg.docx_styles import MATH, Styles, W
 from ragpg.reading import Reading, markdown_table
 from ragpg.zip_package import ZipPackage, core_metadata
 
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
+_MONOSPACED = re.compile(r"courier|consolas|menlo|monaco|mono\b|lucida console", re.IGNORECASE)
+_CODE_SIGNS = re.compile(r"[{}();=<>\[\]_]|^ {2}")
 _SKIPPED = {f"{W}{name}" for name in ("del", "moveFrom", "instrText", "delText", "pPr", "rPr")}
 _CHARACTERS = {f"{W}tab": " ", f"{W}noBreakHyphen": "\u2011", f"{W}cr": "\n", f"{W}ptab": " "}
 _NOTES = {f"{W}footnoteReference": "footnotes", f"{W}endnoteReference": "endnotes"}
@@ -29,6 +36,7 @@ def read_docx(data: bytes) -> Reading:
     reader = _Reader(
         Styles(package.xml_or_none(f"{folder}/styles.xml")),
         Numbering(package.xml_or_none(f"{folder}/numbering.xml")),
+        _charts(package, main),
     )
     root = package.xml(main)
     body = root.find(f"{W}body")
@@ -36,6 +44,19 @@ def read_docx(data: bytes) -> Reading:
     blocks += reader.notes(package, folder)
     title, metadata = core_metadata(package)
     return Reading(reader.title or title, blocks_markdown(blocks), dict(metadata))
+
+
+def _charts(package: ZipPackage, main: str) -> dict[str, etree._Element]:
+    """Returns the charts of the document by the id it refers to them with."""
+    folder, _, name = main.rpartition("/")
+    root = package.xml_or_none(f"{folder}/_rels/{name}.rels")
+    parts = {
+        one.get("Id", ""): posixpath.normpath(posixpath.join(folder, one.get("Target", "")))
+        for one in (root.iter("{*}Relationship") if root is not None else ())
+        if one.get("Type", "").endswith("/chart")
+    }
+    found = {key: package.xml_or_none(part) for key, part in parts.items()}
+    return {key: chart for key, chart in found.items() if chart is not None}
 
 
 @dataclass(slots=True)
@@ -80,9 +101,12 @@ class _Reader:
 
     styles: Styles
     numbering: Numbering
+    charts: dict[str, etree._Element]
     title: str = ""
     note_ids: list[tuple[str, str]] = field(default_factory=list)
     _boxes: list[etree._Element] = field(default_factory=list)
+    _charts: list[etree._Element] = field(default_factory=list)
+    _is_after_code: bool = False
     _depth: int = 0
 
     def blocks(self, parent: etree._Element) -> Iterator[Block]:
@@ -104,12 +128,26 @@ class _Reader:
         text = self._text(element)
         boxes, self._boxes = self._boxes, outer
         style = self.styles.of(element)
-        if style.is_code and text.strip():
+        is_code = style.is_code or self._looks_like_code(element, text)
+        self._is_after_code = is_code and bool(text.strip())
+        if self._is_after_code:
             yield Block(text.strip("\n"), "code")
         elif text.strip():
             yield self._worded(element, "\n".join(" ".join(x.split()) for x in text.split("\n")))
         for box in boxes:
             yield from self.blocks(box)
+        charts, self._charts = self._charts, []
+        for chart in charts:
+            yield from (Block(one) for one in chart_texts(chart))
+
+    def _looks_like_code(self, element: etree._Element, text: str) -> bool:
+        """Returns whether all of it is set in a typewriter's font and it has signs of code."""
+        runs = [run for run in element.iter(f"{W}r") if run.find(f"{W}t") is not None]
+        fonts = [run.find(f"{W}rPr/{W}rFonts") for run in runs]
+        names = [font.get(f"{W}ascii", "") if font is not None else "" for font in fonts]
+        if not names or not all(map(_MONOSPACED.search, names)):
+            return False
+        return self._is_after_code or _CODE_SIGNS.search(text) is not None
 
     def _worded(self, element: etree._Element, text: str) -> Block:
         style = self.styles.of(element)
@@ -147,6 +185,8 @@ class _Reader:
                 yield from self._formula(element)
             elif tag == f"{W}txbxContent":
                 self._boxes.append(element)
+            elif tag == _CHART and element.get(_RELATION, "") in self.charts:
+                self._charts.append(self.charts[element.get(_RELATION, "")])
             elif tag == _ALTERNATIVE:
                 yield from self._pieces(element[0])
             elif tag == f"{W}checkBox" or tag.endswith("}checkbox"):
@@ -205,13 +245,19 @@ class _Reader:
         if self._depth > _TABLE_DEPTH:
             text = self._text(cell)
         else:
-            text = " ".join(cell_words(block) for block in self.blocks(cell))
+            text = cell_text(list(self.blocks(cell)))
         self._depth -= 1
         return text
 
 
-def cell_words(block: Block) -> str:
-    """Returns a block as words within a cell: no heading or table can be there."""
+def cell_text(blocks: list[Block]) -> str:
+    """Returns a cell's blocks as words; a list of one item is just that item."""
+    if len(blocks) == 1 and blocks[0].kind == "item":
+        return blocks[0].text.removeprefix("- ")
+    return " ".join(map(_cell_words, blocks))
+
+
+def _cell_words(block: Block) -> str:
     if block.kind == "heading":
         return block.text.lstrip("# ")
     if block.kind == "table":

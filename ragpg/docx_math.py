@@ -12,7 +12,25 @@ _OPERATORS = {
 }  # fmt: skip
 _ACCENTS = {"\u0302": r"\hat", "\u0303": r"\tilde", "\u0304": r"\bar", "\u0305": r"\overline",
             "\u0307": r"\dot", "\u0308": r"\ddot", "\u20d7": r"\vec"}  # fmt: skip
-_FUNCTIONS = frozenset("sin cos tan cot sec csc log ln exp lim max min sup inf det".split())
+_FUNCTIONS = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "log",
+        "ln",
+        "exp",
+        "lim",
+        "max",
+        "min",
+        "sup",
+        "inf",
+        "det",
+    ]
+)
 
 
 def math_text(element: etree._Element) -> str:
@@ -101,8 +119,7 @@ def _accent(element: etree._Element) -> str:
 
 def _matrix(element: etree._Element) -> str:
     rows = (
-        " & ".join(map(math_text, row.findall(f"{MATH}e")))
-        for row in element.findall(f"{MATH}mr")
+        " & ".join(map(math_text, row.findall(f"{MATH}e"))) for row in element.findall(f"{MATH}mr")
     )
     return r"\begin{matrix}" + r" \\ ".join(rows) + r"\end{matrix}"
 

@@ -69,7 +69,9 @@ class Numbering:
         counts[level] = counts.get(level, levels[level].start - 1) + 1
         for deeper in [one for one in counts if one > level]:
             del counts[deeper]
-        text = re.sub(r"%([1-9])", lambda m: _count(levels, counts, int(m[1]) - 1), levels[level].pattern)
+        text = re.sub(
+            r"%([1-9])", lambda m: _count(levels, counts, int(m[1]) - 1), levels[level].pattern
+        )
         return Label(text.strip(), not text.strip())
 
     def _restart(self, num_id: str, level: int) -> dict[int, int]:

@@ -10,7 +10,7 @@ from lxml import etree
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 
-_CODE = re.compile(r"\b(?:source ?code|code|preformatted|macro text|listing)\b", re.IGNORECASE)
+_CODE = re.compile(r"(?:source ?|html )?(?:code|preformatted)(?: block)?|macro text", re.IGNORECASE)
 _HEADING = re.compile(r"heading ([1-9])$", re.IGNORECASE)
 
 
@@ -79,7 +79,7 @@ def _by_name(style: Style, name: str) -> Style:
         return replace(style, heading=min(int(heading[1]), 6))
     if name.lower() == "title":
         return replace(style, heading=1, is_title=True)
-    return replace(style, is_code=True) if _CODE.search(name) else style
+    return replace(style, is_code=True) if _CODE.fullmatch(name) else style
 
 
 def _with_properties(style: Style, properties: etree._Element | None) -> Style:

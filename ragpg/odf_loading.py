@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ragpg.docx_loading import Block, blocks_markdown, cell_words
+from ragpg.docx_loading import Block, blocks_markdown, cell_text
 from ragpg.reading import Reading, join_pages, markdown_table
 from ragpg.zip_package import ZipPackage
 
@@ -24,7 +24,7 @@ def read_odf(data: bytes) -> Reading:
     """Returns the text as Markdown, or each slide of a presentation as a page."""
     package = ZipPackage(data)
     root = package.xml("content.xml")
-    reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")))
+    reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")), _parents(root))
     slides = list(root.iter(f"{_DRAW}page"))
     if slides:
         content, starts = join_pages(
@@ -61,9 +61,20 @@ def _numbered_lists(*roots: etree._Element | None) -> set[str]:
     }
 
 
+def _parents(root: etree._Element) -> dict[str, str]:
+    """Returns what the styles made for single paragraphs are based on."""
+    styles = root.iter(f"{_STYLE}style")
+    return {
+        style.get(f"{_STYLE}name", ""): style.get(f"{_STYLE}parent-style-name", "")
+        for style in styles
+        if style.get(f"{_STYLE}family") == "paragraph" and style.get(f"{_STYLE}parent-style-name")
+    }
+
+
 class _Reader:
-    def __init__(self, numbered: set[str]) -> None:
+    def __init__(self, numbered: set[str], parents: dict[str, str]) -> None:
         self._numbered = numbered
+        self._parents = parents
         self.title = ""
 
     def blocks(self, parent: etree._Element) -> Iterator[Block]:
@@ -88,6 +99,7 @@ class _Reader:
         boxes: list[etree._Element] = []
         text = " ".join("".join(_pieces(element, boxes)).split())
         style = element.get(f"{_T}style-name", "")
+        style = self._parents.get(style, style)
         if text and element.tag == f"{_T}h":
             level = element.get(f"{_T}outline-level", "1")
             depth = min(int(level), 6) if level.isdigit() and len(level) < 3 else 1
@@ -116,16 +128,40 @@ class _Reader:
                     is_heading = block.kind == "heading"
                     yield block if is_heading else Block(mark + block.text, "item", depth)
 
-    def _rows(self, table: etree._Element) -> Iterator[list[str]]:
-        for row in table.iter(f"{_TABLE}table-row"):
+    def _rows(self, table: etree._Element) -> list[list[str]]:
+        """Returns the texts; a cell that spans several places is in each of them."""
+        rows: list[list[str]] = []
+        spans: list[tuple[int, int, int, int, str]] = []
+        for row in _table_rows(table):
             texts: list[str] = []
             for cell in row:
-                if cell.tag in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
-                    count = cell.get(f"{_TABLE}number-columns-repeated", "1")
-                    text = " ".join(cell_words(block) for block in self.blocks(cell))
-                    times = int(count) if count.isdigit() and len(count) < 4 else _REPEATED
-                    texts += [text] * min(times, _REPEATED)
-            yield texts
+                if cell.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
+                    continue
+                text = cell_text(list(self.blocks(cell)))
+                down, right = _count(cell, "rows-spanned"), _count(cell, "columns-spanned")
+                if text and down * right > 1:
+                    spans.append((len(rows), len(texts), down, right, text))
+                texts += [text] * _count(cell, "columns-repeated")
+            rows.append(texts)
+        for top, left, down, right, text in spans:
+            for texts in rows[top : top + down]:
+                texts += [""] * (left + right - len(texts))
+                texts[left : left + right] = [text] * right
+        return rows
+
+
+def _table_rows(table: etree._Element) -> Iterator[etree._Element]:
+    """Yields the rows, not those of tables within cells."""
+    for element in table:
+        if element.tag == f"{_TABLE}table-row":
+            yield element
+        elif isinstance(element.tag, str) and element.tag.startswith(f"{_TABLE}table-"):
+            yield from _table_rows(element)
+
+
+def _count(cell: etree._Element, name: str) -> int:
+    count = cell.get(f"{_TABLE}number-{name}", "1")
+    return min(int(count) if count.isdigit() and len(count) < 4 else _REPEATED, _REPEATED)
 
 
 def _pieces(parent: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:

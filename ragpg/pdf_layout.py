@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ragpg.pdf_tables import Box, Table, holds
-from ragpg.reading import markdown_table
 
 # Measured on the papers, manuals and forms of benchmarks/loading.py.
 _HEADING_SIZE = 1.12  # times the size of most characters
@@ -234,7 +233,9 @@ def _overlap(first: Box, second: Box) -> bool:
     return first[0] < second[2] and second[0] < first[2]
 
 
-def _cut(blocks: list[_Paragraph | Table], axis: int = 1, tries: int = 2) -> list[_Paragraph | Table]:
+def _cut(
+    blocks: list[_Paragraph | Table], axis: int = 1, tries: int = 2
+) -> list[_Paragraph | Table]:
     """Returns the blocks by recursive X-Y cuts (Nagy and Seth 1984): rows, columns, rows, ..."""
     if len(blocks) < 2 or not tries:
         return sorted(blocks, key=lambda block: (block.box[1], block.box[0]))

@@ -16,7 +16,8 @@ import pypdfium2.raw as pdfium_c
 from pdfplumber.page import Page as PlumberPage
 
 from ragpg.errors import LoadError
-from ragpg.pdf_layout import Box, Char, PageLayout, layout_pages
+from ragpg.pdf_layout import Char, PageLayout, layout_pages
+from ragpg.pdf_tables import Box
 from ragpg.reading import MAX_PAGES, Reading, join_pages
 
 # A page with fewer rules has no ruled table; one with more is a drawing, and takes minutes to search.
@@ -146,9 +147,7 @@ def _chars(text: pypdfium2.PdfTextPage, fonts: _Fonts) -> Iterator[Char]:
         yield Char(character, (box.left, box.bottom, box.right, box.top), generated, bold)
 
 
-def _turned(
-    char: Char, turn: int, width: float, height: float, left: float, bottom: float
-) -> Char:
+def _turned(char: Char, turn: int, width: float, height: float, left: float, bottom: float) -> Char:
     """Returns the character where a reader sees it: from the top left of the turned page."""
     x0, y0, x1, y1 = char.box
     x0, y0, x1, y1 = x0 - left, y0 - bottom, x1 - left, y1 - bottom

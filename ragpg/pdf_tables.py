@@ -53,9 +53,7 @@ class Table:
         )
 
     def markdown(self) -> str:
-        return markdown_table(
-            [self._at(left, top) for left in self._columns] for top in self._rows
-        )
+        return markdown_table([self._at(left, top) for left in self._columns] for top in self._rows)
 
     def _at(self, left: float, top: float) -> str:
         point = (left + _LINED_UP, top + _LINED_UP) * 2

@@ -10,9 +10,9 @@ from pptx import Presentation
 from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.exc import PackageNotFoundError
 
+from ragpg.charts import chart_texts
 from ragpg.errors import LoadError
 from ragpg.reading import MAX_PAGES, Reading, join_pages, markdown_table
-from ragpg.spreadsheet_loading import cell_text
 from ragpg.zip_package import ZipPackage, core_metadata
 
 _TITLES = frozenset({PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE})
@@ -70,7 +70,7 @@ def _shape(shape: Any, depth: int) -> Iterator[str]:
     elif getattr(shape, "has_table", False):
         yield markdown_table(_table(shape.table))
     elif getattr(shape, "has_chart", False):
-        yield from _chart(shape.chart)
+        yield from chart_texts(shape.chart._chartSpace)
     elif shape.has_text_frame and shape.text_frame.text.strip():
         is_body = shape.is_placeholder and shape.placeholder_format.type in _BODIES
         yield "\n\n".join(_paragraphs(shape.text_frame, is_body))
@@ -87,7 +87,9 @@ def _paragraphs(frame: Any, is_body: bool) -> Iterator[str]:
         mark = _mark(paragraph, is_body)
         number = number + 1 if mark == "1." else 0
         if mark:
-            items.append(f"{'    ' * _depth(paragraph, items)}{f'{number}.' if number else '-'} {text}")
+            items.append(
+                f"{'    ' * _depth(paragraph, items)}{f'{number}.' if number else '-'} {text}"
+            )
             continue
         if items:
             yield "\n".join(items)
@@ -127,19 +129,3 @@ def _table(table: Any) -> list[list[str]]:
                 for line in rows[top : top + cell.span_height]:
                     line[left : left + cell.span_width] = [cell.text] * cell.span_width
     return rows
-
-
-def _chart(chart: Any) -> Iterator[str]:
-    """Yields the chart's title and its values as a table."""
-    if chart.has_title and chart.chart_title.has_text_frame:
-        yield chart.chart_title.text_frame.text
-    for plot in chart.plots:
-        categories = [str(category) for category in plot.categories]
-        series = [(one.name, list(one.values)) for one in plot.series]
-        rows = [["", *(name for name, _ in series)]]
-        longest = max([len(categories), *(len(values) for _, values in series)], default=0)
-        for n in range(longest):
-            row = [categories[n] if n < len(categories) else ""]
-            row += [cell_text(values[n]) if n < len(values) else "" for _, values in series]
-            rows.append(row)
-        yield markdown_table(rows)

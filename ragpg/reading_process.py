@@ -17,7 +17,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from ragpg import sniffing
+from ragpg import media_types
 from ragpg.errors import LoadError
 from ragpg.reading import Reading
 
@@ -26,14 +26,8 @@ TIME_LIMIT = 120.0
 MEMORY_LIMIT = 3 * 2**30
 """Bytes of address space the child may have, where the platform limits that."""
 
-REST = "text/x-rst"
-ISOLATED = sniffing.BINARY_MEDIA_TYPES | {REST}
-"""The media types read in the child."""
 
-
-def read_isolated(
-    data: bytes, media_type: str, *, time_limit: float | None = None
-) -> Reading:
+def read_isolated(data: bytes, media_type: str, *, time_limit: float | None = None) -> Reading:
     """Returns what the child read; whatever befalls it raises LoadError."""
     limit = TIME_LIMIT if time_limit is None else time_limit
     with _LOCK:
@@ -190,27 +184,27 @@ def _answer(data: bytes, media_type: str) -> dict[str, Any]:
 
 def _reader(media_type: str) -> Callable[[bytes], Reading]:
     """Returns the format's reader, whose libraries are imported only now."""
-    if media_type == sniffing.PDF:
+    if media_type == media_types.PDF:
         from ragpg.pdf_loading import read_pdf
 
         return read_pdf
-    if media_type == sniffing.DOCX:
+    if media_type == media_types.DOCX:
         from ragpg.docx_loading import read_docx
 
         return read_docx
-    if media_type == sniffing.PPTX:
+    if media_type == media_types.PPTX:
         from ragpg.pptx_loading import read_pptx
 
         return read_pptx
-    if media_type in (sniffing.ODT, sniffing.ODP):
+    if media_type in (media_types.ODT, media_types.ODP):
         from ragpg.odf_loading import read_odf
 
         return read_odf
-    if media_type == sniffing.EPUB:
+    if media_type == media_types.EPUB:
         from ragpg.epub_loading import read_epub
 
         return read_epub
-    if media_type == REST:
+    if media_type == media_types.REST:
         from ragpg.rst_loading import read_rst
 
         return read_rst

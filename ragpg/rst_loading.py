@@ -1,4 +1,4 @@
-"""reStructuredText to Markdown through docutils; Sphinx's own roles and directives keep their text."""
+"""reStructuredText to Markdown through docutils; what only Sphinx knows keeps its text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SETTINGS = {
     "stylesheet_path": None,
     "syntax_highlight": "none",
     "doctitle_xform": True,
-    "initial_header_level": 1,
+    "initial_header_level": 2,
     "input_encoding": "unicode",
     "output_encoding": "unicode",
     "smart_quotes": False,
@@ -74,8 +74,8 @@ def _know_sphinx() -> None:
 
     if not getattr(roles.role, "knows_sphinx", False):
         role.knows_sphinx = True  # type: ignore[attr-defined]
-        roles.role = role
-        directives.directive = directive
+        roles.role = role  # type: ignore[assignment]
+        directives.directive = directive  # type: ignore[assignment]
 
 
 def _text_role(
@@ -113,7 +113,7 @@ class _Content(_Hidden):
     def run(self) -> list[nodes.Node]:
         shown: list[nodes.Node] = []
         if self.arguments:
-            texts, messages = self.state.inline_text(self.arguments[0], self.lineno)
+            texts, _ = self.state.inline_text(self.arguments[0], self.lineno)
             shown.append(nodes.paragraph(self.arguments[0], "", *texts))
         body = nodes.container()
         self.state.nested_parse(self.content, self.content_offset, body)

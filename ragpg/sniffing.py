@@ -6,18 +6,7 @@ import io
 import zipfile
 
 from ragpg.errors import LoadError
-
-PDF = "application/pdf"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-XLSB = "application/vnd.ms-excel.sheet.binary.macroEnabled.12"
-XLS = "application/vnd.ms-excel"
-ODT = "application/vnd.oasis.opendocument.text"
-ODS = "application/vnd.oasis.opendocument.spreadsheet"
-ODP = "application/vnd.oasis.opendocument.presentation"
-EPUB = "application/epub+zip"
-BINARY_MEDIA_TYPES = frozenset({PDF, DOCX, PPTX, XLSX, XLSB, XLS, ODT, ODS, ODP, EPUB})
+from ragpg.media_types import DOCX, EPUB, ODP, ODS, ODT, PDF, PPTX, XLS, XLSB, XLSX
 
 MAX_UNPACKED_BYTES = 2**30
 MAX_UNPACKED_FILES = 20_000
@@ -37,18 +26,18 @@ _ARCHIVES = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"BZh", "a bzip2 archive"),
+    (b"BZh91AY&SY", "a bzip2 archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
     (b"(\xb5/\xfd", "a zstd archive"),
 )
 
 
-def sniff(data: bytes) -> str | None:
+def sniff(data: bytes, declared: str = "") -> str | None:
     """Returns the media type of a binary document, None for anything else.
 
     Archives, and documents of formats that are not read, raise LoadError saying what to do.
     """
-    if b"%PDF-" in data[:_PDF_HEAD]:
+    if data.startswith(b"%PDF-") or (declared == PDF and b"%PDF-" in data[:_PDF_HEAD]):
         return PDF
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _sniff_zip(data)

@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum
-from python_calamine import PasswordError
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+)
 
 from ragpg.errors import LoadError
 from ragpg.reading import MAX_CELLS, Reading, join_pages, markdown_table
@@ -23,9 +28,7 @@ def read_spreadsheet(data: bytes) -> Reading:
         raise LoadError("it is encrypted with a password: save it without one") from error
     except CalamineError as error:
         raise LoadError(f"it is a damaged workbook ({error}): save it again") from error
-    names = [
-        one.name for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet
-    ]
+    names = [one.name for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
     budget = MAX_CELLS
     pages = []
     for name in names:
@@ -75,13 +78,13 @@ def _fill_merged(
 
 
 def cell_text(value: Any) -> str:
-    """Returns a cell as people write it: whole numbers without .0, times in ISO 8601."""
+    """Returns a cell as people write it: 15 digits as Excel does, times in ISO 8601."""
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return f"{value:.15g}"
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat(" ")
     if isinstance(value, date | time):
@@ -128,7 +131,7 @@ def _side_by_side(rows: list[list[str]]) -> Iterator[list[list[str]]]:
 
 
 def _block_text(rows: list[list[str]]) -> Iterator[str]:
-    """Yields a table; a single cell, or one over all columns at the top, is a paragraph before it."""
+    """Yields a table; a single cell, or one over all columns at its top, is a paragraph."""
     rows = [row for row in rows if any(row)]
     width = max(map(len, rows))
     while rows and len(set(rows[0])) == 1 and len(rows[0]) in (1, width):
