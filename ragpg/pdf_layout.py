@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ragpg.pdf_tables import Box, Table, holds
+from ragpg.pdf_tables import Box, Table
+from ragpg.reading_order import in_reading_order
 
 # Measured on the papers, manuals and forms of benchmarks/loading.py.
 _HEADING_SIZE = 1.12  # times the size of most characters
@@ -71,11 +72,14 @@ class _Paragraph:
 def layout_pages(pages: list[PageLayout]) -> tuple[list[str], Callable[[str, str], str]]:
     """Returns each page's Markdown, and what separates two pages: a sentence may go on."""
     found = [_page_items(page) for page in pages]
-    _drop_margins(found, [page.height for page in pages])
+    _drop_margins(found)
     lines = [item for items in found for item in items if isinstance(item, Line)]
     words = _vocabulary(lines)
     sizes = _heading_sizes(lines)
-    texts = [_page_markdown(items, sizes, words) for items in found]
+    texts = [
+        _page_markdown(items, page.width, sizes, words)
+        for items, page in zip(found, pages, strict=True)
+    ]
     return texts, _between_pages
 
 
@@ -93,7 +97,7 @@ def _page_items(page: PageLayout) -> list[Line | Table]:
     """Returns the page's lines and tables in stream order."""
     tables = [Table(cells) for cells in page.tables]
     for table in tables:
-        table.take(char for char in page.chars if not char.is_generated)
+        table.take(page.chars)
     tables = [table for table in tables if table.is_plausible()]
     return list(_items(page.chars, tables))
 
@@ -101,14 +105,14 @@ def _page_items(page: PageLayout) -> list[Line | Table]:
 def _items(chars: Iterable[Char], tables: list[Table]) -> Iterator[Line | Table]:
     waiting = list(tables)
     run: list[Char] = []
-    for char in chars:
-        inside = not char.is_generated and any(holds(table.box, char.box) for table in tables)
-        if inside:
+    for place, char in enumerate(chars):
+        owner = next((table for table in tables if place in table.taken), None)
+        if owner is not None:
             yield from _line(run)
             run = []
-            for table in [table for table in waiting if holds(table.box, char.box)]:
-                waiting.remove(table)
-                yield table
+            if owner in waiting:
+                waiting.remove(owner)
+                yield owner
         elif "\n" in char.text or char.text == "\r":
             yield from _line([*run, char])
             run = []
@@ -143,16 +147,18 @@ def _line(chars: list[Char]) -> Iterator[Line]:
 # Headers and footers ---------------------------------------------------------------------------
 
 
-def _drop_margins(pages: list[list[Line | Table]], heights: list[float]) -> None:
-    """Drops lines that stand at the same place of many pages, numbers aside."""
-    if len(pages) < 3:
-        return
-    margins = [_margin_lines(items) for items in pages]
-    counts = Counter(key for lines in margins for key in {_margin_key(line) for line in lines})
-    needed = max(3, _MARGIN_SHARE * sum(1 for items in pages if items))
-    for items, lines in zip(pages, margins, strict=True):
-        repeated = {id(line) for line in lines if counts[_margin_key(line)] >= needed}
-        items[:] = [item for item in items if id(item) not in repeated]
+def _drop_margins(pages: list[list[Line | Table]]) -> None:
+    """Drops lines that stand at the same place of many pages, page numbers aside."""
+    found: dict[tuple[str, int], list[tuple[int, Line]]] = defaultdict(list)
+    for number, items in enumerate(pages):
+        for line in _margin_lines(items):
+            found[_margin_key(line)].append((number, line))
+    filled = sum(1 for items in pages if items)
+    dropped = {
+        id(line) for places in found.values() if _is_running(places, filled) for _, line in places
+    }
+    for items in pages:
+        items[:] = [item for item in items if id(item) not in dropped]
 
 
 def _margin_lines(items: list[Line | Table]) -> list[Line]:
@@ -161,13 +167,30 @@ def _margin_lines(items: list[Line | Table]) -> list[Line]:
 
 
 def _margin_key(line: Line) -> tuple[str, int]:
-    return re.sub(r"\d+|\b[ivxl]+\b", "#", line.text.lower()), round(line.box[1] / 12)
+    return re.sub(r"\d+", "#", line.text.lower()), round(line.box[1] / 12)
+
+
+def _is_running(places: list[tuple[int, Line]], pages: int) -> bool:
+    """Returns whether a line is a header or footer: the same everywhere, or with page numbers.
+
+    Lines that differ in other numbers, such as those of invoices, are content.
+    """
+    if len(places) < 3:
+        return False
+    if len({line.text for _, line in places}) == 1:
+        return len(places) >= _MARGIN_SHARE * pages
+    offsets = Counter(
+        int(number) - page for page, line in places for number in re.findall(r"\d{1,6}", line.text)
+    )
+    return bool(offsets) and offsets.most_common(1)[0][1] >= 0.8 * len(places)
 
 
 # Paragraphs ------------------------------------------------------------------------------------
 
 
-def _page_markdown(items: list[Line | Table], sizes: list[float], words: Counter[str]) -> str:
+def _page_markdown(
+    items: list[Line | Table], width: float, sizes: list[float], words: Counter[str]
+) -> str:
     lines = [item for item in items if isinstance(item, Line)]
     pitch = _usual_pitch(lines)
     blocks: list[_Paragraph | Table] = []
@@ -185,9 +208,17 @@ def _page_markdown(items: list[Line | Table], sizes: list[float], words: Counter
             block.level = _level(block, sizes, body)
     texts = (
         _paragraph_text(block, words) if isinstance(block, _Paragraph) else block.markdown()
-        for block in _in_reading_order(blocks)
+        for block in in_reading_order(blocks, width)
     )
-    return "\n\n".join(text for text in texts if text)
+    return _stacked([text for text in texts if text])
+
+
+def _stacked(texts: list[str]) -> str:
+    """Returns the blocks below each other, the items of a list without a blank line between."""
+    parts = texts[:1]
+    for before, text in itertools.pairwise(texts):
+        parts += ["\n" if before.startswith("- ") and text.startswith("- ") else "\n\n", text]
+    return "".join(parts)
 
 
 def _usual_pitch(lines: list[Line]) -> float:
@@ -214,42 +245,6 @@ def _goes_on(paragraph: _Paragraph, line: Line, pitch: float) -> bool:
     left = min(one.box[0] for one in paragraph.lines[-2:])
     is_indented = line.box[0] > left + _INDENT * line.size and step > 0.5 * last.size
     return not is_indented or bool(_BULLET.match(paragraph.lines[0].text))
-
-
-def _in_reading_order(blocks: list[_Paragraph | Table]) -> list[_Paragraph | Table]:
-    """Returns the blocks as written, or column by column where the file's order jumps about.
-
-    Nearly every program writes in reading order. A step up is right only into a column beside.
-    """
-    jumps = sum(
-        1
-        for before, after in itertools.pairwise(blocks)
-        if after.box[3] < before.box[1] and _overlap(before.box, after.box)
-    )
-    return _cut(blocks) if len(blocks) > 3 and jumps > 0.2 * len(blocks) else blocks
-
-
-def _overlap(first: Box, second: Box) -> bool:
-    return first[0] < second[2] and second[0] < first[2]
-
-
-def _cut(
-    blocks: list[_Paragraph | Table], axis: int = 1, tries: int = 2
-) -> list[_Paragraph | Table]:
-    """Returns the blocks by recursive X-Y cuts (Nagy and Seth 1984): rows, columns, rows, ..."""
-    if len(blocks) < 2 or not tries:
-        return sorted(blocks, key=lambda block: (block.box[1], block.box[0]))
-    groups: list[list[_Paragraph | Table]] = []
-    end = float("-inf")
-    for block in sorted(blocks, key=lambda block: block.box[axis]):
-        if block.box[axis] < end:
-            groups[-1].append(block)
-        else:
-            groups.append([block])
-        end = max(end, block.box[axis + 2])
-    if len(groups) == 1:
-        return _cut(blocks, 1 - axis, tries - 1)
-    return [block for group in groups for block in _cut(group, 1 - axis)]
 
 
 # Headings --------------------------------------------------------------------------------------
@@ -294,12 +289,15 @@ def _level(paragraph: _Paragraph, sizes: list[float], page_body: float) -> int:
 
 
 def _vocabulary(lines: list[Line]) -> Counter[str]:
-    """Counts the document's words, those cut at a line's end left out."""
-    return Counter(
-        word.lower()
-        for line in lines
-        for word in _WORD.findall(line.text.rstrip("-") if line.text.endswith("-") else line.text)
-    )
+    """Counts the document's words, the halves of those cut at a line's end left out."""
+    words: Counter[str] = Counter()
+    is_cut = False
+    for line in lines:
+        found = [word.lower() for word in _WORD.findall(line.text)]
+        ends_cut = line.text.endswith("-")
+        words.update(found[int(is_cut) : len(found) - int(ends_cut)])
+        is_cut = ends_cut
+    return words
 
 
 def _paragraph_text(paragraph: _Paragraph, words: Counter[str]) -> str:

@@ -25,6 +25,7 @@ _PATHS_OF_A_TABLE = range(4, 3000)
 _PATHS_SEARCHED = 100_000
 _HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it leaves out
 _BOLD_WEIGHT = 600
+_GAP = 3.0  # points between pieces of one line
 _BOLD_NAME = re.compile(r"bold|black|heavy|cmbx|-medi|demi")
 _DATES = ("CreationDate", "ModDate")
 
@@ -185,11 +186,45 @@ def _page_tables(page: PlumberPage) -> list[list[Box]]:
     return [list(table.cells) for table in found if len(table.cells) > 3]
 
 
-def _outer_edges(page: PlumberPage) -> list[float]:
-    """Returns where several rules begin and end together: many tables draw no sides."""
+def _outer_edges(page: PlumberPage) -> list[dict[str, Any]]:
+    """Returns the sides that many tables do not draw: where at least three rules begin and end.
+
+    They reach as far as the lines between the table's columns do.
+    """
     spans = Counter(
         (round(edge["x0"]), round(edge["x1"]))
         for edge in page.horizontal_edges
         if edge["x1"] - edge["x0"] > 0.1 * page.width
     )
-    return sorted({float(x) for span, count in spans.items() if count > 2 for x in span})
+    sides = []
+    for (left, right), count in spans.items():
+        if count > 2:
+            inner = [edge for edge in page.vertical_edges if left + 5 < edge["x0"] < right - 5]
+            for top, bottom in _stretches(inner):
+                sides += [_vertical(page, x, top, bottom) for x in (left, right)]
+    return sides
+
+
+def _stretches(edges: list[dict[str, Any]]) -> list[list[float]]:
+    """Returns the heights, from top to bottom, that the edges cover without a gap."""
+    found: list[list[float]] = []
+    for edge in sorted(edges, key=lambda edge: float(edge["top"])):
+        if found and edge["top"] <= found[-1][1] + _GAP:
+            found[-1][1] = max(found[-1][1], edge["bottom"])
+        else:
+            found.append([edge["top"], edge["bottom"]])
+    return found
+
+
+def _vertical(page: PlumberPage, x: float, top: float, bottom: float) -> dict[str, Any]:
+    return {
+        "object_type": "line",
+        "x0": x,
+        "x1": x,
+        "top": top,
+        "bottom": bottom,
+        "y0": page.height - bottom,
+        "y1": page.height - top,
+        "width": 0,
+        "height": bottom - top,
+    }

@@ -32,14 +32,22 @@ class Table:
         self.box: Box = (min(lefts), min(tops), max(rights), max(bottoms))
         self._columns, self._rows = _distinct(lefts), _distinct(tops)
         self._texts: list[list[Char]] = [[] for _ in cells]
+        self.taken: dict[int, int] = {}
+        self._cut_words = 0
 
     def take(self, chars: Iterable[Char]) -> None:
-        """Puts each character into the cell that holds its centre."""
-        for char in chars:
-            if holds(self.box, char.box):
-                place = next((n for n, box in enumerate(self.cells) if holds(box, char.box)), None)
-                if place is not None:
-                    self._texts[place].append(char)
+        """Puts each character into the cell that holds its centre; `taken` has their cells."""
+        before: Char | None = None
+        for number, char in enumerate(chars):
+            cell = None
+            if not char.is_generated and holds(self.box, char.box):
+                cell = next((n for n, box in enumerate(self.cells) if holds(box, char.box)), None)
+            if cell is not None:
+                self._texts[cell].append(char)
+                self.taken[number] = cell
+            if before is not None and self.taken.get(number - 1) != cell and _touch(before, char):
+                self._cut_words += 1
+            before = char
 
     def is_plausible(self) -> bool:
         """Returns whether this is a table of text, not a frame, a form's lines or a chart's grid."""
@@ -50,6 +58,7 @@ class Table:
             and len(self._columns) * len(self._rows) <= _GRID
             and filled > 0.3 * len(self.cells)
             and max(map(len, self._texts)) <= _CELL_CHARACTERS
+            and self._cut_words <= max(3, 0.02 * len(self.taken))
         )
 
     def markdown(self) -> str:
@@ -59,6 +68,15 @@ class Table:
         point = (left + _LINED_UP, top + _LINED_UP) * 2
         place = next((n for n, box in enumerate(self.cells) if holds(box, point)), None)
         return "" if place is None else _cell_text(self._texts[place])
+
+
+def _touch(first: Char, second: Char) -> bool:
+    """Returns whether two characters are neighbours within a word."""
+    if not (first.text.isalnum() and second.text.isalnum()):
+        return False
+    height = second.box[3] - second.box[1]
+    gap = max(second.box[0] - first.box[2], first.box[0] - second.box[2])
+    return gap < 0.1 * height and abs(first.box[3] - second.box[3]) < 0.3 * height
 
 
 def _distinct(edges: Iterable[float]) -> list[float]:
@@ -77,7 +95,10 @@ def _cell_text(chars: list[Char]) -> str:
         box = char.box
         if last is not None and not text.endswith("-"):
             height = last[3] - last[1]
-            if box[0] - last[2] > 0.15 * height or abs(box[3] - last[3]) > 0.6 * height:
+            is_upright = abs(box[0] - last[0]) > 0.3 * height
+            if box[0] - last[2] > 0.15 * height or (
+                is_upright and abs(box[3] - last[3]) > 0.6 * height
+            ):
                 text += " "
         text += char.text.replace("\n", "")
         last = box
