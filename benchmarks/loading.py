@@ -158,7 +158,9 @@ def show(results: dict[str, dict[str, Any]], console: Console) -> None:
             shares = ("words in order", "words", "cells", "rows")
             cells = ["" if one[name] is None else f"{one[name]:.3f}" for name in shares]
             counts = [str(one["files"]), str(one["loaded"])]
-            table.add_row(suffix, program, *counts, *cells, str(one["pages"] or ""), f"{one['seconds']:.1f}")  # noqa: E501
+            table.add_row(
+                suffix, program, *counts, *cells, str(one["pages"] or ""), f"{one['seconds']:.1f}"
+            )  # noqa: E501
     console.print(table)
     for suffix, programs in results.items():
         for program, one in programs.items():

@@ -210,8 +210,11 @@ def _read_text(text: str, media_type: str, name: str) -> Reading:
     return reader(clean_text(text))
 
 
-def _document(reading: Reading, media_type: str, name: str) -> LoadedDocument:
-    """Returns the reading as a document; one without text raises LoadError."""
+def _document(reading: Reading, media_type: str, name: str, file: str = "") -> LoadedDocument:
+    """Returns the reading as a document; one without text raises LoadError.
+
+    `file`, by default the name, gives the title if nothing else does.
+    """
     content = clean_text(reading.content)
     if not content.strip():
         raise LoadError(f"{name} holds no text")
@@ -219,7 +222,7 @@ def _document(reading: Reading, media_type: str, name: str) -> LoadedDocument:
     if not title and media_type in MARKDOWN_MEDIA_TYPES:
         title = first_h1(content)
     return LoadedDocument(
-        clean_text(title or _stem(name)),
+        clean_text(title or _stem(file or name)),
         content,
         media_type,
         _clean_metadata(reading.metadata),
@@ -313,7 +316,7 @@ def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> I
         if kind == MAIL and depth:
             yield from _mail(content, name, own, fail, depth - 1)
         elif kind in _READERS or kind in ISOLATED_MEDIA_TYPES:
-            yield from _attempt(own, name, fail, partial(_attached, content, kind))
+            yield from _attempt(own, name, fail, partial(_attached, content, kind), file)
 
 
 def _same(reading: Reading, media_type: str) -> tuple[Reading, str]:
@@ -328,11 +331,15 @@ def _attached(data: bytes, declared: str) -> tuple[Reading, str]:
 
 
 def _attempt(
-    suffix: str, name: str, fail: OnFailure, read: Callable[[], tuple[Reading, str]]
+    suffix: str,
+    name: str,
+    fail: OnFailure,
+    read: Callable[[], tuple[Reading, str]],
+    file: str = "",
 ) -> Iterator[LoadedPart]:
     try:
         reading, media_type = read()
-        part = LoadedPart(suffix, _document(reading, media_type, name + suffix))
+        part = LoadedPart(suffix, _document(reading, media_type, name + suffix, file))
     except LoadError as error:
         told = str(error)
         fail(suffix, LoadError(told if told.startswith(name) else f"{name}{suffix}: {told}"))

@@ -60,6 +60,8 @@ def split_mbox(data: bytes) -> Iterator[bytes]:
         if data[max(0, found.start() - 4) : found.start()].endswith((b"\n\n", b"\n\r\n"))
         or found.start() == 0
     ]
+    if not starts:
+        return
     for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
         message = data[start:end].split(b"\n", 1)[1]
         yield re.sub(rb"^>(>*From )", rb"\1", message, flags=re.MULTILINE)
@@ -96,7 +98,8 @@ def _body(message: EmailMessage) -> str:
     """Returns the body: its plain text, or its HTML as Markdown where there is none."""
     body = message.get_body(preferencelist=("plain", "html"))
     if body is None:
-        return ""
+        payload = message.get_payload()  # a string where a multipart message has no parts
+        return payload if isinstance(payload, str) else ""
     data = body.get_payload(decode=True)
     charset = body.get_content_charset() or ""
     text = _decoded(data if isinstance(data, bytes) else b"", charset)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ragpg.pdf_tables import Box, Table
-from ragpg.reading_order import in_reading_order
+from ragpg.reading_order import in_reading_order, overlap
 
 # Measured on the papers, manuals and forms of benchmarks/loading.py.
 _HEADING_SIZE = 1.12  # times the size of most characters
@@ -242,6 +242,8 @@ def _goes_on(paragraph: _Paragraph, line: Line, pitch: float) -> bool:
     usual = max(pitch, last.size * (0.9 if line.size < 1.1 * pitch else 1.1))
     if not -0.5 * last.size < step <= _LINE_PITCH * usual:
         return False
+    if step > 0.5 * last.size and not overlap(last.box, line.box):
+        return False  # it is in another column
     left = min(one.box[0] for one in paragraph.lines[-2:])
     is_indented = line.box[0] > left + _INDENT * line.size and step > 0.5 * last.size
     return not is_indented or bool(_BULLET.match(paragraph.lines[0].text))

@@ -36,7 +36,7 @@ def in_reading_order(blocks: list[B], width: float) -> list[B]:
     jumps = sum(
         1
         for before, after in itertools.pairwise(blocks)
-        if after.box[3] < before.box[1] and _overlap(before.box, after.box)
+        if after.box[3] < before.box[1] and overlap(before.box, after.box)
     )
     return _cut(blocks, 1, _MAX_CUTS) if jumps > 0.2 * len(blocks) else blocks
 
@@ -50,7 +50,7 @@ def _bands(blocks: list[B], width: float) -> list[list[tuple[int, B]]]:
     gutter = width * share / 100
     sides = [(_column(block.box, gutter), block) for block in blocks]
     heights = [sum(b.box[3] - b.box[1] for side, b in sides if side == n) for n in range(3)]
-    if min(heights[1:]) < max(100, heights[0]):  # points: a column has more than a few lines
+    if min(heights[1:]) < max(60, heights[0]):  # points: a column has more than a few lines
         return []
     edges = sorted(block.box[1] for side, block in sides if side == 0)
     bands: list[list[tuple[int, B]]] = [[] for _ in range(2 * len(edges) + 1)]
@@ -81,7 +81,8 @@ def _side(band: list[tuple[int, B]], wanted: int) -> list[B]:
 # X-Y cuts --------------------------------------------------------------------------------------
 
 
-def _overlap(first: Box, second: Box) -> bool:
+def overlap(first: Box, second: Box) -> bool:
+    """Returns whether one box is above the other, as far as left and right go."""
     return first[0] < second[2] and second[0] < first[2]
 
 

@@ -95,6 +95,10 @@ class _Child:
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"it made its reader crash ({how}): save it again, or in another format"
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def is_alive(self) -> bool:
         return self.owner == os.getpid() and self._process.poll() is None
 
@@ -116,6 +120,12 @@ def _child() -> _Child:
     if not _children:
         _children.append(_Child())
     return _children[0]
+
+
+def process_id() -> int:
+    """Returns the child's process id; starts it if need be."""
+    with _LOCK:
+        return _child().process_id
 
 
 @atexit.register

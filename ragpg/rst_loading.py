@@ -37,7 +37,10 @@ _HIDDEN = frozenset({
     "automodule", "autoclass", "autofunction", "automethod", "autosummary", "literalinclude",
     "contents", "include", "raw", "image", "tabularcolumns", "default-domain", "doctest-requires",
 })  # fmt: skip
-_CODE = frozenset({"code-block", "sourcecode", "productionlist", "testcode", "ipython", "prompt"})
+_CODE = frozenset(
+    {"code", "code-block", "sourcecode", "productionlist", "testcode", "ipython", "prompt"}
+)
+_ITEM = re.compile(r"<li><p>((?:(?!<p\b|</p>).)*)</p>\s*</li>", re.DOTALL)
 _ROLE_TARGET = re.compile(r"^(.*?)\s*<[^<>]*>$", re.DOTALL)
 
 
@@ -48,7 +51,8 @@ def read_rst(data: bytes) -> Reading:
         page = publish_parts(decode(data), writer="html5", settings_overrides=_SETTINGS)
     except (ValueError, AttributeError, TypeError, KeyError, AssertionError) as error:
         raise LoadError(f"its reStructuredText cannot be read: {error}") from error
-    _, content, _ = read_html(f"<main>{page['html_body']}</main>")
+    body = _ITEM.sub(r"<li>\1</li>", page["html_body"])
+    _, content, _ = read_html(f"<main>{body}</main>")
     return Reading(_plain(page["title"]), content, {})
 
 
@@ -68,7 +72,7 @@ def _know_sphinx() -> None:
         if name in _HIDDEN:
             return _Hidden, []
         if name in _CODE:
-            name = "code"
+            return _Code, []
         found, messages = known_directive(name, language, document)
         return (found or _Content), ([] if found is None else messages)
 
@@ -105,6 +109,14 @@ class _Hidden(Directive):
 
     def run(self) -> list[nodes.Node]:
         return []
+
+
+class _Code(_Hidden):
+    """Source code, with whatever options Sphinx gives it."""
+
+    def run(self) -> list[nodes.Node]:
+        text = "\n".join(self.content)
+        return [nodes.literal_block(text, text)]
 
 
 class _Content(_Hidden):

@@ -239,7 +239,9 @@ def layout(*lines: tuple[str, float, float]) -> PageLayout:
     chars: list[Char] = []
     for text, left, top in lines:
         for n, letter in enumerate(text):
-            chars.append(Char(letter, (left + 5 * n, top, left + 5 * n + 5, top + 10), False, False))
+            chars.append(
+                Char(letter, (left + 5 * n, top, left + 5 * n + 5, top + 10), False, False)
+            )
         chars.append(Char("\n", (0, 0, 0, 0), True, False))
     return PageLayout(chars, 600, 800)
 
