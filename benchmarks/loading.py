@@ -9,11 +9,11 @@ reference for each. Per format, as means over the files that have a reference:
 - words in order: 2 LCS / (words of the reference + words found), the normalised Indel similarity
   of the two sequences of words; it falls with what is missing, added or out of order;
 - words: the share of the reference's words that are there, as a multiset;
-- cells, rows: the share of the reference's table cells, and of its table rows, that stand in tables
-  of the result; a row counts when all its cells are the same.
+- cells, rows: the share of the reference's table cells, and of its rows, that stand in tables of
+  the result; a row counts when all its cells are the same.
 
-Words are compared in lower case after NFKC, without Markdown's signs, so that nothing depends on how
-a heading or a formula is written. One process reads all; markitdown runs in it as its users call it.
+Words are compared in lower case after NFKC, without Markdown's signs, so that nothing depends on
+how a heading is written. markitdown runs in this process as its users call it.
 """
 
 from __future__ import annotations
@@ -158,11 +158,10 @@ def show(results: dict[str, dict[str, Any]], console: Console) -> None:
             shares = ("words in order", "words", "cells", "rows")
             cells = ["" if one[name] is None else f"{one[name]:.3f}" for name in shares]
             counts = [str(one["files"]), str(one["loaded"])]
-            table.add_row(
-                suffix, program, *counts, *cells, str(one["pages"] or ""), f"{one['seconds']:.1f}"
-            )  # noqa: E501
+            seconds = f"{one['seconds']:.1f}"
+            table.add_row(suffix, program, *counts, *cells, str(one["pages"] or ""), seconds)
     console.print(table)
-    for suffix, programs in results.items():
+    for programs in results.values():
         for program, one in programs.items():
             for file, reason in one["refused"].items():
                 console.print(f"{program} refused {file}: {reason}", style="dim", soft_wrap=True)

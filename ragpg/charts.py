@@ -1,4 +1,4 @@
-"""The title and the values of an Office chart (DrawingML), which its file keeps beside the drawing."""
+"""The title and the values of an Office chart, which its file keeps beside the drawing."""
 
 from __future__ import annotations
 

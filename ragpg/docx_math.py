@@ -8,7 +8,7 @@ from ragpg.docx_styles import MATH, W
 
 _OPERATORS = {
     "∑": r"\sum", "∏": r"\prod", "∫": r"\int", "∬": r"\iint", "∮": r"\oint",
-    "⋃": r"\bigcup", "⋂": r"\bigcap",
+    "\u22c3": r"\bigcup", "⋂": r"\bigcap",
 }  # fmt: skip
 _ACCENTS = {"\u0302": r"\hat", "\u0303": r"\tilde", "\u0304": r"\bar", "\u0305": r"\overline",
             "\u0307": r"\dot", "\u0308": r"\ddot", "\u20d7": r"\vec"}  # fmt: skip

@@ -119,7 +119,7 @@ def _fail(suffix: str, error: LoadError) -> None:
 
 
 def check_size(path: Path) -> None:
-    """Raises LoadError for a file that is too large to be read, OSError for one that is not there."""
+    """Raises LoadError for a file that is too large, OSError for one that is not there."""
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise LoadError(

@@ -1,4 +1,4 @@
-"""The formats that are read: the suffixes of their files, what becomes Markdown, what holds several."""
+"""The formats that are read: their suffixes, which become Markdown, which hold several."""
 
 from __future__ import annotations
 

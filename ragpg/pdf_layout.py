@@ -22,9 +22,9 @@ _MARGIN_LINES = 3  # at the top and bottom of a page that may be headers and foo
 _MARGIN_SHARE = 0.4  # of the pages that repeat them: left and right pages may differ
 
 _BULLETS = "•▪▫◦‣●○■□➢➤❖✓✔·∙\ue000-\uf8ff"
-_BULLET = re.compile(rf"^(?:[{_BULLETS}]|[-–—*](?=\s))\s*")
+_BULLET = re.compile(rf"^(?:[{_BULLETS}]|[-\u2013\u2014*](?=\s))\s*")
 _NUMBERED = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivxl]{1,5})[.)]|\[\d{1,3}\])\s")
-_SENTENCE_END = re.compile(r"[.!?:;。！？…][\"'”’»)\]]*$")
+_SENTENCE_END = re.compile(r"[.!?:;\u3002\uff01\uff1f…][\"'”\u2019»)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
@@ -315,7 +315,7 @@ def _paragraph_text(paragraph: _Paragraph, words: Counter[str]) -> str:
 
 
 def _joined(text: str, line: str, space: str, words: Counter[str]) -> str:
-    """Returns the text with the next line; a word cut by a hyphen is whole again where that is sure."""
+    """Returns the text with the next line; a word cut in two is whole again where that is sure."""
     cut = re.search(r"([^\W\d_]+)-$", text)
     rest = re.match(r"[^\W\d_]+", line)
     if cut is None or rest is None or not rest[0][0].islower():

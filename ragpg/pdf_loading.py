@@ -20,7 +20,7 @@ from ragpg.pdf_layout import Char, PageLayout, layout_pages
 from ragpg.pdf_tables import Box
 from ragpg.reading import MAX_PAGES, Reading, join_pages
 
-# A page with fewer rules has no ruled table; one with more is a drawing, and takes minutes to search.
+# A page with fewer rules has no ruled table; one with more is a drawing and takes minutes.
 _PATHS_OF_A_TABLE = range(4, 3000)
 _PATHS_SEARCHED = 100_000
 _HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it leaves out
@@ -31,7 +31,7 @@ _DATES = ("CreationDate", "ModDate")
 
 
 def read_pdf(data: bytes) -> Reading:
-    """Returns the text of a PDF in reading order; raises LoadError for encrypted and damaged ones."""
+    """Returns a PDF's text in reading order; an encrypted or damaged one raises LoadError."""
     document = _open(data)
     if len(document) > MAX_PAGES:
         raise LoadError(f"it has {len(document):,} pages, more than {MAX_PAGES:,}: split it")

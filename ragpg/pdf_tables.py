@@ -50,7 +50,7 @@ class Table:
             before = char
 
     def is_plausible(self) -> bool:
-        """Returns whether this is a table of text, not a frame, a form's lines or a chart's grid."""
+        """Returns whether it is a table of text, not a frame, a form's lines or a chart's grid."""
         filled = sum(1 for chars in self._texts if chars)
         return (
             len(self._columns) > 1

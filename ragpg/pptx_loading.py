@@ -56,7 +56,7 @@ def _slide(slide: Any) -> Iterator[str]:
 
 
 def _place(shape: Any) -> tuple[int, int]:
-    """Returns where a shape is, in steps of half an inch down: shapes beside each other are rows."""
+    """Returns where a shape is, in steps of half an inch down: neighbours are one row."""
     half_inch = 457_200
     return (shape.top or 0) // half_inch, shape.left or 0
 

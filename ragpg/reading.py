@@ -45,7 +45,7 @@ def join_pages(
     starts: list[int] = []
     length = blanks = 0
     for page in pages:
-        text = clean_text(page).strip("\n")
+        text = clean_text(page).strip("\n\ufeff")
         if not text.strip():
             blanks += 1
             continue
@@ -73,8 +73,8 @@ def _check_counts(characters: int, pages: int) -> None:
 def markdown_table(rows: Iterable[Sequence[str]]) -> str:
     """Returns rows of cells, the first row being the header, as a Markdown table.
 
-    Pipes are escaped, line ends within a cell are spaces, short rows are filled up, rows and columns
-    at the end that hold nothing are left out. No row gives an empty text.
+    Pipes are escaped, line ends within a cell are spaces, short rows are filled up, rows and
+    columns at the end that hold nothing are left out. No row gives an empty text.
     """
     cells = [[_cell(cell) for cell in row] for row in rows]
     width = max((_used(row) for row in cells), default=0)
