@@ -151,11 +151,10 @@ def summary(scores: list[Score]) -> dict[str, Any]:
 
 
 def show(results: dict[str, dict[str, Any]], console: Console) -> None:
-    table = Table("format", "program", "files", "loaded", "words in order", "words", "cells", "rows",
-                  "pages", "seconds")  # fmt: skip
+    shares = ("words in order", "words", "cells", "rows")
+    table = Table("format", "program", "files", "loaded", *shares, "pages", "seconds")
     for suffix, programs in results.items():
         for program, one in programs.items():
-            shares = ("words in order", "words", "cells", "rows")
             cells = ["" if one[name] is None else f"{one[name]:.3f}" for name in shares]
             counts = [str(one["files"]), str(one["loaded"])]
             seconds = f"{one['seconds']:.1f}"

@@ -44,7 +44,6 @@ class PageLayout:
     chars: list[Char]
     width: float
     height: float
-    paths: int = 0
     tables: list[list[Box]] = field(default_factory=list)
 
 
@@ -69,17 +68,17 @@ class _Paragraph:
         return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def layout_pages(pages: list[PageLayout]) -> tuple[list[str], Callable[[str, str], str]]:
-    """Returns each page's Markdown, and what separates two pages: a sentence may go on."""
-    found = [_page_items(page) for page in pages]
-    _drop_margins(found)
-    lines = [item for items in found for item in items if isinstance(item, Line)]
+def layout_pages(pages: Iterable[PageLayout]) -> tuple[list[str], Callable[[str, str], str]]:
+    """Returns each page's Markdown, and what separates two pages: a sentence may go on.
+
+    The pages are taken one by one, so that only one of them is there with all its characters.
+    """
+    found = [(page.width, _page_items(page)) for page in pages]
+    _drop_margins([items for _, items in found])
+    lines = [item for _, items in found for item in items if isinstance(item, Line)]
     words = _vocabulary(lines)
     sizes = _heading_sizes(lines)
-    texts = [
-        _page_markdown(items, page.width, sizes, words)
-        for items, page in zip(found, pages, strict=True)
-    ]
+    texts = [_page_markdown(items, width, sizes, words) for width, items in found]
     return texts, _between_pages
 
 
@@ -104,9 +103,10 @@ def _page_items(page: PageLayout) -> list[Line | Table]:
 
 def _items(chars: Iterable[Char], tables: list[Table]) -> Iterator[Line | Table]:
     waiting = list(tables)
+    owners = {place: table for table in tables for place in table.taken}
     run: list[Char] = []
     for place, char in enumerate(chars):
-        owner = next((table for table in tables if place in table.taken), None)
+        owner = owners.get(place)
         if owner is not None:
             yield from _line(run)
             run = []

@@ -1,31 +1,24 @@
-"""A PDF to Markdown, page by page: PDFium reads the characters, pdfplumber finds ruled tables."""
+"""A PDF to Markdown, page by page: PDFium reads the characters and the rules of tables."""
 
 from __future__ import annotations
 
 import ctypes
-import io
-import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import pdfplumber
 import pypdfium2
 import pypdfium2.raw as pdfium_c
-from pdfplumber.page import Page as PlumberPage
 
 from ragpg.errors import LoadError
 from ragpg.pdf_layout import Char, PageLayout, layout_pages
+from ragpg.pdf_rules import read_edges, tables_of
 from ragpg.pdf_tables import Box
 from ragpg.reading import MAX_PAGES, Reading, join_pages
 
-# A page with fewer rules has no ruled table; one with more is a drawing and takes minutes.
-_PATHS_OF_A_TABLE = range(4, 3000)
-_PATHS_SEARCHED = 100_000
+_GENERATED = frozenset(map(ord, " \r\n"))  # what PDFium adds between pieces of text
 _HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it leaves out
 _BOLD_WEIGHT = 600
-_GAP = 3.0  # points between pieces of one line
 _BOLD_NAME = re.compile(r"bold|black|heavy|cmbx|-medi|demi")
 _DATES = ("CreationDate", "ModDate")
 
@@ -35,13 +28,12 @@ def read_pdf(data: bytes) -> Reading:
     document = _open(data)
     if len(document) > MAX_PAGES:
         raise LoadError(f"it has {len(document):,} pages, more than {MAX_PAGES:,}: split it")
-    layouts = [_read_page(document, number) for number in range(len(document))]
-    if not any(page.chars for page in layouts):
+    texts, between = layout_pages(_read_page(document, n) for n in range(len(document)))
+    if not any(texts):
         raise LoadError(
             "it holds no text, only images or drawings: recognise its text first (ocrmypdf does)"
         )
-    _find_tables(data, layouts)
-    content, starts = join_pages(*layout_pages(layouts))
+    content, starts = join_pages(texts, between)
     title, metadata = _metadata(document)
     return Reading(title, content, metadata, starts)
 
@@ -100,16 +92,36 @@ def _read_page(document: pypdfium2.PdfDocument, number: int) -> PageLayout:
         page = document[number]
     except pypdfium2.PdfiumError:
         return PageLayout([], 0, 0)
-    width, height = page.get_size()
-    left, bottom = page.get_mediabox()[:2] if page.get_rotation() else page.get_cropbox()[:2]
+    view = _View(page)
     text = page.get_textpage()
-    turn = page.get_rotation()
-    fonts = _Fonts(text)
-    chars = [_turned(char, turn, width, height, left, bottom) for char in _chars(text, fonts)]
-    paths = sum(1 for _ in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_PATH], max_depth=3))
+    chars = [char._replace(box=view.turned(char.box)) for char in _chars(text, _Fonts(text))]
+    tables = tables_of(map(view.turned, read_edges(page))) if chars else []
+    layout = PageLayout(chars, view.width, view.height, tables)
     text.close()
     page.close()
-    return PageLayout(chars, width, height, paths=paths)
+    return layout
+
+
+class _View:
+    """Where things of a page are for its reader: from the top left, and turned as it says."""
+
+    def __init__(self, page: pypdfium2.PdfPage) -> None:
+        self.width, self.height = page.get_size()
+        self._turn = page.get_rotation()
+        self._left, self._bottom = page.get_cropbox()[:2]
+
+    def turned(self, box: Box) -> Box:
+        """Returns the box (left, bottom, right, top) as left, top, right, bottom."""
+        width, height = self.width, self.height
+        x0, x1 = box[0] - self._left, box[2] - self._left
+        y0, y1 = box[1] - self._bottom, box[3] - self._bottom
+        if self._turn == 90:
+            x0, y0, x1, y1 = y0, height - x1, y1, height - x0
+        elif self._turn == 180:
+            x0, y0, x1, y1 = width - x1, height - y1, width - x0, height - y0
+        elif self._turn == 270:
+            x0, y0, x1, y1 = width - y1, x0, width - y0, x1
+        return x0, height - y1, x1, height - y0
 
 
 class _Fonts:
@@ -142,89 +154,7 @@ def _chars(text: pypdfium2.PdfTextPage, fonts: _Fonts) -> Iterator[Char]:
         if 0xDC00 <= code < 0xE000 and high:
             code, high = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00, 0
         pdfium_c.FPDFText_GetLooseCharBox(text, index, pointer)
-        generated = pdfium_c.FPDFText_IsGenerated(text, index) == 1
+        generated = code in _GENERATED and pdfium_c.FPDFText_IsGenerated(text, index) == 1
         character = "-\n" if code == _HYPHEN else chr(code) if 0 < code < 0xFFFE else ""
         bold = not generated and fonts.is_bold(index)
         yield Char(character, (box.left, box.bottom, box.right, box.top), generated, bold)
-
-
-def _turned(char: Char, turn: int, width: float, height: float, left: float, bottom: float) -> Char:
-    """Returns the character where a reader sees it: from the top left of the turned page."""
-    x0, y0, x1, y1 = char.box
-    x0, y0, x1, y1 = x0 - left, y0 - bottom, x1 - left, y1 - bottom
-    if turn == 90:
-        x0, y0, x1, y1 = y0, height - x1, y1, height - x0
-    elif turn == 180:
-        x0, y0, x1, y1 = width - x1, height - y1, width - x0, height - y0
-    elif turn == 270:
-        x0, y0, x1, y1 = width - y1, x0, width - y0, x1
-    return char._replace(box=(x0, height - y1, x1, height - y0))
-
-
-# Tables ----------------------------------------------------------------------------------------
-
-
-def _find_tables(data: bytes, layouts: list[PageLayout]) -> None:
-    """Gives pages whose rules may make a table the cells of their tables."""
-    wanted = [n for n, page in enumerate(layouts) if page.paths in _PATHS_OF_A_TABLE and page.chars]
-    sizes = itertools.accumulate(layouts[number].paths for number in wanted)
-    wanted = [n for n, size in zip(wanted, sizes, strict=True) if size <= _PATHS_SEARCHED]
-    if not wanted:
-        return
-    try:
-        with pdfplumber.open(io.BytesIO(data)) as document:
-            for number in wanted:
-                layouts[number].tables = _page_tables(document.pages[number])
-                document.pages[number].close()
-    except Exception:
-        # pdfminer raises whatever it meets in a damaged file. The text is there already.
-        return
-
-
-def _page_tables(page: PlumberPage) -> list[list[Box]]:
-    found = page.find_tables({"explicit_vertical_lines": _outer_edges(page)})
-    return [list(table.cells) for table in found if len(table.cells) > 3]
-
-
-def _outer_edges(page: PlumberPage) -> list[dict[str, Any]]:
-    """Returns the sides that many tables do not draw: where at least three rules begin and end.
-
-    They reach as far as the lines between the table's columns do.
-    """
-    spans = Counter(
-        (round(edge["x0"]), round(edge["x1"]))
-        for edge in page.horizontal_edges
-        if edge["x1"] - edge["x0"] > 0.1 * page.width
-    )
-    sides = []
-    for (left, right), count in spans.items():
-        if count > 2:
-            inner = [edge for edge in page.vertical_edges if left + 5 < edge["x0"] < right - 5]
-            for top, bottom in _stretches(inner):
-                sides += [_vertical(page, x, top, bottom) for x in (left, right)]
-    return sides
-
-
-def _stretches(edges: list[dict[str, Any]]) -> list[list[float]]:
-    """Returns the heights, from top to bottom, that the edges cover without a gap."""
-    found: list[list[float]] = []
-    for edge in sorted(edges, key=lambda edge: float(edge["top"])):
-        if found and edge["top"] <= found[-1][1] + _GAP:
-            found[-1][1] = max(found[-1][1], edge["bottom"])
-        else:
-            found.append([edge["top"], edge["bottom"]])
-    return found
-
-
-def _vertical(page: PlumberPage, x: float, top: float, bottom: float) -> dict[str, Any]:
-    return {
-        "object_type": "line",
-        "x0": x,
-        "x1": x,
-        "top": top,
-        "bottom": bottom,
-        "y0": page.height - bottom,
-        "y1": page.height - top,
-        "width": 0,
-        "height": bottom - top,
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from unicodedata import bidirectional
 
 from ragpg.reading import markdown_table
 
@@ -62,7 +63,12 @@ class Table:
         )
 
     def markdown(self) -> str:
-        return markdown_table([self._at(left, top) for left in self._columns] for top in self._rows)
+        columns = self._columns[::-1] if self._is_right_to_left() else self._columns
+        return markdown_table([self._at(left, top) for left in columns] for top in self._rows)
+
+    def _is_right_to_left(self) -> bool:
+        letters = [char.text for chars in self._texts for char in chars if char.text.isalpha()]
+        return sum(bidirectional(one[0]) in ("R", "AL") for one in letters) > len(letters) / 2
 
     def _at(self, left: float, top: float) -> str:
         point = (left + _LINED_UP, top + _LINED_UP) * 2

@@ -21,7 +21,7 @@ from ragpg import media_types
 from ragpg.errors import LoadError
 from ragpg.reading import Reading
 
-TIME_LIMIT = 120.0
+TIME_LIMIT = 300.0
 """Seconds one file may take."""
 MEMORY_LIMIT = 3 * 2**30
 """Bytes of address space the child may have, where the platform limits that."""
