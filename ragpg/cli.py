@@ -165,10 +165,10 @@ def add(
 ) -> None:
     """Make a collection hold these documents as they are now.
 
-    Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, EPUB, reST, AsciiDoc,
-    mail (.eml, .mbox), JSON records (.json, .jsonl) and source code. Each record, message and readable
-    attachment is a document. Unchanged ones are skipped, changed ones replaced; one that cannot be
-    read is told with the reason, and the rest done. Exit code 1 when a document failed.
+    Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, EPUB, reST,
+    AsciiDoc, mail (.eml, .mbox), JSON records (.json, .jsonl) and source code. Each record, message
+    and readable attachment is a document. Unchanged ones are skipped, changed ones replaced; one
+    that cannot be read is told with the reason, and the rest done. Exit code 1 when one failed.
     """
     with _client() as client, _progress() as progress:
         report = client.collection(collection).add(paths, language=language, progress=progress)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ragpg.pdf_columns import AlignedTable, Segment, with_aligned_tables
 from ragpg.pdf_tables import Box, Table
 from ragpg.reading_order import in_reading_order, overlap
 
@@ -17,6 +18,7 @@ from ragpg.reading_order import in_reading_order, overlap
 _HEADING_SIZE = 1.12  # times the size of most characters
 _HEADING_CHARACTERS = 200
 _LINE_PITCH = 1.35  # a larger distance than this many usual ones begins a paragraph
+_COLUMN_GAP = 0.9  # of a line's height, is between columns
 _INDENT = 0.8  # of a line's height, begins a paragraph
 _MARGIN_LINES = 3  # at the top and bottom of a page that may be headers and footers
 _MARGIN_SHARE = 0.4  # of the pages that repeat them: left and right pages may differ
@@ -55,6 +57,7 @@ class Line:
     box: Box
     size: float
     is_bold: bool
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(slots=True)
@@ -141,7 +144,29 @@ def _line(chars: list[Char]) -> Iterator[Line]:
     lefts, tops, rights, bottoms = zip(*(char.box for char in seen), strict=True)
     size = statistics.median(char.box[3] - char.box[1] for char in seen)
     bold = sum(char.is_bold for char in seen) > 0.9 * len(seen)
-    yield Line(text, (min(lefts), min(tops), max(rights), max(bottoms)), round(size, 1), bold)
+    yield Line(
+        text,
+        (min(lefts), min(tops), max(rights), max(bottoms)),
+        round(size, 1),
+        bold,
+        _segments(chars, size),
+    )
+
+
+def _segments(chars: list[Char], size: float) -> tuple[Segment, ...]:
+    """Returns the pieces of a line between gaps as wide as no space between words is."""
+    found: list[Segment] = []
+    for char in chars:
+        left, _, right, _ = char.box
+        if char.is_generated or char.text.isspace():
+            if found:
+                found[-1] = found[-1]._replace(text=found[-1].text + " ")
+        elif found and left - found[-1].right < _COLUMN_GAP * size:
+            text = found[-1].text + char.text.rstrip("\n")
+            found[-1] = Segment(found[-1].left, max(right, found[-1].right), text)
+        else:
+            found.append(Segment(left, right, char.text.rstrip("\n")))
+    return tuple(one._replace(text=" ".join(one.text.split())) for one in found)
 
 
 # Headers and footers ---------------------------------------------------------------------------
@@ -193,10 +218,10 @@ def _page_markdown(
 ) -> str:
     lines = [item for item in items if isinstance(item, Line)]
     pitch = _usual_pitch(lines)
-    blocks: list[_Paragraph | Table] = []
-    for item in items:
+    blocks: list[_Paragraph | Table | AlignedTable] = []
+    for item in with_aligned_tables(items, Line):
         last = blocks[-1] if blocks else None
-        if isinstance(item, Table):
+        if not isinstance(item, Line):
             blocks.append(item)
         elif isinstance(last, _Paragraph) and _goes_on(last, item, pitch):
             last.lines.append(item)

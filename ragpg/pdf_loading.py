@@ -20,6 +20,7 @@ _GENERATED = frozenset(map(ord, " \r\n"))  # what PDFium adds between pieces of 
 _HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it leaves out
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(r"bold|black|heavy|cmbx|-medi|demi")
+_LAM, _ALEFS = "\u0644", frozenset("\u0622\u0623\u0625\u0627")
 _DATES = ("CreationDate", "ModDate")
 
 
@@ -95,11 +96,20 @@ def _read_page(document: pypdfium2.PdfDocument, number: int) -> PageLayout:
     view = _View(page)
     text = page.get_textpage()
     chars = [char._replace(box=view.turned(char.box)) for char in _chars(text, _Fonts(text))]
+    _order_ligatures(chars)
     tables = tables_of(map(view.turned, read_edges(page))) if chars else []
     layout = PageLayout(chars, view.width, view.height, tables)
     text.close()
     page.close()
     return layout
+
+
+def _order_ligatures(chars: list[Char]) -> None:
+    """Puts the letters of an Arabic ligature, which PDFium gives from left to right, in order."""
+    for place in range(len(chars) - 1):
+        first, second = chars[place], chars[place + 1]
+        if second.text == _LAM and first.text in _ALEFS and first.box == second.box:
+            chars[place : place + 2] = [second, first]
 
 
 class _View:

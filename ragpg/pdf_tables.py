@@ -59,7 +59,7 @@ class Table:
             and len(self._columns) * len(self._rows) <= _GRID
             and filled > 0.3 * len(self.cells)
             and max(map(len, self._texts)) <= _CELL_CHARACTERS
-            and self._cut_words <= max(3, 0.02 * len(self.taken))
+            and self._cut_words <= max(3, 0.01 * len(self.taken))
         )
 
     def markdown(self) -> str:

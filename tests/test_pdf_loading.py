@@ -297,3 +297,41 @@ def test_a_sentence_goes_on_over_the_page() -> None:
     texts, between = layout_pages([layout(("it goes", 50, 700)), layout(("on here.", 50, 50))])
     assert between(texts[0], texts[1]) == " "
     assert between("It ended.", "on here") == between("it goes", "New one") == "\n\n"
+
+
+def row(top: float, *parts: tuple[str, float]) -> list[Char]:
+    """The characters of a line with gaps, as PDFium gives them."""
+    chars: list[Char] = []
+    for text, left in parts:
+        if chars:
+            chars.append(Char(" ", (0, 0, 0, 0), True, False))
+        for n, letter in enumerate(text):
+            chars.append(
+                Char(letter, (left + 5 * n, top, left + 5 * n + 5, top + 10), False, False)
+            )
+    return [*chars, Char("\n", (0, 0, 0, 0), True, False)]
+
+
+def test_rows_of_aligned_texts_are_a_table_without_any_rule() -> None:
+    lines = [
+        row(50, ("Ducks by year:", 50)),
+        *(
+            row(80 + 15 * n, (f"y{n}", 50), (f"{n}0", 150), ("few" if n % 2 else "many", 250))
+            for n in range(4)
+        ),
+        row(170, ("Words after it.", 50)),
+    ]
+    page = PageLayout([char for line in lines for char in line], 600, 800)
+    assert layout_pages([page])[0][0].split("\n\n") == [
+        "Ducks by year:",
+        "| y0 | 00 | many |\n| --- | --- | --- |\n| y1 | 10 | few |\n| y2 | 20 | many |\n| y3 | 30 | few |",
+        "Words after it.",
+    ]
+
+
+def test_two_columns_of_prose_and_lists_are_no_tables() -> None:
+    prose = "seven words of a sentence that goes on"
+    for first, second in ((prose, prose), ("\u2022", prose), ("1.", "short")):
+        lines = [row(50 + 15 * n, (first, 50), (second, 350)) for n in range(6)]
+        page = PageLayout([char for line in lines for char in line], 600, 800)
+        assert "|" not in layout_pages([page])[0][0]
