@@ -36,7 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ragpg.errors import LoadError
-from ragpg.loading import MEDIA_TYPES, load_documents
+from ragpg.loading import load_documents
 
 _NOT_A_SOURCE = ("groundtruth", "LICENSE", "SOURCE.txt")
 _RULE = re.compile(r"\|?[\s:|-]+\|?")
@@ -142,7 +142,10 @@ def summary(scores: list[Score]) -> dict[str, Any]:
     return {
         "files": len(scores),
         "loaded": sum(1 for one in scores if not one.refused),
-        "refused": {one.file: one.refused for one in scores if one.refused},
+        # Without the folder, which is another one on every machine.
+        "refused": {
+            one.file: one.refused.split(f"{one.file}: ")[-1] for one in scores if one.refused
+        },
         "with reference": sum(1 for one in scores if one.measures),
         **{name: mean(name) for name in ("words in order", "words", "cells", "rows")},
         "pages": sum(one.pages for one in scores),
@@ -175,8 +178,6 @@ def main() -> None:
     programs = {"ragpg": by_ragpg, "markitdown": by_markitdown()}
     results: dict[str, dict[str, Any]] = {}
     for suffix, paths in sources(arguments.folder).items():
-        if suffix not in MEDIA_TYPES:
-            continue
         for program, convert in programs.items():
             scores = [read(path, convert) for path in paths]
             results.setdefault(suffix, {})[program] = summary(scores)
@@ -184,12 +185,6 @@ def main() -> None:
                 for score in scores:
                     print(program, json.dumps(asdict(score), ensure_ascii=False))
     show(results, Console())
-    for programs_ in results.values():
-        for one in programs_.values():  # a reason names the file by the folder it is in here
-            one["refused"] = {
-                file: reason.replace(f"{arguments.folder.resolve().as_posix()}/", "")
-                for file, reason in one["refused"].items()
-            }
     arguments.output.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 

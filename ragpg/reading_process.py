@@ -7,6 +7,7 @@ back, never a pickle: what a hostile file made of it cannot run code here.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -58,7 +59,7 @@ class _Child:
             stderr=subprocess.DEVNULL,
         )
         assert self._process.stdin is not None
-        with self._process.stdin as paths:
+        with contextlib.suppress(OSError), self._process.stdin as paths:  # it may have died
             paths.write(json.dumps([os.path.abspath(path) for path in sys.path]).encode())
         theirs.close()
 
