@@ -7,6 +7,7 @@ edges, joined where they continue each other; their crossings; the smallest cell
 from __future__ import annotations
 
 import ctypes
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -17,7 +18,8 @@ import pypdfium2.raw as pdfium_c
 from ragpg.pdf_tables import Box
 
 _MOST_PATHS = 3000  # a page with more is a drawing
-_MOST_CROSSINGS = 250_000
+_MOST_CROSSINGS = 40_000
+_CELLS_OF_A_TABLE = range(4, 5000)
 _DEPTH = 3  # of drawings within drawings
 _THIN = 1.0  # points by which a straight edge may lean
 _NEAR = 3.0  # points between edges that are one, or that touch
@@ -169,9 +171,9 @@ def _cells(upright: list[Rule], level: list[Rule]) -> Iterator[_Cell]:
         opposite = next(
             (
                 (right, low)
-                for low in below[n]
-                for right in beside[m]
-                if low > m and right > n and (right, low) in crossings
+                for low in below[n][bisect_right(below[n], m) :]
+                for right in beside[m][bisect_right(beside[m], n) :]
+                if (right, low) in crossings
             ),
             None,
         )
@@ -190,11 +192,23 @@ def _cross(upright: Rule, level: Rule) -> bool:
 
 def _grouped(cells: Iterable[_Cell]) -> list[list[Box]]:
     """Returns the cells by table: those of one share corners."""
-    tables: list[tuple[list[Box], set[tuple[int, int]]]] = []
-    for box, corners in cells:
-        mine = [table for table in tables if not table[1].isdisjoint(corners)]
-        boxes, seen = [box], set(corners)
-        for other_boxes, other_seen in mine:
-            boxes, seen = other_boxes + boxes, seen | other_seen
-        tables = [table for table in tables if table not in mine] + [(boxes, seen)]
-    return [boxes for boxes, _ in tables if len(boxes) > 3]
+    parents: list[int] = []
+    owners: dict[tuple[int, int], int] = {}
+    boxes: list[Box] = []
+    for number, (box, corners) in enumerate(cells):
+        parents.append(number)
+        boxes.append(box)
+        for corner in corners:
+            parents[_root(parents, owners.get(corner, number))] = number
+            owners[corner] = number
+    tables: dict[int, list[Box]] = defaultdict(list)
+    for number, box in enumerate(boxes):
+        tables[_root(parents, number)].append(box)
+    return [table for table in tables.values() if len(table) in _CELLS_OF_A_TABLE]
+
+
+def _root(parents: list[int], number: int) -> int:
+    while parents[number] != number:
+        parents[number] = parents[parents[number]]
+        number = parents[number]
+    return number

@@ -14,6 +14,8 @@ from fpdf.enums import AccessPermission, EncryptionMethod
 from ragpg.errors import LoadError
 from ragpg.loading import LoadedDocument, load_bytes
 from ragpg.pdf_layout import Char, PageLayout, layout_pages
+from ragpg.pdf_rules import tables_of
+from ragpg.pdf_tables import Box
 from ragpg.reading_order import in_reading_order
 
 PARAGRAPH = (
@@ -335,3 +337,33 @@ def test_two_columns_of_prose_and_lists_are_no_tables() -> None:
         lines = [row(50 + 15 * n, (first, 50), (second, 350)) for n in range(6)]
         page = PageLayout([char for line in lines for char in line], 600, 800)
         assert "|" not in layout_pages([page])[0][0]
+
+
+def grid(columns: int, rows: int, left: float = 0) -> list[Box]:
+    """The rules of a table whose cells are 10 wide and high."""
+    right, bottom = left + 10.0 * columns, 10.0 * rows
+    upright = [(left + 10.0 * n, 0.0, left + 10.0 * n, bottom) for n in range(columns + 1)]
+    level = [(left, 10.0 * n, right, 10.0 * n) for n in range(rows + 1)]
+    return [*upright, *level]
+
+
+def test_rules_make_the_cells_of_each_table() -> None:
+    first, second = tables_of([*grid(2, 3), *grid(3, 2, left=100)])
+    assert sorted(first) == [(x, y, x + 10, y + 10) for x in (0, 10) for y in (0, 10, 20)]
+    assert len(second) == 6 and min(second)[0] == 100
+
+
+def test_a_rule_that_is_missing_joins_two_cells() -> None:
+    edges = [edge for edge in grid(2, 2) if edge != (10, 0, 10, 20)]
+    (cells,) = tables_of([*edges, (10.0, 10.0, 10.0, 20.0), (5.0, 0.0, 5.0, 10.0)])
+    assert len(cells) == 4
+
+
+def test_sides_that_are_not_drawn_are_added() -> None:
+    sides = ((0, 0, 0, 40), (30, 0, 30, 40))
+    (cells,) = tables_of([edge for edge in grid(3, 4) if edge not in sides])
+    assert len(cells) == 12
+
+
+def test_a_drawing_of_thousands_of_rules_is_no_table() -> None:
+    assert tables_of(grid(60, 60)) and not tables_of(grid(300, 300))
