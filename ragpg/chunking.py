@@ -17,7 +17,7 @@ from itertools import islice, pairwise
 
 from markdown_it.token import Token
 
-from ragpg.loading import BLOCKS, heading_text
+from ragpg.loading import BLOCKS, MARKDOWN_MEDIA_TYPES, heading_text
 from ragpg.sentences import sentence_spans, trim
 
 TokenStarts = Sequence[int]
@@ -54,7 +54,7 @@ def chunk_text(
     """
     if max_tokens < 1 or not 0 <= overlap_tokens < max_tokens:
         raise ValueError("max_tokens must be at least 1, overlap_tokens from 0 to below it")
-    blocks = _markdown_blocks(text) if media_type in _MARKDOWN else _plain_blocks(text)
+    blocks = _markdown_blocks(text) if media_type in MARKDOWN_MEDIA_TYPES else _plain_blocks(text)
     contexts = _Contexts(title, count_tokens, max_tokens)
     limit = max_tokens
     while True:
@@ -66,7 +66,6 @@ def chunk_text(
         limit = max(1, limit - excess)
 
 
-_MARKDOWN = frozenset({"text/markdown", "text/html"})
 _EDGE_TOKENS = 8
 
 

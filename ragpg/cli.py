@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from ragpg import embedded, eval_cli, index_cli, settings
@@ -31,6 +30,7 @@ from ragpg.console import (
     out,
     print_json,
     public_url,
+    table_of,
 )
 from ragpg.errors import RagpgError
 
@@ -123,7 +123,7 @@ def status(as_json: Json = False) -> None:
         f"Postgres {server['postgres']}, pgvector {server['pgvector']}, "
         f"database {server['database']}, schema {version}"
     )
-    table = Table("collection", "documents", "pending", "chunks", "model", "changed")
+    table = table_of("collection", "documents", "pending", "chunks", "model", "changed")
     for one in collections:
         table.add_row(
             escape(one["collection"]),
@@ -157,7 +157,10 @@ def add(
 ) -> None:
     """Make a collection hold these documents as they are now.
 
-    Unchanged ones are skipped, changed ones replaced. Exit code 1 when a document failed.
+    Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, EPUB, reST,
+    AsciiDoc, mail (.eml, .mbox), JSON records (.json, .jsonl) and source code. Each record, message
+    and readable attachment is a document. Unchanged ones are skipped, changed ones replaced; one
+    that cannot be read is told with the reason, and the rest done. Exit code 1 when one failed.
     """
     with open_client() as client, ingest_progress() as progress:
         report = client.collection(collection).add(paths, language=language, progress=progress)
@@ -237,7 +240,7 @@ def _difference(held: Any, source: str, first: int, second: int) -> list[str]:
 
 
 def _print_versions(rows: list[dict[str, Any]]) -> None:
-    table = Table("version", "from", "to", "characters", "citations", "title")
+    table = table_of("version", "from", "to", "characters", "citations", "title")
     for row in rows:
         table.add_row(
             str(row["version"]),
@@ -298,7 +301,7 @@ def documents(collection: CollectionName = "default", as_json: Json = False) -> 
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    table = Table("source", "title", "version", "chunks", "indexed")
+    table = table_of("source", "title", "version", "chunks", "indexed")
     for row in rows:
         table.add_row(
             escape(row.source),

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -408,9 +407,10 @@ class Collection:
             client=self.client.anthropic_client(),
             on_text=on_text,
         )
-        return replace(answer, id=self._save(answer))
+        return self._save(answer)
 
-    def _save(self, answer: Answer) -> int:
+    def _save(self, answer: Answer) -> Answer:
+        """Stores the answer; returns it with its id and the page of each citation."""
         parameters = {
             "collection": self.name,
             "question": answer.question,
@@ -428,8 +428,12 @@ class Collection:
         }
         with self.client.database.connection() as connection:
             row = connection.execute(queries.SAVE_ANSWER, parameters).fetchone()
-        assert row is not None
-        return int(row[0])
+            assert row is not None
+            pages = connection.execute(queries.CITATION_PAGES, row).fetchall()
+        cited = zip(answer.citations, pages, strict=True)
+        return replace(
+            answer, id=row[0], citations=tuple(replace(one, page=page) for one, (page,) in cited)
+        )
 
     def delete(self, source: str) -> bool:
         """Deletes a document with its chunks; returns whether there was one."""
@@ -590,17 +594,10 @@ def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
 def _file_inputs(
     found: loading.FoundFiles,
 ) -> tuple[list[ingesting.Input], list[ingesting.Failure]]:
-    inputs, failures = [], []
-    for name, path in found.files:
-        source = clean_text(name)
-        try:
-            inputs.append(
-                ingesting.Input(
-                    source,
-                    ingesting.fingerprint(path.suffix.lower(), path.read_bytes()),
-                    partial(loading.load_path, path),
-                )
-            )
-        except OSError as error:
-            failures.append(ingesting.Failure(source, f"{source} cannot be read: {error.strerror}"))
+    inputs: list[ingesting.Input] = []
+    failures: list[ingesting.Failure] = []
+    for source, path in found.files:
+        read, failed = ingesting.file_inputs(clean_text(source), path)
+        inputs += read
+        failures += failed
     return inputs, failures

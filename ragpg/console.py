@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -32,6 +34,11 @@ Filter = Annotated[
     str | None,
     typer.Option("--filter", help="jsonpath over metadata, such as '$.tier == \"pro\"'."),
 ]
+
+
+def table_of(*headings: str) -> Table:
+    """Returns a table without rules, which stays legible in 80 columns."""
+    return Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def open_client() -> Any:

@@ -11,12 +11,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ragpg.console import CollectionName, Json, count_progress, open_client, out, print_json
+from ragpg.console import (
+    CollectionName,
+    Json,
+    count_progress,
+    open_client,
+    out,
+    print_json,
+    table_of,
+)
 
 evaluation = typer.Typer(help="Evaluation: how good is retrieval, and why.", no_args_is_help=True)
 SetName = Annotated[str, typer.Option("--set", "-s", help="Name of the evaluation set.")]
 RunId = Annotated[int, typer.Argument(help="Id of the run, as eval list shows it.")]
-_MEASURES = ("success", "recall", "mrr", "ndcg", "map", "span_recall", "span_precision", "span_iou")
+_SHOWN = ("recall", "mrr", "ndcg", "span_recall")  # --json has all of them
+_HEADINGS = ("recall", "MRR", "nDCG", "span")
 
 
 @evaluation.command("load")
@@ -82,15 +91,15 @@ def eval_list(collection: CollectionName = "default", as_json: Json = False) -> 
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table("run", "set", "index", "mode", "questions", *_MEASURES, "p50 ms", "note")
+    table = table_of("run", "set", "index", "mode, k", "asked", *_HEADINGS, "ms", "note")
     for row in found:
         table.add_row(
             str(row["run_id"]),
             escape(row["evaluation_set"]),
-            f"{row['index_id']}, {row['chunk_tokens']} tokens",
-            f"{row['mode']}, k {row['k']}",
-            f"{row['labelled_questions']} of {row['questions']}",
-            *("" if row[name] is None else f"{row[name]:.3f}" for name in _MEASURES),
+            str(row["index_id"]),
+            f"{row['mode']}, {row['k']}",
+            str(row["questions"]),
+            *("" if row[name] is None else f"{row[name]:.3f}" for name in _SHOWN),
             f"{row['latency_p50_ms']:.1f}",
             escape(row["note"]),
         )
@@ -114,7 +123,7 @@ def eval_compare(first: RunId, second: RunId, as_json: Json = False) -> None:
 
 def print_differences(found: list[Any], first: str, second: str) -> None:
     """Prints a row per measure: both means, their difference, its interval, or that it is noise."""
-    table = Table("measure", first, second, "difference", "95 % interval", "better", "worse", "")
+    table = table_of("measure", first, second, "change", "95 % interval", "better", "worse", "")
     for one in found:
         table.add_row(
             one.measure,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from ragpg.console import (
     CollectionName,
@@ -17,6 +16,7 @@ from ragpg.console import (
     open_client,
     out,
     print_json,
+    table_of,
 )
 from ragpg.eval_cli import SetName, print_differences
 
@@ -35,7 +35,7 @@ def index_list(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("id", "collection", "", "model", "recipe")
+    table = table_of("id", "collection", "", "model", "recipe")
     for name in ("chunks", "waiting", "size"):
         table.add_column(name, justify="right")
     for row in rows:

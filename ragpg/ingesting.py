@@ -6,7 +6,9 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,9 +17,18 @@ from psycopg.types.json import Jsonb
 
 from ragpg import queries
 from ragpg.database import Database
-from ragpg.errors import ConnectionFailed, RagpgError
+from ragpg.errors import ConnectionFailed, LoadError, RagpgError
 from ragpg.indexing import Indexer, Prepared, Worker, ensure_index, refresh
-from ragpg.loading import LOADER_VERSION, LoadedDocument
+from ragpg.loading import (
+    LOADER_VERSION,
+    MEDIA_TYPES,
+    SEVERAL_MEDIA_TYPES,
+    LoadedDocument,
+    LoadedPart,
+    check_size,
+    load_documents,
+    load_path,
+)
 
 # Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
 _BATCH_CHUNKS = 512
@@ -138,16 +149,45 @@ def text_input(
 
     def load() -> LoadedDocument:
         loaded = load_text(text, media_type=media_type, name=source)
-        return LoadedDocument(
+        return replace(
+            loaded,
             title=loaded.title if title is None else title,
-            content=loaded.content,
-            media_type=media_type,
             metadata={**loaded.metadata, **(metadata or {})},
         )
 
     told = json.dumps([title, metadata], sort_keys=True, default=str)
     vector = b"" if embedding is None else np.asarray(embedding, np.float32).tobytes()
     return Input(source, fingerprint(media_type, text, told, vector), load, embedding)
+
+
+def file_inputs(source: str, path: Path) -> tuple[list[Input], list[Failure]]:
+    """Returns the inputs for the documents of a file, and the parts of it that cannot be read.
+
+    A file of one document is only hashed here. One of records or mails is read: each of its
+    documents has a hash of its own, so that those that did not change cost nothing more.
+    """
+    failures: list[Failure] = []
+    try:
+        check_size(path)
+        if MEDIA_TYPES.get(path.suffix.lower()) not in SEVERAL_MEDIA_TYPES:
+            with path.open("rb") as file:
+                raw = hashlib.file_digest(file, "sha256").digest()
+            return [
+                Input(source, fingerprint(path.suffix.lower(), raw), partial(load_path, path))
+            ], []
+        parts = load_documents(
+            path, lambda suffix, error: failures.append(Failure(source + suffix, str(error)))
+        )
+        return [_part_input(source, part) for part in parts], failures
+    except LoadError as error:
+        return [], [Failure(source, str(error))]
+    except OSError as error:
+        return [], [Failure(source, f"{source} cannot be read: {error.strerror}")]
+
+
+def _part_input(source: str, part: LoadedPart) -> Input:
+    told = json.dumps(asdict(part.document), sort_keys=True)
+    return Input(source + part.suffix, fingerprint(told), lambda: part.document)
 
 
 def add_documents(
@@ -311,6 +351,7 @@ class _Writer:
                     "media_type": one.document.media_type,
                     "metadata": Jsonb(one.document.metadata),
                     "source_hash": one.item.source_hash,
+                    "page_starts": list(one.document.page_starts),
                 },
             ).fetchone()
             assert row is not None

@@ -2,97 +2,241 @@
 
 from __future__ import annotations
 
-import glob
 import itertools
-import math
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-
+from ragpg.csv_loading import read_csv
 from ragpg.decoding import clean_text, decode
 from ragpg.errors import LoadError
+from ragpg.finding import FoundFiles as FoundFiles
+from ragpg.finding import find_files as find_files
 from ragpg.html_loading import read_html
+from ragpg.markdown_loading import BLOCKS as BLOCKS  # the chunker's, too
+from ragpg.markdown_loading import first_h1, read_markdown
+from ragpg.markdown_loading import heading_text as heading_text
+from ragpg.media_types import (
+    BINARY_MEDIA_TYPES,
+    ISOLATED_MEDIA_TYPES,
+    JSON,
+    JSON_LINES,
+    MAIL,
+    MAILBOX,
+    SUPPORTED,
+    is_code,
+)
+from ragpg.media_types import MARKDOWN_MEDIA_TYPES as MARKDOWN_MEDIA_TYPES
+from ragpg.media_types import MEDIA_TYPES as MEDIA_TYPES
+from ragpg.media_types import SEVERAL_MEDIA_TYPES as SEVERAL_MEDIA_TYPES
+from ragpg.reading import MAX_CHARACTERS, MAX_FILE_BYTES, Reading
+from ragpg.record_loading import read_json, read_json_line
+from ragpg.sniffing import sniff
 
-LOADER_VERSION = "1"
+LOADER_VERSION = "2"
 """Bumped when the same bytes would give another text."""
 
-MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        ".md": "text/markdown",
-        ".markdown": "text/markdown",
-        ".mdx": "text/markdown",
-        ".html": "text/html",
-        ".htm": "text/html",
-        ".xhtml": "text/html",
-        ".txt": "text/plain",
-        ".text": "text/plain",
-    }
-)
-SUPPORTED = ".md, .html, .txt"
+_MAIL_DEPTH = 5  # of messages attached to messages
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedDocument:
-    """A document ready to be stored: Postgres and jsonb accept all of it."""
+    """A document ready to be stored: Postgres and jsonb accept all of it.
+
+    `page_starts` are the offsets in `content`, in code points and ascending, at which page 1, 2,
+    3 ... start: pages of a PDF, slides, sheets, parts of a book. A blank page shares the start of
+    the next one. Empty when the document has no pages.
+    """
 
     title: str
     content: str
     media_type: str
     metadata: dict[str, Any]
+    page_starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFiles:
-    """The files to load, as (source, path), and the paths left out."""
+class LoadedPart:
+    """One of the documents of a file: `suffix` after the file's source is the document's source.
 
-    files: tuple[tuple[str, Path], ...]
-    skipped: tuple[str, ...]
+    It is empty, "#" and a record's id or number, or "#" and the name of an attachment.
+    """
+
+    suffix: str
+    document: LoadedDocument
 
 
 # Documents -------------------------------------------------------------------------------------
 
+OnFailure = Callable[[str, LoadError], None]
+"""Hears the suffix of a part that cannot be read, and why; the others are read nevertheless."""
+
+
+def load_documents(path: Path, on_failure: OnFailure | None = None) -> Iterator[LoadedPart]:
+    """Yields the documents of the file; whatever is wrong with it raises LoadError.
+
+    A part that cannot be read raises LoadError, too, unless `on_failure` is there to hear of it.
+    """
+    name = clean_text(path.as_posix())
+    data = _read_file(path)
+    yield from _parts(data, _media_type(path, data), name, on_failure or _fail)
+
+
+def load_path(path: Path) -> LoadedDocument:
+    """Returns the document in the file; one that holds several raises LoadError."""
+    return _only(load_documents(path), path.as_posix())
+
 
 def load_bytes(data: bytes, *, media_type: str, name: str) -> LoadedDocument:
     """Returns the document in the bytes; `name`, a path or URL, gives a title if nothing else."""
-    try:
-        text = decode(data)
-    except LoadError as error:
-        raise LoadError(f"{name}: {error}") from error
-    return load_text(text, media_type=media_type, name=name)
+    return _only(_parts(data, media_type, name, _fail), name)
 
 
 def load_text(text: str, *, media_type: str = "text/markdown", name: str) -> LoadedDocument:
     """Returns the document in the text; one without text raises LoadError."""
-    reader = _READERS.get(media_type)
-    if reader is None:
-        raise LoadError(f"{media_type} is not read yet; supported: {', '.join(_READERS)}")
-    title, content, metadata = reader(clean_text(text))
-    if not content.strip():
+    if media_type in _READERS:
+        return _document(_read_text(text, media_type, name), media_type, name)
+    if media_type in BINARY_MEDIA_TYPES or media_type not in MEDIA_TYPES.values():
+        raise LoadError(f"{media_type} is not read as text; supported: {', '.join(_READERS)}")
+    return load_bytes(text.encode("utf-8", "replace"), media_type=media_type, name=name)
+
+
+def _only(parts: Iterator[LoadedPart], name: str) -> LoadedDocument:
+    first, second = next(parts, None), next(parts, None)
+    if first is None:
         raise LoadError(f"{name} holds no text")
-    title = " ".join(title.split()) or _stem(name)
-    return LoadedDocument(clean_text(title), clean_text(content), media_type, metadata)
+    if second is not None:
+        raise LoadError(f"{name} holds several documents: load_documents gives them")
+    return first.document
 
 
-def load_path(path: Path) -> LoadedDocument:
-    """Returns the document in the file; whatever is wrong with it raises LoadError."""
+def _fail(suffix: str, error: LoadError) -> None:
+    raise error
+
+
+def check_size(path: Path) -> None:
+    """Raises LoadError for a file that is too large, OSError for one that is not there."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise LoadError(
+            f"{path} has {size / 2**20:,.0f} MiB, more than {MAX_FILE_BYTES // 2**20}: split it"
+        )
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        check_size(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _media_type(path: Path, data: bytes) -> str:
+    """Returns the type the name tells; for a name that tells none, that of a binary document."""
     media_type = MEDIA_TYPES.get(path.suffix.lower())
+    try:
+        media_type = media_type or sniff(data)
+    except LoadError as error:
+        raise LoadError(f"{path}: {error}") from error
     if media_type is None:
         kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
         raise LoadError(f"{path}: {kind} are not read yet; supported: {SUPPORTED}")
+    return media_type
+
+
+def _parts(data: bytes, media_type: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    """Yields the documents in the bytes, read as what they are where that is not what they say."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
-    return load_bytes(data, media_type=media_type, name=path.as_posix())
+        media_type = _actual_type(data, media_type)
+        if media_type == JSON_LINES:
+            yield from _json_lines(decode(data), name, fail)
+        elif media_type == JSON:
+            yield from _json(decode(data), name, fail)
+        elif media_type == MAILBOX:
+            yield from _mailbox(data, name, fail)
+        elif media_type == MAIL:
+            yield from _mail(data, name, "", fail, _MAIL_DEPTH)
+        else:
+            yield LoadedPart("", _single(data, media_type, name))
+    except LoadError as error:
+        if str(error).startswith(name):
+            raise
+        raise LoadError(f"{name}: {error}") from error
+
+
+def _actual_type(data: bytes, declared: str) -> str:
+    found = sniff(data, declared)
+    if found is not None:
+        return found
+    if declared in BINARY_MEDIA_TYPES:
+        if (
+            data[:1024]
+            .lstrip(b"\xef\xbb\xbf \t\r\n")
+            .lower()
+            .startswith((b"<!doctype html", b"<html"))
+        ):
+            return "text/html"
+        what = "is empty" if not data.strip(b"\0\r\n\t ") else "holds something else or is damaged"
+        raise LoadError(f"it is named as {_named(declared)} but {what}")
+    return declared
+
+
+def _named(media_type: str) -> str:
+    return next(suffix for suffix, one in MEDIA_TYPES.items() if one == media_type)
+
+
+def _single(data: bytes, media_type: str, name: str) -> LoadedDocument:
+    if media_type in ISOLATED_MEDIA_TYPES:
+        return _document(_isolated(data, media_type), media_type, name)
+    return _document(_read_text(decode(data), media_type, name), media_type, name)
+
+
+def _isolated(data: bytes, media_type: str) -> Reading:
+    from ragpg.reading_process import read_isolated
+
+    return read_isolated(data, media_type)
+
+
+def _read_text(text: str, media_type: str, name: str) -> Reading:
+    reader = _READERS.get(media_type)
+    if reader is None:
+        raise LoadError(f"{media_type} is not read yet; supported: {', '.join(_READERS)}")
+    if len(text) > MAX_CHARACTERS:
+        raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
+    return reader(clean_text(text))
+
+
+def _document(reading: Reading, media_type: str, name: str, file: str = "") -> LoadedDocument:
+    """Returns the reading as a document; one without text raises LoadError.
+
+    `file`, by default the name, gives the title if nothing else does.
+    """
+    content = clean_text(reading.content)
+    if not content.strip():
+        raise LoadError(f"{name} holds no text")
+    title = " ".join(reading.title.split())
+    if not title and media_type in MARKDOWN_MEDIA_TYPES:
+        title = first_h1(content)
+    return LoadedDocument(
+        clean_text(title or _stem(file or name)),
+        content,
+        media_type,
+        _clean_metadata(reading.metadata),
+        reading.page_starts,
+    )
+
+
+def _clean_metadata(value: Any) -> Any:
+    """Returns the metadata with texts that jsonb takes."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_text(key): _clean_metadata(one) for key, one in value.items()}
+    return list(map(_clean_metadata, value)) if isinstance(value, list) else value
 
 
 def _stem(name: str) -> str:
@@ -101,169 +245,123 @@ def _stem(name: str) -> str:
     return (stem if suffix.lower() in MEDIA_TYPES else base) or name
 
 
-def _read_plain(text: str) -> tuple[str, str, dict[str, Any]]:
-    return "", text, {}
+# Several documents in a file -------------------------------------------------------------------
 
 
-# Markdown --------------------------------------------------------------------------------------
+class _Suffixes:
+    """Gives every part of a file a suffix of its own."""
 
-# Block rules only: parsing what is inside paragraphs is most of the time and is not needed.
-BLOCKS = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
-_INLINES = MarkdownIt("commonmark")
-_ATTRIBUTES = re.compile(r"\s*\{\s*[#.:][^{}]*\}\s*$")
-_FRONT_MATTER = re.compile(
-    r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
-)
-_MAY_BE_H1 = re.compile(r"^ {0,3}(?:#[ \t].*|=+[ \t]*)$", re.MULTILINE)
-_FRONT_MATTER_VALUES = 10_000
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
 
-
-def heading_text(source: str) -> str:
-    """Returns a heading's Markdown as plain text: no markup, no trailing `{ #anchor }`."""
-    tokens = _INLINES.parseInline(_ATTRIBUTES.sub("", source))[0].children or []
-    return " ".join("".join(_plain(token) for token in tokens).split())
-
-
-def _plain(token: Token) -> str:
-    if token.type in ("softbreak", "hardbreak"):
-        return " "
-    if token.type == "html_inline":
-        return ""
-    return token.content  # also of an image: its alternative text
-
-
-def _read_markdown(text: str) -> tuple[str, str, dict[str, Any]]:
-    metadata, content = _split_front_matter(text)
-    title = metadata.get("title")
-    return str(title) if title else _first_h1(content), content, metadata
-
-
-def _first_h1(text: str) -> str:
-    found = _MAY_BE_H1.search(text)
-    if found is None:
-        return ""
-    # Nearly always the first candidate is the heading, and the text up to it is all that is parsed.
-    return _h1_in(text[: found.end()]) or _h1_in(text)
-
-
-def _h1_in(text: str) -> str:
-    for token, content in itertools.pairwise(BLOCKS.parse(text)):
-        if token.type == "heading_open" and token.tag == "h1" and token.level == 0:
-            return heading_text(content.content)
-    return ""
-
-
-def _split_front_matter(text: str) -> tuple[dict[str, Any], str]:
-    found = _FRONT_MATTER.match(text)
-    if found is None:
-        return {}, text
-    try:
-        # The budget stops aliases of aliases, which are small as YAML and endless as JSON.
-        values = _jsonable(yaml.safe_load(found[1]), iter(range(_FRONT_MATTER_VALUES)))
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError, StopIteration):
-        return {}, text
-    if not isinstance(values, dict):
-        return {}, text
-    return values, text[found.end() :].lstrip("\n")
-
-
-def _jsonable(value: Any, budget: Iterator[int]) -> Any:
-    next(budget)
-    if isinstance(value, Mapping):
-        return {clean_text(_key(k)): _jsonable(v, budget) for k, v in value.items()}
-    if isinstance(value, list | tuple | set):
-        return list(map(_jsonable, value, itertools.repeat(budget)))
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if value is None or isinstance(value, bool | int) or _is_finite(value):
-        return value
-    return clean_text(decode(value) if isinstance(value, bytes) else str(value))
-
-
-def _key(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
-
-
-_READERS: Mapping[str, Callable[[str], tuple[str, str, dict[str, Any]]]] = MappingProxyType(
-    {"text/markdown": _read_markdown, "text/html": read_html, "text/plain": _read_plain}
-)
-
-
-# Files -----------------------------------------------------------------------------------------
-
-
-def find_files(paths: Iterable[str | Path]) -> FoundFiles:
-    """Returns the files the arguments name: files, folders (with all below them) and globs.
-
-    A source is the absolute path as the user reaches it, with links kept. Hidden files and folders
-    below an argument are left out. What does not exist or matches nothing raises LoadError.
-    """
-    found: dict[str, Path] = {}
-    skipped: set[str] = set()
-    for argument in paths:
-        for path, is_explicit in _expand(str(argument), skipped):
-            if is_explicit or path.suffix.lower() in MEDIA_TYPES:
-                found[clean_text(path.as_posix())] = path
-            else:
-                skipped.add(path.as_posix())
-    return FoundFiles(tuple(sorted(found.items())), tuple(sorted(skipped)))
-
-
-def _expand(argument: str, skipped: set[str]) -> Iterator[tuple[Path, bool]]:
-    path = Path(os.path.abspath(argument))
-    if path.is_file():
-        yield path, True
-    elif path.is_dir():
-        yield from ((file, False) for file in _walk(path, skipped))
-    elif glob.has_magic(argument) and not os.path.lexists(path):
-        yield from ((file, False) for file in _match(path, argument, skipped))
-    else:
-        what = "is neither a file nor a folder" if os.path.lexists(path) else "does not exist"
-        raise LoadError(f"{argument} {what}")
-
-
-def _match(path: Path, pattern: str, skipped: set[str]) -> Iterator[Path]:
-    """Yields the files a glob names; a folder it names stands for all below it, as in a shell."""
-    parts = path.relative_to(path.anchor).parts
-    fixed = sum(1 for _ in itertools.takewhile(lambda part: not glob.has_magic(part), parts))
-    root = Path(path.anchor, *parts[:fixed])
-    wants_hidden = any(_is_hidden(part) for part in parts[fixed:])
-    hits = sorted(root.glob("/".join(parts[fixed:])))
-    hits = [h for h in hits if wants_hidden or not any(map(_is_hidden, h.relative_to(root).parts))]
-    if not hits:
-        raise LoadError(f"{pattern} matches no file")
-    for hit in hits:
-        if hit.is_dir():
-            yield from _walk(hit, skipped)
-        else:
-            yield hit
-
-
-def _walk(root: Path, skipped: set[str]) -> Iterator[Path]:
-    real_roots = [os.path.realpath(root)]
-    walk = os.walk(root, onerror=lambda error: skipped.add(str(error.filename)), followlinks=True)
-    for folder, folders, files in walk:
-        folders[:] = sorted(
-            name for name in folders if not _is_hidden(name) and _leads_on(folder, name, real_roots)
+    def new(self, label: str) -> str:
+        label = " ".join(clean_text(label).split())
+        suffix = next(
+            one
+            for one in (f"#{label}{f'#{n}' if n else ''}" for n in itertools.count())
+            if one not in self._seen
         )
-        yield from (Path(folder, name) for name in sorted(files) if not _is_hidden(name))
+        self._seen.add(suffix)
+        return suffix
 
 
-def _leads_on(folder: str, name: str, real_roots: list[str]) -> bool:
-    """Returns whether the folder is new: a link into what is walked anyway, or above it, is not."""
-    path = os.path.join(folder, name)
-    if not os.path.islink(path):
-        return True
-    real = os.path.realpath(path)
-    if any(os.path.commonpath((real, root)) in (real, root) for root in real_roots):
-        return False
-    real_roots.append(real)
-    return True
+def _json(text: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    suffixes = _Suffixes()
+    for label, record in read_json(clean_text(text)):
+        suffix = suffixes.new(label) if label else ""
+        yield from _attempt(suffix, name, fail, partial(_same, record, JSON))
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".")
+def _json_lines(text: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    suffixes = _Suffixes()
+    for number, line in enumerate(clean_text(text).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            label, record = read_json_line(line, number)
+        except LoadError as error:
+            suffix = suffixes.new(str(number))
+            fail(suffix, LoadError(f"{name}{suffix}: {error}"))
+            continue
+        yield from _attempt(suffixes.new(label), name, fail, partial(_same, record, JSON_LINES))
+
+
+def _mailbox(data: bytes, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    from ragpg.mail_loading import split_mbox
+
+    suffixes = _Suffixes()
+    messages = split_mbox(data)
+    first = next(messages, None)
+    if first is None:
+        raise LoadError("it is no mailbox: no line begins with From")
+    for number, message in enumerate(itertools.chain([first], messages), 1):
+        suffix = suffixes.new(str(number))
+        try:
+            yield from _mail(message, name, suffix, fail, _MAIL_DEPTH)
+        except LoadError as error:
+            fail(suffix, LoadError(f"{name}{suffix}: {error}"))
+
+
+def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> Iterator[LoadedPart]:
+    """Yields the message, and those files attached to it that can be read."""
+    from ragpg.mail_loading import read_mail  # the standard library's email is slow to import
+
+    reading, attachments = read_mail(data)
+    if reading.content.strip() or not attachments:
+        yield from _attempt(suffix, name, fail, partial(_same, reading, MAIL))
+    suffixes = _Suffixes()
+    for file, media_type, content in attachments:
+        kind = MEDIA_TYPES.get(os.path.splitext(file)[1].lower(), media_type)
+        own = suffix + suffixes.new(file)
+        if kind == MAIL and depth:
+            yield from _mail(content, name, own, fail, depth - 1)
+        elif kind in _READERS or kind in ISOLATED_MEDIA_TYPES:
+            yield from _attempt(own, name, fail, partial(_attached, content, kind), file)
+
+
+def _same(reading: Reading, media_type: str) -> tuple[Reading, str]:
+    return reading, media_type
+
+
+def _attached(data: bytes, declared: str) -> tuple[Reading, str]:
+    media_type = _actual_type(data, declared)
+    if media_type in ISOLATED_MEDIA_TYPES:
+        return _isolated(data, media_type), media_type
+    return _read_text(decode(data), media_type, ""), media_type
+
+
+def _attempt(
+    suffix: str,
+    name: str,
+    fail: OnFailure,
+    read: Callable[[], tuple[Reading, str]],
+    file: str = "",
+) -> Iterator[LoadedPart]:
+    try:
+        reading, media_type = read()
+        part = LoadedPart(suffix, _document(reading, media_type, name + suffix, file))
+    except LoadError as error:
+        told = str(error)
+        fail(suffix, LoadError(told if told.startswith(name) else f"{name}{suffix}: {told}"))
+        return
+    yield part
+
+
+# Text formats ----------------------------------------------------------------------------------
+
+
+def _read_plain(text: str) -> Reading:
+    return Reading("", text, {})
+
+
+_READERS: Mapping[str, Callable[[str], Reading]] = MappingProxyType(
+    {
+        "text/markdown": lambda text: Reading(*read_markdown(text)),
+        "text/html": lambda text: Reading(*read_html(text)),
+        "text/plain": _read_plain,
+        "text/asciidoc": _read_plain,
+        "text/csv": read_csv,
+        "text/tab-separated-values": lambda text: read_csv(text, "\t"),
+        **{one: _read_plain for one in MEDIA_TYPES.values() if is_code(one)},
+    }
+)

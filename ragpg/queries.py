@@ -131,7 +131,8 @@ select
 from ragpg.put_document(
     collection => %(collection)s, source => %(source)s, content => %(content)s,
     title => %(title)s, media_type => %(media_type)s, metadata => %(metadata)s,
-    source_hash => %(source_hash)s
+    source_hash => %(source_hash)s,
+    page_starts => %(page_starts)s::integer[]
 ) as stored
 left join ragpg.index_documents as state
     on state.document_id = stored.document_id and state.index_id = %(index_id)s
@@ -202,6 +203,10 @@ select ragpg.save_answer(
     cache_creation_tokens => %(cache_creation_tokens)s, latency_ms => %(latency_ms)s,
     citations => %(citations)s
 )
+"""
+
+CITATION_PAGES: LiteralString = """
+select page from ragpg.citations where answer_id = %s order by ordinal
 """
 
 # Search indexes

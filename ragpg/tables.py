@@ -426,6 +426,7 @@ class CitationRow(Base):
     quote: Mapped[str]
     answer_start: Mapped[int] = mapped_column(Integer)
     answer_end: Mapped[int] = mapped_column(Integer)
+    page: Mapped[int | None] = mapped_column(Integer)
 
 
 class Encoder(Base):

@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import docx
+import fpdf
+import openpyxl
 import psycopg
 import pytest
 
@@ -383,3 +386,71 @@ def test_documents_that_come_with_their_embedding(
     assert one.search("rate limit", k=1)[0].source == "d7"
     assert value(sql, CHECK) == 0
     assert one.search("rate limit", k=1, index_id=made.id)[0].source == "d7", "the other one too"
+
+
+def test_records_of_a_file_are_documents_that_change_one_by_one(
+    client: ragpg.Client, words: WordEmbedder, sql: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "faq.jsonl"
+    lines = [f'{{"id": "q{n}", "text": "Answer {n}.", "tier": "pro"}}' for n in range(3)]
+    path.write_text("\n".join([*lines, "no json"]))
+    faq = client.collection("faq")
+    first = faq.add(path)
+    assert (first.added, first.failed) == (3, 1)
+    assert first.failures[0].source == f"{path}#4"
+    assert [one.source for one in faq.documents()] == [f"{path}#q{n}" for n in range(3)]
+    assert faq.documents()[0].metadata == {"id": "q0", "tier": "pro"}
+    words.embedded.clear()
+    again = faq.add(path)
+    assert (again.added, again.unchanged, again.failed) == (0, 3, 1)
+    assert words.embedded == [], "nothing changed"
+    path.write_text("\n".join([lines[0], lines[1].replace("Answer", "Reply"), lines[2]]))
+    third = faq.add(path)
+    assert (third.updated, third.unchanged, third.failed) == (1, 2, 0)
+
+
+def test_office_files_are_found_searched_and_skipped_when_unchanged(
+    client: ragpg.Client, sql: psycopg.Connection, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    for row in (["Plan", "Price"], ["Pro", 20], ["Team", 49]):
+        book["Sheet"].append(row)
+    book.save(tmp_path / "prices.xlsx")
+    document = docx.Document()
+    document.add_heading("Refunds", 1)
+    document.add_paragraph("Money is returned within five days.")
+    document.save(str(tmp_path / "refunds.docx"))
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
+    office = client.collection("office")
+    first = office.add(tmp_path)
+    assert (first.added, first.failed) == (2, 1)
+    assert "broken.pdf: it is a damaged PDF" in first.failures[0].reason
+    assert value(sql, CHECK) == 0
+    (hit,) = office.search("when is money returned", k=1)
+    assert (hit.source, hit.title) == (f"{tmp_path}/refunds.docx", "Refunds")
+    (hit,) = office.search("price of the team plan", k=1)
+    assert "| Team | 49 |" in hit.content
+    again = office.add(tmp_path)
+    assert (again.unchanged, again.failed) == (2, 1)
+
+
+def test_a_search_imports_no_loader_of_office_files() -> None:
+    heavy = ["pypdfium2", "lxml", "pptx", "python_calamine", "docutils", "PIL"]
+    code = f"import sys, ragpg.client; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_chunks_of_a_pdf_know_their_page(client: ragpg.Client, tmp_path: Path) -> None:
+    report = fpdf.FPDF()
+    report.set_font("helvetica", size=11)
+    for subject in ("refund", "login", "rate limit"):
+        report.add_page()
+        report.multi_cell(0, text=f"Of the {subject}. " + f"The {subject} is told here. " * 30)
+    (tmp_path / "report.pdf").write_bytes(bytes(report.output()))
+    docs = client.collection("docs")
+    docs.add(tmp_path / "report.pdf")
+    pages = {hit.page: hit.content for hit in docs.search("told here", k=50)}
+    assert set(pages) == {1, 2, 3}
+    assert "login" in pages[2]
+    assert docs.search("rate limit", k=1)[0].page == 3

@@ -25,12 +25,37 @@ drop function ragpg.release_document;
 drop function ragpg.claim_documents;
 drop function ragpg.claim_key;
 drop function ragpg.queue_documents;
+drop function ragpg.page_at;
 drop view ragpg.ingest_queue;
 drop view ragpg.index_health;
 drop function ragpg.put_document(text, text, text, text, text, jsonb, bytea, integer[]);
 drop function ragpg.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[]);
 drop function ragpg.activate_search_index(bigint, boolean);
 drop function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint);
+-- Is a quote really there? Refuses a citation whose quote is not the cited characters.
+create or replace function ragpg.check_citation_quote() returns trigger
+language plpgsql
+set search_path = ragpg, pg_temp
+as $$
+declare
+    found_text text := substr(
+        ragpg.document_text(new.document_id, new.document_version),
+        new.start_char + 1,
+        new.end_char - new.start_char
+    );
+begin
+    if found_text is distinct from new.quote then
+        raise exception 'the quote "%" is not what document % version % holds at characters % to %',
+            left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
+            using errcode = 'RG006',
+                hint = 'quotes must be exact; characters count from 0 and the end is not included';
+    end if;
+    return new;
+end
+$$;
+comment on function ragpg.check_citation_quote() is
+'Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version.';
+
 -- What did a document say before? Keeps the old row of every change and counts the version.
 create or replace function ragpg.keep_document_version() returns trigger
 language plpgsql
@@ -552,6 +577,7 @@ comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text) i
 'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
 
 comment on column ragpg.chunks.token_count is 'Tokens of content in the embedding model''s own tokens.';
+alter table ragpg.citations drop column page;
 alter table ragpg.search_indexes
     drop column activated_at,
     drop constraint search_indexes_state_is_known,

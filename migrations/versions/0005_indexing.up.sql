@@ -11,6 +11,9 @@ alter table ragpg.document_versions
     add column page_starts integer[] not null default '{}';
 comment on column ragpg.document_versions.page_starts is 'Where its pages began then.';
 
+alter table ragpg.citations add column page integer;
+comment on column ragpg.citations.page is 'Page of the first cited character, where the document has pages.';
+
 alter table ragpg.index_documents
     alter column document_version drop not null,
     alter column chunk_count set default 0,
@@ -68,6 +71,51 @@ drop function ragpg.put_document(text, text, text, text, text, jsonb, bytea);
 drop function ragpg.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]);
 drop function ragpg.activate_search_index(bigint);
 drop function ragpg.search(text, integer, text, jsonpath, halfvec, text);
+
+-- On which page is a character of version n of a document?
+create or replace function ragpg.page_at(document_id bigint, version integer, start_char integer)
+returns integer
+language sql stable
+begin atomic
+    select width_bucket(page_at.start_char, nullif(stored.page_starts, '{}'))
+    from (
+        select document.version, document.page_starts
+        from ragpg.documents as document
+        where document.id = page_at.document_id
+        union all
+        select earlier.version, earlier.page_starts
+        from ragpg.document_versions as earlier
+        where earlier.document_id = page_at.document_id
+    ) as stored
+    where stored.version = page_at.version;
+end;
+comment on function ragpg.page_at(bigint, integer, integer) is
+'Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.';
+
+-- Is a quote really there, and on which page? Refuses one that is not the cited characters.
+create or replace function ragpg.check_citation_quote() returns trigger
+language plpgsql
+set search_path = ragpg, pg_temp
+as $$
+declare
+    found_text text := substr(
+        ragpg.document_text(new.document_id, new.document_version),
+        new.start_char + 1,
+        new.end_char - new.start_char
+    );
+begin
+    if found_text is distinct from new.quote then
+        raise exception 'the quote "%" is not what document % version % holds at characters % to %',
+            left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
+            using errcode = 'RG006',
+                hint = 'quotes must be exact; characters count from 0 and the end is not included';
+    end if;
+    new.page := ragpg.page_at(new.document_id, new.document_version, new.start_char);
+    return new;
+end
+$$;
+comment on function ragpg.check_citation_quote() is
+'Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.';
 
 -- What did a document say before? Keeps the old row of every change and counts the version.
 create or replace function ragpg.keep_document_version() returns trigger

@@ -1,4 +1,4 @@
--- Is a quote really there? Refuses a citation whose quote is not the cited characters.
+-- Is a quote really there, and on which page? Refuses one that is not the cited characters.
 create or replace function ragpg.check_citation_quote() returns trigger
 language plpgsql
 set search_path = ragpg, pg_temp
@@ -16,8 +16,9 @@ begin
             using errcode = 'RG006',
                 hint = 'quotes must be exact; characters count from 0 and the end is not included';
     end if;
+    new.page := ragpg.page_at(new.document_id, new.document_version, new.start_char);
     return new;
 end
 $$;
 comment on function ragpg.check_citation_quote() is
-'Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version.';
+'Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.';

@@ -49,6 +49,7 @@ table citations column end_char integer not null   storage p
 table citations column quote text not null   storage x
 table citations column answer_start integer not null   storage p
 table citations column answer_end integer not null   storage p
+table citations column page integer null   storage p
 table collection_status column collection text null   storage x
 table collection_status column description text null   storage x
 table collection_status column documents bigint null   storage p
@@ -602,6 +603,7 @@ begin
             using errcode = 'RG006',
                 hint = 'quotes must be exact; characters count from 0 and the end is not included';
     end if;
+    new.page := ragpg.page_at(new.document_id, new.document_version, new.start_char);
     return new;
 end
 $function$
@@ -2032,6 +2034,24 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.page_at(document_id bigint, version integer, start_char integer)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT width_bucket(page_at.start_char, NULLIF(stored.page_starts, '{}'::integer[])) AS width_bucket
+    FROM ( SELECT document.version,
+             document.page_starts
+            FROM ragpg.documents document
+           WHERE (document.id = page_at.document_id)
+         UNION ALL
+          SELECT earlier.version,
+             earlier.page_starts
+            FROM ragpg.document_versions earlier
+           WHERE (earlier.document_id = page_at.document_id)) stored
+   WHERE (stored.version = page_at.version);
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.prune_versions(older_than interval, collection text DEFAULT NULL::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3390,7 +3410,7 @@ comment on ragpg.answers_by_day: A row per collection, day and model: answers, h
 comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a collection's answers by time.
 comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
-comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version.
+comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg.chunks.content: The verbatim span.
 comment on ragpg.chunks.content_hash: SHA-256 of context and content: equal means the embedding can be reused.
@@ -3419,6 +3439,7 @@ comment on ragpg.citations.document_version: The version that was read.
 comment on ragpg.citations.end_char: One past the last cited character.
 comment on ragpg.citations.id: Key.
 comment on ragpg.citations.ordinal: Place among the answer's citations, from 0.
+comment on ragpg.citations.page: Page of the first cited character, where the document has pages.
 comment on ragpg.citations.quote: Exactly those characters.
 comment on ragpg.citations.start_char: First cited character.
 comment on ragpg.citations: Which characters of which document version an answer rests on. A trigger refuses a quote that is not there.
@@ -3777,6 +3798,7 @@ comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the va
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
+comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
