@@ -311,6 +311,7 @@ class Encoder(Base):
         Computed("COALESCE((verified_cosine >= (0.9999)::double precision), false)")
     )
     loaded_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    cached_queries: Mapped[int] = mapped_column(Integer, server_default=text("10000"))
 
 
 def _encoder_key() -> Mapped[int]:
@@ -374,3 +375,26 @@ class EncoderWeights(Base):
     matrix: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     weights: Mapped[Any] = mapped_column(VECTOR)
+
+
+class QueryEmbedding(Base):
+    """What an encoder made of a question: a cache."""
+
+    __tablename__ = "query_embeddings"
+    __table_args__ = (
+        Index(
+            "query_embeddings_embedding_model_id_query_hash_btree",
+            "embedding_model_id",
+            "query_hash",
+        ),
+        Index("query_embeddings_embedding_model_id_id_btree", "embedding_model_id", "id"),
+    )
+
+    id: Mapped[int] = _key()
+    embedding_model_id: Mapped[int] = mapped_column(
+        ForeignKey("embedding_models.id", ondelete="CASCADE")
+    )
+    query_hash: Mapped[bytes]
+    embedding: Mapped[Any] = mapped_column(VECTOR)
+    weights_loaded_at: Mapped[datetime]
+    stored_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

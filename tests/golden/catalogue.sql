@@ -157,6 +157,7 @@ table encoders column layer_norm_epsilon double precision not null   storage p
 table encoders column verified_cosine double precision null   storage p
 table encoders column verified boolean not null default COALESCE((verified_cosine >= (0.9999)::double precision), false) s storage p
 table encoders column loaded_at timestamp with time zone not null default now()  storage p
+table encoders column cached_queries integer not null default 10000  storage p
 table index_documents column index_id bigint not null   storage p
 table index_documents column document_id bigint not null   storage p
 table index_documents column document_version integer not null   storage p
@@ -190,6 +191,12 @@ table lexeme_statistics column index_id bigint not null   storage p
 table lexeme_statistics column lexeme text not null   storage x
 table lexeme_statistics column chunk_count integer not null   storage p
 table lexeme_statistics column occurrence_count bigint not null   storage p
+table query_embeddings column id bigint not null  a storage p
+table query_embeddings column embedding_model_id bigint not null   storage p
+table query_embeddings column query_hash bytea not null   storage x
+table query_embeddings column embedding vector not null   storage e
+table query_embeddings column weights_loaded_at timestamp with time zone not null   storage p
+table query_embeddings column stored_at timestamp with time zone not null default clock_timestamp()  storage p
 table search_indexes column id bigint not null  a storage p
 table search_indexes column collection_id bigint not null   storage p
 table search_indexes column embedding_model_id bigint not null   storage p
@@ -252,6 +259,7 @@ table encoder_weights constraint encoder_weights_embedding_model_id_fkey FOREIGN
 table encoder_weights constraint encoder_weights_matrix_is_known CHECK (((matrix >= 1) AND (matrix <= 5)))
 table encoder_weights constraint encoder_weights_pkey PRIMARY KEY (embedding_model_id, layer, matrix, place)
 table encoder_weights constraint encoder_weights_place_is_positive CHECK ((place > 0))
+table encoders constraint encoders_cached_queries_is_not_negative CHECK ((cached_queries >= 0))
 table encoders constraint encoders_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id) ON DELETE CASCADE
 table encoders constraint encoders_heads_divide_the_width CHECK (((heads > 0) AND (width > 0) AND ((width % heads) = 0)))
 table encoders constraint encoders_layer_norm_epsilon_is_not_negative CHECK ((layer_norm_epsilon >= (0)::double precision))
@@ -268,6 +276,9 @@ table index_statistics constraint index_statistics_index_id_fkey FOREIGN KEY (in
 table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id)
 table lexeme_statistics constraint lexeme_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table lexeme_statistics constraint lexeme_statistics_pkey PRIMARY KEY (index_id, lexeme)
+table query_embeddings constraint query_embeddings_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id) ON DELETE CASCADE
+table query_embeddings constraint query_embeddings_pkey PRIMARY KEY (id)
+table query_embeddings constraint query_embeddings_query_hash_is_a_sha256 CHECK ((length(query_hash) = 32))
 table search_indexes constraint search_indexes_candidates_is_positive CHECK (((candidates >= 1) AND (candidates <= 10000)))
 table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((chunk_tokens > 0))
 table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -306,11 +317,15 @@ CREATE INDEX index_documents_index_id_btree ON ragpg.index_documents USING btree
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
 CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id)
 CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, lexeme)
+CREATE INDEX query_embeddings_embedding_model_id_id_btree ON ragpg.query_embeddings USING btree (embedding_model_id, id)
+CREATE INDEX query_embeddings_embedding_model_id_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, query_hash)
+CREATE UNIQUE INDEX query_embeddings_pkey ON ragpg.query_embeddings USING btree (id)
 CREATE INDEX search_indexes_collection_id_btree ON ragpg.search_indexes USING btree (collection_id)
 CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
 CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg.check_citation_quote()
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg.keep_document_version()
+CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg.forget_queries()
 CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -547,11 +562,13 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg.embed_query(query text, model_id bigint DEFAULT NULL::bigint)
  RETURNS vector
  LANGUAGE plpgsql
- STABLE PARALLEL SAFE
+ STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
 AS $function$
 declare
     usable bigint[];
+    encoder ragpg.encoders;
+    known vector;
 begin
     if query is null then
         return null;
@@ -569,6 +586,22 @@ begin
     elsif cardinality(usable) > 1 then
         raise exception 'several embedding models are loaded: say which'
             using errcode = 'RG009', hint = 'pass model_id, a key of ragpg.encoders';
+    end if;
+    known := ragpg.remembered_query(usable[1], query);
+    if known is not null then
+        return known;
+    end if;
+    select stored.* into encoder
+    from ragpg.encoders as stored
+    where stored.embedding_model_id = usable[1];
+    if encoder.cached_queries > 0
+        -- On a standby every transaction is read-only.
+        and current_setting('transaction_read_only') = 'off'
+        -- In a stricter transaction, rows that others evict would make it fail.
+        and current_setting('transaction_isolation') = 'read committed'
+        and has_function_privilege('ragpg.remember_query(bigint, text)', 'execute')
+    then
+        return ragpg.remember_query(usable[1], query);
     end if;
     return ragpg.encode(usable[1], ragpg.query_tokens(usable[1], query));
 end
@@ -851,6 +884,18 @@ AS $function$
         on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.forget_queries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    delete from ragpg.query_embeddings as known
+    where known.embedding_model_id = old.embedding_model_id;
+    return null;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.grant_reader(role_name text)
  RETURNS void
  LANGUAGE plpgsql
@@ -860,6 +905,7 @@ begin
     execute format('grant usage on schema ragpg to %I', role_name);
     execute format('grant select on all tables in schema ragpg to %I', role_name);
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
+    execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
 end
 $function$
  -- access {owner=X/postgres}
@@ -1567,6 +1613,79 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.remember_query(encoder_id bigint, query text)
+ RETURNS vector
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    -- Perhaps stored by the statement that asks, whose own snapshot does not show it.
+    computed vector := ragpg.remembered_query(encoder_id, query);
+    -- Read before the weights: a vector of weights loaded in between is never looked up.
+    loaded_at timestamptz := (
+        select encoder.loaded_at
+        from ragpg.encoders as encoder
+        where encoder.embedding_model_id = remember_query.encoder_id
+    );
+    stored_id bigint;
+    check_every constant integer := 128;
+begin
+    if computed is not null then
+        return computed;
+    end if;
+    computed := ragpg.encode(encoder_id, ragpg.query_tokens(encoder_id, query));
+    -- Nothing here waits for another session: no unique index (two sessions that ask the same new
+    -- question both store it), and the row the foreign key locks is skipped when it is taken.
+    insert into ragpg.query_embeddings (
+        embedding_model_id, query_hash, embedding, weights_loaded_at
+    )
+    select model.id, ragpg.hash_text(remember_query.query), computed, loaded_at
+    from ragpg.embedding_models as model
+    where model.id = remember_query.encoder_id
+    for key share skip locked
+    returning id into stored_id;
+    if stored_id % check_every = 0 then
+        delete from ragpg.query_embeddings as gone
+        where gone.id in (
+            select old.id
+            from ragpg.encoders as encoder
+            cross join lateral (
+                select newest.id
+                from ragpg.query_embeddings as newest
+                where newest.embedding_model_id = encoder.embedding_model_id
+                order by newest.id desc
+                offset encoder.cached_queries
+                limit 1
+            ) as first_over
+            join ragpg.query_embeddings as old
+                on old.embedding_model_id = encoder.embedding_model_id
+                and old.id <= first_over.id
+            for update of old skip locked
+        );
+    end if;
+    return computed;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.remembered_query(encoder_id bigint, query text)
+ RETURNS vector
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    select known.embedding
+    from ragpg.encoders as encoder
+    join ragpg.query_embeddings as known
+        on known.embedding_model_id = encoder.embedding_model_id
+        -- What other weights made does not count, whenever it was stored.
+        and known.weights_loaded_at = encoder.loaded_at
+    where encoder.embedding_model_id = remembered_query.encoder_id
+        and encoder.cached_queries > 0
+        and known.query_hash = ragpg.hash_text(remembered_query.query)
+    limit 1
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[], pages integer[] DEFAULT NULL::integer[])
  RETURNS integer
  LANGUAGE plpgsql
@@ -2104,6 +2223,7 @@ view ingest_queue {security_invoker=true}
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
+comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
 comment on ragpg.activate_search_index(bigint): Makes a search index the one that answers for its collection, and the view chunks_of_<collection> show its chunks.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
@@ -2232,7 +2352,7 @@ comment on ragpg.documents.version: Counts the changes of title, content, media 
 comment on ragpg.documents: One source text each (a file, a page, a row): the newest version. Earlier versions are in document_versions.
 comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
 comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
-comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1.
+comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.
 comment on ragpg.embedding_models.created_at: When it was first used here.
 comment on ragpg.embedding_models.dimensions: Length of its vectors; 4,000 is the most HNSW takes.
 comment on ragpg.embedding_models.id: Key.
@@ -2278,6 +2398,7 @@ comment on ragpg.encoder_weights.matrix: 1: queries and keys of attention; 2: it
 comment on ragpg.encoder_weights.place: The row of the matrix, from 1.
 comment on ragpg.encoder_weights.weights: The row with its bias last, the sign turned: pgvector's <#> is the product with its sign turned. Queries are not turned, and divided by the root of a head's width; matrix 4 is divided by the root of 2 and matrix 5 (bias aside) too, which takes the constants out of GELU.
 comment on ragpg.encoder_weights: The matrices of each layer, a row of a matrix a row here, inside the page: read in order they need no copy.
+comment on ragpg.encoders.cached_queries: How many embeddings of questions ragpg.query_embeddings keeps for it, and up to 127 more; 0 keeps and uses none.
 comment on ragpg.encoders.embedding_model_id: The model.
 comment on ragpg.encoders.first_token_id: The token before every text, [CLS].
 comment on ragpg.encoders.heads: Attention heads of a layer.
@@ -2301,7 +2422,8 @@ comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the
 comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
-comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too. For dashboards. To be called by the owner of the schema.
+comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
+comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete and store answers, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
@@ -2352,9 +2474,20 @@ comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Retur
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. Its chunks are made by the indexer; until then it is in the view ingest_queue.
+comment on ragpg.query_embeddings.embedding: What ragpg.embed_query returned.
+comment on ragpg.query_embeddings.embedding_model_id: The encoder's model. It references the model, not the encoder: a search must not wait for a load, nor a load for a search.
+comment on ragpg.query_embeddings.id: Key; grows in the order of storing.
+comment on ragpg.query_embeddings.query_hash: SHA-256 of the question's UTF-8 bytes. Not unique: two sessions that ask a new question at once both store it.
+comment on ragpg.query_embeddings.stored_at: When it was computed.
+comment on ragpg.query_embeddings.weights_loaded_at: The encoder's loaded_at then; rows of other weights are not used.
+comment on ragpg.query_embeddings: A cache: the embeddings that encoders in this database gave questions, so that a question asked again costs no forward pass. The questions themselves are not stored. Emptied when an encoder changes; may be emptied at any time.
+comment on ragpg.query_embeddings_embedding_model_id_id_btree: ragpg.remember_query: which questions are the oldest?
+comment on ragpg.query_embeddings_embedding_model_id_query_hash_btree: ragpg.remembered_query: was this question embedded before?
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
+comment on ragpg.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
+comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here; returns how many. Raises RG007 when the document has another version by now.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
 comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.
