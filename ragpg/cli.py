@@ -91,18 +91,45 @@ def _options() -> None:
 
 
 @app.command()
-def init(as_json: Json = False) -> None:
-    """Make the schema, or bring it to this version of ragpg."""
-    _migrate(as_json)
+def init(
+    no_encoder: Annotated[
+        bool, typer.Option("--no-encoder", help="Leave the embedding model out of the database.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the schema, or bring it to this version of ragpg, and load the embedding model into it.
+
+    With the configured model in the database, plain SQL embeds questions. Where it cannot be loaded
+    you are told why; searches from SQL then go by words.
+    """
+    done = _migrate(as_json)
+    encoder = None if no_encoder else _ensure_encoder()
+    if as_json:
+        _print_json({**done, "encoder": asdict(encoder) if encoder else None})
+    elif encoder and encoder.loaded:
+        out.print(f"questions are embedded in SQL by {encoder.model}: {encoder.reason}")
+    elif encoder:
+        out.print(f"the database does not embed questions: {encoder.reason}", markup=False)
+        out.print(
+            "searches from SQL without query_embedding go by words until the model is loaded: "
+            "ragpg model load"
+        )
 
 
 @app.command()
 def migrate(as_json: Json = False) -> None:
-    """Bring the schema to this version of ragpg (the same as init)."""
-    _migrate(as_json)
+    """Bring the schema to this version of ragpg, and do nothing else."""
+    done = _migrate(as_json)
+    if as_json:
+        _print_json(done)
 
 
-def _migrate(as_json: bool) -> None:
+def _ensure_encoder() -> Any:
+    with _client() as client, err.status("loading the embedding model into the database"):
+        return client.ensure_encoder()
+
+
+def _migrate(quiet: bool) -> dict[str, Any]:
     from ragpg import database
 
     config = settings.from_environment()
@@ -110,12 +137,11 @@ def _migrate(as_json: bool) -> None:
     if url is None:
         url = embedded.start(config.home)
     before, after = database.migrate(url)
-    if as_json:
-        _print_json({"before": before, "after": after, "database": _public(url)})
-    elif before == after:
+    if not quiet and before == after:
         out.print(f"the schema is at version {after}, nothing to do")
-    else:
+    elif not quiet:
         out.print(f"the schema went from version {before or 'none'} to {after}")
+    return {"before": before, "after": after, "database": _public(url)}
 
 
 @app.command()

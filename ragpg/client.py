@@ -21,7 +21,7 @@ from ragpg.answering import Answer
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
 from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
-from ragpg.errors import BadArgument, EmbeddingError
+from ragpg.errors import BadArgument, EmbeddingError, ModelMismatch
 from ragpg.ingesting import AddProgress, AddReport
 from ragpg.searching import Hit, Mode
 
@@ -42,6 +42,15 @@ class DocumentInfo:
     updated_at: datetime
     indexed_at: datetime | None
     document_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderReport:
+    """Whether the database embeds questions with `model` itself, and what was done or why not."""
+
+    model: str
+    loaded: bool
+    reason: str
 
 
 def connect(
@@ -150,6 +159,23 @@ class Client:
                     "nothing was changed"
                 )
         return cosine
+
+    def ensure_encoder(self) -> EncoderReport:
+        """Makes the database hold the configured model where it can; says why where it cannot.
+
+        Imports no model when it is there already.
+        """
+        name = self.settings.embedding_model.removeprefix("sentence-transformers/")
+        if any(one["embedding_model"] == name and one["verified"] for one in self.encoders()):
+            return EncoderReport(name, True, "it was in the database already")
+        with self.database.connection() as connection:
+            if connection.info.server_version < 160000:
+                return EncoderReport(name, False, "computing it in SQL needs Postgres 16 or newer")
+        try:
+            cosine = self.load_encoder(name)
+        except (EmbeddingError, ModelMismatch) as error:
+            return EncoderReport(name, False, str(error))
+        return EncoderReport(name, True, f"smallest cosine to the model in Python: {cosine:.7f}")
 
     def drop_encoder(self, name: str) -> bool:
         """Removes a model's weights; returns whether they were there."""

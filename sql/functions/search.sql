@@ -105,6 +105,8 @@ begin
     if query_embedding is null and mode = 'hybrid' then
         query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
         vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+        raise notice 'the database holds no model to embed the query with: searched by words'
+            using hint = 'load the model with ragpg model load, or pass query_embedding';
     end if;
     if mode <> 'keyword' and query_embedding is not null then
         select array_agg(found.chunk_id) into vector_ids
