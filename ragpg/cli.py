@@ -400,6 +400,79 @@ def model_drop(name: Annotated[str, typer.Argument(help="The model's name.")]) -
     out.print(f"dropped {name}", markup=False)
 
 
+@model.command("fit-static")
+def model_fit_static(
+    collection: CollectionName = "default",
+    spans: Annotated[int, typer.Option(help="How many spans of its chunks to fit to.")] = 24_000,
+    use: Annotated[bool, typer.Option("--use", help="Search with it if it agrees.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a quick approximation of the model to a collection, and measure it.
+
+    It embeds a question in about a millisecond, for high query rates and search-as-you-type. The
+    model must be in the database. Searches use it when told so (--use, or model use-static).
+    """
+    with _client() as client, _progress("embedding", "texts") as bar:
+        report = client.collection(collection).fit_static_encoder(
+            spans=spans, use=use, progress=bar
+        )
+    if as_json:
+        _print_json(asdict(report))
+        return
+    out.print(
+        f"fitted to {report.spans:,} spans in {report.seconds:.0f} s; on {report.held_out} others: "
+        f"mean cosine to the model {report.mean_cosine:.3f}, "
+        f"{report.mean_overlap:.0%} of its ten nearest chunks"
+    )
+    if report.enabled:
+        out.print("searches from SQL use it now")
+    elif report.agrees:
+        out.print("searches do not use it yet: ragpg model use-static")
+    else:
+        out.print("that is too little: searches keep the model")
+
+
+@model.command("use-static")
+def model_use_static(
+    collection: CollectionName = "default",
+    off: Annotated[bool, typer.Option("--off", help="Use the model itself again.")] = False,
+) -> None:
+    """Make searches from SQL embed questions by the static encoder of a collection."""
+    with _client() as client:
+        client.collection(collection).use_static_encoder(not off)
+    out.print("the model itself is used" if off else "the static encoder is used")
+
+
+@model.command("list-static")
+def model_list_static(as_json: Json = False) -> None:
+    """List the static encoders: agreement, and whether the collection has drifted since."""
+    with _client() as client:
+        rows = client.static_encoders()
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        state = "in use" if row["enabled"] else "not in use"
+        drift = ", drifted: fit it again" if row["drifted"] else ""
+        out.print(
+            f"{row['collection']} (search index {row['index_id']}): {state}, "
+            f"mean cosine {row['mean_cosine']:.3f}, overlap {row['mean_overlap']:.3f}, "
+            f"{row['changed_share']:.0%} of the chunks changed since{drift}",
+            markup=False,
+        )
+    if not rows:
+        out.print("none: ragpg model fit-static")
+
+
+@model.command("drop-static")
+def model_drop_static(collection: CollectionName = "default") -> None:
+    """Remove the static encoder of a collection; searches use the model itself again."""
+    with _client() as client:
+        if not client.collection(collection).drop_static_encoder():
+            raise RagpgError(f'"{collection}" has no static encoder: ragpg model list-static')
+    out.print(f"dropped the static encoder of {collection}", markup=False)
+
+
 # The embedded server ---------------------------------------------------------------------------
 
 
@@ -506,21 +579,25 @@ def _client() -> Any:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
-    """Yields a listener that draws a progress bar on standard error, where that is a terminal."""
+def _progress(verb: str = "ingesting", unit: str = "documents") -> Iterator[Any]:
+    """Yields a listener that draws a progress bar on standard error, where that is a terminal.
+
+    It takes the number done by the unit's name, `total`, and for documents the `chunks` embedded.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("documents, {task.fields[chunks]:,} chunks embedded"),
+        TextColumn("{task.fields[told]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("ingesting", total=None, chunks=0)
+        task = bar.add_task(verb, total=None, told=unit)
 
-        def listen(*, documents: int, total: int, chunks: int) -> None:
-            bar.update(task, completed=documents, total=total, chunks=chunks)
+        def listen(*, total: int, chunks: int | None = None, **done: int) -> None:
+            told = unit if chunks is None else f"{unit}, {chunks:,} chunks embedded"
+            bar.update(task, completed=done[unit], total=total, told=told)
 
         yield listen
 

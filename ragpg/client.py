@@ -16,7 +16,17 @@ from pgvector import HalfVector
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from ragpg import answering, embedded, encoder, ingesting, loading, queries, searching, settings
+from ragpg import (
+    answering,
+    embedded,
+    encoder,
+    ingesting,
+    loading,
+    queries,
+    searching,
+    settings,
+    static_encoder,
+)
 from ragpg.answering import Answer
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
@@ -24,6 +34,7 @@ from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument, EmbeddingError, ModelMismatch
 from ragpg.ingesting import AddProgress, AddReport
 from ragpg.searching import Hit, Mode
+from ragpg.static_encoder import StaticEncoderReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +200,12 @@ class Client:
         """Returns the rows of the view encoder_status."""
         with self.database.connection() as connection:
             return connection.cursor(row_factory=dict_row).execute(queries.ENCODERS).fetchall()
+
+    def static_encoders(self) -> list[dict[str, Any]]:
+        """Returns the rows of the view static_encoder_status."""
+        with self.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(queries.STATIC_ENCODERS).fetchall()
 
     def embed_query(self, collection: str, query: str) -> Any:
         """Returns the query's embedding; None when the database shall make it, or has no index.
@@ -360,6 +377,45 @@ class Collection:
             row = connection.execute(queries.SAVE_ANSWER, parameters).fetchone()
         assert row is not None
         return int(row[0])
+
+    def fit_static_encoder(
+        self,
+        *,
+        spans: int = static_encoder.SPANS,
+        use: bool = False,
+        progress: Callable[..., None] | None = None,
+    ) -> StaticEncoderReport:
+        """Fits a quick approximation of the model to this collection's chunks, and measures it.
+
+        With `use`, or when an earlier one was in use, searches in the database without an embedding
+        use it from now on, if it agrees with the model. `progress` hears `texts` and `total`.
+        """
+        index = self._index()
+        embedder = SentenceTransformerEmbedder(index.name)
+        searching.check_model(index, embedder)
+        return static_encoder.fit_static_encoder(
+            self.client.database, self.name, embedder, spans=spans, use=use, progress=progress
+        )
+
+    def use_static_encoder(self, enabled: bool = True) -> None:
+        """Switches between the static encoder and the model itself, for searches from SQL.
+
+        Raises EncoderUnavailable when there is none or it agrees too little with the model.
+        """
+        with self.client.database.connection() as connection:
+            connection.execute(queries.USE_STATIC_ENCODER, (self._index().id, enabled))
+
+    def drop_static_encoder(self) -> bool:
+        """Removes the static encoder; returns whether there was one."""
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.DELETE_STATIC_ENCODER, (self._index().id,)).fetchone()
+        return row is not None
+
+    def _index(self) -> searching.ActiveIndex:
+        index = searching.active_index(self.client.database, self.name)
+        if index is None:
+            raise BadArgument(f'"{self.name}" has no document yet: ragpg add')
+        return index
 
     def delete(self, source: str) -> bool:
         """Deletes a document with its chunks; returns whether there was one."""

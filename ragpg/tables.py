@@ -398,3 +398,41 @@ class QueryEmbedding(Base):
     embedding: Mapped[Any] = mapped_column(VECTOR)
     weights_loaded_at: Mapped[datetime]
     stored_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class StaticEncoder(Base):
+    """A quick approximation of a search index's model."""
+
+    __tablename__ = "static_encoders"
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    bias: Mapped[Any] = mapped_column(VECTOR)
+    span_count: Mapped[int] = mapped_column(Integer)
+    chunk_count: Mapped[int]
+    fitted_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    held_out_count: Mapped[int | None] = mapped_column(Integer)
+    mean_cosine: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    mean_overlap: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    agrees: Mapped[bool] = mapped_column(
+        Computed(
+            "COALESCE(((mean_cosine >= (0.75)::double precision)"
+            " AND (mean_overlap >= (0.5)::double precision)), false)"
+        )
+    )
+    enabled: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class StaticTokenEmbedding(Base):
+    """What a token adds in a static encoder."""
+
+    __tablename__ = "static_token_embeddings"
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("static_encoders.index_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    token_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    embedding: Mapped[Any] = mapped_column(HALFVEC)

@@ -1,4 +1,5 @@
 -- Undoes 0004: no cache of query embeddings, no static encoder.
+drop view ragpg.static_encoder_status;
 drop trigger encoders_forget_queries on ragpg.encoders;
 
 -- Where does a question lie among the embeddings?
@@ -211,6 +212,10 @@ $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text) is
 'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
 
+drop function ragpg.use_static_encoder;
+drop function ragpg.measure_static_encoder;
+drop function ragpg.embed_query_static;
+drop table ragpg.static_token_embeddings, ragpg.static_encoders;
 drop function ragpg.forget_queries;
 drop function ragpg.remember_query;
 drop function ragpg.remembered_query;

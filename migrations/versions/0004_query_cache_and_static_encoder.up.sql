@@ -33,6 +33,55 @@ comment on column ragpg.query_embeddings.stored_at is 'When it was computed.';
 comment on index ragpg.query_embeddings_embedding_model_id_query_hash_btree is 'ragpg.remembered_query: was this question embedded before?';
 comment on index ragpg.query_embeddings_embedding_model_id_id_btree is 'ragpg.remember_query: which questions are the oldest?';
 
+
+create table ragpg.static_encoders (
+    index_id bigint not null,
+    bias vector not null,
+    span_count integer not null,
+    chunk_count bigint not null,
+    fitted_at timestamptz not null default now(),
+    held_out_count integer,
+    mean_cosine double precision,
+    mean_overlap double precision,
+    agrees boolean not null generated always as (
+        coalesce(mean_cosine >= 0.75 and mean_overlap >= 0.5, false)
+    ) stored,
+    enabled boolean not null default false,
+    constraint static_encoders_pkey primary key (index_id),
+    constraint static_encoders_index_id_fkey foreign key (index_id)
+        references ragpg.search_indexes (id) on delete cascade,
+    constraint static_encoders_span_count_is_positive check (span_count > 0),
+    constraint static_encoders_mean_cosine_is_a_cosine check (mean_cosine between -1.001 and 1.001),
+    constraint static_encoders_mean_overlap_is_a_share check (mean_overlap between 0 and 1),
+    constraint static_encoders_enabled_when_it_agrees check (agrees or not enabled)
+);
+comment on table ragpg.static_encoders is
+'An approximation of a search index''s model that costs a millisecond: the embedding of a question is the normalised sum of a bias and a vector per token, fitted to the index''s own texts (ragpg.embed_query_static).';
+comment on column ragpg.static_encoders.index_id is 'The search index whose texts it was fitted to.';
+comment on column ragpg.static_encoders.bias is 'What is added for every question.';
+comment on column ragpg.static_encoders.span_count is 'Spans of the chunks it was fitted to.';
+comment on column ragpg.static_encoders.chunk_count is 'Chunks of the search index then.';
+comment on column ragpg.static_encoders.fitted_at is 'When.';
+comment on column ragpg.static_encoders.held_out_count is 'Spans of other chunks it was measured with.';
+comment on column ragpg.static_encoders.mean_cosine is 'Its mean cosine to the model on those.';
+comment on column ragpg.static_encoders.mean_overlap is
+'Of the ten chunks nearest by the model, the mean share that is among the ten nearest by this, on those.';
+comment on column ragpg.static_encoders.agrees is 'Whether both are good enough for searches.';
+comment on column ragpg.static_encoders.enabled is 'Whether ragpg.search uses it instead of the model; see ragpg.use_static_encoder.';
+
+create table ragpg.static_token_embeddings (
+    index_id bigint not null,
+    token_id integer not null,
+    embedding halfvec not null,
+    constraint static_token_embeddings_pkey primary key (index_id, token_id),
+    constraint static_token_embeddings_index_id_fkey foreign key (index_id)
+        references ragpg.static_encoders (index_id) on delete cascade
+);
+comment on table ragpg.static_token_embeddings is 'What each token adds in a static encoder.';
+comment on column ragpg.static_token_embeddings.index_id is 'The static encoder''s search index.';
+comment on column ragpg.static_token_embeddings.token_id is 'The token, by the vocabulary of the search index''s model.';
+comment on column ragpg.static_token_embeddings.embedding is 'Its vector.';
+
 -- Was this question embedded before?
 create or replace function ragpg.remembered_query(encoder_id bigint, query text)
 returns vector
@@ -197,6 +246,124 @@ revoke execute on function ragpg.grant_reader(text) from public;
 comment on function ragpg.grant_reader(text) is
 'Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.';
 
+-- Roughly where does a question lie among the embeddings, in a millisecond?
+create or replace function ragpg.embed_query_static(query text, index_id bigint)
+returns vector
+language plpgsql stable parallel safe
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    model_id bigint;
+    fitted_bias vector;
+begin
+    if query is null then
+        return null;
+    end if;
+    select recipe.embedding_model_id, fitted.bias into model_id, fitted_bias
+    from ragpg.static_encoders as fitted
+    join ragpg.search_indexes as recipe on recipe.id = fitted.index_id
+    where fitted.index_id = embed_query_static.index_id;
+    if not found then
+        raise exception 'search index % has no static encoder', index_id
+            using errcode = 'RG009', hint = 'fit one: ragpg model fit-static';
+    end if;
+    if not exists (
+        select from ragpg.encoders as encoder where encoder.embedding_model_id = model_id
+    ) then
+        raise exception 'the static encoder of search index % needs its model''s vocabulary', index_id
+            using errcode = 'RG009', hint = 'load the model: ragpg model load';
+    end if;
+    return (
+        select l2_normalize(sum(part.embedding))
+        from (
+            select fitted_bias as embedding
+            union all
+            select token.embedding::vector
+            from unnest(ragpg.query_tokens(model_id, query)) as asked (token_id)
+            join ragpg.static_token_embeddings as token
+                on token.index_id = embed_query_static.index_id
+                and token.token_id = asked.token_id
+        ) as part
+    );
+end
+$$;
+comment on function ragpg.embed_query_static(text, bigint) is
+'Returns roughly the embedding, of length 1, that a search index''s model would give a question: the normalised sum of the vectors fitted for its tokens. How roughly says the view static_encoder_status.';
+
+-- How well does a static encoder stand in for its model?
+create or replace function ragpg.measure_static_encoder(
+    index_id bigint, queries text[], embeddings vector[]
+) returns boolean
+language sql volatile
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+    with asked as materialized (
+        select
+            listed.place,
+            listed.exact,
+            ragpg.embed_query_static(listed.query, measure_static_encoder.index_id) as static
+        from unnest(queries, embeddings) with ordinality as listed (query, exact, place)
+    ),
+    found as (
+        select
+            asked.place,
+            1 - (asked.exact <=> asked.static) as cosine,
+            (
+                select count(by_static.chunk_id)::double precision / count(*)
+                from ragpg.vector_candidates(
+                    measure_static_encoder.index_id, asked.exact::halfvec, 10
+                ) as by_model
+                left join ragpg.vector_candidates(
+                    measure_static_encoder.index_id, asked.static::halfvec, 10
+                ) as by_static on by_static.chunk_id = by_model.chunk_id
+            ) as overlap
+        from asked
+    )
+    update ragpg.static_encoders as fitted
+    set held_out_count = measured.asked_count,
+        mean_cosine = measured.mean_cosine,
+        mean_overlap = measured.mean_overlap,
+        enabled = false
+    from (
+        select count(*) as asked_count, avg(cosine) as mean_cosine, avg(overlap) as mean_overlap
+        from found
+    ) as measured
+    where fitted.index_id = measure_static_encoder.index_id
+    returning fitted.agrees
+$$;
+comment on function ragpg.measure_static_encoder(bigint, text[], vector[]) is
+'Compares a static encoder with the embeddings its model gives queries it was not fitted to, stores mean cosine and mean overlap of the ten nearest chunks, switches it off, and returns whether it agrees well enough to be switched on.';
+
+-- Shall searches without an embedding be quick, or exact?
+create or replace function ragpg.use_static_encoder(index_id bigint, enabled boolean default true)
+returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    fitted ragpg.static_encoders;
+begin
+    select known.* into fitted
+    from ragpg.static_encoders as known
+    where known.index_id = use_static_encoder.index_id
+    for update;
+    if not found then
+        raise exception 'search index % has no static encoder', index_id
+            using errcode = 'RG009', hint = 'fit one: ragpg model fit-static';
+    end if;
+    if use_static_encoder.enabled and not fitted.agrees then
+        raise exception 'the static encoder of search index % agrees too little with its model: mean cosine %, overlap of the ten nearest %',
+            index_id, round(fitted.mean_cosine::numeric, 3), round(fitted.mean_overlap::numeric, 3)
+            using errcode = 'RG009', hint = 'keep the model, or fit it again with more text';
+    end if;
+    update ragpg.static_encoders as known
+    set enabled = use_static_encoder.enabled
+    where known.index_id = use_static_encoder.index_id;
+end
+$$;
+comment on function ragpg.use_static_encoder(bigint, boolean) is
+'Makes ragpg.search embed questions by a search index''s static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.';
+
 -- Which chunks answer this question best?
 create or replace function ragpg.search(
     query text,
@@ -260,7 +427,15 @@ begin
             where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
         )
     then
-        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        if exists (
+            select
+            from ragpg.static_encoders as fitted
+            where fitted.index_id = recipe.id and fitted.enabled
+        ) then
+            query_embedding := ragpg.embed_query_static(search.query, recipe.id);
+        else
+            query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        end if;
     end if;
     if query_embedding is null and mode = 'vector' then
         raise exception 'mode vector needs a query embedding'
@@ -360,7 +535,59 @@ begin
 end
 $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text) is
-'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
+
+-- Which search indexes have a static encoder, how good is it, and has the text moved on since?
+create or replace view ragpg.static_encoder_status with (security_invoker = true) as
+select
+    one.name as collection,
+    fitted.index_id,
+    recipe.id = one.active_index_id as active,
+    fitted.enabled,
+    fitted.agrees,
+    fitted.mean_cosine,
+    fitted.mean_overlap,
+    fitted.held_out_count,
+    fitted.span_count,
+    fitted.fitted_at,
+    fitted.chunk_count as fitted_chunks,
+    held.chunks,
+    changed.share as changed_share,
+    changed.share > 0.2 as drifted
+from ragpg.static_encoders as fitted
+join ragpg.search_indexes as recipe on recipe.id = fitted.index_id
+join ragpg.collections as one on one.id = recipe.collection_id
+cross join lateral (
+    select
+        coalesce(sum(state.chunk_count), 0)::bigint as chunks,
+        coalesce(
+            sum(state.chunk_count) filter (where state.indexed_at > fitted.fitted_at), 0
+        ) as newer
+    from ragpg.index_documents as state
+    where state.index_id = fitted.index_id
+) as held
+cross join lateral (
+    select (
+        greatest(held.newer, abs(held.chunks - fitted.chunk_count))
+        / greatest(held.chunks, fitted.chunk_count, 1)
+    )::double precision as share
+) as changed;
+comment on view ragpg.static_encoder_status is
+'A row per static encoder: how well it agrees with its model, and whether the search index changed so much since that it should be fitted again (ragpg model fit-static).';
+comment on column ragpg.static_encoder_status.collection is 'Name of the collection.';
+comment on column ragpg.static_encoder_status.index_id is 'The search index.';
+comment on column ragpg.static_encoder_status.active is 'Whether the search index answers searches.';
+comment on column ragpg.static_encoder_status.enabled is 'Whether searches use it instead of the model.';
+comment on column ragpg.static_encoder_status.agrees is 'Whether it may be enabled.';
+comment on column ragpg.static_encoder_status.mean_cosine is 'Its mean cosine to the model on held-out spans.';
+comment on column ragpg.static_encoder_status.mean_overlap is 'Mean share of the model''s ten nearest chunks among its own, on held-out spans.';
+comment on column ragpg.static_encoder_status.held_out_count is 'How many spans that were.';
+comment on column ragpg.static_encoder_status.span_count is 'Spans it was fitted to.';
+comment on column ragpg.static_encoder_status.fitted_at is 'When it was fitted.';
+comment on column ragpg.static_encoder_status.fitted_chunks is 'Chunks then.';
+comment on column ragpg.static_encoder_status.chunks is 'Chunks now.';
+comment on column ragpg.static_encoder_status.changed_share is 'Share of the chunks written or gone since, from 0 to 1.';
+comment on column ragpg.static_encoder_status.drifted is 'Whether that is more than a fifth: fit it again.';
 
 create trigger encoders_forget_queries
     after update or delete on ragpg.encoders
