@@ -19,7 +19,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from ragpg import embedded, eval_cli, index_cli, settings
+from ragpg import embedded, eval_cli, index_cli, model_cli, settings
 from ragpg.console import (
     CollectionName,
     Filter,
@@ -42,8 +42,7 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
 app.add_typer(db, name="db")
-model = typer.Typer(help="Embedding models inside the database.", no_args_is_help=True)
-app.add_typer(model, name="model")
+app.add_typer(model_cli.model, name="model")
 app.add_typer(index_cli.index, name="index")
 app.add_typer(eval_cli.evaluation, name="eval")
 
@@ -83,18 +82,45 @@ def _options() -> None:
 
 
 @app.command()
-def init(as_json: Json = False) -> None:
-    """Make the schema, or bring it to this version of ragpg."""
-    _migrate(as_json)
+def init(
+    no_encoder: Annotated[
+        bool, typer.Option("--no-encoder", help="Leave the embedding model out of the database.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the schema, or bring it to this version of ragpg, and load the embedding model into it.
+
+    With the configured model in the database, plain SQL embeds questions. Where it cannot be loaded
+    you are told why; searches from SQL then go by words.
+    """
+    done = _migrate(as_json)
+    encoder = None if no_encoder else _ensure_encoder()
+    if as_json:
+        print_json({**done, "encoder": asdict(encoder) if encoder else None})
+    elif encoder and encoder.loaded:
+        out.print(f"questions are embedded in SQL by {encoder.model}: {encoder.reason}")
+    elif encoder:
+        out.print(f"the database does not embed questions: {encoder.reason}", markup=False)
+        out.print(
+            "searches from SQL without query_embedding go by words until the model is loaded: "
+            "ragpg model load"
+        )
 
 
 @app.command()
 def migrate(as_json: Json = False) -> None:
-    """Bring the schema to this version of ragpg (the same as init)."""
-    _migrate(as_json)
+    """Bring the schema to this version of ragpg, and do nothing else."""
+    done = _migrate(as_json)
+    if as_json:
+        print_json(done)
 
 
-def _migrate(as_json: bool) -> None:
+def _ensure_encoder() -> Any:
+    with open_client() as client, err.status("loading the embedding model into the database"):
+        return client.ensure_encoder()
+
+
+def _migrate(quiet: bool) -> dict[str, Any]:
     from ragpg import database
 
     config = settings.from_environment()
@@ -102,12 +128,11 @@ def _migrate(as_json: bool) -> None:
     if url is None:
         url = embedded.start(config.home)
     before, after = database.migrate(url)
-    if as_json:
-        print_json({"before": before, "after": after, "database": public_url(url)})
-    elif before == after:
+    if not quiet and before == after:
         out.print(f"the schema is at version {after}, nothing to do")
-    else:
+    elif not quiet:
         out.print(f"the schema went from version {before or 'none'} to {after}")
+    return {"before": before, "after": after, "database": public_url(url)}
 
 
 @app.command()
@@ -446,52 +471,6 @@ def _print_answer_tail(answer: Any) -> None:
             out.print("the answer was cut: the model's limit of tokens was reached")
         if not answer.grounded and not answer.abstained:
             out.print("note: not every claim above is cited")
-
-
-# The query encoder -----------------------------------------------------------------------------
-
-
-@model.command("load")
-def model_load(
-    name: Annotated[
-        str | None, typer.Argument(help="sentence-transformers model; default: the configured one.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Store a model's weights in the database, so that plain SQL embeds questions.
-
-    For models of the BERT family, on Postgres 16 or newer. They are checked against Python first.
-    """
-    with open_client() as client, err.status("loading and verifying"):
-        cosine = client.load_encoder(name)
-    if as_json:
-        print_json({"verified_cosine": cosine})
-    else:
-        out.print(f"loaded; smallest cosine to the model in Python: {cosine:.7f}")
-
-
-@model.command("list")
-def model_list(as_json: Json = False) -> None:
-    """List the models whose weights are in the database."""
-    with open_client() as client:
-        rows = client.encoders()
-    if as_json:
-        print_json(rows)
-        return
-    for row in rows:
-        state = "in use" if row["verified"] else "not verified"
-        out.print(f"{row['embedding_model']}: {state}, {row['dimensions']} dimensions")
-    if not rows:
-        out.print("none: ragpg model load")
-
-
-@model.command("drop")
-def model_drop(name: Annotated[str, typer.Argument(help="The model's name.")]) -> None:
-    """Remove a model's weights from the database; searches fall back to words without them."""
-    with open_client() as client:
-        if not client.drop_encoder(name):
-            raise RagpgError(f'the model "{name}" is not in the database: ragpg model list')
-    out.print(f"dropped {name}", markup=False)
 
 
 # The embedded server ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pgvector import HalfVector
 from psycopg.rows import class_row, dict_row
@@ -26,16 +26,18 @@ from ragpg import (
     queries,
     searching,
     settings,
+    static_encoder,
 )
 from ragpg.answering import Answer
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
 from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
-from ragpg.errors import BadArgument, EmbeddingError
+from ragpg.errors import BadArgument, EmbeddingError, ModelMismatch
 from ragpg.evaluating import Difference
 from ragpg.indexing import Worker, WorkReport
 from ragpg.ingesting import AddProgress, AddReport
 from ragpg.searching import Hit, Mode, SearchIndex
+from ragpg.static_encoder import StaticEncoderReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,15 @@ class DocumentInfo:
     updated_at: datetime
     indexed_at: datetime | None
     document_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderReport:
+    """Whether the database embeds questions with `model` itself, and what was done or why not."""
+
+    model: str
+    loaded: bool
+    reason: str
 
 
 def connect(
@@ -163,6 +174,23 @@ class Client:
                 )
         return cosine
 
+    def ensure_encoder(self) -> EncoderReport:
+        """Makes the database hold the configured model where it can; says why where it cannot.
+
+        Imports no model when it is there already.
+        """
+        name = self.settings.embedding_model.removeprefix("sentence-transformers/")
+        if any(one["embedding_model"] == name and one["verified"] for one in self.encoders()):
+            return EncoderReport(name, True, "it was in the database already")
+        with self.database.connection() as connection:
+            if connection.info.server_version < 160000:
+                return EncoderReport(name, False, "computing it in SQL needs Postgres 16 or newer")
+        try:
+            cosine = self.load_encoder(name)
+        except (EmbeddingError, ModelMismatch) as error:
+            return EncoderReport(name, False, str(error))
+        return EncoderReport(name, True, f"smallest cosine to the model in Python: {cosine:.7f}")
+
     def drop_encoder(self, name: str) -> bool:
         """Removes a model's weights; returns whether they were there."""
         found = [one for one in self.encoders() if one["embedding_model"] == name]
@@ -175,6 +203,12 @@ class Client:
         """Returns the rows of the view encoder_status."""
         with self.database.connection() as connection:
             return connection.cursor(row_factory=dict_row).execute(queries.ENCODERS).fetchall()
+
+    def static_encoders(self) -> list[dict[str, Any]]:
+        """Returns the rows of the view static_encoder_status."""
+        with self.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(queries.STATIC_ENCODERS).fetchall()
 
     def embed_query(self, collection: str, query: str, index_id: int | None = None) -> Any:
         """Returns the query's embedding; None when the database shall make it, or has no index.
@@ -434,6 +468,45 @@ class Collection:
         return replace(
             answer, id=row[0], citations=tuple(replace(one, page=page) for one, (page,) in cited)
         )
+
+    def fit_static_encoder(
+        self,
+        *,
+        spans: int = static_encoder.SPANS,
+        use: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> StaticEncoderReport:
+        """Fits a quick approximation of the model to this collection's chunks, and measures it.
+
+        With `use`, or when an earlier one was in use, searches in the database without an embedding
+        use it from now on, if it agrees with the model. `progress` hears texts done, and all.
+        """
+        index = self._index()
+        # Only models of sentence-transformers can be in the database.
+        embedder = cast(static_encoder.QueryEmbedder, self.client.embedder_for(index))
+        return static_encoder.fit_static_encoder(
+            self.client.database, self.name, embedder, spans=spans, use=use, progress=progress
+        )
+
+    def use_static_encoder(self, enabled: bool = True) -> None:
+        """Switches between the static encoder and the model itself, for searches from SQL.
+
+        Raises EncoderUnavailable when there is none or it agrees too little with the model.
+        """
+        with self.client.database.connection() as connection:
+            connection.execute(queries.USE_STATIC_ENCODER, (self._index().id, enabled))
+
+    def drop_static_encoder(self) -> bool:
+        """Removes the static encoder; returns whether there was one."""
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.DELETE_STATIC_ENCODER, (self._index().id,)).fetchone()
+        return row is not None
+
+    def _index(self) -> SearchIndex:
+        index = searching.active_index(self.client.database, self.name)
+        if index is None:
+            raise BadArgument(f'"{self.name}" has no document yet: ragpg add')
+        return index
 
     def delete(self, source: str) -> bool:
         """Deletes a document with its chunks; returns whether there was one."""

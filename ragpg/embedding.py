@@ -123,13 +123,22 @@ class SentenceTransformerEmbedder:
         return [start for start, _ in encoding.offsets]
 
     def embed_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        return self._embed(self._model.encode_document, texts, 32, progress)
+
+    def embed_queries(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Returns an array of shape (texts, dimensions): many short texts at a time."""
+        return self._embed(self._model.encode_query, texts, 128, progress)
+
+    def _embed(
+        self, encode: Any, texts: Sequence[str], size: int, progress: Progress | None
+    ) -> Vectors:
         done = np.empty((len(texts), int(self._model.get_embedding_dimension())), np.float32)
         # Sorted by length, so that a batch wastes no time on padding.
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        for first in range(0, len(order), 32):
-            places = order[first : first + 32]
+        for first in range(0, len(order), size):
+            places = order[first : first + size]
             batch = [texts[place] for place in places]
-            done[places] = _unit(self._model.encode_document(batch, convert_to_tensor=True))
+            done[places] = _unit(encode(batch, batch_size=size, convert_to_tensor=True))
             if progress:
                 progress(len(places))
         return done

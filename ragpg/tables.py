@@ -458,6 +458,7 @@ class Encoder(Base):
         Computed("COALESCE((verified_cosine >= (0.9999)::double precision), false)")
     )
     loaded_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    cached_queries: Mapped[int] = mapped_column(Integer, server_default=text("10000"))
 
 
 def _encoder_key() -> Mapped[int]:
@@ -521,3 +522,64 @@ class EncoderWeights(Base):
     matrix: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     weights: Mapped[Any] = mapped_column(VECTOR)
+
+
+class QueryEmbedding(Base):
+    """What an encoder made of a question: a cache."""
+
+    __tablename__ = "query_embeddings"
+    __table_args__ = (
+        Index(
+            "query_embeddings_embedding_model_id_query_hash_btree",
+            "embedding_model_id",
+            "query_hash",
+        ),
+        Index("query_embeddings_embedding_model_id_id_btree", "embedding_model_id", "id"),
+    )
+
+    id: Mapped[int] = _key()
+    embedding_model_id: Mapped[int] = mapped_column(
+        ForeignKey("embedding_models.id", ondelete="CASCADE")
+    )
+    query_hash: Mapped[bytes]
+    embedding: Mapped[Any] = mapped_column(VECTOR)
+    weights_loaded_at: Mapped[datetime]
+    stored_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class StaticEncoder(Base):
+    """A quick approximation of a search index's model."""
+
+    __tablename__ = "static_encoders"
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    bias: Mapped[Any] = mapped_column(VECTOR)
+    span_count: Mapped[int] = mapped_column(Integer)
+    chunk_count: Mapped[int]
+    fitted_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    held_out_count: Mapped[int | None] = mapped_column(Integer)
+    mean_cosine: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    mean_overlap: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    agrees: Mapped[bool] = mapped_column(
+        Computed(
+            "COALESCE(((mean_cosine >= (0.75)::double precision)"
+            " AND (mean_overlap >= (0.5)::double precision)), false)"
+        )
+    )
+    enabled: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class StaticTokenEmbedding(Base):
+    """What a token adds in a static encoder."""
+
+    __tablename__ = "static_token_embeddings"
+
+    index_id: Mapped[int] = mapped_column(
+        ForeignKey("static_encoders.index_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    token_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    embedding: Mapped[Any] = mapped_column(HALFVEC)

@@ -14,6 +14,7 @@ import pytest
 import ragpg
 
 from .conftest import ROOT
+from .test_encoder import SMALL, build_model
 
 
 @pytest.fixture
@@ -36,6 +37,59 @@ def command(url: str, *arguments: str) -> str:
     assert done.returncode == 0, done.stderr
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     return ("torch loaded\n" if "torch" in imported else "") + done.stdout
+
+
+def test_init_loads_the_model(empty_url: str) -> None:
+    first = command(empty_url, "init")
+    assert "torch loaded" in first and "went from version none" in first
+    assert "questions are embedded in SQL by all-MiniLM-L6-v2: smallest cosine" in first
+    again = command(empty_url, "init", "--json")
+    assert "torch loaded" not in again, "that it is there is known without the model"
+    encoder = json.loads(again)["encoder"]
+    assert (encoder["loaded"], encoder["reason"]) == (True, "it was in the database already")
+    with psycopg.connect(empty_url) as connection:
+        row = connection.execute("select vector_dims(ragpg.embed_query('refund'))").fetchone()
+        assert row == (384,)
+
+
+def test_init_says_why_it_does_not_load(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert json.loads(command(empty_url, "init", "--no-encoder", "--json"))["encoder"] is None
+    odd = build_model(tmp_path / "odd", **SMALL)
+    pooling = odd / "1_Pooling" / "config.json"
+    changed = json.loads(pooling.read_text()) | {
+        "pooling_mode_mean_tokens": False,
+        "pooling_mode_max_tokens": True,
+    }
+    pooling.write_text(json.dumps(changed))
+    for name, reason in ((str(odd), "its pooling is max"), ("absent/model", "cannot be")):
+        monkeypatch.setenv("RAGPG_EMBEDDING_MODEL", name)
+        told = command(empty_url, "init")  # exit code 0
+        assert reason in told and "go by words until the model is loaded: ragpg model load" in told
+
+
+def test_an_old_server_is_told_of(pages: ragpg.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psycopg.ConnectionInfo, "server_version", 150008)
+    report = pages.client.ensure_encoder()
+    assert not report.loaded and "needs Postgres 16" in report.reason
+    pages.client.close()
+
+
+def test_search_says_that_it_went_by_words(client: ragpg.Client, sql: psycopg.Connection) -> None:
+    client.collection("pages").add(text="Refunds take five days.", source="refunds")
+    heard: list[tuple[str | None, str | None]] = []
+    sql.add_notice_handler(lambda told: heard.append((told.message_primary, told.message_hint)))
+    found = sql.execute("select source from ragpg.search('refunds')").fetchall()
+    assert found == [("refunds",)]
+    ((message, hint),) = heard
+    assert message and "searched by words" in message and hint and "ragpg model load" in hint
+    heard.clear()
+    sql.execute("select source from ragpg.search('refunds', mode => 'keyword')")
+    sql.execute(
+        "select source from ragpg.search('refunds', query_embedding => '[1,0,0,0,0,0,0,0]')"
+    )
+    assert heard == []
 
 
 def test_load_use_and_drop(pages: ragpg.Collection, url: str, sql: psycopg.Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ragpg.database import run_step
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 
 
 def upgrade() -> None:

@@ -1255,7 +1255,15 @@ begin
             where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
         )
     then
-        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        if exists (
+            select
+            from ragpg.static_encoders as fitted
+            where fitted.index_id = recipe.id and fitted.enabled
+        ) then
+            query_embedding := ragpg.embed_query_static(search.query, recipe.id);
+        else
+            query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        end if;
     end if;
     if query_embedding is null and mode = 'vector' then
         raise exception 'mode vector needs a query embedding'
@@ -1299,6 +1307,8 @@ begin
     if query_embedding is null and mode = 'hybrid' then
         query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
         vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+        raise notice 'the database holds no model to embed the query with: searched by words'
+            using hint = 'load the model with ragpg model load, or pass query_embedding';
     end if;
     if mode <> 'keyword' and query_embedding is not null then
         select array_agg(found.chunk_id) into vector_ids
@@ -1353,7 +1363,7 @@ begin
 end
 $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
-'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.';
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.';
 
 create trigger documents_queue_inserted after insert on ragpg.documents
     referencing new table as written

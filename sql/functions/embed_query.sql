@@ -1,11 +1,16 @@
 -- Where does a question lie among the embeddings?
+-- Stable, though a new question is remembered: an index scan takes no volatile operand, and a
+-- stable function may call a volatile one, whose writing does not change the result here. Not
+-- parallel safe, because writing is not.
 create or replace function ragpg.embed_query(query text, model_id bigint default null)
 returns vector
-language plpgsql stable parallel safe
+language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 as $$
 declare
     usable bigint[];
+    encoder ragpg.encoders;
+    known vector;
 begin
     if query is null then
         return null;
@@ -24,8 +29,24 @@ begin
         raise exception 'several embedding models are loaded: say which'
             using errcode = 'RG009', hint = 'pass model_id, a key of ragpg.encoders';
     end if;
+    known := ragpg.remembered_query(usable[1], query);
+    if known is not null then
+        return known;
+    end if;
+    select stored.* into encoder
+    from ragpg.encoders as stored
+    where stored.embedding_model_id = usable[1];
+    if encoder.cached_queries > 0
+        -- On a standby every transaction is read-only.
+        and current_setting('transaction_read_only') = 'off'
+        -- In a stricter transaction, rows that others evict would make it fail.
+        and current_setting('transaction_isolation') = 'read committed'
+        and has_function_privilege('ragpg.remember_query(bigint, text)', 'execute')
+    then
+        return ragpg.remember_query(usable[1], query);
+    end if;
     return ragpg.encode(usable[1], ragpg.query_tokens(usable[1], query));
 end
 $$;
 comment on function ragpg.embed_query(text, bigint) is
-'Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1.';
+'Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.';

@@ -169,6 +169,7 @@ table encoders column layer_norm_epsilon double precision not null   storage p
 table encoders column verified_cosine double precision null   storage p
 table encoders column verified boolean not null default COALESCE((verified_cosine >= (0.9999)::double precision), false) s storage p
 table encoders column loaded_at timestamp with time zone not null default now()  storage p
+table encoders column cached_queries integer not null default 10000  storage p
 table evaluation_failures column evaluation_run_id bigint null   storage p
 table evaluation_failures column evaluation_question_id bigint null   storage p
 table evaluation_failures column question text null   storage x
@@ -335,6 +336,12 @@ table lexeme_statistics column index_id bigint not null   storage p
 table lexeme_statistics column lexeme text not null   storage x
 table lexeme_statistics column chunk_count integer not null   storage p
 table lexeme_statistics column occurrence_count bigint not null   storage p
+table query_embeddings column id bigint not null  a storage p
+table query_embeddings column embedding_model_id bigint not null   storage p
+table query_embeddings column query_hash bytea not null   storage x
+table query_embeddings column embedding vector not null   storage e
+table query_embeddings column weights_loaded_at timestamp with time zone not null   storage p
+table query_embeddings column stored_at timestamp with time zone not null default clock_timestamp()  storage p
 table search_indexes column id bigint not null  a storage p
 table search_indexes column collection_id bigint not null   storage p
 table search_indexes column embedding_model_id bigint not null   storage p
@@ -349,6 +356,33 @@ table search_indexes column ef_search integer not null default 100  storage p
 table search_indexes column min_similarity real not null default 0.25  storage p
 table search_indexes column created_at timestamp with time zone not null default now()  storage p
 table search_indexes column activated_at timestamp with time zone null   storage p
+table static_encoder_status column collection text null   storage x
+table static_encoder_status column index_id bigint null   storage p
+table static_encoder_status column active boolean null   storage p
+table static_encoder_status column enabled boolean null   storage p
+table static_encoder_status column agrees boolean null   storage p
+table static_encoder_status column mean_cosine double precision null   storage p
+table static_encoder_status column mean_overlap double precision null   storage p
+table static_encoder_status column held_out_count integer null   storage p
+table static_encoder_status column span_count integer null   storage p
+table static_encoder_status column fitted_at timestamp with time zone null   storage p
+table static_encoder_status column fitted_chunks bigint null   storage p
+table static_encoder_status column chunks bigint null   storage p
+table static_encoder_status column changed_share double precision null   storage p
+table static_encoder_status column drifted boolean null   storage p
+table static_encoders column index_id bigint not null   storage p
+table static_encoders column bias vector not null   storage e
+table static_encoders column span_count integer not null   storage p
+table static_encoders column chunk_count bigint not null   storage p
+table static_encoders column fitted_at timestamp with time zone not null default now()  storage p
+table static_encoders column held_out_count integer null   storage p
+table static_encoders column mean_cosine double precision null   storage p
+table static_encoders column mean_overlap double precision null   storage p
+table static_encoders column agrees boolean not null default COALESCE(((mean_cosine >= (0.75)::double precision) AND (mean_overlap >= (0.5)::double precision)), false) s storage p
+table static_encoders column enabled boolean not null default false  storage p
+table static_token_embeddings column index_id bigint not null   storage p
+table static_token_embeddings column token_id integer not null   storage p
+table static_token_embeddings column embedding halfvec not null   storage e
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table answers constraint answers_pkey PRIMARY KEY (id)
 table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
@@ -399,6 +433,7 @@ table encoder_weights constraint encoder_weights_embedding_model_id_fkey FOREIGN
 table encoder_weights constraint encoder_weights_matrix_is_known CHECK (((matrix >= 1) AND (matrix <= 5)))
 table encoder_weights constraint encoder_weights_pkey PRIMARY KEY (embedding_model_id, layer, matrix, place)
 table encoder_weights constraint encoder_weights_place_is_positive CHECK ((place > 0))
+table encoders constraint encoders_cached_queries_is_not_negative CHECK ((cached_queries >= 0))
 table encoders constraint encoders_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id) ON DELETE CASCADE
 table encoders constraint encoders_heads_divide_the_width CHECK (((heads > 0) AND (width > 0) AND ((width % heads) = 0)))
 table encoders constraint encoders_layer_norm_epsilon_is_not_negative CHECK ((layer_norm_epsilon >= (0)::double precision))
@@ -438,6 +473,9 @@ table index_statistics constraint index_statistics_index_id_fkey FOREIGN KEY (in
 table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id)
 table lexeme_statistics constraint lexeme_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table lexeme_statistics constraint lexeme_statistics_pkey PRIMARY KEY (index_id, lexeme)
+table query_embeddings constraint query_embeddings_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id) ON DELETE CASCADE
+table query_embeddings constraint query_embeddings_pkey PRIMARY KEY (id)
+table query_embeddings constraint query_embeddings_query_hash_is_a_sha256 CHECK ((length(query_hash) = 32))
 table search_indexes constraint search_indexes_candidates_is_positive CHECK (((candidates >= 1) AND (candidates <= 10000)))
 table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((chunk_tokens > 0))
 table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -449,6 +487,14 @@ table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHEC
 table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
 table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text])))
 table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
+table static_encoders constraint static_encoders_enabled_when_it_agrees CHECK ((agrees OR (NOT enabled)))
+table static_encoders constraint static_encoders_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table static_encoders constraint static_encoders_mean_cosine_is_a_cosine CHECK (((mean_cosine >= ('-1.001'::numeric)::double precision) AND (mean_cosine <= (1.001)::double precision)))
+table static_encoders constraint static_encoders_mean_overlap_is_a_share CHECK (((mean_overlap >= (0)::double precision) AND (mean_overlap <= (1)::double precision)))
+table static_encoders constraint static_encoders_pkey PRIMARY KEY (index_id)
+table static_encoders constraint static_encoders_span_count_is_positive CHECK ((span_count > 0))
+table static_token_embeddings constraint static_token_embeddings_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.static_encoders(index_id) ON DELETE CASCADE
+table static_token_embeddings constraint static_token_embeddings_pkey PRIMARY KEY (index_id, token_id)
 CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
 CREATE UNIQUE INDEX answers_pkey ON ragpg.answers USING btree (id)
 CREATE INDEX chunks_content_hash_hash ON ONLY ragpg.chunks USING hash (content_hash)
@@ -488,13 +534,19 @@ CREATE INDEX index_documents_next_attempt_at_btree ON ragpg.index_documents USIN
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
 CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id)
 CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, lexeme)
+CREATE INDEX query_embeddings_embedding_model_id_id_btree ON ragpg.query_embeddings USING btree (embedding_model_id, id)
+CREATE INDEX query_embeddings_embedding_model_id_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, query_hash)
+CREATE UNIQUE INDEX query_embeddings_pkey ON ragpg.query_embeddings USING btree (id)
 CREATE INDEX search_indexes_collection_id_btree ON ragpg.search_indexes USING btree (collection_id)
 CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
+CREATE UNIQUE INDEX static_encoders_pkey ON ragpg.static_encoders USING btree (index_id)
+CREATE UNIQUE INDEX static_token_embeddings_pkey ON ragpg.static_token_embeddings USING btree (index_id, token_id)
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
 CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg.check_citation_quote()
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg.keep_document_version()
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
+CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg.forget_queries()
 CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint, incomplete boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
@@ -916,11 +968,13 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg.embed_query(query text, model_id bigint DEFAULT NULL::bigint)
  RETURNS vector
  LANGUAGE plpgsql
- STABLE PARALLEL SAFE
+ STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
 AS $function$
 declare
     usable bigint[];
+    encoder ragpg.encoders;
+    known vector;
 begin
     if query is null then
         return null;
@@ -939,7 +993,65 @@ begin
         raise exception 'several embedding models are loaded: say which'
             using errcode = 'RG009', hint = 'pass model_id, a key of ragpg.encoders';
     end if;
+    known := ragpg.remembered_query(usable[1], query);
+    if known is not null then
+        return known;
+    end if;
+    select stored.* into encoder
+    from ragpg.encoders as stored
+    where stored.embedding_model_id = usable[1];
+    if encoder.cached_queries > 0
+        -- On a standby every transaction is read-only.
+        and current_setting('transaction_read_only') = 'off'
+        -- In a stricter transaction, rows that others evict would make it fail.
+        and current_setting('transaction_isolation') = 'read committed'
+        and has_function_privilege('ragpg.remember_query(bigint, text)', 'execute')
+    then
+        return ragpg.remember_query(usable[1], query);
+    end if;
     return ragpg.encode(usable[1], ragpg.query_tokens(usable[1], query));
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.embed_query_static(query text, index_id bigint)
+ RETURNS vector
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    model_id bigint;
+    fitted_bias vector;
+begin
+    if query is null then
+        return null;
+    end if;
+    select recipe.embedding_model_id, fitted.bias into model_id, fitted_bias
+    from ragpg.static_encoders as fitted
+    join ragpg.search_indexes as recipe on recipe.id = fitted.index_id
+    where fitted.index_id = embed_query_static.index_id;
+    if not found then
+        raise exception 'search index % has no static encoder', index_id
+            using errcode = 'RG009', hint = 'fit one: ragpg model fit-static';
+    end if;
+    if not exists (
+        select from ragpg.encoders as encoder where encoder.embedding_model_id = model_id
+    ) then
+        raise exception 'the static encoder of search index % needs its model''s vocabulary', index_id
+            using errcode = 'RG009', hint = 'load the model: ragpg model load';
+    end if;
+    return (
+        select l2_normalize(sum(part.embedding))
+        from (
+            select fitted_bias as embedding
+            union all
+            select token.embedding::vector
+            from unnest(ragpg.query_tokens(model_id, query)) as asked (token_id)
+            join ragpg.static_token_embeddings as token
+                on token.index_id = embed_query_static.index_id
+                and token.token_id = asked.token_id
+        ) as part
+    );
 end
 $function$
  -- access 
@@ -1404,6 +1516,18 @@ AS $function$
         on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.forget_queries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    delete from ragpg.query_embeddings as known
+    where known.embedding_model_id = old.embedding_model_id;
+    return null;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.grant_reader(role_name text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1413,6 +1537,7 @@ begin
     execute format('grant usage on schema ragpg to %I', role_name);
     execute format('grant select on all tables in schema ragpg to %I', role_name);
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
+    execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
 end
 $function$
  -- access {owner=X/postgres}
@@ -1702,6 +1827,46 @@ CREATE OR REPLACE FUNCTION ragpg.lexeme_query(lexeme text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.measure_static_encoder(index_id bigint, queries text[], embeddings vector[])
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    with asked as materialized (
+        select
+            listed.place,
+            listed.exact,
+            ragpg.embed_query_static(listed.query, measure_static_encoder.index_id) as static
+        from unnest(queries, embeddings) with ordinality as listed (query, exact, place)
+    ),
+    found as (
+        select
+            asked.place,
+            1 - (asked.exact <=> asked.static) as cosine,
+            (
+                select count(by_static.chunk_id)::double precision / count(*)
+                from ragpg.vector_candidates(
+                    measure_static_encoder.index_id, asked.exact::halfvec, 10
+                ) as by_model
+                left join ragpg.vector_candidates(
+                    measure_static_encoder.index_id, asked.static::halfvec, 10
+                ) as by_static on by_static.chunk_id = by_model.chunk_id
+            ) as overlap
+        from asked
+    )
+    update ragpg.static_encoders as fitted
+    set held_out_count = measured.asked_count,
+        mean_cosine = measured.mean_cosine,
+        mean_overlap = measured.mean_overlap,
+        enabled = false
+    from (
+        select count(*) as asked_count, avg(cosine) as mean_cosine, avg(overlap) as mean_overlap
+        from found
+    ) as measured
+    where fitted.index_id = measure_static_encoder.index_id
+    returning fitted.agrees
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.multiply_values(encoder_id bigint, layer_number integer, inputs vector[])
  RETURNS vector[]
@@ -2466,6 +2631,79 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.remember_query(encoder_id bigint, query text)
+ RETURNS vector
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    -- Perhaps stored by the statement that asks, whose own snapshot does not show it.
+    computed vector := ragpg.remembered_query(encoder_id, query);
+    -- Read before the weights: a vector of weights loaded in between is never looked up.
+    loaded_at timestamptz := (
+        select encoder.loaded_at
+        from ragpg.encoders as encoder
+        where encoder.embedding_model_id = remember_query.encoder_id
+    );
+    stored_id bigint;
+    check_every constant integer := 128;
+begin
+    if computed is not null then
+        return computed;
+    end if;
+    computed := ragpg.encode(encoder_id, ragpg.query_tokens(encoder_id, query));
+    -- Nothing here waits for another session: no unique index (two sessions that ask the same new
+    -- question both store it), and the row the foreign key locks is skipped when it is taken.
+    insert into ragpg.query_embeddings (
+        embedding_model_id, query_hash, embedding, weights_loaded_at
+    )
+    select model.id, ragpg.hash_text(remember_query.query), computed, loaded_at
+    from ragpg.embedding_models as model
+    where model.id = remember_query.encoder_id
+    for key share skip locked
+    returning id into stored_id;
+    if stored_id % check_every = 0 then
+        delete from ragpg.query_embeddings as gone
+        where gone.id in (
+            select old.id
+            from ragpg.encoders as encoder
+            cross join lateral (
+                select newest.id
+                from ragpg.query_embeddings as newest
+                where newest.embedding_model_id = encoder.embedding_model_id
+                order by newest.id desc
+                offset encoder.cached_queries
+                limit 1
+            ) as first_over
+            join ragpg.query_embeddings as old
+                on old.embedding_model_id = encoder.embedding_model_id
+                and old.id <= first_over.id
+            for update of old skip locked
+        );
+    end if;
+    return computed;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.remembered_query(encoder_id bigint, query text)
+ RETURNS vector
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    select known.embedding
+    from ragpg.encoders as encoder
+    join ragpg.query_embeddings as known
+        on known.embedding_model_id = encoder.embedding_model_id
+        -- What other weights made does not count, whenever it was stored.
+        and known.weights_loaded_at = encoder.loaded_at
+    where encoder.embedding_model_id = remembered_query.encoder_id
+        and encoder.cached_queries > 0
+        and known.query_hash = ragpg.hash_text(remembered_query.query)
+    limit 1
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[])
  RETURNS integer
  LANGUAGE plpgsql
@@ -2665,7 +2903,15 @@ begin
             where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
         )
     then
-        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        if exists (
+            select
+            from ragpg.static_encoders as fitted
+            where fitted.index_id = recipe.id and fitted.enabled
+        ) then
+            query_embedding := ragpg.embed_query_static(search.query, recipe.id);
+        else
+            query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        end if;
     end if;
     if query_embedding is null and mode = 'vector' then
         raise exception 'mode vector needs a query embedding'
@@ -2709,6 +2955,8 @@ begin
     if query_embedding is null and mode = 'hybrid' then
         query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
         vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+        raise notice 'the database holds no model to embed the query with: searched by words'
+            using hint = 'load the model with ragpg model load, or pass query_embedding';
     end if;
     if mode <> 'keyword' and query_embedding is not null then
         select array_agg(found.chunk_id) into vector_ids
@@ -2961,6 +3209,33 @@ begin
         end if;
     end loop;
     return case when wanted is null then found_ids else found_ids[:wanted] end;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.use_static_encoder(index_id bigint, enabled boolean DEFAULT true)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    fitted ragpg.static_encoders;
+begin
+    select known.* into fitted
+    from ragpg.static_encoders as known
+    where known.index_id = use_static_encoder.index_id
+    for update;
+    if not found then
+        raise exception 'search index % has no static encoder', index_id
+            using errcode = 'RG009', hint = 'fit one: ragpg model fit-static';
+    end if;
+    if use_static_encoder.enabled and not fitted.agrees then
+        raise exception 'the static encoder of search index % agrees too little with its model: mean cosine %, overlap of the ten nearest %',
+            index_id, round(fitted.mean_cosine::numeric, 3), round(fitted.mean_overlap::numeric, 3)
+            using errcode = 'RG009', hint = 'keep the model, or fit it again with more text';
+    end if;
+    update ragpg.static_encoders as known
+    set enabled = use_static_encoder.enabled
+    where known.index_id = use_static_encoder.index_id;
 end
 $function$
  -- access 
@@ -3375,11 +3650,35 @@ view ingest_queue {security_invoker=true}
      LEFT JOIN ragpg.search_indexes recipe ON ((recipe.collection_id = one.id)))
      LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
   WHERE (state.document_version IS DISTINCT FROM document.version);
+view static_encoder_status {security_invoker=true}
+ SELECT one.name AS collection,
+    fitted.index_id,
+    (recipe.id = one.active_index_id) AS active,
+    fitted.enabled,
+    fitted.agrees,
+    fitted.mean_cosine,
+    fitted.mean_overlap,
+    fitted.held_out_count,
+    fitted.span_count,
+    fitted.fitted_at,
+    fitted.chunk_count AS fitted_chunks,
+    held.chunks,
+    changed.share AS changed_share,
+    (changed.share > (0.2)::double precision) AS drifted
+   FROM ((((ragpg.static_encoders fitted
+     JOIN ragpg.search_indexes recipe ON ((recipe.id = fitted.index_id)))
+     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(state.chunk_count), (0)::bigint) AS chunks,
+            COALESCE(sum(state.chunk_count) FILTER (WHERE (state.indexed_at > fitted.fitted_at)), (0)::bigint) AS newer
+           FROM ragpg.index_documents state
+          WHERE (state.index_id = fitted.index_id)) held)
+     CROSS JOIN LATERAL ( SELECT ((GREATEST(held.newer, abs((held.chunks - fitted.chunk_count))) / GREATEST(held.chunks, fitted.chunk_count, (1)::bigint)))::double precision AS share) changed);
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
 comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
 comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
+comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
 comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
@@ -3525,7 +3824,8 @@ comment on ragpg.documents: One source text each (a file, a page, a row): the ne
 comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
 comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
 comment on ragpg.drop_search_index(bigint): Drops a search index that is not the active one, with its chunks. Raises RG010 when it is, or when there is none.
-comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1.
+comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.
+comment on ragpg.embed_query_static(pg_catalog.text,bigint): Returns roughly the embedding, of length 1, that a search index's model would give a question: the normalised sum of the vectors fitted for its tokens. How roughly says the view static_encoder_status.
 comment on ragpg.embedding_models.created_at: When it was first used here.
 comment on ragpg.embedding_models.dimensions: Length of its vectors; 4,000 is the most HNSW takes.
 comment on ragpg.embedding_models.id: Key.
@@ -3571,6 +3871,7 @@ comment on ragpg.encoder_weights.matrix: 1: queries and keys of attention; 2: it
 comment on ragpg.encoder_weights.place: The row of the matrix, from 1.
 comment on ragpg.encoder_weights.weights: The row with its bias last, the sign turned: pgvector's <#> is the product with its sign turned. Queries are not turned, and divided by the root of a head's width; matrix 4 is divided by the root of 2 and matrix 5 (bias aside) too, which takes the constants out of GELU.
 comment on ragpg.encoder_weights: The matrices of each layer, a row of a matrix a row here, inside the page: read in order they need no copy.
+comment on ragpg.encoders.cached_queries: How many embeddings of questions ragpg.query_embeddings keeps for it, and up to 127 more; 0 keeps and uses none.
 comment on ragpg.encoders.embedding_model_id: The model.
 comment on ragpg.encoders.first_token_id: The token before every text, [CLS].
 comment on ragpg.encoders.heads: Attention heads of a layer.
@@ -3721,7 +4022,8 @@ comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
-comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too. For dashboards. To be called by the owner of the schema.
+comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
+comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete and store answers, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
@@ -3794,6 +4096,7 @@ comment on ragpg.lexeme_statistics.index_id: The search index.
 comment on ragpg.lexeme_statistics.lexeme: The word as text search normalises it.
 comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
 comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
+comment on ragpg.measure_static_encoder(bigint,pg_catalog.text[],public.vector[]): Compares a static encoder with the embeddings its model gives queries it was not fitted to, stores mean cosine and mean overlap of the ten nearest chunks, switches it off, and returns whether it agrees well enough to be switched on.
 comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
@@ -3803,16 +4106,27 @@ comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg.put_evaluation_question(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,boolean,pg_catalog.text[]): Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.
+comment on ragpg.query_embeddings.embedding: What ragpg.embed_query returned.
+comment on ragpg.query_embeddings.embedding_model_id: The encoder's model. It references the model, not the encoder: a search must not wait for a load, nor a load for a search.
+comment on ragpg.query_embeddings.id: Key; grows in the order of storing.
+comment on ragpg.query_embeddings.query_hash: SHA-256 of the question's UTF-8 bytes. Not unique: two sessions that ask a new question at once both store it.
+comment on ragpg.query_embeddings.stored_at: When it was computed.
+comment on ragpg.query_embeddings.weights_loaded_at: The encoder's loaded_at then; rows of other weights are not used.
+comment on ragpg.query_embeddings: A cache: the embeddings that encoders in this database gave questions, so that a question asked again costs no forward pass. The questions themselves are not stored. Emptied when an encoder changes; may be emptied at any time.
+comment on ragpg.query_embeddings_embedding_model_id_id_btree: ragpg.remember_query: which questions are the oldest?
+comment on ragpg.query_embeddings_embedding_model_id_query_hash_btree: ragpg.remembered_query: was this question embedded before?
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
 comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
 comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
+comment on ragpg.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
+comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
-comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
+comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
@@ -3831,8 +4145,39 @@ comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, lang
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
+comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
+comment on ragpg.static_encoder_status.agrees: Whether it may be enabled.
+comment on ragpg.static_encoder_status.changed_share: Share of the chunks written or gone since, from 0 to 1.
+comment on ragpg.static_encoder_status.chunks: Chunks now.
+comment on ragpg.static_encoder_status.collection: Name of the collection.
+comment on ragpg.static_encoder_status.drifted: Whether that is more than a fifth: fit it again.
+comment on ragpg.static_encoder_status.enabled: Whether searches use it instead of the model.
+comment on ragpg.static_encoder_status.fitted_at: When it was fitted.
+comment on ragpg.static_encoder_status.fitted_chunks: Chunks then.
+comment on ragpg.static_encoder_status.held_out_count: How many spans that were.
+comment on ragpg.static_encoder_status.index_id: The search index.
+comment on ragpg.static_encoder_status.mean_cosine: Its mean cosine to the model on held-out spans.
+comment on ragpg.static_encoder_status.mean_overlap: Mean share of the model's ten nearest chunks among its own, on held-out spans.
+comment on ragpg.static_encoder_status.span_count: Spans it was fitted to.
+comment on ragpg.static_encoder_status: A row per static encoder: how well it agrees with its model, and whether the search index changed so much since that it should be fitted again (ragpg model fit-static).
+comment on ragpg.static_encoders.agrees: Whether both are good enough for searches.
+comment on ragpg.static_encoders.bias: What is added for every question.
+comment on ragpg.static_encoders.chunk_count: Chunks of the search index then.
+comment on ragpg.static_encoders.enabled: Whether ragpg.search uses it instead of the model; see ragpg.use_static_encoder.
+comment on ragpg.static_encoders.fitted_at: When.
+comment on ragpg.static_encoders.held_out_count: Spans of other chunks it was measured with.
+comment on ragpg.static_encoders.index_id: The search index whose texts it was fitted to.
+comment on ragpg.static_encoders.mean_cosine: Its mean cosine to the model on those.
+comment on ragpg.static_encoders.mean_overlap: Of the ten chunks nearest by the model, the mean share that is among the ten nearest by this, on those.
+comment on ragpg.static_encoders.span_count: Spans of the chunks it was fitted to.
+comment on ragpg.static_encoders: An approximation of a search index's model that costs a millisecond: the embedding of a question is the normalised sum of a bias and a vector per token, fitted to the index's own texts (ragpg.embed_query_static).
+comment on ragpg.static_token_embeddings.embedding: Its vector.
+comment on ragpg.static_token_embeddings.index_id: The static encoder's search index.
+comment on ragpg.static_token_embeddings.token_id: The token, by the vocabulary of the search index's model.
+comment on ragpg.static_token_embeddings: What each token adds in a static encoder.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
+comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.

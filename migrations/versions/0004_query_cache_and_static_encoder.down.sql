@@ -1,0 +1,223 @@
+-- Undoes 0004: no cache of query embeddings, no static encoder.
+drop view ragpg.static_encoder_status;
+drop trigger encoders_forget_queries on ragpg.encoders;
+
+-- Where does a question lie among the embeddings?
+create or replace function ragpg.embed_query(query text, model_id bigint default null)
+returns vector
+language plpgsql stable parallel safe
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    usable bigint[];
+begin
+    if query is null then
+        return null;
+    end if;
+    select array_agg(stored.embedding_model_id) into usable
+    from ragpg.encoders as stored
+    where stored.verified
+        and (model_id is null or stored.embedding_model_id = model_id);
+    if usable is null and model_id is not null then
+        raise exception 'embedding model % is not loaded and verified in the database', model_id
+            using errcode = 'RG009', hint = 'load it: ragpg model load';
+    elsif usable is null then
+        raise exception 'no embedding model is loaded and verified in the database'
+            using errcode = 'RG009', hint = 'load one: ragpg model load';
+    elsif cardinality(usable) > 1 then
+        raise exception 'several embedding models are loaded: say which'
+            using errcode = 'RG009', hint = 'pass model_id, a key of ragpg.encoders';
+    end if;
+    return ragpg.encode(usable[1], ragpg.query_tokens(usable[1], query));
+end
+$$;
+comment on function ragpg.embed_query(text, bigint) is
+'Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1.';
+
+-- Lets a role search and look, and nothing else.
+create or replace function ragpg.grant_reader(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    execute format('grant usage on schema ragpg to %I', role_name);
+    execute format('grant select on all tables in schema ragpg to %I', role_name);
+    execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
+end
+$$;
+revoke execute on function ragpg.grant_reader(text) from public;
+comment on function ragpg.grant_reader(text) is
+'Lets a role search, and read every table and view of ragpg, those made later too. For dashboards. To be called by the owner of the schema.';
+
+-- Which chunks answer this question best?
+create or replace function ragpg.search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid'
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    statistics ragpg.index_statistics;
+    dimensions integer;
+    wanted integer;
+    matching_documents bigint[];
+    matching_chunks bigint;
+    word_ids bigint[];
+    word_scores double precision[];
+    vector_ids bigint[];
+    vector_weight double precision;
+    vector_mean double precision := 0;
+    vector_deviation double precision;
+    word_mean double precision := 0;
+    word_deviation double precision;
+    similarity_expression text := 'null::double precision';
+    bm25_expression text;
+    score_expression text;
+begin
+    if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
+        raise exception 'there is no mode "%"', mode
+            using errcode = 'RG005', hint = 'modes are hybrid, vector and keyword';
+    end if;
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    if query_embedding is null and coalesce(query, '') !~ '\S' then
+        raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
+    end if;
+    select known.* into recipe
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = ragpg.collection_id(search.collection);
+    if recipe.id is null then
+        return;  -- a collection without a document yet
+    end if;
+    -- A question is enough when the database holds the model that embedded the chunks.
+    if query_embedding is null and mode <> 'keyword'
+        and exists (
+            select
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+        )
+    then
+        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+    end if;
+    if query_embedding is null and mode = 'vector' then
+        raise exception 'mode vector needs a query embedding'
+            using errcode = 'RG005',
+                hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
+    end if;
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
+        raise exception 'the query embedding has % dimensions, the collection''s have %',
+            vector_dims(query_embedding), dimensions
+            using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
+    end if;
+    select known.* into statistics
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id;
+    -- Fusion needs candidates that one leg alone would place lower.
+    wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
+
+    if filter is not null then
+        perform ragpg.check_filter(filter);
+        select array_agg(document.id), sum(state.chunk_count)
+        into matching_documents, matching_chunks
+        from ragpg.documents as document
+        join ragpg.index_documents as state
+            on state.document_id = document.id and state.index_id = recipe.id
+        where document.collection_id = recipe.collection_id and document.metadata @@ filter;
+        if coalesce(matching_chunks, 0) = 0 then
+            return;
+        end if;
+    end if;
+
+    if mode <> 'vector' then
+        select array_agg(found.chunk_id), array_agg(found.score)
+        into word_ids, word_scores
+        from ragpg.keyword_candidates(recipe.id, search.query, wanted, matching_documents) as found;
+        bm25_expression := ragpg.bm25_expression(recipe.id, search.query);
+    end if;
+    vector_weight := recipe.vector_weight;
+    if query_embedding is null and mode = 'hybrid' then
+        query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
+        vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+    end if;
+    if mode <> 'keyword' and query_embedding is not null then
+        select array_agg(found.chunk_id) into vector_ids
+        from ragpg.vector_candidates(
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks
+        ) as found;
+        similarity_expression := '1 - (stored.embedding <=> $2)';
+    end if;
+
+    if mode = 'hybrid' then
+        -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
+        -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
+        -- word leg's from how common each word is.
+        select avg(1 - (sample <=> query_embedding)), stddev_pop(1 - (sample <=> query_embedding))
+        into vector_mean, vector_deviation
+        from unnest(statistics.embedding_sample) as sample;
+        select sum(word.mean_score), sqrt(sum(word.mean_square - word.mean_score ^ 2))
+        into word_mean, word_deviation
+        from ragpg.query_words(recipe.id, search.query) as word;
+        score_expression := format(
+            '%s * (chunk.similarity - %s) / %s + %s * (chunk.bm25 - %s) / %s',
+            vector_weight, coalesce(vector_mean, 0), coalesce(nullif(vector_deviation, 0), 1),
+            1 - vector_weight, coalesce(word_mean, 0), coalesce(nullif(word_deviation, 0), 1)
+        );
+    else
+        score_expression := case mode when 'vector' then 'chunk.similarity' else 'chunk.bm25' end;
+    end if;
+
+    return query execute format(
+        'select'
+        '  (row_number() over (order by best.score desc, best.id))::integer, document.source,'
+        '  document.title, best.content, best.score, best.similarity, best.bm25,'
+        '  best.start_char, best.end_char, best.page, best.context, document.metadata,'
+        '  document.id, best.document_version, best.id'
+        ' from ('
+        '  select chunk.*, %1$s as score'
+        '  from (select chunk.*, %2$s as bm25'
+        '   from (select stored.*, %3$s as similarity,'
+        '     1.2 * (0.25 + 0.75 * stored.lexeme_count / %4$s::double precision) as saturation'
+        '    from ragpg.chunks as stored'
+        '    where stored.index_id = %5$s and stored.id = any($1) offset 0) as chunk'
+        '   offset 0) as chunk'
+        '  order by score desc, chunk.id limit %6$s'
+        ' ) as best'
+        ' join ragpg.documents as document on document.id = best.document_id'
+        ' order by 1',
+        score_expression,
+        coalesce(bm25_expression, 'null::double precision'),
+        similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
+    )
+    using word_ids || vector_ids, query_embedding;
+end
+$$;
+comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text) is
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. Raises RG001 to RG005.';
+
+drop function ragpg.use_static_encoder;
+drop function ragpg.measure_static_encoder;
+drop function ragpg.embed_query_static;
+drop table ragpg.static_token_embeddings, ragpg.static_encoders;
+drop function ragpg.forget_queries;
+drop function ragpg.remember_query;
+drop function ragpg.remembered_query;
+drop table ragpg.query_embeddings;
+alter table ragpg.encoders drop column cached_queries;
