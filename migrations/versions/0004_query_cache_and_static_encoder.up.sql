@@ -567,10 +567,8 @@ cross join lateral (
     where state.index_id = fitted.index_id
 ) as held
 cross join lateral (
-    select (
-        greatest(held.newer, abs(held.chunks - fitted.chunk_count))
-        / greatest(held.chunks, fitted.chunk_count, 1)
-    )::double precision as share
+    select greatest(held.newer, abs(held.chunks - fitted.chunk_count))::double precision
+        / greatest(held.chunks, fitted.chunk_count, 1) as share
 ) as changed;
 comment on view ragpg.static_encoder_status is
 'A row per static encoder: how well it agrees with its model, and whether the search index changed so much since that it should be fitted again (ragpg model fit-static).';

@@ -3672,7 +3672,7 @@ view static_encoder_status {security_invoker=true}
             COALESCE(sum(state.chunk_count) FILTER (WHERE (state.indexed_at > fitted.fitted_at)), (0)::bigint) AS newer
            FROM ragpg.index_documents state
           WHERE (state.index_id = fitted.index_id)) held)
-     CROSS JOIN LATERAL ( SELECT ((GREATEST(held.newer, abs((held.chunks - fitted.chunk_count))) / GREATEST(held.chunks, fitted.chunk_count, (1)::bigint)))::double precision AS share) changed);
+     CROSS JOIN LATERAL ( SELECT ((GREATEST(held.newer, abs((held.chunks - fitted.chunk_count))))::double precision / (GREATEST(held.chunks, fitted.chunk_count, (1)::bigint))::double precision) AS share) changed);
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
