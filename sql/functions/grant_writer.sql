@@ -8,7 +8,9 @@ begin
     execute format(
         'grant insert, update, delete on ragpg.collections, ragpg.documents,'
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
-        ' ragpg.answers, ragpg.citations to %I',
+        ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
+        ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
+        ' ragpg.evaluation_hits to %I',
         role_name
     );
     execute format(
@@ -22,4 +24,4 @@ end
 $$;
 revoke execute on function ragpg.grant_writer(text) from public;
 comment on function ragpg.grant_writer(text) is
-'Lets a role search, ingest, delete and store answers, without owning or changing any table. For applications. To be called by the owner of the schema.';
+'Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.';

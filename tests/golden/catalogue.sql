@@ -1551,7 +1551,9 @@ begin
     execute format(
         'grant insert, update, delete on ragpg.collections, ragpg.documents,'
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
-        ' ragpg.answers, ragpg.citations to %I',
+        ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
+        ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
+        ' ragpg.evaluation_hits to %I',
         role_name
     );
     execute format(
@@ -4024,7 +4026,7 @@ comment on ragpg.evaluation_sets: Named sets of questions a collection is measur
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.
-comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete and store answers, without owning or changing any table. For applications. To be called by the owner of the schema.
+comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
 comment on ragpg.index_documents.attempts: How often indexing the waiting version failed.
