@@ -157,6 +157,8 @@ class SearchIndex(Base):
     min_similarity: Mapped[float] = mapped_column(REAL, server_default=text("0.25"))
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     activated_at: Mapped[datetime | None]
+    relevance_offset: Mapped[float | None]
+    relevance_slope: Mapped[float | None]
 
 
 class Chunk(Base):
@@ -333,6 +335,11 @@ class EvaluationResult(Base):
 
     __tablename__ = "evaluation_results"
     __table_args__ = (
+        Index(
+            "evaluation_results_answer_id_btree",
+            "answer_id",
+            postgresql_where=text("answer_id is not null"),
+        ),
         Index("evaluation_results_evaluation_question_id_btree", "evaluation_question_id"),
     )
 
@@ -352,6 +359,9 @@ class EvaluationResult(Base):
     lost_labels: Mapped[int] = mapped_column(Integer)
     split_labels: Mapped[int] = mapped_column(Integer)
     labelled_spans: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    answer_id: Mapped[int | None] = mapped_column(ForeignKey("answers.id", ondelete="SET NULL"))
+    grade: Mapped[str | None]
+    grade_reason: Mapped[str | None]
 
 
 class EvaluationHit(Base):

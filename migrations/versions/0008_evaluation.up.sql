@@ -117,6 +117,13 @@ create table ragpg.evaluation_results (
     lost_labels integer not null,
     split_labels integer not null,
     labelled_spans jsonb not null default '{}',
+    answer_id bigint,
+    grade text,
+    grade_reason text,
+    constraint evaluation_results_answer_id_fkey
+        foreign key (answer_id) references ragpg.answers (id) on delete set null,
+    constraint evaluation_results_grade_is_known
+        check (grade in ('right', 'right in fact', 'wrong')),
     constraint evaluation_results_pkey primary key (evaluation_run_id, evaluation_question_id),
     constraint evaluation_results_evaluation_run_id_fkey
         foreign key (evaluation_run_id) references ragpg.evaluation_runs (id) on delete cascade,
@@ -140,6 +147,13 @@ comment on column ragpg.evaluation_results.lost_labels is
 comment on column ragpg.evaluation_results.split_labels is 'Labels that no single chunk holds whole.';
 comment on column ragpg.evaluation_results.labelled_spans is
 'The labelled characters then, as int4multirange by document id.';
+comment on column ragpg.evaluation_results.answer_id is 'The answer it got; null when none was asked for, or it was erased.';
+comment on column ragpg.evaluation_results.grade is
+'right, right in fact (but wrong in form), or wrong, by a judge; null without one.';
+comment on column ragpg.evaluation_results.grade_reason is 'What the judge said.';
+create index evaluation_results_answer_id_btree on ragpg.evaluation_results (answer_id)
+    where answer_id is not null;
+comment on index ragpg.evaluation_results_answer_id_btree is 'Serves the deletion of answers.';
 create index evaluation_results_evaluation_question_id_btree
     on ragpg.evaluation_results (evaluation_question_id);
 comment on index ragpg.evaluation_results_evaluation_question_id_btree is
@@ -177,6 +191,15 @@ comment on column ragpg.evaluation_hits.end_char is 'One past its last character
 comment on column ragpg.evaluation_hits.score is 'What ordered the hits.';
 comment on column ragpg.evaluation_hits.similarity is 'Cosine to the question.';
 comment on column ragpg.evaluation_hits.bm25 is 'Score of its words.';
+
+alter table ragpg.search_indexes
+    add column relevance_offset double precision,
+    add column relevance_slope double precision,
+    add constraint search_indexes_relevance_is_whole
+        check (num_nulls(relevance_offset, relevance_slope) in (0, 2));
+comment on column ragpg.search_indexes.relevance_offset is
+'Of the curve from similarity to relevance (ragpg.relevance), set by ragpg.calibrate; null before.';
+comment on column ragpg.search_indexes.relevance_slope is 'Its slope.';
 
 -- How many characters do these spans hold?
 create or replace function ragpg.range_length(spans int4multirange) returns bigint
@@ -629,6 +652,88 @@ comment on column ragpg.evaluation_measures.span_recall is 'Share of the labelle
 comment on column ragpg.evaluation_measures.span_precision is 'Share of the hits'' characters that are labelled.';
 comment on column ragpg.evaluation_measures.span_iou is 'Characters in both by characters in either.';
 
+-- What did the model make of a question's hits, and was it right?
+create or replace function ragpg.note_answer(
+    run_id bigint, question_id bigint, answer_id bigint, grade text default null,
+    grade_reason text default null
+) returns void
+language sql volatile
+begin atomic
+    update ragpg.evaluation_results as result
+    set answer_id = note_answer.answer_id,
+        grade = note_answer.grade,
+        grade_reason = note_answer.grade_reason
+    where result.evaluation_run_id = note_answer.run_id
+        and result.evaluation_question_id = note_answer.question_id;
+end;
+comment on function ragpg.note_answer(bigint, bigint, bigint, text, text) is
+'Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.';
+
+-- Were the answers of a run right, cited, and withheld where there was nothing to say?
+create or replace view ragpg.evaluation_answers with (security_invoker = true) as
+select
+    result.evaluation_run_id,
+    result.evaluation_question_id,
+    question.question,
+    question.is_answerable,
+    question.expected_answer,
+    answer.id as answer_id,
+    answer.content as answer,
+    answer.abstained,
+    answer.abstained = not question.is_answerable as abstained_rightly,
+    answer.grounded,
+    cited.citations,
+    cited.valid as valid_citations,
+    cited.labelled as labelled_citations,
+    result.grade,
+    result.grade_reason,
+    answer.latency_ms,
+    answer.input_tokens,
+    answer.output_tokens
+from ragpg.evaluation_results as result
+join ragpg.evaluation_questions as question on question.id = result.evaluation_question_id
+join ragpg.answers as answer on answer.id = result.answer_id
+cross join lateral (
+    select
+        count(*) as citations,
+        count(*) filter (
+            where citation.quote = substr(
+                ragpg.document_text(citation.document_id, citation.document_version),
+                citation.start_char + 1,
+                citation.end_char - citation.start_char
+            )
+        ) as valid,
+        count(*) filter (
+            where coalesce(
+                (result.labelled_spans ->> citation.document_id::text)::int4multirange
+                && int4range(citation.start_char, citation.end_char),
+                false
+            )
+        ) as labelled
+    from ragpg.citations as citation
+    where citation.answer_id = answer.id
+) as cited;
+comment on view ragpg.evaluation_answers is
+'A row per question of a run that was answered too (ragpg eval run --answers): abstained rightly or not, claims cited or not, quotes that stand where they are said to, citations that touch a labelled text, and the grade a judge gave.';
+comment on column ragpg.evaluation_answers.evaluation_run_id is 'The run.';
+comment on column ragpg.evaluation_answers.evaluation_question_id is 'The question.';
+comment on column ragpg.evaluation_answers.question is 'Its text.';
+comment on column ragpg.evaluation_answers.is_answerable is 'Whether the collection holds the answer.';
+comment on column ragpg.evaluation_answers.expected_answer is 'What a good answer says, if known.';
+comment on column ragpg.evaluation_answers.answer_id is 'The stored answer.';
+comment on column ragpg.evaluation_answers.answer is 'Its text.';
+comment on column ragpg.evaluation_answers.abstained is 'Whether it says that there is no answer.';
+comment on column ragpg.evaluation_answers.abstained_rightly is 'Whether that is as the question wants it.';
+comment on column ragpg.evaluation_answers.grounded is 'Whether every claim is cited.';
+comment on column ragpg.evaluation_answers.citations is 'How many it cites.';
+comment on column ragpg.evaluation_answers.valid_citations is 'Those whose quote stands at the cited characters of that version.';
+comment on column ragpg.evaluation_answers.labelled_citations is 'Those that touch a labelled text.';
+comment on column ragpg.evaluation_answers.grade is 'right, right in fact, or wrong; null without a judge.';
+comment on column ragpg.evaluation_answers.grade_reason is 'What the judge said.';
+comment on column ragpg.evaluation_answers.latency_ms is 'Milliseconds the answer took.';
+comment on column ragpg.evaluation_answers.input_tokens is 'Tokens the model read.';
+comment on column ragpg.evaluation_answers.output_tokens is 'Tokens it wrote.';
+
 -- Which run was best?
 create or replace view ragpg.evaluation_leaderboard with (security_invoker = true) as
 select
@@ -654,6 +759,15 @@ select
     avg(measure.span_precision) filter (where measure.relevant_chunks > 0) as span_precision,
     avg(measure.span_iou) filter (where measure.relevant_chunks > 0) as span_iou,
     avg((measure.hit_count = 0)::integer) as zero_hit_rate,
+    count(answered.answer_id) as answers,
+    avg(answered.abstained_rightly::integer)::double precision as abstention_accuracy,
+    avg(answered.grounded::integer) filter (where not answered.abstained)::double precision
+        as grounded_share,
+    sum(answered.valid_citations)::double precision / nullif(sum(answered.citations), 0)
+        as citation_validity,
+    sum(answered.labelled_citations)::double precision / nullif(sum(answered.citations), 0)
+        as citation_precision,
+    avg((answered.grade = 'right')::integer)::double precision as correct_share,
     percentile_cont(0.5) within group (order by measure.latency_ms) as latency_p50_ms,
     percentile_cont(0.95) within group (order by measure.latency_ms) as latency_p95_ms,
     run.started_at,
@@ -662,6 +776,9 @@ from ragpg.evaluation_runs as run
 join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
 join ragpg.collections as one on one.id = of_set.collection_id
 join ragpg.evaluation_measures as measure on measure.evaluation_run_id = run.id
+left join ragpg.evaluation_answers as answered
+    on answered.evaluation_run_id = measure.evaluation_run_id
+    and answered.evaluation_question_id = measure.evaluation_question_id
 group by one.id, of_set.id, run.id;
 comment on view ragpg.evaluation_leaderboard is
 'A row per run: means of evaluation_measures over the questions with labelled texts in the collection.';
@@ -688,6 +805,16 @@ comment on column ragpg.evaluation_leaderboard.span_recall is 'Mean share of lab
 comment on column ragpg.evaluation_leaderboard.span_precision is 'Mean share of found characters that are labelled.';
 comment on column ragpg.evaluation_leaderboard.span_iou is 'Mean of characters in both by characters in either.';
 comment on column ragpg.evaluation_leaderboard.zero_hit_rate is 'Share of questions without any hit.';
+comment on column ragpg.evaluation_leaderboard.answers is 'Questions that were answered too.';
+comment on column ragpg.evaluation_leaderboard.abstention_accuracy is
+'Share of answers that abstain where the question has no answer, and only there.';
+comment on column ragpg.evaluation_leaderboard.grounded_share is
+'Share of answers, of those not abstained, whose every claim is cited.';
+comment on column ragpg.evaluation_leaderboard.citation_validity is
+'Share of citations whose quote stands at the cited characters.';
+comment on column ragpg.evaluation_leaderboard.citation_precision is
+'Share of citations that touch a labelled text.';
+comment on column ragpg.evaluation_leaderboard.correct_share is 'Share of graded answers that are right.';
 comment on column ragpg.evaluation_leaderboard.latency_p50_ms is 'Median of the searches, milliseconds.';
 comment on column ragpg.evaluation_leaderboard.latency_p95_ms is 'Their 95th percentile.';
 comment on column ragpg.evaluation_leaderboard.started_at is 'When it began.';
@@ -705,7 +832,10 @@ select
         when 'cut across chunks' then 'larger chunks, or overlap: ragpg index build'
         when 'not among the candidates'
             then 'other words or another embedding model; more candidates'
-        else 'the weight of the legs, or a reranker'
+        when 'ranked low' then 'the weight of the legs, or a reranker'
+        when 'should have abstained' then 'a higher min_similarity: ragpg eval calibrate'
+        when 'answer wrong or uncited' then 'the prompt or another model; look at the hits it read'
+        else 'a behaviour, not a knowledge gap: examples in the prompt, or fine-tuning'
     end as what_to_try,
     failed.first_relevant_place,
     failed.span_recall
@@ -713,28 +843,37 @@ from (
     select
         measure.*,
         case
-            when result.lost_labels = result.labels then 'not in the corpus'
-            when result.split_labels = result.labels - result.lost_labels
-                then 'cut across chunks'
-            when measure.first_relevant_place is null then 'not among the candidates'
-            when measure.first_relevant_place > measure.k then 'ranked low'
+            when not measure.is_answerable then
+                case when not answered.abstained then 'should have abstained' end
+            when result.labels > 0 and (measure.success = 0 or measure.span_recall < 1) then
+                case
+                    when answered.grade = 'right' then null  -- what was found was enough
+                    when result.lost_labels = result.labels then 'not in the corpus'
+                    when result.split_labels = result.labels - result.lost_labels
+                        then 'cut across chunks'
+                    when measure.first_relevant_place is null then 'not among the candidates'
+                    when measure.first_relevant_place > measure.k then 'ranked low'
+                end
+            when answered.grade = 'right in fact' then 'answer right in fact, wrong in form'
+            when answered.abstained or not answered.grounded or answered.grade = 'wrong'
+                then 'answer wrong or uncited'
         end as kind
     from ragpg.evaluation_measures as measure
     join ragpg.evaluation_results as result
         on result.evaluation_run_id = measure.evaluation_run_id
         and result.evaluation_question_id = measure.evaluation_question_id
-    where measure.is_answerable
-        and result.labels > 0
-        and (measure.success = 0 or measure.span_recall < 1)
+    left join ragpg.evaluation_answers as answered
+        on answered.evaluation_run_id = measure.evaluation_run_id
+        and answered.evaluation_question_id = measure.evaluation_question_id
 ) as failed
 where failed.kind is not null;
 comment on view ragpg.evaluation_failures is
-'A row per question of a run whose answer the hits do not hold whole, with the reason: its document or quote is not in the corpus; no chunk holds it whole; no chunk of it is a candidate; or one is, but ranked below k.';
+'A row per question of a run that went wrong, with the reason. The hits do not hold the answer whole: its document or quote is not in the corpus; no chunk holds it whole; no chunk of it is a candidate; or one is, but ranked below k. With answers also those whose hits sufficed: the answer is wrong or uncited (knowledge was there), or right in fact but wrong in form (a behaviour gap, which retrieval does not close), and those that should have abstained.';
 comment on column ragpg.evaluation_failures.evaluation_run_id is 'The run.';
 comment on column ragpg.evaluation_failures.evaluation_question_id is 'The question.';
 comment on column ragpg.evaluation_failures.question is 'Its text.';
 comment on column ragpg.evaluation_failures.kind is
-'not in the corpus, cut across chunks, not among the candidates, or ranked low.';
+'not in the corpus, cut across chunks, not among the candidates, ranked low, should have abstained, answer wrong or uncited, or answer right in fact, wrong in form.';
 comment on column ragpg.evaluation_failures.what_to_try is 'What may help.';
 comment on column ragpg.evaluation_failures.first_relevant_place is 'Where the first relevant chunk was, if a candidate.';
 comment on column ragpg.evaluation_failures.span_recall is 'Share of the labelled characters found.';
@@ -849,3 +988,267 @@ $$;
 revoke execute on function ragpg.grant_writer(text) from public;
 comment on function ragpg.grant_writer(text) is
 'Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.';
+
+-- Makes a document never have been here: for privacy.
+create or replace function ragpg.erase_document(collection text, source text)
+returns table (documents bigint, versions bigint, answers bigint)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(erase_document.collection);
+    ids bigint[];
+    recipe_id bigint;
+begin
+    -- Also what was deleted under that source before: its versions are still there.
+    select array_agg(known.id) into ids
+    from (
+        select document.id
+        from ragpg.documents as document
+        where document.collection_id = parent_id and document.source = erase_document.source
+        union
+        select earlier.document_id
+        from ragpg.document_versions as earlier
+        where earlier.collection_id = parent_id and earlier.source = erase_document.source
+    ) as known;
+    -- Answers repeat what they read, so those that cite it go as a whole.
+    delete from ragpg.answers as answer
+    where answer.id in (
+        select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+    );
+    get diagnostics answers = row_count;
+    -- So do the questions that quote it, and the hits of past runs name it.
+    delete from ragpg.evaluation_questions as question
+    where question.id in (
+        select label.evaluation_question_id
+        from ragpg.evaluation_label_spans as label
+        where label.document_id = any(ids)
+        union
+        select label.evaluation_question_id
+        from ragpg.evaluation_labels as label
+        join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
+        join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
+        where of_set.collection_id = parent_id and label.source = erase_document.source
+    );
+    delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
+    delete from ragpg.documents as document where document.id = any(ids);
+    get diagnostics documents = row_count;
+    delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
+    get diagnostics versions = row_count;
+    versions := versions - documents;  -- the delete above made the last ones
+    -- Its words are in the counts, its embeddings may be in the samples.
+    for recipe_id in
+        select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = parent_id
+    loop
+        perform ragpg.refresh_search_index(recipe_id, force => true);
+    end loop;
+    return next;
+end
+$$;
+comment on function ragpg.erase_document(text, text) is
+'Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';
+
+-- Between which bounds does a share lie?
+create or replace function ragpg.wilson_interval(
+    successes bigint, total bigint, out low double precision, out high double precision
+)
+language sql immutable parallel safe
+begin atomic
+    select
+        greatest(0, (share + 1.9207 / total - 1.96 * spread) / (1 + 3.8416 / total)),
+        least(1, (share + 1.9207 / total + 1.96 * spread) / (1 + 3.8416 / total))
+    from (
+        select
+            successes::double precision / total as share,
+            sqrt(
+                successes::double precision / total * (1 - successes::double precision / total)
+                / total + 0.9604 / total::double precision ^ 2
+            ) as spread
+        where total > 0
+    ) as observed;
+end;
+comment on function ragpg.wilson_interval(bigint, bigint) is
+'Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.';
+
+-- The largest threshold that still keeps a share of the answerable questions.
+create or replace function ragpg.similarity_to_keep(
+    similarities double precision[], answerable boolean[], keep double precision
+) returns double precision
+language sql immutable parallel safe
+begin atomic
+    select greatest(coalesce(
+        percentile_disc(1 - keep) within group (order by given.similarity), 0), 0)
+    from unnest(similarities, answerable) as given (similarity, is_answerable)
+    where given.is_answerable;
+end;
+comment on function ragpg.similarity_to_keep(double precision[], boolean[], double precision) is
+'Returns the largest similarity that at least the share keep of the answerable questions'' best hits reach, and at least 0.';
+
+-- How likely is an answer, given the best hit's similarity?
+create or replace function ragpg.fit_relevance(
+    similarities double precision[], answerable boolean[], out relevance_offset double precision,
+    out relevance_slope double precision
+)
+language plpgsql immutable parallel safe
+set search_path = ragpg, pg_temp
+as $$
+declare
+    total bigint := cardinality(similarities);
+    positives bigint;
+    mean double precision;
+    gradient_offset double precision;
+    gradient_slope double precision;
+    h_offset double precision;
+    h_both double precision;
+    h_slope double precision;
+    determinant double precision;
+begin
+    select count(*) filter (where given.is_answerable), avg(given.similarity)
+    into positives, mean
+    from unnest(similarities, answerable) as given (similarity, is_answerable);
+    if positives = 0 or positives = total then
+        raise exception 'all % questions are %answerable: relevance cannot be told apart', total,
+            case when positives = 0 then 'un' else '' end
+            using errcode = 'RG011', hint = 'an evaluation set needs questions of both kinds';
+    end if;
+    -- Newton's method on the similarities less their mean; targets as Platt (1999) smooths them,
+    -- so that separable questions do not drive the slope to infinity.
+    relevance_offset := ln((positives + 1.0) / (total - positives + 1.0));
+    relevance_slope := 0;
+    for step in 1..50 loop
+        select
+            sum(point.probability - point.target),
+            sum((point.probability - point.target) * point.centred) + 1e-3 * relevance_slope,
+            sum(point.probability * (1 - point.probability)) + 1e-9,
+            sum(point.probability * (1 - point.probability) * point.centred),
+            sum(point.probability * (1 - point.probability) * point.centred ^ 2) + 1e-3
+        into gradient_offset, gradient_slope, h_offset, h_both, h_slope
+        from (
+            select
+                given.similarity - mean as centred,
+                1 / (1 + exp(-greatest(-500, least(500,
+                    relevance_offset + relevance_slope * (given.similarity - mean)
+                )))) as probability,
+                case
+                    when given.is_answerable then (positives + 1.0) / (positives + 2.0)
+                    else 1.0 / (total - positives + 2.0)
+                end::double precision as target
+            from unnest(similarities, answerable) as given (similarity, is_answerable)
+        ) as point;
+        determinant := h_offset * h_slope - h_both ^ 2;
+        exit when determinant < 1e-12;
+        relevance_offset := relevance_offset
+            - (h_slope * gradient_offset - h_both * gradient_slope) / determinant;
+        relevance_slope := relevance_slope
+            - (h_offset * gradient_slope - h_both * gradient_offset) / determinant;
+        exit when abs(gradient_offset) + abs(gradient_slope) < 1e-9;
+    end loop;
+    relevance_offset := relevance_offset - relevance_slope * mean;
+end
+$$;
+comment on function ragpg.fit_relevance(double precision[], boolean[]) is
+'Returns offset and slope of the logistic curve that tells from the best hit''s similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.';
+
+-- From 0 to 1: how likely does a hit answer?
+create or replace function ragpg.relevance(index_id bigint, similarity double precision)
+returns double precision
+language sql stable
+begin atomic
+    select 1 / (1 + exp(-greatest(-500, least(500,
+        recipe.relevance_offset + recipe.relevance_slope * relevance.similarity
+    ))))
+    from ragpg.search_indexes as recipe
+    where recipe.id = relevance.index_id;
+end;
+comment on function ragpg.relevance(bigint, double precision) is
+'Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it; null until ragpg.calibrate was called.';
+
+-- From which similarity on is there an answer?
+create or replace function ragpg.calibrate(
+    run_id bigint, keep double precision default 0.95, store boolean default true
+) returns table (
+    min_similarity double precision, relevance_offset double precision,
+    relevance_slope double precision, answerable bigint, kept double precision,
+    kept_low double precision, kept_high double precision, unanswerable bigint,
+    refused double precision, refused_low double precision, refused_high double precision
+)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    run ragpg.evaluation_runs;
+    best double precision[];
+    truth boolean[];
+    kept_count bigint;
+    refused_count bigint;
+begin
+    if not (calibrate.keep between 0 and 1) then
+        raise exception 'keep is %, a share from 0 to 1 is needed', calibrate.keep
+            using errcode = 'RG005';
+    end if;
+    select known.* into run from ragpg.evaluation_runs as known where known.id = run_id;
+    if run.id is null or run.finished_at is null then
+        raise exception 'there is no finished evaluation run %', run_id
+            using errcode = 'RG011', hint = 'ragpg eval list shows them';
+    end if;
+    select
+        array_agg(asked.similarity order by asked.id),
+        array_agg(asked.is_answerable order by asked.id)
+    into best, truth
+    from (
+        select question.id, question.is_answerable, coalesce(max(hit.similarity), 0) as similarity
+        from ragpg.evaluation_results as result
+        join ragpg.evaluation_questions as question on question.id = result.evaluation_question_id
+        left join ragpg.evaluation_hits as hit
+            on hit.evaluation_run_id = result.evaluation_run_id
+            and hit.evaluation_question_id = result.evaluation_question_id
+        where result.evaluation_run_id = run.id
+        group by question.id
+    ) as asked;
+    select fitted.relevance_offset, fitted.relevance_slope
+    into relevance_offset, relevance_slope
+    from ragpg.fit_relevance(best, truth) as fitted;
+    min_similarity := ragpg.similarity_to_keep(best, truth, keep);
+    -- How well that does on questions it was not chosen on: each fifth by the other four.
+    with asked as (
+        select place % 5 as part, given.similarity, given.is_answerable
+        from unnest(best, truth) with ordinality as given (similarity, is_answerable, place)
+    ),
+    chosen as materialized (
+        select
+            held.part,
+            ragpg.similarity_to_keep(
+                array_agg(other.similarity), array_agg(other.is_answerable), calibrate.keep
+            ) as threshold
+        from (select distinct part from asked) as held
+        join asked as other on other.part <> held.part
+        group by held.part
+    )
+    select
+        count(*) filter (where asked.is_answerable),
+        count(*) filter (where asked.is_answerable and asked.similarity >= chosen.threshold),
+        count(*) filter (where not asked.is_answerable),
+        count(*) filter (where not asked.is_answerable and asked.similarity < chosen.threshold)
+    into answerable, kept_count, unanswerable, refused_count
+    from asked
+    join chosen on chosen.part = asked.part;
+    kept := kept_count::double precision / answerable;
+    refused := refused_count::double precision / unanswerable;
+    select bounds.low, bounds.high into kept_low, kept_high
+    from ragpg.wilson_interval(kept_count, answerable) as bounds;
+    select bounds.low, bounds.high into refused_low, refused_high
+    from ragpg.wilson_interval(refused_count, unanswerable) as bounds;
+    if store then
+        update ragpg.search_indexes as recipe
+        set min_similarity = calibrate.min_similarity,
+            relevance_offset = calibrate.relevance_offset,
+            relevance_slope = calibrate.relevance_slope
+        where recipe.id = run.index_id;
+    end if;
+    return next;
+end
+$$;
+comment on function ragpg.calibrate(bigint, double precision, boolean) is
+'Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run''s search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.';

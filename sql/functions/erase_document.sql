@@ -27,6 +27,20 @@ begin
         select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
     );
     get diagnostics answers = row_count;
+    -- So do the questions that quote it, and the hits of past runs name it.
+    delete from ragpg.evaluation_questions as question
+    where question.id in (
+        select label.evaluation_question_id
+        from ragpg.evaluation_label_spans as label
+        where label.document_id = any(ids)
+        union
+        select label.evaluation_question_id
+        from ragpg.evaluation_labels as label
+        join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
+        join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
+        where of_set.collection_id = parent_id and label.source = erase_document.source
+    );
+    delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
     delete from ragpg.documents as document where document.id = any(ids);
     get diagnostics documents = row_count;
     delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
@@ -42,4 +56,4 @@ begin
 end
 $$;
 comment on function ragpg.erase_document(text, text) is
-'Erases a document for good: its text, chunks, all versions, every answer that cites it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';
+'Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';

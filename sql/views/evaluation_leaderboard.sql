@@ -23,6 +23,15 @@ select
     avg(measure.span_precision) filter (where measure.relevant_chunks > 0) as span_precision,
     avg(measure.span_iou) filter (where measure.relevant_chunks > 0) as span_iou,
     avg((measure.hit_count = 0)::integer) as zero_hit_rate,
+    count(answered.answer_id) as answers,
+    avg(answered.abstained_rightly::integer)::double precision as abstention_accuracy,
+    avg(answered.grounded::integer) filter (where not answered.abstained)::double precision
+        as grounded_share,
+    sum(answered.valid_citations)::double precision / nullif(sum(answered.citations), 0)
+        as citation_validity,
+    sum(answered.labelled_citations)::double precision / nullif(sum(answered.citations), 0)
+        as citation_precision,
+    avg((answered.grade = 'right')::integer)::double precision as correct_share,
     percentile_cont(0.5) within group (order by measure.latency_ms) as latency_p50_ms,
     percentile_cont(0.95) within group (order by measure.latency_ms) as latency_p95_ms,
     run.started_at,
@@ -31,6 +40,9 @@ from ragpg.evaluation_runs as run
 join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
 join ragpg.collections as one on one.id = of_set.collection_id
 join ragpg.evaluation_measures as measure on measure.evaluation_run_id = run.id
+left join ragpg.evaluation_answers as answered
+    on answered.evaluation_run_id = measure.evaluation_run_id
+    and answered.evaluation_question_id = measure.evaluation_question_id
 group by one.id, of_set.id, run.id;
 comment on view ragpg.evaluation_leaderboard is
 'A row per run: means of evaluation_measures over the questions with labelled texts in the collection.';
@@ -57,6 +69,16 @@ comment on column ragpg.evaluation_leaderboard.span_recall is 'Mean share of lab
 comment on column ragpg.evaluation_leaderboard.span_precision is 'Mean share of found characters that are labelled.';
 comment on column ragpg.evaluation_leaderboard.span_iou is 'Mean of characters in both by characters in either.';
 comment on column ragpg.evaluation_leaderboard.zero_hit_rate is 'Share of questions without any hit.';
+comment on column ragpg.evaluation_leaderboard.answers is 'Questions that were answered too.';
+comment on column ragpg.evaluation_leaderboard.abstention_accuracy is
+'Share of answers that abstain where the question has no answer, and only there.';
+comment on column ragpg.evaluation_leaderboard.grounded_share is
+'Share of answers, of those not abstained, whose every claim is cited.';
+comment on column ragpg.evaluation_leaderboard.citation_validity is
+'Share of citations whose quote stands at the cited characters.';
+comment on column ragpg.evaluation_leaderboard.citation_precision is
+'Share of citations that touch a labelled text.';
+comment on column ragpg.evaluation_leaderboard.correct_share is 'Share of graded answers that are right.';
 comment on column ragpg.evaluation_leaderboard.latency_p50_ms is 'Median of the searches, milliseconds.';
 comment on column ragpg.evaluation_leaderboard.latency_p95_ms is 'Their 95th percentile.';
 comment on column ragpg.evaluation_leaderboard.started_at is 'When it began.';

@@ -170,6 +170,24 @@ table encoders column verified_cosine double precision null   storage p
 table encoders column verified boolean not null default COALESCE((verified_cosine >= (0.9999)::double precision), false) s storage p
 table encoders column loaded_at timestamp with time zone not null default now()  storage p
 table encoders column cached_queries integer not null default 10000  storage p
+table evaluation_answers column evaluation_run_id bigint null   storage p
+table evaluation_answers column evaluation_question_id bigint null   storage p
+table evaluation_answers column question text null   storage x
+table evaluation_answers column is_answerable boolean null   storage p
+table evaluation_answers column expected_answer text null   storage x
+table evaluation_answers column answer_id bigint null   storage p
+table evaluation_answers column answer text null   storage x
+table evaluation_answers column abstained boolean null   storage p
+table evaluation_answers column abstained_rightly boolean null   storage p
+table evaluation_answers column grounded boolean null   storage p
+table evaluation_answers column citations bigint null   storage p
+table evaluation_answers column valid_citations bigint null   storage p
+table evaluation_answers column labelled_citations bigint null   storage p
+table evaluation_answers column grade text null   storage x
+table evaluation_answers column grade_reason text null   storage x
+table evaluation_answers column latency_ms integer null   storage p
+table evaluation_answers column input_tokens integer null   storage p
+table evaluation_answers column output_tokens integer null   storage p
 table evaluation_failures column evaluation_run_id bigint null   storage p
 table evaluation_failures column evaluation_question_id bigint null   storage p
 table evaluation_failures column question text null   storage x
@@ -227,6 +245,12 @@ table evaluation_leaderboard column span_recall double precision null   storage 
 table evaluation_leaderboard column span_precision double precision null   storage p
 table evaluation_leaderboard column span_iou double precision null   storage p
 table evaluation_leaderboard column zero_hit_rate numeric null   storage m
+table evaluation_leaderboard column answers bigint null   storage p
+table evaluation_leaderboard column abstention_accuracy double precision null   storage p
+table evaluation_leaderboard column grounded_share double precision null   storage p
+table evaluation_leaderboard column citation_validity double precision null   storage p
+table evaluation_leaderboard column citation_precision double precision null   storage p
+table evaluation_leaderboard column correct_share double precision null   storage p
 table evaluation_leaderboard column latency_p50_ms double precision null   storage p
 table evaluation_leaderboard column latency_p95_ms double precision null   storage p
 table evaluation_leaderboard column started_at timestamp with time zone null   storage p
@@ -267,6 +291,9 @@ table evaluation_results column labels integer not null   storage p
 table evaluation_results column lost_labels integer not null   storage p
 table evaluation_results column split_labels integer not null   storage p
 table evaluation_results column labelled_spans jsonb not null default '{}'::jsonb  storage x
+table evaluation_results column answer_id bigint null   storage p
+table evaluation_results column grade text null   storage x
+table evaluation_results column grade_reason text null   storage x
 table evaluation_runs column id bigint not null  a storage p
 table evaluation_runs column evaluation_set_id bigint not null   storage p
 table evaluation_runs column index_id bigint not null   storage p
@@ -356,6 +383,8 @@ table search_indexes column ef_search integer not null default 100  storage p
 table search_indexes column min_similarity real not null default 0.25  storage p
 table search_indexes column created_at timestamp with time zone not null default now()  storage p
 table search_indexes column activated_at timestamp with time zone null   storage p
+table search_indexes column relevance_offset double precision null   storage p
+table search_indexes column relevance_slope double precision null   storage p
 table static_encoder_status column collection text null   storage x
 table static_encoder_status column index_id bigint null   storage p
 table static_encoder_status column active boolean null   storage p
@@ -454,8 +483,10 @@ table evaluation_questions constraint evaluation_questions_evaluation_set_id_fke
 table evaluation_questions constraint evaluation_questions_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
 table evaluation_questions constraint evaluation_questions_pkey PRIMARY KEY (id)
 table evaluation_questions constraint evaluation_questions_question_is_not_blank CHECK ((question ~ '\S'::text))
+table evaluation_results constraint evaluation_results_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE SET NULL
 table evaluation_results constraint evaluation_results_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id) REFERENCES ragpg.evaluation_questions(id) ON DELETE CASCADE
 table evaluation_results constraint evaluation_results_evaluation_run_id_fkey FOREIGN KEY (evaluation_run_id) REFERENCES ragpg.evaluation_runs(id) ON DELETE CASCADE
+table evaluation_results constraint evaluation_results_grade_is_known CHECK ((grade = ANY (ARRAY['right'::text, 'right in fact'::text, 'wrong'::text])))
 table evaluation_results constraint evaluation_results_pkey PRIMARY KEY (evaluation_run_id, evaluation_question_id)
 table evaluation_runs constraint evaluation_runs_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
 table evaluation_runs constraint evaluation_runs_k_is_positive CHECK ((k > 0))
@@ -485,6 +516,7 @@ table search_indexes constraint search_indexes_language_is_installed CHECK (((la
 table search_indexes constraint search_indexes_min_similarity_is_a_cosine CHECK (((min_similarity >= ('-1'::integer)::double precision) AND (min_similarity <= (1)::double precision)))
 table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHECK (((overlap_tokens >= 0) AND (overlap_tokens < chunk_tokens)))
 table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
+table search_indexes constraint search_indexes_relevance_is_whole CHECK ((num_nulls(relevance_offset, relevance_slope) = ANY (ARRAY[0, 2])))
 table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text])))
 table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
 table static_encoders constraint static_encoders_enabled_when_it_agrees CHECK ((agrees OR (NOT enabled)))
@@ -523,6 +555,7 @@ CREATE INDEX evaluation_labels_evaluation_question_id_btree ON ragpg.evaluation_
 CREATE UNIQUE INDEX evaluation_labels_pkey ON ragpg.evaluation_labels USING btree (id)
 CREATE UNIQUE INDEX evaluation_questions_evaluation_set_id_question_key ON ragpg.evaluation_questions USING btree (evaluation_set_id, question)
 CREATE UNIQUE INDEX evaluation_questions_pkey ON ragpg.evaluation_questions USING btree (id)
+CREATE INDEX evaluation_results_answer_id_btree ON ragpg.evaluation_results USING btree (answer_id) WHERE (answer_id IS NOT NULL)
 CREATE INDEX evaluation_results_evaluation_question_id_btree ON ragpg.evaluation_results USING btree (evaluation_question_id)
 CREATE UNIQUE INDEX evaluation_results_pkey ON ragpg.evaluation_results USING btree (evaluation_run_id, evaluation_question_id)
 CREATE INDEX evaluation_runs_evaluation_set_id_btree ON ragpg.evaluation_runs USING btree (evaluation_set_id)
@@ -637,6 +670,86 @@ exception
 end
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.calibrate(run_id bigint, keep double precision DEFAULT 0.95, store boolean DEFAULT true)
+ RETURNS TABLE(min_similarity double precision, relevance_offset double precision, relevance_slope double precision, answerable bigint, kept double precision, kept_low double precision, kept_high double precision, unanswerable bigint, refused double precision, refused_low double precision, refused_high double precision)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    run ragpg.evaluation_runs;
+    best double precision[];
+    truth boolean[];
+    kept_count bigint;
+    refused_count bigint;
+begin
+    if not (calibrate.keep between 0 and 1) then
+        raise exception 'keep is %, a share from 0 to 1 is needed', calibrate.keep
+            using errcode = 'RG005';
+    end if;
+    select known.* into run from ragpg.evaluation_runs as known where known.id = run_id;
+    if run.id is null or run.finished_at is null then
+        raise exception 'there is no finished evaluation run %', run_id
+            using errcode = 'RG011', hint = 'ragpg eval list shows them';
+    end if;
+    select
+        array_agg(asked.similarity order by asked.id),
+        array_agg(asked.is_answerable order by asked.id)
+    into best, truth
+    from (
+        select question.id, question.is_answerable, coalesce(max(hit.similarity), 0) as similarity
+        from ragpg.evaluation_results as result
+        join ragpg.evaluation_questions as question on question.id = result.evaluation_question_id
+        left join ragpg.evaluation_hits as hit
+            on hit.evaluation_run_id = result.evaluation_run_id
+            and hit.evaluation_question_id = result.evaluation_question_id
+        where result.evaluation_run_id = run.id
+        group by question.id
+    ) as asked;
+    select fitted.relevance_offset, fitted.relevance_slope
+    into relevance_offset, relevance_slope
+    from ragpg.fit_relevance(best, truth) as fitted;
+    min_similarity := ragpg.similarity_to_keep(best, truth, keep);
+    -- How well that does on questions it was not chosen on: each fifth by the other four.
+    with asked as (
+        select place % 5 as part, given.similarity, given.is_answerable
+        from unnest(best, truth) with ordinality as given (similarity, is_answerable, place)
+    ),
+    chosen as materialized (
+        select
+            held.part,
+            ragpg.similarity_to_keep(
+                array_agg(other.similarity), array_agg(other.is_answerable), calibrate.keep
+            ) as threshold
+        from (select distinct part from asked) as held
+        join asked as other on other.part <> held.part
+        group by held.part
+    )
+    select
+        count(*) filter (where asked.is_answerable),
+        count(*) filter (where asked.is_answerable and asked.similarity >= chosen.threshold),
+        count(*) filter (where not asked.is_answerable),
+        count(*) filter (where not asked.is_answerable and asked.similarity < chosen.threshold)
+    into answerable, kept_count, unanswerable, refused_count
+    from asked
+    join chosen on chosen.part = asked.part;
+    kept := kept_count::double precision / answerable;
+    refused := refused_count::double precision / unanswerable;
+    select bounds.low, bounds.high into kept_low, kept_high
+    from ragpg.wilson_interval(kept_count, answerable) as bounds;
+    select bounds.low, bounds.high into refused_low, refused_high
+    from ragpg.wilson_interval(refused_count, unanswerable) as bounds;
+    if store then
+        update ragpg.search_indexes as recipe
+        set min_similarity = calibrate.min_similarity,
+            relevance_offset = calibrate.relevance_offset,
+            relevance_slope = calibrate.relevance_slope
+        where recipe.id = run.index_id;
+    end if;
+    return next;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.check_citation_quote()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1343,6 +1456,20 @@ begin
         select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
     );
     get diagnostics answers = row_count;
+    -- So do the questions that quote it, and the hits of past runs name it.
+    delete from ragpg.evaluation_questions as question
+    where question.id in (
+        select label.evaluation_question_id
+        from ragpg.evaluation_label_spans as label
+        where label.document_id = any(ids)
+        union
+        select label.evaluation_question_id
+        from ragpg.evaluation_labels as label
+        join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
+        join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
+        where of_set.collection_id = parent_id and label.source = erase_document.source
+    );
+    delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
     delete from ragpg.documents as document where document.id = any(ids);
     get diagnostics documents = row_count;
     delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
@@ -1514,6 +1641,67 @@ AS $function$
     from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
     join ragpg.chunks as chunk
         on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.fit_relevance(similarities double precision[], answerable boolean[], OUT relevance_offset double precision, OUT relevance_slope double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    total bigint := cardinality(similarities);
+    positives bigint;
+    mean double precision;
+    gradient_offset double precision;
+    gradient_slope double precision;
+    h_offset double precision;
+    h_both double precision;
+    h_slope double precision;
+    determinant double precision;
+begin
+    select count(*) filter (where given.is_answerable), avg(given.similarity)
+    into positives, mean
+    from unnest(similarities, answerable) as given (similarity, is_answerable);
+    if positives = 0 or positives = total then
+        raise exception 'all % questions are %answerable: relevance cannot be told apart', total,
+            case when positives = 0 then 'un' else '' end
+            using errcode = 'RG011', hint = 'an evaluation set needs questions of both kinds';
+    end if;
+    -- Newton's method on the similarities less their mean; targets as Platt (1999) smooths them,
+    -- so that separable questions do not drive the slope to infinity.
+    relevance_offset := ln((positives + 1.0) / (total - positives + 1.0));
+    relevance_slope := 0;
+    for step in 1..50 loop
+        select
+            sum(point.probability - point.target),
+            sum((point.probability - point.target) * point.centred) + 1e-3 * relevance_slope,
+            sum(point.probability * (1 - point.probability)) + 1e-9,
+            sum(point.probability * (1 - point.probability) * point.centred),
+            sum(point.probability * (1 - point.probability) * point.centred ^ 2) + 1e-3
+        into gradient_offset, gradient_slope, h_offset, h_both, h_slope
+        from (
+            select
+                given.similarity - mean as centred,
+                1 / (1 + exp(-greatest(-500, least(500,
+                    relevance_offset + relevance_slope * (given.similarity - mean)
+                )))) as probability,
+                case
+                    when given.is_answerable then (positives + 1.0) / (positives + 2.0)
+                    else 1.0 / (total - positives + 2.0)
+                end::double precision as target
+            from unnest(similarities, answerable) as given (similarity, is_answerable)
+        ) as point;
+        determinant := h_offset * h_slope - h_both ^ 2;
+        exit when determinant < 1e-12;
+        relevance_offset := relevance_offset
+            - (h_slope * gradient_offset - h_both * gradient_slope) / determinant;
+        relevance_slope := relevance_slope
+            - (h_offset * gradient_slope - h_both * gradient_offset) / determinant;
+        exit when abs(gradient_offset) + abs(gradient_slope) < 1e-9;
+    end loop;
+    relevance_offset := relevance_offset - relevance_slope * mean;
+end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.forget_queries()
@@ -2201,6 +2389,14 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.note_answer(run_id bigint, question_id bigint, answer_id bigint, grade text DEFAULT NULL::text, grade_reason text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ UPDATE ragpg.evaluation_results result SET answer_id = note_answer.answer_id, grade = note_answer.grade, grade_reason = note_answer.grade_reason
+   WHERE ((result.evaluation_run_id = note_answer.run_id) AND (result.evaluation_question_id = note_answer.question_id));
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.page_at(document_id bigint, version integer, start_char integer)
  RETURNS integer
  LANGUAGE sql
@@ -2633,6 +2829,16 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.relevance(index_id bigint, similarity double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (recipe.relevance_offset + (recipe.relevance_slope * relevance.similarity))))))))
+    FROM ragpg.search_indexes recipe
+   WHERE (recipe.id = relevance.index_id);
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.remember_query(encoder_id bigint, query text)
  RETURNS vector
  LANGUAGE plpgsql
@@ -3031,6 +3237,16 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT GREATEST(COALESCE(percentile_disc(((1)::double precision - similarity_to_keep.keep)) WITHIN GROUP (ORDER BY given.similarity), (0)::double precision), (0)::double precision) AS "greatest"
+    FROM UNNEST(similarity_to_keep.similarities, similarity_to_keep.answerable) given(similarity, is_answerable)
+   WHERE given.is_answerable;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3334,6 +3550,18 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.wilson_interval(successes bigint, total bigint, OUT low double precision, OUT high double precision)
+ RETURNS record
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT GREATEST((0)::double precision, (((observed.share + ((1.9207 / (wilson_interval.total)::numeric))::double precision) - ((1.96)::double precision * observed.spread)) / (((1)::numeric + (3.8416 / (wilson_interval.total)::numeric)))::double precision)) AS "greatest",
+     LEAST((1)::double precision, (((observed.share + ((1.9207 / (wilson_interval.total)::numeric))::double precision) + ((1.96)::double precision * observed.spread)) / (((1)::numeric + (3.8416 / (wilson_interval.total)::numeric)))::double precision)) AS "least"
+    FROM ( SELECT ((wilson_interval.successes)::double precision / (wilson_interval.total)::double precision) AS share,
+             sqrt((((((wilson_interval.successes)::double precision / (wilson_interval.total)::double precision) * ((1)::double precision - ((wilson_interval.successes)::double precision / (wilson_interval.total)::double precision))) / (wilson_interval.total)::double precision) + ((0.9604)::double precision / ((wilson_interval.total)::double precision ^ (2)::double precision)))) AS spread
+           WHERE (wilson_interval.total > 0)) observed;
+END
+ -- access 
 view answers_by_day {security_invoker=true}
  SELECT one.name AS collection,
     (answer.created_at)::date AS day,
@@ -3430,6 +3658,33 @@ view encoder_status {security_invoker=true}
     model.id AS embedding_model_id
    FROM (ragpg.encoders encoder
      JOIN ragpg.embedding_models model ON ((model.id = encoder.embedding_model_id)));
+view evaluation_answers {security_invoker=true}
+ SELECT result.evaluation_run_id,
+    result.evaluation_question_id,
+    question.question,
+    question.is_answerable,
+    question.expected_answer,
+    answer.id AS answer_id,
+    answer.content AS answer,
+    answer.abstained,
+    (answer.abstained = (NOT question.is_answerable)) AS abstained_rightly,
+    answer.grounded,
+    cited.citations,
+    cited.valid AS valid_citations,
+    cited.labelled AS labelled_citations,
+    result.grade,
+    result.grade_reason,
+    answer.latency_ms,
+    answer.input_tokens,
+    answer.output_tokens
+   FROM (((ragpg.evaluation_results result
+     JOIN ragpg.evaluation_questions question ON ((question.id = result.evaluation_question_id)))
+     JOIN ragpg.answers answer ON ((answer.id = result.answer_id)))
+     CROSS JOIN LATERAL ( SELECT count(*) AS citations,
+            count(*) FILTER (WHERE (citation.quote = substr(ragpg.document_text(citation.document_id, citation.document_version), (citation.start_char + 1), (citation.end_char - citation.start_char)))) AS valid,
+            count(*) FILTER (WHERE COALESCE((((result.labelled_spans ->> (citation.document_id)::text))::int4multirange && int4range(citation.start_char, citation.end_char)), false)) AS labelled
+           FROM ragpg.citations citation
+          WHERE (citation.answer_id = answer.id)) cited);
 view evaluation_failures {security_invoker=true}
  SELECT evaluation_run_id,
     evaluation_question_id,
@@ -3439,7 +3694,10 @@ view evaluation_failures {security_invoker=true}
             WHEN 'not in the corpus'::text THEN 'add the missing document, or correct the label'::text
             WHEN 'cut across chunks'::text THEN 'larger chunks, or overlap: ragpg index build'::text
             WHEN 'not among the candidates'::text THEN 'other words or another embedding model; more candidates'::text
-            ELSE 'the weight of the legs, or a reranker'::text
+            WHEN 'ranked low'::text THEN 'the weight of the legs, or a reranker'::text
+            WHEN 'should have abstained'::text THEN 'a higher min_similarity: ragpg eval calibrate'::text
+            WHEN 'answer wrong or uncited'::text THEN 'the prompt or another model; look at the hits it read'::text
+            ELSE 'a behaviour, not a knowledge gap: examples in the prompt, or fine-tuning'::text
         END AS what_to_try,
     first_relevant_place,
     span_recall
@@ -3463,15 +3721,27 @@ view evaluation_failures {security_invoker=true}
             measure.span_precision,
             measure.span_iou,
                 CASE
-                    WHEN (result.lost_labels = result.labels) THEN 'not in the corpus'::text
-                    WHEN (result.split_labels = (result.labels - result.lost_labels)) THEN 'cut across chunks'::text
-                    WHEN (measure.first_relevant_place IS NULL) THEN 'not among the candidates'::text
-                    WHEN (measure.first_relevant_place > measure.k) THEN 'ranked low'::text
+                    WHEN (NOT measure.is_answerable) THEN
+                    CASE
+                        WHEN (NOT answered.abstained) THEN 'should have abstained'::text
+                        ELSE NULL::text
+                    END
+                    WHEN ((result.labels > 0) AND ((measure.success = (0)::double precision) OR (measure.span_recall < (1)::double precision))) THEN
+                    CASE
+                        WHEN (answered.grade = 'right'::text) THEN NULL::text
+                        WHEN (result.lost_labels = result.labels) THEN 'not in the corpus'::text
+                        WHEN (result.split_labels = (result.labels - result.lost_labels)) THEN 'cut across chunks'::text
+                        WHEN (measure.first_relevant_place IS NULL) THEN 'not among the candidates'::text
+                        WHEN (measure.first_relevant_place > measure.k) THEN 'ranked low'::text
+                        ELSE NULL::text
+                    END
+                    WHEN (answered.grade = 'right in fact'::text) THEN 'answer right in fact, wrong in form'::text
+                    WHEN (answered.abstained OR (NOT answered.grounded) OR (answered.grade = 'wrong'::text)) THEN 'answer wrong or uncited'::text
                     ELSE NULL::text
                 END AS kind
-           FROM (ragpg.evaluation_measures measure
+           FROM ((ragpg.evaluation_measures measure
              JOIN ragpg.evaluation_results result ON (((result.evaluation_run_id = measure.evaluation_run_id) AND (result.evaluation_question_id = measure.evaluation_question_id))))
-          WHERE (measure.is_answerable AND (result.labels > 0) AND ((measure.success = (0)::double precision) OR (measure.span_recall < (1)::double precision)))) failed
+             LEFT JOIN ragpg.evaluation_answers answered ON (((answered.evaluation_run_id = measure.evaluation_run_id) AND (answered.evaluation_question_id = measure.evaluation_question_id))))) failed
   WHERE (kind IS NOT NULL);
 view evaluation_label_spans {security_invoker=true}
  SELECT label.id AS evaluation_label_id,
@@ -3534,14 +3804,21 @@ view evaluation_leaderboard {security_invoker=true}
     avg(measure.span_precision) FILTER (WHERE (measure.relevant_chunks > 0)) AS span_precision,
     avg(measure.span_iou) FILTER (WHERE (measure.relevant_chunks > 0)) AS span_iou,
     avg(((measure.hit_count = 0))::integer) AS zero_hit_rate,
+    count(answered.answer_id) AS answers,
+    (avg((answered.abstained_rightly)::integer))::double precision AS abstention_accuracy,
+    (avg((answered.grounded)::integer) FILTER (WHERE (NOT answered.abstained)))::double precision AS grounded_share,
+    ((sum(answered.valid_citations))::double precision / (NULLIF(sum(answered.citations), (0)::numeric))::double precision) AS citation_validity,
+    ((sum(answered.labelled_citations))::double precision / (NULLIF(sum(answered.citations), (0)::numeric))::double precision) AS citation_precision,
+    (avg(((answered.grade = 'right'::text))::integer))::double precision AS correct_share,
     percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency_p50_ms,
     percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency_p95_ms,
     run.started_at,
     run.finished_at
-   FROM (((ragpg.evaluation_runs run
+   FROM ((((ragpg.evaluation_runs run
      JOIN ragpg.evaluation_sets of_set ON ((of_set.id = run.evaluation_set_id)))
      JOIN ragpg.collections one ON ((one.id = of_set.collection_id)))
      JOIN ragpg.evaluation_measures measure ON ((measure.evaluation_run_id = run.id)))
+     LEFT JOIN ragpg.evaluation_answers answered ON (((answered.evaluation_run_id = measure.evaluation_run_id) AND (answered.evaluation_question_id = measure.evaluation_question_id))))
   GROUP BY one.id, of_set.id, run.id;
 view evaluation_measures {security_invoker=true}
  SELECT result.evaluation_run_id,
@@ -3711,6 +3988,7 @@ comment on ragpg.answers_by_day: A row per collection, day and model: answers, h
 comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a collection's answers by time.
 comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
+comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run's search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg.chunks.content: The verbatim span.
@@ -3896,17 +4174,36 @@ comment on ragpg.encoders: The embedding models whose weights are in this databa
 comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
 comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
-comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
+comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
 comment on ragpg.evaluate(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Asks every question of an evaluation set and returns the id of the run; view evaluation_leaderboard has its measures. The database embeds the questions if it holds the model (ragpg model load); else words stand in for it.
 comment on ragpg.evaluate_question(bigint,bigint,public.halfvec): Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.
+comment on ragpg.evaluation_answers.abstained: Whether it says that there is no answer.
+comment on ragpg.evaluation_answers.abstained_rightly: Whether that is as the question wants it.
+comment on ragpg.evaluation_answers.answer: Its text.
+comment on ragpg.evaluation_answers.answer_id: The stored answer.
+comment on ragpg.evaluation_answers.citations: How many it cites.
+comment on ragpg.evaluation_answers.evaluation_question_id: The question.
+comment on ragpg.evaluation_answers.evaluation_run_id: The run.
+comment on ragpg.evaluation_answers.expected_answer: What a good answer says, if known.
+comment on ragpg.evaluation_answers.grade: right, right in fact, or wrong; null without a judge.
+comment on ragpg.evaluation_answers.grade_reason: What the judge said.
+comment on ragpg.evaluation_answers.grounded: Whether every claim is cited.
+comment on ragpg.evaluation_answers.input_tokens: Tokens the model read.
+comment on ragpg.evaluation_answers.is_answerable: Whether the collection holds the answer.
+comment on ragpg.evaluation_answers.labelled_citations: Those that touch a labelled text.
+comment on ragpg.evaluation_answers.latency_ms: Milliseconds the answer took.
+comment on ragpg.evaluation_answers.output_tokens: Tokens it wrote.
+comment on ragpg.evaluation_answers.question: Its text.
+comment on ragpg.evaluation_answers.valid_citations: Those whose quote stands at the cited characters of that version.
+comment on ragpg.evaluation_answers: A row per question of a run that was answered too (ragpg eval run --answers): abstained rightly or not, claims cited or not, quotes that stand where they are said to, citations that touch a labelled text, and the grade a judge gave.
 comment on ragpg.evaluation_failures.evaluation_question_id: The question.
 comment on ragpg.evaluation_failures.evaluation_run_id: The run.
 comment on ragpg.evaluation_failures.first_relevant_place: Where the first relevant chunk was, if a candidate.
-comment on ragpg.evaluation_failures.kind: not in the corpus, cut across chunks, not among the candidates, or ranked low.
+comment on ragpg.evaluation_failures.kind: not in the corpus, cut across chunks, not among the candidates, ranked low, should have abstained, answer wrong or uncited, or answer right in fact, wrong in form.
 comment on ragpg.evaluation_failures.question: Its text.
 comment on ragpg.evaluation_failures.span_recall: Share of the labelled characters found.
 comment on ragpg.evaluation_failures.what_to_try: What may help.
-comment on ragpg.evaluation_failures: A row per question of a run whose answer the hits do not hold whole, with the reason: its document or quote is not in the corpus; no chunk holds it whole; no chunk of it is a candidate; or one is, but ranked below k.
+comment on ragpg.evaluation_failures: A row per question of a run that went wrong, with the reason. The hits do not hold the answer whole: its document or quote is not in the corpus; no chunk holds it whole; no chunk of it is a candidate; or one is, but ranked below k. With answers also those whose hits sufficed: the answer is wrong or uncited (knowledge was there), or right in fact but wrong in form (a behaviour gap, which retrieval does not close), and those that should have abstained.
 comment on ragpg.evaluation_hits.bm25: Score of its words.
 comment on ragpg.evaluation_hits.document_id: Its document.
 comment on ragpg.evaluation_hits.document_version: Its version then.
@@ -3940,12 +4237,18 @@ comment on ragpg.evaluation_labels.start_char: Its first character: which of sev
 comment on ragpg.evaluation_labels: Where the answer to a question stands: a document, and in it a quote or a span of characters, or all of it. Never a chunk, so that labels survive another chunking.
 comment on ragpg.evaluation_labels_evaluation_question_id_btree: Serves the labels of a question.
 comment on ragpg.evaluation_leaderboard."precision": Mean precision at k.
+comment on ragpg.evaluation_leaderboard.abstention_accuracy: Share of answers that abstain where the question has no answer, and only there.
 comment on ragpg.evaluation_leaderboard.active: Whether that answers searches now.
+comment on ragpg.evaluation_leaderboard.answers: Questions that were answered too.
 comment on ragpg.evaluation_leaderboard.chunk_tokens: Its chunk size then.
+comment on ragpg.evaluation_leaderboard.citation_precision: Share of citations that touch a labelled text.
+comment on ragpg.evaluation_leaderboard.citation_validity: Share of citations whose quote stands at the cited characters.
 comment on ragpg.evaluation_leaderboard.collection: The collection.
+comment on ragpg.evaluation_leaderboard.correct_share: Share of graded answers that are right.
 comment on ragpg.evaluation_leaderboard.embedding_model: Its embedding model then.
 comment on ragpg.evaluation_leaderboard.evaluation_set: The questions.
 comment on ragpg.evaluation_leaderboard.finished_at: When it ended; null: it did not.
+comment on ragpg.evaluation_leaderboard.grounded_share: Share of answers, of those not abstained, whose every claim is cited.
 comment on ragpg.evaluation_leaderboard.index_id: The search index.
 comment on ragpg.evaluation_leaderboard.k: Hits asked for.
 comment on ragpg.evaluation_leaderboard.labelled_questions: Those with a relevant chunk, which the means are over.
@@ -3994,9 +4297,12 @@ comment on ragpg.evaluation_questions.is_answerable: Whether the collection hold
 comment on ragpg.evaluation_questions.question: The question, as a user would ask it.
 comment on ragpg.evaluation_questions.tags: Kinds it belongs to, for measures per tag.
 comment on ragpg.evaluation_questions: The questions of an evaluation set.
+comment on ragpg.evaluation_results.answer_id: The answer it got; null when none was asked for, or it was erased.
 comment on ragpg.evaluation_results.evaluation_question_id: The question.
 comment on ragpg.evaluation_results.evaluation_run_id: The run.
 comment on ragpg.evaluation_results.first_relevant_place: Place of the first relevant chunk among k hits or, beyond them, among all candidates; null: not a candidate.
+comment on ragpg.evaluation_results.grade: right, right in fact (but wrong in form), or wrong, by a judge; null without one.
+comment on ragpg.evaluation_results.grade_reason: What the judge said.
 comment on ragpg.evaluation_results.hit_count: Hits that came back.
 comment on ragpg.evaluation_results.labelled_spans: The labelled characters then, as int4multirange by document id.
 comment on ragpg.evaluation_results.labels: Labels of the question.
@@ -4005,6 +4311,7 @@ comment on ragpg.evaluation_results.lost_labels: Labels whose document or quote 
 comment on ragpg.evaluation_results.relevant_chunks: Chunks of the search index that hold a character of a labelled text.
 comment on ragpg.evaluation_results.split_labels: Labels that no single chunk holds whole.
 comment on ragpg.evaluation_results: What one question gave in one run.
+comment on ragpg.evaluation_results_answer_id_btree: Serves the deletion of answers.
 comment on ragpg.evaluation_results_evaluation_question_id_btree: Serves the deletion of questions, and one question over all runs.
 comment on ragpg.evaluation_runs.evaluation_set_id: The questions.
 comment on ragpg.evaluation_runs.finished_at: When it ended; null when it did not.
@@ -4024,6 +4331,7 @@ comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
+comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
@@ -4103,6 +4411,7 @@ comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the va
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
+comment on ragpg.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
@@ -4123,6 +4432,7 @@ comment on ragpg.queue_documents(): Trigger of documents: whatever was written w
 comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
+comment on ragpg.relevance(bigint,double precision): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it; null until ragpg.calibrate was called.
 comment on ragpg.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
 comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
@@ -4141,11 +4451,14 @@ comment on ragpg.search_indexes.id: Key, and the partition key of chunks.
 comment on ragpg.search_indexes.language: Text-search configuration for words, such as english or simple.
 comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity; 0.25 kept all of 400 fitting questions and refused half of 800 foreign ones with all-MiniLM-L6-v2.
 comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
+comment on ragpg.search_indexes.relevance_offset: Of the curve from similarity to relevance (ragpg.relevance), set by ragpg.calibrate; null before.
+comment on ragpg.search_indexes.relevance_slope: Its slope.
 comment on ragpg.search_indexes.state: building (first load, vector index not there yet) or ready.
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest.
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
 comment on ragpg.static_encoder_status.agrees: Whether it may be enabled.
@@ -4182,4 +4495,5 @@ comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers o
 comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
+comment on ragpg.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.

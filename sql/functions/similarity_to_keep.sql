@@ -1,0 +1,13 @@
+-- The largest threshold that still keeps a share of the answerable questions.
+create or replace function ragpg.similarity_to_keep(
+    similarities double precision[], answerable boolean[], keep double precision
+) returns double precision
+language sql immutable parallel safe
+begin atomic
+    select greatest(coalesce(
+        percentile_disc(1 - keep) within group (order by given.similarity), 0), 0)
+    from unnest(similarities, answerable) as given (similarity, is_answerable)
+    where given.is_answerable;
+end;
+comment on function ragpg.similarity_to_keep(double precision[], boolean[], double precision) is
+'Returns the largest similarity that at least the share keep of the answerable questions'' best hits reach, and at least 0.';
