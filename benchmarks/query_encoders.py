@@ -48,7 +48,7 @@ ENCODERS = {
 MODES = ("vector", "hybrid", "keyword")
 SIZES = """
 select
-    sum(pg_total_relation_size(format('ragpg.%I', relname)::regclass)) filter (
+    sum(pg_total_relation_size(format('ragpg.%%I', relname)::regclass)) filter (
         where relname in ('encoder_vocabulary', 'encoder_embeddings', 'encoder_positions',
             'encoder_layers', 'encoder_weights')
     ) / 1e6 as exact_mb,

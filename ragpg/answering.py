@@ -128,7 +128,7 @@ def answer_question(
     passages = [_Passage(hit, spans) for hit in hits if (spans := sentence_spans(hit.content))]
     if passages and client is not None:
         request = _request(question, passages, model, max_tokens)
-        answer = _read(question, passages, _ask(client, request, on_text), model)
+        answer = _read(question, passages, ask_model(client, request, on_text), model)
     else:
         answer = _quote(question, passages)
         if on_text is not None:
@@ -195,9 +195,12 @@ def _heading(hit: Hit) -> str:
 # The call ------------------------------------------------------------------------------------
 
 
-def _ask(
-    client: MessagesClient, request: dict[str, Any], on_text: Callable[[str], None] | None
+def ask_model(
+    client: MessagesClient,
+    request: dict[str, Any],
+    on_text: Callable[[str], None] | None = None,
 ) -> Message:
+    """Returns the model's message; AnswerError says in one sentence why there is none."""
     import anthropic
 
     try:

@@ -34,6 +34,7 @@ from ragpg.decoding import clean_text
 from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument, EmbeddingError, ModelMismatch
 from ragpg.evaluating import Difference
+from ragpg.grading import Grade, grade_answer
 from ragpg.indexing import Worker, WorkReport
 from ragpg.ingesting import AddProgress, AddReport
 from ragpg.searching import Hit, Mode, SearchIndex
@@ -296,6 +297,12 @@ class Client:
         """Returns what the second run did better or worse than the first, one row a measure."""
         return evaluating.compare_runs(self.database, first, second)
 
+    def calibrate(
+        self, run_id: int, *, keep: float = 0.95, store: bool = True
+    ) -> evaluating.Calibration:
+        """Chooses the similarity below which `ask` abstains, by `ragpg.calibrate`."""
+        return evaluating.calibrate(self.database, run_id, keep=keep, store=store)
+
     def moved_questions(self, first: int, second: int) -> list[dict[str, Any]]:
         """Returns the questions whose nDCG differs between two runs, most first."""
         return evaluating.rows(self.database, queries.MOVED_QUESTIONS, first=first, second=second)
@@ -423,14 +430,18 @@ class Collection:
         filter: str | None = None,
         model: str | None = None,
         on_text: Callable[[str], None] | None = None,
+        index_id: int | None = None,
     ) -> Answer:
         """Returns an answer from the k best chunks, with citations to exact characters, stored.
 
         `on_text` hears the text as it is written. Abstains, without asking a model, when no hit
         reaches the search index's min_similarity. Without an API key the best passages are quoted.
         """
-        hits = self.search(question, k, filter=filter)
-        index = searching.active_index(self.client.database, self.name)
+        hits = self.search(question, k, filter=filter, index_id=index_id)
+        if index_id is None:
+            index = searching.active_index(self.client.database, self.name)
+        else:
+            index = searching.search_index(self.client.database, index_id)
         floor = index.min_similarity if index else 0.0
         if not any(hit.similarity is None or hit.similarity >= floor for hit in hits):
             hits = []
@@ -581,9 +592,26 @@ class Collection:
         mode: Mode = "hybrid",
         index_id: int | None = None,
         note: str = "",
+        answers: bool = False,
         progress: evaluating.Progress | None = None,
     ) -> int:
-        """Asks every question of an evaluation set; returns the run's id."""
+        """Asks every question of an evaluation set; returns the run's id.
+
+        With `answers` each is answered, too, and graded where a model is there to do so and the
+        set says what to expect.
+        """
+
+        def answer(question: str, expected: str | None) -> tuple[int, Grade | None]:
+            given = self.ask(question, min(k, 8), index_id=index_id)
+            assert given.id is not None
+            judge = self.client.anthropic_client()
+            if judge is None or expected is None or given.abstained:
+                return given.id, None
+            model = self.client.settings.answer_model
+            return given.id, grade_answer(
+                judge, model=model, question=question, expected=expected, answer=given.text
+            )
+
         return evaluating.run_set(
             self.client.database,
             self.name,
@@ -593,6 +621,7 @@ class Collection:
             mode=mode,
             index_id=index_id,
             note=note,
+            answer=answer if answers else None,
             progress=progress,
         )
 

@@ -62,13 +62,22 @@ def eval_run(
         int | None, typer.Option("--index", help="Another search index than the active one.")
     ] = None,
     note: Annotated[str, typer.Option(help="What is tried, for the list.")] = "",
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Answer each question, too; Claude grades with a key.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ask every question of a set and print the measures; the run is kept for comparison."""
     with open_client() as client, count_progress("asking") as progress:
         held = client.collection(collection)
         run_id = held.evaluate(
-            name, k=k, mode=mode, index_id=index_id, note=note, progress=progress
+            name,
+            k=k,
+            mode=mode,
+            index_id=index_id,
+            note=note,
+            answers=answers,
+            progress=progress,
         )
         (row,) = [row for row in held.evaluation_runs() if row["run_id"] == run_id]
         failures = client.evaluation_failures(run_id)
@@ -76,7 +85,49 @@ def eval_run(
         print_json({**row, "failures": failures})
         return
     out.print(_table([row]))
+    if answers:
+        _print_answers(row)
     _print_counts(failures, row["labelled_questions"])
+
+
+def _print_answers(row: dict[str, Any]) -> None:
+    shares = {
+        "abstained where there is no answer, and only there": row["abstention_accuracy"],
+        "every claim cited": row["grounded_share"],
+        "citations whose quote stands there": row["citation_validity"],
+        "citations that touch a labelled text": row["citation_precision"],
+        "graded right": row["correct_share"],
+    }
+    out.print(f"{row['answers']} answers")
+    for told, share in shares.items():
+        out.print(f"  {'not measured' if share is None else f'{share:.0%}':>12}  {told}")
+
+
+@evaluation.command("calibrate")
+def eval_calibrate(
+    run_id: RunId,
+    keep: Annotated[
+        float, typer.Option(help="Share of the answerable questions to keep, 0 to 1.")
+    ] = 0.95,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Store nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Choose when ask abstains, from a run over answerable and unanswerable questions."""
+    with open_client() as client:
+        found = client.calibrate(run_id, keep=keep, store=not dry_run)
+    if as_json:
+        print_json(asdict(found))
+        return
+    out.print(f"ask abstains when the best hit's similarity is below {found.min_similarity:.3f}")
+    out.print(
+        f"{found.kept:.1%} of {found.answerable} answerable questions kept "
+        f"({found.kept_low:.1%} to {found.kept_high:.1%})\n"
+        f"{found.refused:.1%} of {found.unanswerable} unanswerable ones refused "
+        f"({found.refused_low:.1%} to {found.refused_high:.1%}), "
+        "on questions it was not chosen on"
+    )
+    if dry_run:
+        out.print("nothing was stored")
 
 
 @evaluation.command("list")

@@ -15,9 +15,12 @@ from psycopg.types.json import Jsonb
 from ragpg import queries
 from ragpg.database import Database
 from ragpg.errors import BadArgument
+from ragpg.grading import Grade
 from ragpg.searching import Mode
 
 Progress = Callable[[int, int], None]
+Answering = Callable[[str, str | None], tuple[int, Grade | None]]
+"""From a question and the answer expected to the id of the stored answer and its grade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,27 @@ class Difference:
     def is_noise(self) -> bool:
         """Whether the interval holds 0."""
         return self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What `ragpg.calibrate` chose: `ask` abstains below `min_similarity`.
+
+    `kept` of the `answerable` questions reach it and `refused` of the `unanswerable` do not, each
+    measured on questions it was not chosen on, with 95 % intervals (Wilson 1927).
+    """
+
+    min_similarity: float
+    relevance_offset: float
+    relevance_slope: float
+    answerable: int
+    kept: float
+    kept_low: float
+    kept_high: float
+    unanswerable: int
+    refused: float
+    refused_low: float
+    refused_high: float
 
 
 def read_questions(path: Path) -> Iterator[dict[str, Any]]:
@@ -109,6 +133,7 @@ def run_set(
     mode: Mode,
     index_id: int | None,
     note: str = "",
+    answer: Answering | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Asks every question and returns the run's id; interrupted, the run stays unfinished.
@@ -128,7 +153,7 @@ def run_set(
         assert row is not None
         run_id = int(row[0])
         asked = connection.execute(queries.QUESTIONS_OF_RUN, {"run_id": run_id}).fetchall()
-    for done, (question_id, question) in enumerate(asked, 1):
+    for done, (question_id, question, expected) in enumerate(asked, 1):
         vector = None if mode == "keyword" else embed(question)
         with database.connection() as connection:
             connection.execute(
@@ -139,11 +164,41 @@ def run_set(
                     "query_embedding": None if vector is None else HalfVector(vector),
                 },
             )
+        if answer:
+            _note_answer(database, run_id, question_id, *answer(question, expected))
         if progress:
             progress(done, len(asked))
     with database.connection() as connection:
         connection.execute(queries.FINISH_EVALUATION, {"run_id": run_id})
     return run_id
+
+
+def _note_answer(
+    database: Database, run_id: int, question_id: int, answer_id: int, grade: Grade | None
+) -> None:
+    with database.connection() as connection:
+        connection.execute(
+            queries.NOTE_ANSWER,
+            {
+                "run_id": run_id,
+                "question_id": question_id,
+                "answer_id": answer_id,
+                "grade": grade and grade.grade,
+                "grade_reason": grade and grade.reason,
+            },
+        )
+
+
+def calibrate(database: Database, run_id: int, *, keep: float, store: bool) -> Calibration:
+    """Returns the row of `ragpg.calibrate`."""
+    parameters = {"run_id": run_id, "keep": keep, "store": store}
+    with (
+        database.connection() as connection,
+        connection.cursor(row_factory=class_row(Calibration)) as cursor,
+    ):
+        found = cursor.execute(queries.CALIBRATE, parameters).fetchone()
+    assert found is not None
+    return found
 
 
 def compare_runs(database: Database, first: int, second: int) -> list[Difference]:

@@ -265,7 +265,7 @@ select ragpg.start_evaluation(
 """
 
 QUESTIONS_OF_RUN: LiteralString = """
-select question.id, question.question
+select question.id, question.question, question.expected_answer
 from ragpg.evaluation_questions as question
 join ragpg.evaluation_runs as run on run.evaluation_set_id = question.evaluation_set_id
 where run.id = %(run_id)s
@@ -279,6 +279,19 @@ select ragpg.evaluate_question(
 )
 """
 
+NOTE_ANSWER: LiteralString = """
+select ragpg.note_answer(
+    run_id => %(run_id)s, question_id => %(question_id)s, answer_id => %(answer_id)s,
+    grade => %(grade)s, grade_reason => %(grade_reason)s
+)
+"""
+
+CALIBRATE: LiteralString = """
+select * from ragpg.calibrate(
+    run_id => %(run_id)s, keep => %(keep)s::double precision, store => %(store)s
+)
+"""
+
 FINISH_EVALUATION: LiteralString = """
 update ragpg.evaluation_runs set finished_at = clock_timestamp() where id = %(run_id)s
 """
@@ -287,8 +300,9 @@ EVALUATION_RUNS: LiteralString = """
 select
     run_id, evaluation_set, note, mode, k, index_id, active, embedding_model, chunk_tokens,
     questions, labelled_questions, success, recall, precision, mrr, map, ndcg, span_recall,
-    span_precision, span_iou, zero_hit_rate, latency_p50_ms, latency_p95_ms, started_at,
-    finished_at
+    span_precision, span_iou, zero_hit_rate, answers, abstention_accuracy, grounded_share,
+    citation_validity, citation_precision, correct_share, latency_p50_ms, latency_p95_ms,
+    started_at, finished_at
 from ragpg.evaluation_leaderboard
 where collection = %(collection)s
 order by run_id desc

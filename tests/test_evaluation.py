@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ir_measures
+import numpy as np
 import psycopg
 import pytest
 from ir_measures import AP, RR, P, R, Success, nDCG
@@ -16,6 +17,7 @@ import ragpg
 from ragpg import errors
 
 from .conftest import WordEmbedder
+from .messages_server import MessagesServer, Reply, answer, text_block
 
 Sql = psycopg.Connection[Any]
 AXES = WordEmbedder.axes
@@ -241,3 +243,128 @@ def test_a_reader_sees_the_measures_and_a_writer_measures(
         sql.execute("reset role")
         sql.execute("drop owned by viewer_of_runs")
         sql.execute("drop role viewer_of_runs")
+
+
+def test_answers_of_a_run_are_judged(
+    url: str, words: WordEmbedder, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MessagesServer() as server:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        client = ragpg.connect(url, embedder=words)
+        docs = client.collection("docs")
+        texts = {"a": "The refund takes five days.", "b": "The password is reset by mail."}
+        docs.add(records=[{"source": s, "text": t} for s, t in texts.items()])
+        for question, source, expected in (
+            ("How long does the refund take?", "a", "five days"),
+            ("How is the password reset?", "b", "by mail"),
+        ):
+            sql.execute(
+                "select ragpg.put_evaluation_question('docs', 'default', %s, %s, %s)",
+                (question, json.dumps([{"source": source}]), expected),
+            )
+        sql.execute(
+            "select ragpg.put_evaluation_question("
+            "'docs', 'default', 'Who paid the refund?', is_answerable => false)"
+        )
+        server.enqueue(
+            answer(text_block("The refund takes five days.", (0, 0, 1))),
+            grade(facts_right=True, form_right=True),
+            answer(text_block("By mail, dear customer.", (0, 0, 1))),
+            grade(facts_right=True, form_right=False),
+            answer(text_block("It is five.", (0, 0, 1))),
+        )
+        run_id = docs.evaluate(k=2, answers=True)
+        (row,) = docs.evaluation_runs()
+        assert (row["answers"], row["correct_share"]) == (3, 0.5)
+        assert row["abstention_accuracy"] == pytest.approx(2 / 3)
+        assert (row["citation_validity"], row["grounded_share"]) == (1, 1)
+        assert row["citation_precision"] == pytest.approx(2 / 3)
+        kinds = {one["question"]: one["kind"] for one in client.evaluation_failures(run_id)}
+        assert kinds == {
+            "How is the password reset?": "answer right in fact, wrong in form",
+            "Who paid the refund?": "should have abstained",
+        }
+        judged = [one.body for one in server.requests if one.body.get("tools")]
+        assert len(judged) == 2 and "five days" in judged[0]["messages"][0]["content"]
+        client.close()
+
+
+def grade(**judged: bool) -> Reply:
+    given = {"reason": "As expected.", **judged}
+    return Reply(
+        ({"type": "tool_use", "id": "toolu_1", "name": "grade", "input": given},),
+        stop_reason="tool_use",
+    )
+
+
+def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) -> None:
+    docs = client.collection("docs")
+    docs.add(records=[{"source": "a", "text": "The refund of money."}])
+    drawn = random.Random(2)
+    run = "select ragpg.start_evaluation('docs', 'default')"
+
+    def put(question: str, answerable: bool, similarity: float) -> None:
+        sql.execute(
+            "select ragpg.put_evaluation_question('docs', 'default', %s, is_answerable => %s)",
+            (question, answerable),
+        )
+        similarities[question] = similarity
+
+    similarities: dict[str, float] = {}
+    for n in range(200):
+        put(f"answerable {n}", True, min(1, max(0, drawn.gauss(0.6, 0.1))))
+        put(f"unanswerable {n}", False, min(1, max(0, drawn.gauss(0.4, 0.1))))
+    (run_id,) = sql.execute(run.encode()).fetchone() or (0,)
+    sql.execute(
+        """
+        insert into ragpg.evaluation_results (
+            evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks, latency_ms,
+            labels, lost_labels, split_labels
+        )
+        select %(run)s, question.id, 1, 0, 1, 0, 0, 0 from ragpg.evaluation_questions as question
+        """,
+        {"run": run_id},
+    )
+    sql.execute(
+        """
+        insert into ragpg.evaluation_hits (
+            evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
+            document_version, source, start_char, end_char, score, similarity
+        )
+        select %(run)s, question.id, 1, false, 1, 1, 'a', 0, 1, 0,
+            (%(similarities)s::jsonb ->> question.question)::double precision
+        from ragpg.evaluation_questions as question
+        """,
+        {"run": run_id, "similarities": json.dumps(similarities)},
+    )
+    with pytest.raises(errors.UnknownEvaluationSet, match="no finished evaluation run"):
+        client.calibrate(run_id)
+    sql.execute("update ragpg.evaluation_runs set finished_at = now()")
+    found = client.calibrate(run_id, keep=0.9)
+    kept = [s for q, s in similarities.items() if q.startswith("a") and s >= found.min_similarity]
+    assert len(kept) == 180
+    assert 0.85 < found.kept < 0.95 and found.kept_low < found.kept < found.kept_high
+    assert 0.6 < found.refused < 0.9 and found.refused_low < found.refused < found.refused_high
+    # The curve is the logistic regression's.
+    x = np.array(list(similarities.values()))
+    y = np.array([1.0 if q.startswith("a") else 0.0 for q in similarities])
+    p = 1 / (1 + np.exp(-(found.relevance_offset + found.relevance_slope * x)))
+    target = np.where(y == 1, 201 / 202, 1 / 202)
+    assert abs((p - target).sum()) < 1e-6, "the gradient is zero there"
+    assert abs(((p - target) * (x - x.mean())).sum() + 1e-3 * found.relevance_slope) < 1e-6
+    stored = sql.execute(
+        "select min_similarity, ragpg.relevance(id, 0.9), ragpg.relevance(id, 0.1)"
+        " from ragpg.search_indexes"
+    ).fetchone() or (0, 0, 1)
+    assert stored[0] == pytest.approx(found.min_similarity) and stored[1] > 0.9 > 0.1 > stored[2]
+    sql.execute("update ragpg.evaluation_questions set is_answerable = true")
+    with pytest.raises(errors.UnknownEvaluationSet, match="all 400 questions are answerable"):
+        client.calibrate(run_id)
+
+
+def test_the_interval_of_a_share(sql: Sql) -> None:
+    """Wilson's interval as published: 0 of 10 is 0 to .2775, 8 of 10 is .4902 to .9433."""
+    for successes, low, high in ((0, 0, 0.27753), (8, 0.49016, 0.94331), (10, 0.72247, 1)):
+        found = sql.execute("select * from ragpg.wilson_interval(%s, 10)", [successes]).fetchone()
+        assert found == pytest.approx((low, high), abs=1e-4)

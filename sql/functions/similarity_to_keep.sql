@@ -4,8 +4,15 @@ create or replace function ragpg.similarity_to_keep(
 ) returns double precision
 language sql immutable parallel safe
 begin atomic
-    select greatest(coalesce(
-        percentile_disc(1 - keep) within group (order by given.similarity), 0), 0)
+    select greatest(
+        coalesce(
+            (array_agg(given.similarity order by given.similarity))[
+                least(floor(count(*) * (1 - keep) + 1e-9) + 1, count(*))::integer
+            ],
+            0
+        ),
+        0
+    )
     from unnest(similarities, answerable) as given (similarity, is_answerable)
     where given.is_answerable;
 end;

@@ -3242,7 +3242,7 @@ CREATE OR REPLACE FUNCTION ragpg.similarity_to_keep(similarities double precisio
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
- SELECT GREATEST(COALESCE(percentile_disc(((1)::double precision - similarity_to_keep.keep)) WITHIN GROUP (ORDER BY given.similarity), (0)::double precision), (0)::double precision) AS "greatest"
+ SELECT GREATEST(COALESCE((array_agg(given.similarity ORDER BY given.similarity))[(LEAST((floor((((count(*))::double precision * ((1)::double precision - similarity_to_keep.keep)) + (0.000000001)::double precision)) + (1)::double precision), (count(*))::double precision))::integer], (0)::double precision), (0)::double precision) AS "greatest"
     FROM UNNEST(similarity_to_keep.similarities, similarity_to_keep.answerable) given(similarity, is_answerable)
    WHERE given.is_answerable;
 END
