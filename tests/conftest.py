@@ -108,6 +108,17 @@ def empty_url(server: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def owner_url(server: str, empty_url: str) -> Iterator[str]:
+    """A database whose owner is not a superuser, with the extension made by an administrator."""
+    role(server, "app_owner")
+    with psycopg.connect(empty_url, autocommit=True) as admin:
+        name = admin.info.dbname
+        admin.execute("create extension vector")
+        admin.execute(f"alter database {name} owner to app_owner".encode())
+    yield empty_url.replace("postgres:@", "app_owner:@")
+
+
+@pytest.fixture
 def url(server: str) -> Iterator[str]:
     """The URL of a new database with the schema at its newest version."""
     yield from new_database(server, "template_ragpg")
@@ -144,3 +155,10 @@ def new_database(server: str, template: str) -> Iterator[str]:
 def database_url(url: str, name: str) -> str:
     """Returns the URL of another database of the same server."""
     return url.replace(f"/{embedded.DATABASE}?", f"/{name}?")
+
+
+def role(server: str, name: str) -> str:
+    with psycopg.connect(server, autocommit=True) as admin:
+        if not admin.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone():
+            admin.execute(f"create role {name} login".encode())
+    return server.replace("postgres:@", f"{name}:@")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -12,7 +11,7 @@ import ragpg
 from ragpg import errors, settings
 from ragpg.database import known_versions, migrate, schema_version
 
-from .conftest import WordEmbedder
+from .conftest import WordEmbedder, role
 
 
 def test_a_missing_schema_says_what_to_run(empty_url: str) -> None:
@@ -64,24 +63,6 @@ def test_many_install_at_once(empty_url: str) -> None:
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(errors.ConnectionFailed, match="cannot be reached"):
         ragpg.connect("postgresql://nobody@127.0.0.1:1/none")
-
-
-def role(server: str, name: str) -> str:
-    with psycopg.connect(server, autocommit=True) as admin:
-        if not admin.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone():
-            admin.execute(f"create role {name} login".encode())
-    return server.replace("postgres:@", f"{name}:@")
-
-
-@pytest.fixture
-def owner_url(server: str, empty_url: str) -> Iterator[str]:
-    """A database whose owner is not a superuser, with the extension made by an administrator."""
-    role(server, "app_owner")
-    with psycopg.connect(empty_url, autocommit=True) as admin:
-        name = admin.info.dbname
-        admin.execute("create extension vector")
-        admin.execute(f"alter database {name} owner to app_owner".encode())
-    yield empty_url.replace("postgres:@", "app_owner:@")
 
 
 def test_an_owner_without_superuser_migrates_and_works(owner_url: str, words: WordEmbedder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,17 +40,25 @@ def command(url: str, *arguments: str) -> str:
     return ("torch loaded\n" if "torch" in imported else "") + done.stdout
 
 
-def test_init_loads_the_model(empty_url: str) -> None:
-    first = command(empty_url, "init")
+def test_init_loads_the_model_for_an_owner_without_superuser(owner_url: str) -> None:
+    first = command(owner_url, "init")
     assert "torch loaded" in first and "went from version none" in first
     assert "questions are embedded in SQL by all-MiniLM-L6-v2: smallest cosine" in first
-    again = command(empty_url, "init", "--json")
+    again = command(owner_url, "init", "--json")
     assert "torch loaded" not in again, "that it is there is known without the model"
     encoder = json.loads(again)["encoder"]
     assert (encoder["loaded"], encoder["reason"]) == (True, "it was in the database already")
-    with psycopg.connect(empty_url) as connection:
+    with psycopg.connect(owner_url) as connection:
         row = connection.execute("select vector_dims(ragpg.embed_query('refund'))").fetchone()
         assert row == (384,)
+    command(owner_url, "add", "ragpg/handbook/refunds.md", "-c", "handbook")
+    (block,) = re.findall(
+        r"```sql\n(select place.*?;)", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    with psycopg.connect(owner_url) as connection:
+        rows = connection.execute(block.encode()).fetchall()
+        assert len(rows) == 3 and rows[0][1].endswith("refunds.md"), "the first SQL of the README"
+        assert connection.execute("show is_superuser").fetchone() == ("off",)
 
 
 def test_init_says_why_it_does_not_load(

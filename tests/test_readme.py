@@ -39,7 +39,12 @@ def run(home: Path, *command: str, text: str = "") -> str:
 def test_shell_sql_and_python(home: Path) -> None:
     shell = [block for block in blocks("bash") if "make demo" not in block]
     told = run(home, "bash", "-euc", "\n".join(shell))
-    assert "7 added" in told and "business days" in told and "No answer was generated" in told
+    assert (
+        "7 added" in told
+        and "embedded in SQL by" in told
+        and "business days" in told
+        and "No answer was generated" in told
+    )
     psql = ("ragpg", "db", "psql", "-qv", "ON_ERROR_STOP=1")
     tables = [run(home, *psql, text=block) for block in blocks("sql")]
     assert len(tables) == 3
