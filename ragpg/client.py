@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,8 @@ from ragpg import (
     queries,
     searching,
     settings,
+    syncing,
+    watching,
 )
 from ragpg.answering import Answer
 from ragpg.database import Database, has_schema, migrate
@@ -34,8 +37,10 @@ from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
 from ragpg.errors import BadArgument, EmbeddingError
 from ragpg.evaluating import Difference
 from ragpg.indexing import Worker, WorkReport
-from ragpg.ingesting import AddProgress, AddReport
+from ragpg.ingesting import AddProgress, AddReport, OnOutcome
 from ragpg.searching import Hit, Mode, SearchIndex
+from ragpg.syncing import Sync
+from ragpg.watching import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +321,11 @@ class Collection:
         language: str = "english",
         chunk_tokens: int | None = None,
         progress: AddProgress | None = None,
+        sync: bool = False,
+        max_deleted_share: float = syncing.MAX_DELETED_SHARE,
+        few: int = 0,
+        stop: threading.Event | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> AddReport:
         """Makes the collection hold these documents as they are now, and returns what that took.
 
@@ -324,10 +334,33 @@ class Collection:
         `embedding` of the configured model one is stored as one chunk, as given. Unchanged ones
         are skipped; each other one is replaced in one transaction; one that cannot be read is in
         the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
+
+        With `sync` the documents below the given folders, and parts of the given files, that are
+        gone there are deleted; TooManyVanished is raised, and nothing changed, when that is more
+        than `max_deleted_share` of them and more than `few`. `stop`, once set, ends it after the
+        documents at hand; `on_outcome` hears of each change: its outcome, source and reason.
         """
         started = time.monotonic()
-        found = loading.find_files([paths] if isinstance(paths, (str, Path)) else paths)
+        arguments = [paths] if isinstance(paths, (str, Path)) else paths
+        roots = syncing.sync_paths(arguments) if sync else []
+        found = loading.find_files(arguments)
         inputs, failures = _file_inputs(found)
+        plan = (
+            Sync(
+                self.client.database,
+                self.name,
+                roots,
+                kept=[one.source for one in inputs],
+                unread=[
+                    *map(clean_text, found.skipped),
+                    *syncing.unread(one.source for one in failures),
+                ],
+                max_share=max_deleted_share,
+                few=few,
+            ).but_what_is_on_disk({source for source, _ in found.files})
+            if sync
+            else None
+        )
         if text is not None:
             records = [
                 *records,
@@ -350,7 +383,46 @@ class Collection:
             failures=failures,
             progress=progress,
             started=started,
+            sync=plan,
+            stop=stop,
+            on_outcome=on_outcome,
         )
+
+    def watch(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        stop: threading.Event | None = None,
+        on_change: Callable[[Change], None] = lambda change: None,
+        on_ready: Callable[[AddReport], None] = lambda report: None,
+        sync: bool = False,
+        max_deleted_share: float = syncing.MAX_DELETED_SHARE,
+        progress: AddProgress | None = None,
+        **options: Any,
+    ) -> None:
+        """Adds folders and files as `add` does and follows their changes until `stop` is set.
+
+        Files that vanish from then on are deleted, those that vanished before with `sync`.
+        `on_ready` hears the report of the first pass, `on_change` of each document after it. A
+        lost connection is waited out. `options` are `add`'s language and chunk_tokens.
+        """
+        event = stop or threading.Event()
+        database = self.client.database
+
+        def vanished(gone: Sequence[str], few: int, share: float) -> Sync:
+            return Sync(database, self.name, gone, max_share=share, few=few).but_what_is_on_disk()
+
+        watching.FolderWatch(
+            add=functools.partial(self.add, stop=event, **options),
+            vanished=vanished,
+            paths=[paths] if isinstance(paths, (str, Path)) else paths,
+            stop=event,
+            on_change=on_change,
+            on_ready=on_ready,
+            sync=sync,
+            max_deleted_share=max_deleted_share,
+            progress=progress,
+        ).run()
 
     def search(
         self,

@@ -72,6 +72,8 @@ def test_the_page_on_documents(home: Path) -> None:
             told += run(home, "bash", "-euc", block)
         else:
             told += run(home, "ragpg", "db", "psql", "-qv", "ON_ERROR_STOP=1", text=block)
+    assert "6 unchanged, 1 deleted" in told and "3 unchanged, 3 deleted" in told
+    assert "2 | {https://example.org/docs/b}" in told
     assert "2 indexed, 0 failed" in told
     assert "1 | garage" in told
     assert "-The office opens at nine." in told and "+The office opens at ten." in told
