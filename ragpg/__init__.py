@@ -12,7 +12,7 @@ with ragpg.connect() as client:
 
 from ragpg.answering import Answer, Citation
 from ragpg.client import Client, Collection, DocumentInfo, connect
-from ragpg.embedding import Embedder, SentenceTransformerEmbedder
+from ragpg.embedding import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.errors import RagpgError
 from ragpg.ingesting import AddReport, Failure
 from ragpg.searching import Hit
@@ -33,4 +33,5 @@ __all__ = [
     "SentenceTransformerEmbedder",
     "__version__",
     "connect",
+    "open_embedder",
 ]

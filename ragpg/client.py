@@ -33,7 +33,7 @@ from ragpg import (
 from ragpg.answering import Answer
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
-from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
+from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.errors import BadArgument, EmbeddingError
 from ragpg.evaluating import Difference
 from ragpg.indexing import Worker, WorkReport
@@ -112,7 +112,7 @@ class Client:
     ) -> None:
         self.database = database
         self.settings = config
-        self.embedder: Embedder = embedder or SentenceTransformerEmbedder(config.embedding_model)
+        self.embedder: Embedder = embedder or open_embedder(config.embedding_model)
         self._anthropic_client = anthropic_client
         self._embed_in_database = embed_in_database
         self._embedders: dict[int, Embedder] = {}
@@ -148,8 +148,14 @@ class Client:
         Raises EmbeddingError, changing nothing, when the model cannot be computed in SQL or does
         not agree with itself in Python.
         """
-        exact = SentenceTransformerEmbedder(name or self.settings.embedding_model, exact=True)
-        probe = HalfVector(exact.embed_query(PROBE_TEXT))
+        name = name or self.settings.embedding_model
+        if open_embedder(name).provider != SentenceTransformerEmbedder.provider:
+            raise EmbeddingError(
+                f'"{name}" is hosted, so the database cannot run it: SQL searches by words, or '
+                "with a query_embedding"
+            )
+        exact = SentenceTransformerEmbedder(name, exact=True)
+        probe = HalfVector(exact.embed_documents([PROBE_TEXT])[0])
         parameters = {
             "provider": exact.provider,
             "name": exact.name,
@@ -212,8 +218,9 @@ class Client:
     def _open(self, index: SearchIndex) -> Embedder:
         known = [self.embedder, *self._embedders.values()]
         same = [one for one in known if (one.provider, one.name) == (index.provider, index.name)]
-        if not same and index.provider == SentenceTransformerEmbedder.provider:
-            return SentenceTransformerEmbedder(index.name)
+        named = open_embedder(index.name)
+        if not same and named.provider == index.provider:
+            return named
         return same[0] if same else self.embedder
 
     def worker(self, collection: str | None = None, index_id: int | None = None) -> Worker:
@@ -536,11 +543,11 @@ class Collection:
         """Makes another search index with all documents queued for it; searches do not use it yet.
 
         `Client.fill_index` or workers fill it. What is not given is as in the active one; `model`
-        is a sentence-transformers model instead of the active one's.
+        is another model instead of the active one's, by a name that `open_embedder` takes.
         """
         active = searching.active_index(self.client.database, self.name)
         embedder: Embedder = (
-            SentenceTransformerEmbedder(model)
+            open_embedder(model)
             if model
             else self.client.embedder_for(active)
             if active
