@@ -266,9 +266,7 @@ HOSTED: dict[str, type[HostedEmbedder]] = {
 
 # Tokens without a tokenizer --------------------------------------------------------------------
 
-_PIECE = re.compile(
-    r"[A-Z]?[a-z]{1,5}|[A-Z]{1,2}|[0-9]{1,3}|[^\W\d_]|[^\sA-Za-z0-9]|\n+|[ \t]{2,}"
-)
+_PIECE = re.compile(r"[A-Z]?[a-z]{1,5}|[A-Z]{1,2}|[0-9]{1,3}|[^\W\d_]|[^\sA-Za-z0-9]|\n+|[ \t]{2,}")
 
 
 def estimated_token_starts(text: str) -> list[int]:
@@ -289,7 +287,7 @@ def _tokens_of(piece: str) -> int:
     code = ord(piece[0])
     if code > 0xFFFF:
         return 3
-    return 2 if 0x0900 <= code < 0x3000 and piece.isalpha() or code >= 0xAC00 else 1
+    return 2 if (0x0900 <= code < 0x3000 and piece.isalpha()) or code >= 0xAC00 else 1
 
 
 # Retries, where the SDK has none that wait as told ------------------------------------------------
