@@ -16,12 +16,14 @@ from ragpg.embedding import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.errors import RagpgError
 from ragpg.ingesting import AddReport, Failure
 from ragpg.searching import Hit
+from ragpg.watching import Change
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AddReport",
     "Answer",
+    "Change",
     "Citation",
     "Client",
     "Collection",

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ import pytest
 
 import ragpg
 from ragpg import embedded, errors
+from ragpg.embedding import Progress, Vectors
 from ragpg.watching import Change
 
-from .conftest import ROOT
+from .conftest import ROOT, WordEmbedder
 from .test_ingesting import write
 
 
@@ -141,6 +142,56 @@ def test_a_folder_that_goes_takes_nothing_along(client: ragpg.Client, tmp_path: 
         assert len(pages.documents()) == 19
     with watching(client, folder, max_deleted_share=1.0, sync=True) as watched:
         assert watched.reports[0].deleted == 15
+
+
+class Flaky(WordEmbedder):
+    """Fails while it is told to, as an API that is down."""
+
+    down = False
+
+    def embed_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        if self.down:
+            raise errors.EmbeddingError("the API is down")
+        return super().embed_documents(texts, progress)
+
+
+def test_a_model_that_fails_is_waited_for(url: str, tmp_path: Path) -> None:
+    model = Flaky()
+    folder = write(tmp_path / "docs", 1)
+    with ragpg.connect(url, embedder=model) as client, watching(client, folder) as watched:
+        model.down = True
+        (folder / "new.md").write_text("The uptime is fine.")
+        wait_for(lambda: watched.changes)
+        assert watched.changes == [Change("waiting", "", "the API is down")]
+        time.sleep(2)
+        assert len(watched.changes) == 1, "told once"
+        model.down = False
+        watched.expect(("added", "new.md"))
+
+
+def test_it_ends_after_the_documents_at_hand(url: str, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    class Stopping(WordEmbedder):
+        def embed_documents(
+            self, texts: Sequence[str], progress: Progress | None = None
+        ) -> Vectors:
+            if len(texts) > 1:
+                stop.set()
+            return super().embed_documents(texts, progress)
+
+    folder = write(tmp_path / "docs", 150)
+    with ragpg.connect(url, embedder=Stopping()) as client:
+        reports: list[ragpg.AddReport] = []
+        pages = client.collection("pages")
+        pages.watch(folder, stop=stop, on_ready=reports.append)
+        assert 0 < reports[0].added < 150
+        assert (
+            len(pages.documents())
+            == reports[0].added
+            == len([one for one in pages.documents() if one.indexed])
+        )
+        assert pages.add(folder).added == 150 - reports[0].added
 
 
 def test_what_cannot_be_watched_is_an_error(client: ragpg.Client, tmp_path: Path) -> None:
