@@ -863,32 +863,36 @@ begin
         raise exception 'max_share is a share between 0 and 1, not %', coalesce(max_share::text, 'null')
             using errcode = 'RG005';
     end if;
-    with found as (
-        select
-            document.id,
-            document.source,
-            not exists (select from unnest(kept) as one(source) where one.source = document.source)
-            and not exists (
-                select
-                from ragpg.source_paths(document.source) as place(path)
-                join unnest(unread) as one(path) on rtrim(one.path, '/') = place.path
-            ) as is_gone
+    with placed as materialized (
+        select document.id, document.source, place.path
         from ragpg.documents as document
+        cross join ragpg.source_paths(document.source) as place(path)
         where document.collection_id = parent_id
-            and document.id in (
-                select inner_document.id
-                from ragpg.documents as inner_document
-                cross join ragpg.source_paths(inner_document.source) as place(path)
-                join unnest(paths) as given(path) on rtrim(given.path, '/') = place.path
-                where inner_document.collection_id = parent_id
-            )
+    ),
+    candidate as materialized (
+        select distinct placed.id, placed.source
+        from placed
+        where placed.path in (select rtrim(given.path, '/') from unnest(paths) as given(path))
+    ),
+    unsure as (
+        select placed.id
+        from placed
+        where placed.path in (select rtrim(one.path, '/') from unnest(unread) as one(path))
+    ),
+    gone as (
+        select candidate.id, candidate.source
+        from candidate
+        where not exists (
+            select from unnest(kept) as one(source) where one.source = candidate.source
+        )
+            and not exists (select from unsure where unsure.id = candidate.id)
     )
     select
-        count(*),
-        coalesce(array_agg(found.source order by found.source) filter (where found.is_gone), '{}'),
-        coalesce(array_agg(found.id) filter (where found.is_gone), '{}')
+        (select count(*) from candidate),
+        coalesce(array_agg(gone.source order by gone.source), '{}'),
+        coalesce(array_agg(gone.id), '{}')
     into candidates, vanished, ids
-    from found;
+    from gone;
     if cardinality(vanished) > greatest(max_share * candidates, few) then
         raise exception '% of % documents would be deleted, more than %',
             cardinality(vanished), candidates, round((max_share * 100)::numeric, 1)::float || ' %'
