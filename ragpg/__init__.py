@@ -12,16 +12,18 @@ with ragpg.connect() as client:
 
 from ragpg.answering import Answer, Citation
 from ragpg.client import Client, Collection, DocumentInfo, connect
-from ragpg.embedding import Embedder, SentenceTransformerEmbedder
+from ragpg.embedding import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.errors import RagpgError
 from ragpg.ingesting import AddReport, Failure
 from ragpg.searching import Hit
+from ragpg.watching import Change
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AddReport",
     "Answer",
+    "Change",
     "Citation",
     "Client",
     "Collection",
@@ -33,4 +35,5 @@ __all__ = [
     "SentenceTransformerEmbedder",
     "__version__",
     "connect",
+    "open_embedder",
 ]

@@ -33,6 +33,14 @@ from ragpg.console import (
     table_of,
 )
 from ragpg.errors import RagpgError
+from ragpg.sync_cli import (
+    DeleteManyOption,
+    SyncOption,
+    WatchOption,
+    add_paths,
+    print_report,
+    watch_paths,
+)
 
 app = typer.Typer(
     help="Retrieval that lives in Postgres: ingest documents, search them, ask them.",
@@ -178,6 +186,9 @@ def add(
     language: Annotated[
         str, typer.Option(help="Text-search configuration of a new collection.")
     ] = "english",
+    sync: SyncOption = False,
+    delete_many: DeleteManyOption = False,
+    watch: WatchOption = False,
     as_json: Json = False,
 ) -> None:
     """Make a collection hold these documents as they are now.
@@ -186,28 +197,23 @@ def add(
     AsciiDoc, mail (.eml, .mbox), JSON records (.json, .jsonl) and source code. Each record, message
     and readable attachment is a document. Unchanged ones are skipped, changed ones replaced; one
     that cannot be read is told with the reason, and the rest done. Exit code 1 when one failed.
+
+    --sync deletes what vanished below the given folders; when that is more than a fifth it asks,
+    or refuses where nobody can answer. --watch then follows every change, telling a line for each
+    (with --json an object a line); it also deletes what vanishes from then on.
     """
-    with open_client() as client, ingest_progress() as progress:
-        report = client.collection(collection).add(paths, language=language, progress=progress)
+    with open_client() as client:
+        held = client.collection(collection)
+        if watch:
+            watch_paths(held, paths, language, sync, delete_many, as_json)
+            return
+        report = add_paths(held, paths, language, sync, delete_many)
     if as_json:
         print_json(asdict(report))
     else:
-        _print_report(report)
+        print_report(report)
     if report.failed:
         raise typer.Exit(1)
-
-
-def _print_report(report: Any) -> None:
-    for failure in report.failures:
-        err.print(Text("failed: ", style="red") + Text(failure.reason))
-    if report.skipped:
-        suffixes = sorted({Path(path).suffix or "(none)" for path in report.skipped})
-        err.print(f"skipped {len(report.skipped)} files of kinds not read: {' '.join(suffixes)}")
-    out.print(
-        f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, "
-        f"{report.failed} failed; {report.chunks_embedded:,} chunks embedded, "
-        f"{report.chunks_reused:,} reused, in {report.seconds:.1f} s"
-    )
 
 
 @app.command()
@@ -550,7 +556,7 @@ def demo(as_json: Json = False) -> None:
             )
             return
         _title(f"ragpg add {folder.name} --collection demo")
-        _print_report(report)
+        print_report(report)
         _title(f'ragpg search "{question}" --collection demo -k 3')
         _print_hits(client, hits, question)
         _title(f'ragpg ask "{question}" --collection demo')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,18 +28,22 @@ from ragpg import (
     searching,
     settings,
     static_encoder,
+    syncing,
+    watching,
 )
 from ragpg.answering import Answer
 from ragpg.database import Database, has_schema, migrate
 from ragpg.decoding import clean_text
-from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder
+from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.errors import BadArgument, EmbeddingError, ModelMismatch
 from ragpg.evaluating import Difference
 from ragpg.grading import Grade, grade_answer
 from ragpg.indexing import Worker, WorkReport
-from ragpg.ingesting import AddProgress, AddReport
+from ragpg.ingesting import AddProgress, AddReport, OnOutcome
 from ragpg.searching import Hit, Mode, SearchIndex
 from ragpg.static_encoder import StaticEncoderReport
+from ragpg.syncing import Sync
+from ragpg.watching import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class Client:
     ) -> None:
         self.database = database
         self.settings = config
-        self.embedder: Embedder = embedder or SentenceTransformerEmbedder(config.embedding_model)
+        self.embedder: Embedder = embedder or open_embedder(config.embedding_model)
         self._anthropic_client = anthropic_client
         self._embed_in_database = embed_in_database
         self._embedders: dict[int, Embedder] = {}
@@ -155,8 +160,14 @@ class Client:
         Raises EmbeddingError, changing nothing, when the model cannot be computed in SQL or does
         not agree with itself in Python.
         """
-        exact = SentenceTransformerEmbedder(name or self.settings.embedding_model, exact=True)
-        probe = HalfVector(exact.embed_query(PROBE_TEXT))
+        name = name or self.settings.embedding_model
+        if open_embedder(name).provider != SentenceTransformerEmbedder.provider:
+            raise EmbeddingError(
+                f'"{name}" is hosted, so the database cannot run it: SQL searches by words, or '
+                "with a query_embedding"
+            )
+        exact = SentenceTransformerEmbedder(name, exact=True)
+        probe = HalfVector(exact.embed_documents([PROBE_TEXT])[0])
         parameters = {
             "provider": exact.provider,
             "name": exact.name,
@@ -242,8 +253,9 @@ class Client:
     def _open(self, index: SearchIndex) -> Embedder:
         known = [self.embedder, *self._embedders.values()]
         same = [one for one in known if (one.provider, one.name) == (index.provider, index.name)]
-        if not same and index.provider == SentenceTransformerEmbedder.provider:
-            return SentenceTransformerEmbedder(index.name)
+        named = open_embedder(index.name)
+        if not same and named.provider == index.provider:
+            return named
         return same[0] if same else self.embedder
 
     def worker(self, collection: str | None = None, index_id: int | None = None) -> Worker:
@@ -357,6 +369,11 @@ class Collection:
         language: str = "english",
         chunk_tokens: int | None = None,
         progress: AddProgress | None = None,
+        sync: bool = False,
+        max_deleted_share: float = syncing.MAX_DELETED_SHARE,
+        few: int = 0,
+        stop: threading.Event | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> AddReport:
         """Makes the collection hold these documents as they are now, and returns what that took.
 
@@ -365,10 +382,33 @@ class Collection:
         `embedding` of the configured model one is stored as one chunk, as given. Unchanged ones
         are skipped; each other one is replaced in one transaction; one that cannot be read is in
         the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
+
+        With `sync` the documents below the given folders, and parts of the given files, that are
+        gone there are deleted; TooManyVanished is raised, and nothing changed, when that is more
+        than `max_deleted_share` of them and more than `few`. `stop`, once set, ends it after the
+        documents at hand; `on_outcome` hears of each change: its outcome, source and reason.
         """
         started = time.monotonic()
-        found = loading.find_files([paths] if isinstance(paths, (str, Path)) else paths)
+        arguments = [paths] if isinstance(paths, (str, Path)) else paths
+        roots = syncing.sync_paths(arguments) if sync else []
+        found = loading.find_files(arguments)
         inputs, failures = _file_inputs(found)
+        plan = (
+            Sync(
+                self.client.database,
+                self.name,
+                roots,
+                kept=[one.source for one in inputs],
+                unread=[
+                    *map(clean_text, found.skipped),
+                    *syncing.unread(one.source for one in failures),
+                ],
+                max_share=max_deleted_share,
+                few=few,
+            ).but_what_is_on_disk({source for source, _ in found.files})
+            if sync
+            else None
+        )
         if text is not None:
             records = [
                 *records,
@@ -391,7 +431,46 @@ class Collection:
             failures=failures,
             progress=progress,
             started=started,
+            sync=plan,
+            stop=stop,
+            on_outcome=on_outcome,
         )
+
+    def watch(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        stop: threading.Event | None = None,
+        on_change: Callable[[Change], None] = lambda change: None,
+        on_ready: Callable[[AddReport], None] = lambda report: None,
+        sync: bool = False,
+        max_deleted_share: float = syncing.MAX_DELETED_SHARE,
+        progress: AddProgress | None = None,
+        **options: Any,
+    ) -> None:
+        """Adds folders and files as `add` does and follows their changes until `stop` is set.
+
+        Files that vanish from then on are deleted, those that vanished before with `sync`.
+        `on_ready` hears the report of the first pass, `on_change` of each document after it. A
+        lost connection is waited out. `options` are `add`'s language and chunk_tokens.
+        """
+        event = stop or threading.Event()
+        database = self.client.database
+
+        def vanished(gone: Sequence[str], few: int, share: float) -> Sync:
+            return Sync(database, self.name, gone, max_share=share, few=few).but_what_is_on_disk()
+
+        watching.FolderWatch(
+            add=functools.partial(self.add, stop=event, **options),
+            vanished=vanished,
+            paths=[paths] if isinstance(paths, (str, Path)) else paths,
+            stop=event,
+            on_change=on_change,
+            on_ready=on_ready,
+            sync=sync,
+            max_deleted_share=max_deleted_share,
+            progress=progress,
+        ).run()
 
     def search(
         self,
@@ -548,11 +627,11 @@ class Collection:
         """Makes another search index with all documents queued for it; searches do not use it yet.
 
         `Client.fill_index` or workers fill it. What is not given is as in the active one; `model`
-        is a sentence-transformers model instead of the active one's.
+        is another model instead of the active one's, by a name that `open_embedder` takes.
         """
         active = searching.active_index(self.client.database, self.name)
         embedder: Embedder = (
-            SentenceTransformerEmbedder(model)
+            open_embedder(model)
             if model
             else self.client.embedder_for(active)
             if active

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ragpg.errors import EmbeddingError
+from ragpg.errors import EmbeddingError, SettingsError
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -44,6 +44,28 @@ class Embedder(Protocol):
 
     def embed_query(self, text: str) -> Vectors:
         """Returns an array of shape (dimensions,)."""
+
+
+def open_embedder(name: str) -> Embedder:
+    """Returns the embedder of that name; nothing is loaded or asked before its first use.
+
+    `openai/MODEL`, `voyage/MODEL` and `cohere/MODEL`, each also with `@DIMENSIONS`, are hosted;
+    everything else is a sentence-transformers model by name or folder (one whose name begins like
+    a hosted one's is `sentence-transformers/openai/...`). Raises SettingsError for dimensions that
+    are no number.
+    """
+    from ragpg.hosted_embedding import HOSTED
+
+    provider, _, model = name.partition("/")
+    if provider not in HOSTED or not model:
+        return SentenceTransformerEmbedder(name)
+    model, separator, dimensions = model.partition("@")
+    if separator and not (dimensions.isdecimal() and int(dimensions) > 0):
+        raise SettingsError(
+            f'the embedding model "{name}" has dimensions that are no number: '
+            f"{provider}/{model}@512, or {provider}/{model} for all it has"
+        )
+    return HOSTED[provider](model, int(dimensions) if separator else None)
 
 
 class SentenceTransformerEmbedder:

@@ -110,6 +110,12 @@ class UnknownEvaluationSet(RagpgError):
     sqlstate = "RG011"
 
 
+class TooManyVanished(RagpgError):
+    """more documents vanished than are deleted without being told so"""
+
+    sqlstate = "RG012"
+
+
 # Raised by the Python layer --------------------------------------------------------------------
 
 

@@ -67,7 +67,8 @@ def index_build(
     overlap_tokens: Annotated[int, typer.Option(help="Tokens shared with the chunk before.")] = 0,
     language: Annotated[str | None, typer.Option(help="Text-search configuration.")] = None,
     embedding_model: Annotated[
-        str | None, typer.Option("--model", help="Embedding model, instead of the configured one.")
+        str | None,
+        typer.Option("--model", help="Embedding model (docs/models.md), not the active one."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from pgvector import HalfVector
@@ -29,6 +30,7 @@ from ragpg.loading import (
     load_documents,
     load_path,
 )
+from ragpg.syncing import Sync
 
 # Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
 _BATCH_CHUNKS = 512
@@ -80,6 +82,11 @@ class AddProgress(Protocol):
         """`documents` of `total` are done, `chunks` embedded so far."""
 
 
+Outcome = Literal["added", "updated", "deleted", "failed"]
+# Hears what became of a document: outcome, source, and for a failure the reason.
+OnOutcome = Callable[[Outcome, str, str], None]
+
+
 @dataclass(slots=True)
 class _Tally:
     """Counts while an ingest runs."""
@@ -87,9 +94,11 @@ class _Tally:
     total: int
     progress: AddProgress | None
     started: float
+    on_outcome: OnOutcome | None = None
     added: int = 0
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
     embedded: int = 0
     reused: int = 0
     failures: list[Failure] = field(default_factory=list)
@@ -99,8 +108,17 @@ class _Tally:
         if self.progress:
             self.progress(documents=done, total=self.total, chunks=self.embedded)
 
-    def fail(self, source: str, error: Exception) -> None:
-        self.failures.append(Failure(source, str(error)))
+    def count(self, outcome: str, source: str) -> None:
+        """Counts a document that was added, updated, unchanged or deleted."""
+        setattr(self, outcome, getattr(self, outcome) + 1)
+        if self.on_outcome and outcome != "unchanged":
+            self.on_outcome(cast(Outcome, outcome), source, "")
+        self.tell()
+
+    def fail(self, failure: Failure) -> None:
+        self.failures.append(failure)
+        if self.on_outcome:
+            self.on_outcome("failed", failure.source, failure.reason)
         self.tell()
 
     def report(self, skipped: Sequence[str]) -> AddReport:
@@ -108,7 +126,7 @@ class _Tally:
             added=self.added,
             updated=self.updated,
             unchanged=self.unchanged,
-            deleted=0,
+            deleted=self.deleted,
             failed=len(self.failures),
             chunks_embedded=self.embedded,
             chunks_reused=self.reused,
@@ -201,6 +219,9 @@ def add_documents(
     failures: Sequence[Failure] = (),
     progress: AddProgress | None = None,
     started: float | None = None,
+    sync: Sync | None = None,
+    stop: threading.Event | None = None,
+    on_outcome: OnOutcome | None = None,
 ) -> AddReport:
     """Makes the collection hold these documents as they are now, and returns what that took.
 
@@ -208,11 +229,18 @@ def add_documents(
     when that is all of them. Every other document is replaced with its chunks in one transaction.
     A document that cannot be read is reported and the rest done. `started` is the monotonic time
     from which the report counts its seconds, when finding the documents shall count too.
+
+    With `sync` what vanished is deleted in the end; TooManyVanished is raised before anything is
+    changed. When `stop` is set the documents at hand are finished and the rest left for next time.
     """
     database, embedder = worker.database, worker.default_embedder
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
     total = len(items) + len(failures)
-    tally = _Tally(total, progress, started or time.monotonic(), failures=list(failures))
+    tally = _Tally(total, progress, started or time.monotonic(), on_outcome)
+    for failure in failures:
+        tally.fail(failure)
+    if sync:
+        sync.check()
     changed = _changed(database, collection, items)
     tally.unchanged = len(items) - len(changed)
     tally.tell()
@@ -220,12 +248,16 @@ def add_documents(
         index = ensure_index(
             database, collection, embedder, language=language, chunk_tokens=chunk_tokens
         )
-        writer = _Writer(database, collection, Indexer(database, index, embedder), tally)
+        indexer = Indexer(database, index, embedder)
+        writer = _Writer(database, collection, indexer, tally, stop or threading.Event())
         for batch in _batches(writer.load(item for item in changed if item.embedding is None)):
             writer.write(batch)
         ready = [item for item in changed if item.embedding is not None]
         for first in range(0, len(ready), _BATCH_READY):
             writer.write_ready(ready[first : first + _BATCH_READY])
+    # Last, so that a file that only moved has its embeddings reused.
+    for source in sync.delete() if sync and not (stop and stop.is_set()) else ():
+        tally.count("deleted", source)
     _refresh(database, collection)
     _index_waiting(worker, tally)
     return tally.report(skipped)
@@ -278,15 +310,18 @@ class _Writer:
     collection: str
     indexer: Indexer
     tally: _Tally
+    stop: threading.Event
 
     def load(self, items: Iterable[Input]) -> Iterator[_Loaded]:
-        """Yields the documents that can be read, loaded and chunked."""
+        """Yields the documents that can be read, loaded and chunked, until `stop` is set."""
         for item in items:
+            if self.stop.is_set():
+                return
             try:
                 document = item.load()
                 yield _Loaded(item, document, self.indexer.prepare(document))
             except RagpgError as error:
-                self.tally.fail(item.source, error)
+                self.tally.fail(Failure(item.source, str(error)))
 
     def write(self, batch: list[_Loaded]) -> None:
         """Stores the documents, embedding the texts the search index has never seen."""
@@ -304,7 +339,7 @@ class _Writer:
             except ConnectionFailed:
                 raise
             except RagpgError as error:
-                self.tally.fail(one.item.source, error)
+                self.tally.fail(Failure(one.item.source, str(error)))
         self.tally.reused += sum(len(one.prepared.spans) for one in batch) - embedded
 
     def write_ready(self, items: list[Input]) -> None:
@@ -314,7 +349,7 @@ class _Writer:
             try:
                 loaded.append((item, item.load()))
             except RagpgError as error:
-                self.tally.fail(item.source, error)
+                self.tally.fail(Failure(item.source, str(error)))
         self._store_ready(loaded)
 
     def _store_ready(self, loaded: list[tuple[Input, LoadedDocument]]) -> None:
@@ -328,7 +363,7 @@ class _Writer:
             raise
         except RagpgError as error:
             if len(loaded) == 1:
-                self.tally.fail(loaded[0][0].source, error)
+                self.tally.fail(Failure(loaded[0][0].source, str(error)))
                 return
             middle = len(loaded) // 2  # halves, down to the one that cannot be stored
             self._store_ready(loaded[:middle])
@@ -358,5 +393,4 @@ class _Writer:
             document_id, version, outcome, indexed = row
             if not indexed:
                 self.indexer.store(connection, one.prepared, document_id, version, vectors)
-        setattr(self.tally, outcome, getattr(self.tally, outcome) + 1)
-        self.tally.tell()
+        self.tally.count(outcome, one.item.source)

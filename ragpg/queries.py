@@ -118,6 +118,15 @@ select ragpg.release_document(
 )
 """
 
+DELETE_VANISHED: LiteralString = """
+select candidates, vanished
+from ragpg.delete_vanished(
+    collection => %(collection)s, paths => %(paths)s::text[], kept => %(kept)s::text[],
+    unread => %(unread)s::text[], max_share => %(max_share)s,
+    few => %(few)s, dry_run => %(dry_run)s
+)
+"""
+
 KNOWN_EMBEDDINGS: LiteralString = """
 select distinct on (content_hash) content_hash, embedding
 from ragpg.chunks

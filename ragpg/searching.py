@@ -93,7 +93,7 @@ def check_model(index: SearchIndex, embedder: Embedder) -> None:
             f'the collection was embedded with "{index.name}", the query would be with '
             f'"{embedder.name}": set RAGPG_EMBEDDING_MODEL={index.name}'
         )
-    probe = embedder.embed_query(PROBE_TEXT)
+    probe = embedder.embed_documents([PROBE_TEXT])[0]  # as it was registered
     stored = index.probe.to_numpy().astype("float32")
     cosine = float(probe @ stored) if len(probe) == len(stored) else 0.0
     if cosine < 0.99:

@@ -52,6 +52,11 @@ def from_environment(database_url: str | None = None) -> Settings:
     )
 
 
+def variable(*names: str) -> str | None:
+    """Returns the first of these variables that is set to something."""
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
 def _libpq_url(url: str) -> str:
     """Returns a URL libpq reads: SQLAlchemy's `postgresql+driver://` loses its driver."""
     scheme, separator, rest = url.partition("://")

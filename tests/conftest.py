@@ -65,7 +65,10 @@ class WordEmbedder:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the person who runs the tests, no key, and no use of their data folder."""
     for name in list(os.environ):
-        if name.startswith(("PG", "RAGPG_", "ANTHROPIC_")) or name == "DATABASE_URL":
+        if (
+            name.startswith(("PG", "RAGPG_", "ANTHROPIC_", "OPENAI_", "VOYAGE_", "CO_", "COHERE_"))
+            or name == "DATABASE_URL"
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("RAGPG_HOME", str(tmp_path / "home"))
 

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .conftest import ROOT
+from .embedding_server import EmbeddingServer
 
 README = (ROOT / "README.md").read_text()
 
@@ -69,14 +72,34 @@ def test_links_and_functions_exist() -> None:
     assert named - python <= known
 
 
-def test_the_page_on_documents(home: Path) -> None:
-    page = (ROOT / "docs" / "documents.md").read_text()
+def run_page(home: Path, name: str) -> str:
+    """Runs the shell and SQL of a page in docs, in order, and returns what they printed."""
+    page = (ROOT / "docs" / name).read_text()
     told = ""
     for language, block in re.findall(r"```(bash|sql)\n(.*?)```", page, re.DOTALL):
         if language == "bash":
             told += run(home, "bash", "-euc", block)
         else:
             told += run(home, "ragpg", "db", "psql", "-qv", "ON_ERROR_STOP=1", text=block)
+    return told
+
+
+def test_the_page_on_models(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddingServer() as api:
+        for variable, value in api.environment().items():
+            monkeypatch.setenv(variable, value)
+        told = run_page(home, "models.md")
+    assert "7 added" in told and "search index 2: 7 documents, 0 failed" in told
+    assert "search index 1 is active" in told and "search index 2 is gone" in told
+    assert "openai/text-embedding-3-small | t" in told
+    assert {"dimensions" in one.body for one in api.requests} == {False}
+    assert {one.path for one in api.requests} == {"/openai/v1/embeddings", "/voyage/v1/embeddings"}
+
+
+def test_the_page_on_documents(home: Path) -> None:
+    told = run_page(home, "documents.md")
+    assert "6 unchanged, 1 deleted" in told and "3 unchanged, 3 deleted" in told
+    assert "2 | {https://example.org/docs/b}" in told
     assert "2 indexed, 0 failed" in told
     assert "1 | garage" in told
     assert "-The office opens at nine." in told and "+The office opens at ten." in told

@@ -1015,6 +1015,64 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.delete_vanished(collection text, paths text[], kept text[], unread text[] DEFAULT '{}'::text[], max_share double precision DEFAULT 0.2, few bigint DEFAULT 0, dry_run boolean DEFAULT false)
+ RETURNS TABLE(candidates bigint, vanished text[])
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    parent_id bigint := ragpg.collection_id(delete_vanished.collection);
+    ids bigint[];
+begin
+    if max_share is null or max_share < 0 or max_share > 1 then
+        raise exception 'max_share is a share between 0 and 1, not %', coalesce(max_share::text, 'null')
+            using errcode = 'RG005';
+    end if;
+    with placed as materialized (
+        select document.id, document.source, place.path
+        from ragpg.documents as document
+        cross join ragpg.source_paths(document.source) as place(path)
+        where document.collection_id = parent_id
+    ),
+    candidate as materialized (
+        select distinct placed.id, placed.source
+        from placed
+        where placed.path in (select rtrim(given.path, '/') from unnest(paths) as given(path))
+    ),
+    unsure as (
+        select placed.id
+        from placed
+        where placed.path in (select rtrim(one.path, '/') from unnest(unread) as one(path))
+    ),
+    gone as (
+        select candidate.id, candidate.source
+        from candidate
+        where not exists (
+            select from unnest(kept) as one(source) where one.source = candidate.source
+        )
+            and not exists (select from unsure where unsure.id = candidate.id)
+    )
+    select
+        (select count(*) from candidate),
+        coalesce(array_agg(gone.source order by gone.source), '{}'),
+        coalesce(array_agg(gone.id), '{}')
+    into candidates, vanished, ids
+    from gone;
+    if cardinality(vanished) > greatest(max_share * candidates, few) then
+        raise exception '% of % documents would be deleted, more than %',
+            cardinality(vanished), candidates, round((max_share * 100)::numeric, 1)::float || ' %'
+            using errcode = 'RG012',
+                hint = 'look whether the folder is the right one and complete; to delete them all'
+                    ' the same: ragpg add --sync --delete-many, max_deleted_share=1 in Python,'
+                    ' max_share => 1 in SQL';
+    end if;
+    if not dry_run then
+        delete from ragpg.documents as document where document.id = any(ids);
+    end if;
+    return next;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.document_text(document_id bigint, version integer DEFAULT NULL::integer)
  RETURNS text
  LANGUAGE sql
@@ -3247,6 +3305,17 @@ BEGIN ATOMIC
    WHERE given.is_answerable;
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.source_paths(source text)
+ RETURNS SETOF text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT source_paths.source AS source
+ UNION ALL
+  SELECT "left"(source_paths.source, (regexp_instr(source_paths.source, '[/#]'::text, 1, nth.nth) - 1)) AS "left"
+    FROM generate_series(1, regexp_count(source_paths.source, '[/#]'::text)) nth(nth);
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -4048,6 +4117,7 @@ comment on ragpg.collections: A named set of documents that are searched togethe
 comment on ragpg.compare_runs(bigint,bigint,integer): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise.
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
+comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.document_history.characters: Length of its text.
 comment on ragpg.document_history.citations: Citations that point at it.
 comment on ragpg.document_history.collection: Name of the collection.
@@ -4459,6 +4529,7 @@ comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, lang
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
+comment on ragpg.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
 comment on ragpg.static_encoder_status.agrees: Whether it may be enabled.

@@ -1,0 +1,2 @@
+drop function ragpg.delete_vanished;
+drop function ragpg.source_paths;
