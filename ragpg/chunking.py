@@ -140,13 +140,24 @@ _KINDS = {
 _CONTAINERS = frozenset({"list", "item", "quote"})
 _WORD = re.compile(r"\w")
 _MARKER = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+")
+_HEAD_ROW = re.compile(r"\|\s*\|.*\w")  # nothing in its first cell
+_NAME_ROW = re.compile(r"\|[^|]*\w[^|]*(?:\|\s*)+\|?")  # something in its first cell alone
 _LONE_FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[^\n]*\s*")
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
 
 
 def _plain_blocks(text: str) -> list[_Block]:
     edges = [0, *(found.end() for found in _PARAGRAPH_BREAK.finditer(text)), len(text)]
-    return [_Block("text", a, a, b) for a, b in pairwise(edges)]
+    return [
+        _Block("text", c, c, d) for a, b in pairwise(edges) for c, d in _paragraphs(text, a, b)
+    ]
+
+
+def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yields the lines, where one is too long to have been wrapped; else all of it as one."""
+    breaks = [start, *(found.end() for found in re.compile("\n").finditer(text, start, end)), end]
+    is_wrapped = all(b - a <= _LONG_LINE for a, b in pairwise(breaks))
+    yield from [(start, end)] if is_wrapped else pairwise(breaks)
 
 
 def _markdown_blocks(text: str) -> list[_Block]:
@@ -236,6 +247,9 @@ def _is_label(text: str) -> bool:
 # What a break before a unit costs, in units of the squared emptiness of a chunk (0 full, 1 empty).
 _COSTS = {"list": 0.1, "quote": 0.2, "item": 0.2, "table": 0.2, "code": 0.3, "text": 0.3}
 _BLOCK_COST = 0.05
+_EMPTY = 0.5
+_RAGGED = 1.0
+_LONG_LINE = 200
 _LINE_COST = 0.5
 _WORD_COST = 0.8
 _TIE_COST = 1.0  # between a label or "as follows:" and what it announces
@@ -274,24 +288,28 @@ class _Contexts:
         self.count_once = count_tokens
         self._most = max_tokens // 3
         self._counts: dict[str, int] = {"": 0}
-        self._texts: dict[tuple[_Path, str], str] = {}
+        self._texts: dict[tuple[_Path, str, bool], str] = {}
 
     def count(self, text: str) -> int:
         if text not in self._counts:
             self._counts[text] = self.count_once(text)
         return self._counts[text]
 
-    def text(self, path: _Path, header: str) -> str:
-        """Returns title and heading path, then the header row: at most a third of the window."""
-        key = (path, header)
+    def text(self, path: _Path, header: str, is_first: bool) -> str:
+        """Returns the heading path, then the header row: at most a third of the window.
+
+        The title goes before the first chunk only, as on a page: before every chunk it makes them
+        alike and crowds out their text (docs/chunking.md has the figures).
+        """
+        key = (path, header, is_first)
         if key not in self._texts:
-            self._texts[key] = self._compose(path, header)
+            self._texts[key] = self._compose(path, header, is_first)
         return self._texts[key]
 
-    def _compose(self, path: _Path, header: str) -> str:
+    def _compose(self, path: _Path, header: str, is_first: bool) -> str:
         same = self._title.casefold()
         names = [h.text for h in path if h.text and h.text.casefold() != same]
-        names = [self._title, *names] if self._title else names
+        names = [self._title, *names] if self._title and is_first else names
         line = " > ".join(names)
         if not header:
             return self._shorten(names, self._most)
@@ -333,6 +351,7 @@ class _Packer:
         self._contexts = contexts
         self._limit = limit
         self._overlap = overlap
+        self._start = trim(text, 0, len(text))[0]
 
     def chunks(self, blocks: Sequence[_Block]) -> list[ChunkSpan]:
         units = self._joined(
@@ -347,8 +366,9 @@ class _Packer:
     def _tokens(self, start: int, end: int) -> int:
         return bisect_left(self._token_starts, end) - bisect_left(self._token_starts, start)
 
-    def _room(self, path: _Path, header: str) -> int:
-        context = self._contexts.count(self._contexts.text(path, header))
+    def _room(self, path: _Path, header: str, start: int) -> int:
+        """Returns the tokens left for the content of a chunk that begins at `start`."""
+        context = self._contexts.count(self._contexts.text(path, header, start == self._start))
         return max(1, self._limit - self._overlap - context)
 
     # Units: what fits stays whole, what does not is split into its parts
@@ -391,7 +411,7 @@ class _Packer:
         start, end = trim(self._text, block.start, block.end)
         if start == end:
             return
-        room = self._room(block.path, block.header)
+        room = self._room(block.path, block.header, start)
         if self._tokens(start, end) <= room:
             yield self._unit(block, start, end, block.cost)
             return
@@ -458,13 +478,32 @@ class _Packer:
         return [start, *(found.end() for found in newlines)]
 
     def _rows(self, block: _Block) -> list[_Block]:
-        # The header row and the line below it stay with the first row.
-        header, _, *rows = [*self._line_starts(block.body, block.end), block.end]
-        if len(rows) < 2:
+        """Returns the rows; the header, of one row or several, stays with the first of them.
+
+        A row with its first cell alone names the rows below it: it goes with them.
+        """
+        starts = [*self._line_starts(block.body, block.end), block.end]
+        lines = [self._text[a:b].strip() for a, b in pairwise(starts)]
+        heads = 2
+        while heads < min(len(lines) - 1, 5) and _HEAD_ROW.match(lines[heads]):
+            heads += 1
+        if len(lines) < heads + 2:
             return []
-        titles = self._text[header : self._text.index("\n", header)].strip()
-        parts = self._tile(block, "line", rows[:-1], _COSTS["table"])
-        return [parts[0], *(replace(part, header=titles) for part in parts[1:])]
+        titles = "\n".join([lines[0], *lines[2:heads]])
+        parts = self._tile(block, "line", [starts[0], *starts[heads + 1 : -1]], _COSTS["table"])
+        names = [bool(_NAME_ROW.fullmatch(line)) for line in lines[heads:]]
+        return [
+            parts[0],
+            *(
+                replace(part, header=titles, cost=self._row_cost(names[n], names[n + 1]))
+                for n, part in enumerate(parts[1:])
+            ),
+        ]
+
+    def _row_cost(self, before: bool, names: bool) -> float:
+        if before:
+            return _TIE_COST
+        return _COSTS["table"] / 2 if names else _COSTS["table"]
 
     def _code_parts(self, block: _Block, kind: str, starts: list[int], cost: float) -> list[_Block]:
         """Returns the code between the starts; a fence is never a part of its own."""
@@ -523,26 +562,31 @@ class _Packer:
         """
         unit = units[first]
         path, shared, depth = unit.path, len(unit.path), unit.depth
-        room, sections = self._room(path, unit.header), 0.0
+        room, sections = self._room(path, unit.header, unit.start), 0.0
+        best = _TIE_COST
         for number, other in enumerate(islice(units, first, None), first):
             if other.path is not path:
                 path = other.path
                 shared = _shared(unit.path[:shared], path)
                 if shared < depth:
                     return
-                room = self._room(unit.path[:shared], unit.header)
+                room = self._room(unit.path[:shared], unit.header, unit.start)
                 sections += _SECTION_COST
+            if number > first:
+                best = min(best, other.cost)
             tokens = other.after_token - unit.first_token
             if tokens > room and number > first:
                 if tokens > self._limit:
                     return
                 continue
-            yield number + 1, (1 - tokens / room) ** 2 + sections
+            end = units[number + 1].cost if number + 1 < len(units) else 0.0
+            ragged = _RAGGED * max(0.0, end - best)
+            yield number + 1, _EMPTY * (1 - tokens / room) ** 2 + sections + ragged
 
     def _chunk(self, units: list[_Unit], previous: int) -> ChunkSpan:
         first = units[0]
         shared = min(_shared(first.path, unit.path) for unit in units)
-        context = self._contexts.text(first.path[:shared], first.header)
+        context = self._contexts.text(first.path[:shared], first.header, first.start == self._start)
         start, end = first.start, units[-1].end
         if self._overlap and first.depth == len(first.path) and start > previous:
             most = min(
