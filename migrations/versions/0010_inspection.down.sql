@@ -9,3 +9,4 @@ drop function ragpg.text_language;
 drop function ragpg.text_parts;
 drop function ragpg.text_problems;
 drop function ragpg.inspection_rules;
+drop function ragpg.is_code;

@@ -1,5 +1,12 @@
 -- 0010: inspection. What is wrong with a text or a corpus, near-duplicates, search without them.
 
+-- Is it the source code of a program?
+create or replace function ragpg.is_code(media_type text) returns boolean
+language sql immutable strict parallel safe
+return media_type ~ '^text/(x-(?!rst)|javascript$)';
+comment on function ragpg.is_code(text) is
+'Returns whether documents of a media type are source code, which is no text of a language.';
+
 -- What counts as a problem, from which measure on, and what is to be done about it?
 create or replace function ragpg.inspection_rules()
 returns table (
@@ -52,8 +59,8 @@ set search_path = ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- Characters that are not blank; the blanks of reading, whatever the database's locale.
-    dense text := translate(text_problems.content, E' \t\n\r\f\u00a0\u3000', '');
+    -- Without blanks, whatever the database's locale, and the lines of Markdown tables.
+    dense text := translate(text_problems.content, E' \t\n\r\f\u00a0\u3000|-', '');
     letters text;
     rule record;
 begin
@@ -71,9 +78,11 @@ begin
                     count := 0;
                 end if;
             when kind = 'over-long line' then
-                select count(*), left(max(line), 60) into count, example
-                from string_to_table(text_problems.content, E'\n') as line
-                where char_length(line) > rule.minimum;
+                select count(*), left((array_agg(cut.line order by cut.place))[1], 60)
+                into count, example
+                from string_to_table(text_problems.content, E'\n')
+                    with ordinality as cut (line, place)
+                where char_length(cut.line) > rule.minimum;
             when kind = 'few letters' then
                 letters := regexp_replace(dense, rule.pattern, '', 'g');
                 count := char_length(dense) - char_length(letters);
@@ -106,7 +115,7 @@ begin
 end
 $$;
 comment on function ragpg.text_problems(text) is
-'Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks do not count as characters.';
+'Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.';
 
 -- How much of this text is tables, how much code?
 create or replace function ragpg.text_parts(content text, media_type text)
@@ -120,9 +129,7 @@ begin atomic
             where line like '|%'
         ),
         case
-            -- What is neither Markdown nor plain text is source code.
-            when text_parts.media_type ~ '^text/(x-(?!rst)|javascript$)'
-                then char_length(text_parts.content)
+            when ragpg.is_code(text_parts.media_type) then char_length(text_parts.content)
             else char_length(text_parts.content) - char_length(
                 regexp_replace(E'\n' || text_parts.content, '\n {0,3}?```.*?\n {0,3}?```', '', 'g')
             ) + 1
@@ -185,7 +192,7 @@ begin
     with word as materialized (
         select token, count(*) as times
         from ts_parse('default', sample)
-        where tokid in (1, 2)
+        where tokid in (1, 2) and char_length(token) > 1
         group by token
     ),
     share as (
@@ -193,7 +200,8 @@ begin
             language.name,
             sum(word.times) filter (
                 where ts_lexize(language.dictionary, word.token) = '{}'
-            ) / sum(word.times) as share
+            ) / sum(word.times) as share,
+            count(*) filter (where ts_lexize(language.dictionary, word.token) = '{}') as words
         from word
         cross join (
             values
@@ -219,7 +227,7 @@ begin
     from (
         select share.name, share.share, lead(share.share) over (order by share.share desc) as next
         from share
-        where share.share is not null
+        where share.words >= 3  -- different ones: a table's "no" is no language
         order by share.share desc
         limit 1
     ) as ranked
@@ -272,7 +280,7 @@ create or replace function ragpg.near_duplicate_documents(
     min_similarity double precision default 0.8
 ) returns table (
     first_document_id bigint, second_document_id bigint, first_source text, second_source text,
-    similarity double precision
+    similarity double precision, is_copy boolean
 )
 language sql stable
 -- What is joined has no statistics, and nested loops over it took minutes.
@@ -295,7 +303,7 @@ begin atomic
             select btrim(part, E' \t') as unit
             from regexp_split_to_table(stored.content, E'\n|[.!?] +|[。！？]') as part
         ) as cut
-        where stored.id = stored.first_id and char_length(cut.unit) >= 20
+        where stored.id = stored.first_id and cut.unit <> ''
         group by stored.id, 2
     ),
     sizes as materialized (
@@ -341,13 +349,13 @@ begin atomic
         join sizes as a_size on a_size.id = shared.a_id
         join sizes as b_size on b_size.id = shared.b_id
     )
-    select found.a_id, found.b_id, a.source, b.source, found.similarity
+    select found.a_id, found.b_id, a.source, b.source, found.similarity, found.is_copy
     from (
-        select measured.a_id, measured.b_id, measured.similarity
+        select measured.a_id, measured.b_id, measured.similarity, false as is_copy
         from measured
         where measured.similarity >= near_duplicate_documents.min_similarity
         union all
-        select stored.first_id, stored.id, 1
+        select stored.first_id, stored.id, 1, true
         from stored
         where stored.first_id <> stored.id
     ) as found
@@ -356,7 +364,7 @@ begin atomic
     order by found.similarity desc, found.a_id, found.b_id;
 end;
 comment on function ragpg.near_duplicate_documents(text, double precision) is
-'Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences (of 20 or more) they share, of all those of both (weighted Jaccard). A copy to the character (similarity 1) is paired with the first one only; so are documents whose shared lines stand in more than 20 documents.';
+'Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences they share, of all those of both (weighted Jaccard). A copy to the character (is_copy) is paired with the first one only; so are documents whose every shared line stands in more than 20 documents.';
 
 -- Which chunks say nearly the same?
 create or replace function ragpg.near_duplicates(
@@ -624,13 +632,14 @@ cross join lateral (
     cross join lateral ragpg.text_language(document.content) as spoken (language)
     where document.collection_id = one.id
         and char_length(document.content) >= rule.minimum
+        and not ragpg.is_code(document.media_type)
         and recipe.language <> 'simple'
         and spoken.language <> recipe.language
     union all
     select
-        case when same.similarity = 1 then 'duplicate document' else 'near-duplicate document' end,
+        case when same.is_copy then 'duplicate document' else 'near-duplicate document' end,
         same.second_source, same.second_document_id,
-        format('%s %% as %s', round(100 * same.similarity), same.first_source)
+        format('%s %% as %s', floor(100 * same.similarity), same.first_source)
     from ragpg.inspection_rules() as rule
     cross join lateral ragpg.near_duplicate_documents(one.name, rule.minimum) as same
     where rule.problem = 'near-duplicate document'
@@ -702,9 +711,15 @@ cross join lateral (
 cross join lateral (
     select jsonb_object_agg(counted.language, counted.documents) as languages
     from (
-        select coalesce(ragpg.text_language(drawn.content), 'unknown') as language, count(*) as documents
+        select
+            coalesce(
+                case when not ragpg.is_code(drawn.media_type)
+                    then ragpg.text_language(drawn.content) end,
+                'unknown'
+            ) as language,
+            count(*) as documents
         from (
-            select document.content
+            select document.content, document.media_type
             from ragpg.documents as document
             where document.collection_id = one.id
             order by hashint8extended(document.id, 0)

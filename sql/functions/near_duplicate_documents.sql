@@ -4,7 +4,7 @@ create or replace function ragpg.near_duplicate_documents(
     min_similarity double precision default 0.8
 ) returns table (
     first_document_id bigint, second_document_id bigint, first_source text, second_source text,
-    similarity double precision
+    similarity double precision, is_copy boolean
 )
 language sql stable
 -- What is joined has no statistics, and nested loops over it took minutes.
@@ -27,7 +27,7 @@ begin atomic
             select btrim(part, E' \t') as unit
             from regexp_split_to_table(stored.content, E'\n|[.!?] +|[。！？]') as part
         ) as cut
-        where stored.id = stored.first_id and char_length(cut.unit) >= 20
+        where stored.id = stored.first_id and cut.unit <> ''
         group by stored.id, 2
     ),
     sizes as materialized (
@@ -73,13 +73,13 @@ begin atomic
         join sizes as a_size on a_size.id = shared.a_id
         join sizes as b_size on b_size.id = shared.b_id
     )
-    select found.a_id, found.b_id, a.source, b.source, found.similarity
+    select found.a_id, found.b_id, a.source, b.source, found.similarity, found.is_copy
     from (
-        select measured.a_id, measured.b_id, measured.similarity
+        select measured.a_id, measured.b_id, measured.similarity, false as is_copy
         from measured
         where measured.similarity >= near_duplicate_documents.min_similarity
         union all
-        select stored.first_id, stored.id, 1
+        select stored.first_id, stored.id, 1, true
         from stored
         where stored.first_id <> stored.id
     ) as found
@@ -88,4 +88,4 @@ begin atomic
     order by found.similarity desc, found.a_id, found.b_id;
 end;
 comment on function ragpg.near_duplicate_documents(text, double precision) is
-'Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences (of 20 or more) they share, of all those of both (weighted Jaccard). A copy to the character (similarity 1) is paired with the first one only; so are documents whose shared lines stand in more than 20 documents.';
+'Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences they share, of all those of both (weighted Jaccard). A copy to the character (is_copy) is paired with the first one only; so are documents whose every shared line stands in more than 20 documents.';

@@ -52,7 +52,7 @@ begin
     with word as materialized (
         select token, count(*) as times
         from ts_parse('default', sample)
-        where tokid in (1, 2)
+        where tokid in (1, 2) and char_length(token) > 1
         group by token
     ),
     share as (
@@ -60,7 +60,8 @@ begin
             language.name,
             sum(word.times) filter (
                 where ts_lexize(language.dictionary, word.token) = '{}'
-            ) / sum(word.times) as share
+            ) / sum(word.times) as share,
+            count(*) filter (where ts_lexize(language.dictionary, word.token) = '{}') as words
         from word
         cross join (
             values
@@ -86,7 +87,7 @@ begin
     from (
         select share.name, share.share, lead(share.share) over (order by share.share desc) as next
         from share
-        where share.share is not null
+        where share.words >= 3  -- different ones: a table's "no" is no language
         order by share.share desc
         limit 1
     ) as ranked

@@ -10,9 +10,7 @@ begin atomic
             where line like '|%'
         ),
         case
-            -- What is neither Markdown nor plain text is source code.
-            when text_parts.media_type ~ '^text/(x-(?!rst)|javascript$)'
-                then char_length(text_parts.content)
+            when ragpg.is_code(text_parts.media_type) then char_length(text_parts.content)
             else char_length(text_parts.content) - char_length(
                 regexp_replace(E'\n' || text_parts.content, '\n {0,3}?```.*?\n {0,3}?```', '', 'g')
             ) + 1

@@ -6,8 +6,8 @@ set search_path = ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- Characters that are not blank; the blanks of reading, whatever the database's locale.
-    dense text := translate(text_problems.content, E' \t\n\r\f\u00a0\u3000', '');
+    -- Without blanks, whatever the database's locale, and the lines of Markdown tables.
+    dense text := translate(text_problems.content, E' \t\n\r\f\u00a0\u3000|-', '');
     letters text;
     rule record;
 begin
@@ -25,9 +25,11 @@ begin
                     count := 0;
                 end if;
             when kind = 'over-long line' then
-                select count(*), left(max(line), 60) into count, example
-                from string_to_table(text_problems.content, E'\n') as line
-                where char_length(line) > rule.minimum;
+                select count(*), left((array_agg(cut.line order by cut.place))[1], 60)
+                into count, example
+                from string_to_table(text_problems.content, E'\n')
+                    with ordinality as cut (line, place)
+                where char_length(cut.line) > rule.minimum;
             when kind = 'few letters' then
                 letters := regexp_replace(dense, rule.pattern, '', 'g');
                 count := char_length(dense) - char_length(letters);
@@ -60,4 +62,4 @@ begin
 end
 $$;
 comment on function ragpg.text_problems(text) is
-'Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks do not count as characters.';
+'Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.';

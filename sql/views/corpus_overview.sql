@@ -37,9 +37,15 @@ cross join lateral (
 cross join lateral (
     select jsonb_object_agg(counted.language, counted.documents) as languages
     from (
-        select coalesce(ragpg.text_language(drawn.content), 'unknown') as language, count(*) as documents
+        select
+            coalesce(
+                case when not ragpg.is_code(drawn.media_type)
+                    then ragpg.text_language(drawn.content) end,
+                'unknown'
+            ) as language,
+            count(*) as documents
         from (
-            select document.content
+            select document.content, document.media_type
             from ragpg.documents as document
             where document.collection_id = one.id
             order by hashint8extended(document.id, 0)

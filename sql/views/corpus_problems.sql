@@ -24,13 +24,14 @@ cross join lateral (
     cross join lateral ragpg.text_language(document.content) as spoken (language)
     where document.collection_id = one.id
         and char_length(document.content) >= rule.minimum
+        and not ragpg.is_code(document.media_type)
         and recipe.language <> 'simple'
         and spoken.language <> recipe.language
     union all
     select
-        case when same.similarity = 1 then 'duplicate document' else 'near-duplicate document' end,
+        case when same.is_copy then 'duplicate document' else 'near-duplicate document' end,
         same.second_source, same.second_document_id,
-        format('%s %% as %s', round(100 * same.similarity), same.first_source)
+        format('%s %% as %s', floor(100 * same.similarity), same.first_source)
     from ragpg.inspection_rules() as rule
     cross join lateral ragpg.near_duplicate_documents(one.name, rule.minimum) as same
     where rule.problem = 'near-duplicate document'

@@ -1627,6 +1627,12 @@ BEGIN ATOMIC
  VALUES ('empty document'::text,'characters'::text,NULL::text,1,'delete it, or find out why it was stored without text'::text), ('tiny document'::text,'characters'::text,NULL::text,40,'join it with what it belongs to: alone it is found, but answers nothing'::text), ('mojibake'::text,'times'::text,'[\u00c2\u00c3][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00c2\u00a0|\u00e2[\u0080\u20ac][\u0080-\u00bf\u0152\u0153\u0161\u02dc\u2018-\u203a\u2122]|\u00ef\u00bb\u00bf|\u00f0\u0178|(?:[\u00c4-\u00df][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]){3,}'::text,1,'UTF-8 was read as Windows-1252: read it again as UTF-8, or repair it (ftfy)'::text), ('replacement characters'::text,'times'::text,'\ufffd+'::text,1,'characters were lost: read the original again with its right encoding'::text), ('control characters'::text,'times'::text,'[\u0001-\u0008\u000b\u000e-\u001f\u007f-\u009f]+'::text,1,'remove them, or export the text anew: they cut words apart'::text), ('invisible characters'::text,'times'::text,'[\u00ad\u200b\u2060\ufeff]+'::text,5,'remove soft hyphens and zero-width spaces: they cut words apart'::text), ('encoded data'::text,'times'::text,'[A-Za-z0-9+/]{200,}'::text,1,'leave base64 and dumps out: they fill chunks and mean nothing'::text), ('over-long line'::text,'lines'::text,NULL::text,5000,'break it into paragraphs: a chunker sees no structure in it'::text), ('few letters'::text,'characters that are no letters'::text,'[\u0001-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3007-\u3020\u3030-\u303f\ue000-\uf8ff\ufe10-\ufe6f\uff01-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffff\U0001f000-\U0001faff]+'::text,0.3,'search cannot find what numbers and symbols mean: say it in words beside them'::text), ('other language'::text,'letters'::text,NULL::text,200,'put it into a collection of its language, or use the language simple: its words are stemmed by the wrong rules'::text), ('duplicate document'::text,''::text,NULL::text,1,'keep one: copies crowd other documents out of the hits'::text), ('near-duplicate document'::text,''::text,NULL::text,0.8,'keep the newest, or search with ragpg.search_distinct'::text), ('repeated line'::text,'documents'::text,NULL::text,0.3,'take it out when reading: it makes all chunks alike'::text), ('cut chunk'::text,'chunks'::text,NULL::text,1,'a sentence is longer than the window: break it, or build an index with larger chunks'::text), ('not indexed'::text,''::text,NULL::text,1,'run ragpg worker; ragpg.ingest_queue has the error if there is one'::text);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.is_code(media_type text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text)
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.keep_document_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1941,7 +1947,7 @@ end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.near_duplicate_documents(collection text DEFAULT NULL::text, min_similarity double precision DEFAULT 0.8)
- RETURNS TABLE(first_document_id bigint, second_document_id bigint, first_source text, second_source text, similarity double precision)
+ RETURNS TABLE(first_document_id bigint, second_document_id bigint, first_source text, second_source text, similarity double precision, is_copy boolean)
  LANGUAGE sql
  STABLE
  SET enable_nestloop TO 'off'
@@ -1961,7 +1967,7 @@ BEGIN ATOMIC
               CROSS JOIN LATERAL ( SELECT btrim(part.part, ' 	'::text) AS unit
                     FROM regexp_split_to_table(stored.content, '
 |[.!?] +|[。！？]'::text) part(part)) cut)
-           WHERE ((stored.id = stored.first_id) AND (char_length(cut.unit) >= 20))
+           WHERE ((stored.id = stored.first_id) AND (cut.unit <> ''::text))
            GROUP BY stored.id, (hashtextextended(cut.unit, (0)::bigint))
          ), sizes AS MATERIALIZED (
           SELECT units.id,
@@ -2004,16 +2010,19 @@ BEGIN ATOMIC
      found.b_id,
      a.source,
      b.source,
-     found.similarity
+     found.similarity,
+     found.is_copy
     FROM ((( SELECT measured.a_id,
              measured.b_id,
-             measured.similarity
+             measured.similarity,
+             false AS is_copy
             FROM measured
            WHERE (measured.similarity >= near_duplicate_documents.min_similarity)
          UNION ALL
           SELECT stored.first_id,
              stored.id,
-             1
+             1,
+             true
             FROM stored
            WHERE (stored.first_id <> stored.id)) found
       JOIN stored a ON ((a.id = found.a_id)))
@@ -3262,7 +3271,7 @@ begin
     with word as materialized (
         select token, count(*) as times
         from ts_parse('default', sample)
-        where tokid in (1, 2)
+        where tokid in (1, 2) and char_length(token) > 1
         group by token
     ),
     share as (
@@ -3270,7 +3279,8 @@ begin
             language.name,
             sum(word.times) filter (
                 where ts_lexize(language.dictionary, word.token) = '{}'
-            ) / sum(word.times) as share
+            ) / sum(word.times) as share,
+            count(*) filter (where ts_lexize(language.dictionary, word.token) = '{}') as words
         from word
         cross join (
             values
@@ -3296,7 +3306,7 @@ begin
     from (
         select share.name, share.share, lead(share.share) over (order by share.share desc) as next
         from share
-        where share.share is not null
+        where share.words >= 3  -- different ones: a table's "no" is no language
         order by share.share desc
         limit 1
     ) as ranked
@@ -3315,7 +3325,7 @@ BEGIN ATOMIC
 '::text) line(line)
            WHERE (line.line ~~ '|%'::text)) AS "coalesce",
          CASE
-             WHEN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text) THEN char_length(content)
+             WHEN ragpg.is_code(media_type) THEN char_length(content)
              ELSE ((char_length(content) - char_length(regexp_replace(('
 '::text || content), '\n {0,3}?```.*?\n {0,3}?```'::text, ''::text, 'g'::text))) + 1)
          END AS "case";
@@ -3329,8 +3339,8 @@ CREATE OR REPLACE FUNCTION ragpg.text_problems(content text)
 AS $function$
 #variable_conflict use_column
 declare
-    -- Characters that are not blank; the blanks of reading, whatever the database's locale.
-    dense text := translate(text_problems.content, E' \t\n\r\f\u00a0\u3000', '');
+    -- Without blanks, whatever the database's locale, and the lines of Markdown tables.
+    dense text := translate(text_problems.content, E' \t\n\r\f\u00a0\u3000|-', '');
     letters text;
     rule record;
 begin
@@ -3348,9 +3358,11 @@ begin
                     count := 0;
                 end if;
             when kind = 'over-long line' then
-                select count(*), left(max(line), 60) into count, example
-                from string_to_table(text_problems.content, E'\n') as line
-                where char_length(line) > rule.minimum;
+                select count(*), left((array_agg(cut.line order by cut.place))[1], 60)
+                into count, example
+                from string_to_table(text_problems.content, E'\n')
+                    with ordinality as cut (line, place)
+                where char_length(cut.line) > rule.minimum;
             when kind = 'few letters' then
                 letters := regexp_replace(dense, rule.pattern, '', 'g');
                 count := char_length(dense) - char_length(letters);
@@ -3639,14 +3651,23 @@ view corpus_overview {security_invoker=true}
              CROSS JOIN LATERAL ragpg.text_parts(document.content, document.media_type) part(table_characters, code_characters))
           WHERE (document.collection_id = one.id)) held)
      CROSS JOIN LATERAL ( SELECT jsonb_object_agg(counted.language, counted.documents) AS languages
-           FROM ( SELECT COALESCE(ragpg.text_language(drawn.content), 'unknown'::text) AS language,
+           FROM ( SELECT COALESCE(
+                        CASE
+                            WHEN (NOT ragpg.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
+                            ELSE NULL::text
+                        END, 'unknown'::text) AS language,
                     count(*) AS documents
-                   FROM ( SELECT document.content
+                   FROM ( SELECT document.content,
+                            document.media_type
                            FROM ragpg.documents document
                           WHERE (document.collection_id = one.id)
                           ORDER BY (hashint8extended(document.id, (0)::bigint))
                          LIMIT 500) drawn
-                  GROUP BY COALESCE(ragpg.text_language(drawn.content), 'unknown'::text)) counted) spoken)
+                  GROUP BY COALESCE(
+                        CASE
+                            WHEN (NOT ragpg.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
+                            ELSE NULL::text
+                        END, 'unknown'::text)) counted) spoken)
      CROSS JOIN LATERAL ( SELECT count(*) AS chunks,
             count(DISTINCT ragpg.hash_text(chunk.content)) AS texts,
             percentile_disc((0.05)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p05,
@@ -3679,18 +3700,18 @@ view corpus_problems {security_invoker=true}
            FROM ((ragpg.documents document
              JOIN ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = 'other language'::text)))
              CROSS JOIN LATERAL ragpg.text_language(document.content) spoken(language))
-          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (recipe.language <> 'simple'::text) AND (spoken.language <> recipe.language))
+          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg.is_code(document.media_type)) AND (recipe.language <> 'simple'::text) AND (spoken.language <> recipe.language))
         UNION ALL
          SELECT
                 CASE
-                    WHEN (same.similarity = (1)::double precision) THEN 'duplicate document'::text
+                    WHEN same.is_copy THEN 'duplicate document'::text
                     ELSE 'near-duplicate document'::text
                 END AS "case",
             same.second_source,
             same.second_document_id,
-            format('%s %% as %s'::text, round(((100)::double precision * same.similarity)), same.first_source) AS format
+            format('%s %% as %s'::text, floor(((100)::double precision * same.similarity)), same.first_source) AS format
            FROM (ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do)
-             CROSS JOIN LATERAL ragpg.near_duplicate_documents(one.name, rule_1.minimum) same(first_document_id, second_document_id, first_source, second_source, similarity))
+             CROSS JOIN LATERAL ragpg.near_duplicate_documents(one.name, rule_1.minimum) same(first_document_id, second_document_id, first_source, second_source, similarity, is_copy))
           WHERE (rule_1.problem = 'near-duplicate document'::text)
         UNION ALL
          SELECT 'repeated line'::text,
@@ -4436,6 +4457,7 @@ comment on ragpg.ingest_queue.version: The version that waits.
 comment on ragpg.ingest_queue.waiting_since: Since when it waits.
 comment on ragpg.ingest_queue: A row per document and search index that does not hold its newest version: written by SQL and not picked up by a worker yet, left by an ingest that was stopped, or failing (error).
 comment on ragpg.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
+comment on ragpg.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[]): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that the commonest words only add to the score.
 comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -4447,7 +4469,7 @@ comment on ragpg.lexeme_statistics: How common each word is in a search index, f
 comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
-comment on ragpg.near_duplicate_documents(pg_catalog.text,double precision): Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences (of 20 or more) they share, of all those of both (weighted Jaccard). A copy to the character (similarity 1) is paired with the first one only; so are documents whose shared lines stand in more than 20 documents.
+comment on ragpg.near_duplicate_documents(pg_catalog.text,double precision): Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences they share, of all those of both (weighted Jaccard). A copy to the character (is_copy) is paired with the first one only; so are documents whose every shared line stands in more than 20 documents.
 comment on ragpg.near_duplicates(pg_catalog.text,double precision,double precision,integer,integer): Returns pairs of chunks of a collection's active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk's nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
@@ -4488,7 +4510,7 @@ comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_cat
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 3,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
-comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks do not count as characters.
+comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
