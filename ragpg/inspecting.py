@@ -144,10 +144,10 @@ _LANGUAGES = {
 def text_language(content: str) -> str | None:
     """Returns the language, by the name of its text-search configuration; None if in doubt.
 
-    By py3langid (Lui and Baldwin, "langid.py", 2012), of the first 3,000 characters that are not
+    By py3langid (Lui and Baldwin, "langid.py", 2012), of the first 2,000 characters that are not
     code, tags or addresses.
     """
-    sample = _NO_LANGUAGE.sub(" ", _FENCED.sub("", "\n" + content[:12000]))[:3000]
+    sample = _NO_LANGUAGE.sub(" ", _FENCED.sub("", "\n" + content[:12000]))[:2000]
     if sum(char.isalpha() for char in sample) < 20:
         return None
     code, probability = _identifier().classify(sample)
@@ -262,9 +262,9 @@ def near_duplicates(documents: dict[int, dict[int, int]]) -> Iterator[tuple[int,
     pairs: set[tuple[int, int]] = set()
     for held_by in holders.values():
         if len(held_by) <= _COMMON:
-            near = combinations(held_by, 2)
+            near = list(combinations(held_by, 2))
         else:
-            near = iter([(held_by[0], other) for other in held_by[1:]])
+            near = [(held_by[0], other) for other in held_by[1:]]
         # Two texts as similar as that are at least so similar in length.
         pairs.update(
             (a, b) for a, b in near if min(sizes[a], sizes[b]) >= minimum * max(sizes[a], sizes[b])

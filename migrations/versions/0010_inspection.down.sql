@@ -10,3 +10,4 @@ drop function ragpg.text_parts;
 drop function ragpg.text_problems;
 drop function ragpg.inspection_rules;
 drop function ragpg.is_code;
+drop function ragpg.word_overlap;

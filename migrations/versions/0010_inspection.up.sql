@@ -1,5 +1,24 @@
 -- 0010: inspection. What is wrong with a text or a corpus, near-duplicates, search without them.
 
+-- How many of their words do two texts share?
+create or replace function ragpg.word_overlap(first_text text, second_text text)
+returns double precision
+language sql immutable strict parallel safe
+begin atomic
+    select count(*) filter (where counted.sides = 2)::double precision / greatest(count(*), 1)
+    from (
+        select count(*) as sides
+        from (
+            select unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', first_text))) as word
+            union all
+            select unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', second_text)))
+        ) as both_sides
+        group by both_sides.word
+    ) as counted;
+end;
+comment on function ragpg.word_overlap(text, text) is
+'Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.';
+
 -- Is it the source code of a program?
 create or replace function ragpg.is_code(media_type text) returns boolean
 language sql immutable strict parallel safe
@@ -150,10 +169,11 @@ declare
             regexp_replace(E'\n' || left(content, 12000), '\n {0,3}?```.*?\n {0,3}?```', '', 'g'),
             '<[^<>]*>|https?://[^ \n<>)]*|\{[^ \n{}]*\}|`[^`\n]*`|\]\([^ \n)]*', ' ', 'g'
         ),
-        3000
+        2000
     ));
     script_name text;
-    latin integer := regexp_count(sample, '[a-z\u00df-\u024f\u1e00-\u1eff]');
+    latin integer := char_length(sample)
+        - char_length(regexp_replace(sample, '[a-z\u00df-\u024f\u1e00-\u1eff]+', '', 'g'));
     kana integer := regexp_count(sample, '[\u3040-\u30ff]');
     han integer := regexp_count(sample, '[\u3400-\u4dbf\u4e00-\u9fff]');
     found_language text;
@@ -195,13 +215,8 @@ begin
         where tokid in (1, 2) and char_length(token) > 1
         group by token
     ),
-    share as (
-        select
-            language.name,
-            sum(word.times) filter (
-                where ts_lexize(language.dictionary, word.token) = '{}'
-            ) / sum(word.times) as share,
-            count(*) filter (where ts_lexize(language.dictionary, word.token) = '{}') as words
+    looked_up as materialized (
+        select language.name, word.times, ts_lexize(language.dictionary, word.token) = '{}' as is_stop
         from word
         cross join (
             values
@@ -221,7 +236,14 @@ begin
                 ('latin', 'turkish', 'pg_catalog.turkish_stem')
         ) as language (script, name, dictionary)
         where language.script = script_name
-        group by language.name
+    ),
+    share as (
+        select
+            looked_up.name,
+            sum(looked_up.times) filter (where looked_up.is_stop) / sum(looked_up.times) as share,
+            count(*) filter (where looked_up.is_stop) as words
+        from looked_up
+        group by looked_up.name
     )
     select ranked.name into found_language
     from (
@@ -236,7 +258,7 @@ begin
 end
 $$;
 comment on function ragpg.text_language(text) is
-'Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 3,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.';
+'Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.';
 
 -- Which lines stand in document after document, such as a footer?
 create or replace function ragpg.repeated_lines(
@@ -454,25 +476,12 @@ begin
         select
             a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
             1 - (a.embedding <=> b.embedding) as similarity,
-            case when a.content = b.content then 1 else common.overlap end as overlap,
+            case when a.content = b.content then 1 else ragpg.word_overlap(a.content, b.content) end
+                as overlap,
             a.content
         from (select * from pair union select * from copy) as pair
         join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
         join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
-        cross join lateral (
-            select
-                count(*) filter (where words.sides = 2)::double precision
-                / greatest(count(*), 1) as overlap
-            from (
-                select count(*) as sides
-                from (
-                    select unnest(tsvector_to_array(to_tsvector('simple', a.content))) as word
-                    union all
-                    select unnest(tsvector_to_array(to_tsvector('simple', b.content)))
-                ) as both_sides
-                group by both_sides.word
-            ) as words
-        ) as common
     )
     select
         measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
@@ -523,6 +532,7 @@ create or replace function ragpg.search_distinct(
     mode text default 'hybrid',
     index_id bigint default null,
     max_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
     relevance double precision default 1
 ) returns table (
     place integer, source text, title text, content text, score double precision,
@@ -536,29 +546,34 @@ as $$
 #variable_conflict use_column
 declare
     hits jsonb;
+    contents text[];
     embeddings halfvec[];
     scores double precision[];  -- from 0, the last, to 1, the first
-    nearest double precision[];  -- to what is picked
+    nearest double precision[];  -- cosine to what is picked
+    is_taken boolean[];  -- picked, or nearly the same as what is
     picks integer[];
     pick integer;
     -- Maximal marginal relevance chooses among more than it returns.
     wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
 begin
-    if max_similarity is null or relevance is null or relevance not between 0 and 1 then
-        raise exception 'max_similarity is %, relevance is %', max_similarity, relevance
+    if max_similarity is null or min_overlap is null or relevance is null or relevance not between 0 and 1 then
+        raise exception 'max_similarity is %, min_overlap is %, relevance is %',
+            max_similarity, min_overlap, relevance
             using errcode = 'RG005',
-                hint = 'max_similarity is a cosine; relevance is from 0 (different) to 1 (best)';
+                hint = 'max_similarity is a cosine, min_overlap a share; relevance is from 0 (different) to 1 (best)';
     end if;
     loop
         select
             jsonb_agg(to_jsonb(hit) order by hit.place),
+            array_agg(hit.content order by hit.place),
             array_agg(chunk.embedding order by hit.place),
             array_agg(
                 coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
                 order by hit.place
             ),
-            array_agg(-2 order by hit.place)
-        into hits, embeddings, scores, nearest
+            array_agg(0 order by hit.place),
+            array_agg(false order by hit.place)
+        into hits, contents, embeddings, scores, nearest, is_taken
         from (
             select found.*, min(found.score) over () as least, max(found.score) over () as most
             from ragpg.search(
@@ -569,20 +584,29 @@ begin
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick
-            from unnest(scores, nearest) with ordinality as candidate (score, nearest, place)
-            where candidate.nearest < max_similarity and candidate.place <> all(picks)
+            from unnest(scores, nearest, is_taken) with ordinality
+                as candidate (score, nearest, is_taken, place)
+            where not candidate.is_taken
             order by
-                relevance * candidate.score - (1 - relevance) * greatest(candidate.nearest, 0) desc,
+                relevance * candidate.score - (1 - relevance) * candidate.nearest desc,
                 candidate.place
             limit 1;
             exit when pick is null;
             picks := picks || pick;
-            select array_agg(
-                greatest(known.nearest, 1 - (known.embedding <=> embeddings[pick]))
-                order by known.place
-            )
-            into nearest
-            from unnest(nearest, embeddings) with ordinality as known (nearest, embedding, place);
+            select
+                array_agg(greatest(known.nearest, near.similarity) order by known.place),
+                array_agg(
+                    known.is_taken or known.place = pick
+                    or near.similarity >= max_similarity
+                    and ragpg.word_overlap(known.content, contents[pick]) >= min_overlap
+                    order by known.place
+                )
+            into nearest, is_taken
+            from unnest(nearest, is_taken, embeddings, contents) with ordinality
+                as known (nearest, is_taken, embedding, content, place)
+            cross join lateral (
+                select 1 - (known.embedding <=> embeddings[pick]) as similarity
+            ) as near;
         end loop;
         -- Too few, and search has more to give: look further down.
         exit when cardinality(picks) = k or coalesce(cardinality(scores), 0) < wanted;
@@ -603,8 +627,8 @@ begin
     order by 1;
 end
 $$;
-comment on function ragpg.search_distinct(text, integer, text, jsonpath, halfvec, text, bigint, double precision, double precision) is
-'Returns what ragpg.search does, but of chunks whose embeddings are more alike than max_similarity only the best, and k of them whenever there are k. relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).';
+comment on function ragpg.search_distinct(text, integer, text, jsonpath, halfvec, text, bigint, double precision, double precision, double precision) is
+'Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).';
 
 -- What is wrong with what is stored, and what is to be done about it?
 create or replace view ragpg.corpus_problems with (security_invoker = true) as

@@ -86,25 +86,12 @@ begin
         select
             a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
             1 - (a.embedding <=> b.embedding) as similarity,
-            case when a.content = b.content then 1 else common.overlap end as overlap,
+            case when a.content = b.content then 1 else ragpg.word_overlap(a.content, b.content) end
+                as overlap,
             a.content
         from (select * from pair union select * from copy) as pair
         join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
         join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
-        cross join lateral (
-            select
-                count(*) filter (where words.sides = 2)::double precision
-                / greatest(count(*), 1) as overlap
-            from (
-                select count(*) as sides
-                from (
-                    select unnest(tsvector_to_array(to_tsvector('simple', a.content))) as word
-                    union all
-                    select unnest(tsvector_to_array(to_tsvector('simple', b.content)))
-                ) as both_sides
-                group by both_sides.word
-            ) as words
-        ) as common
     )
     select
         measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,

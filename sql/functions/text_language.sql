@@ -10,10 +10,11 @@ declare
             regexp_replace(E'\n' || left(content, 12000), '\n {0,3}?```.*?\n {0,3}?```', '', 'g'),
             '<[^<>]*>|https?://[^ \n<>)]*|\{[^ \n{}]*\}|`[^`\n]*`|\]\([^ \n)]*', ' ', 'g'
         ),
-        3000
+        2000
     ));
     script_name text;
-    latin integer := regexp_count(sample, '[a-z\u00df-\u024f\u1e00-\u1eff]');
+    latin integer := char_length(sample)
+        - char_length(regexp_replace(sample, '[a-z\u00df-\u024f\u1e00-\u1eff]+', '', 'g'));
     kana integer := regexp_count(sample, '[\u3040-\u30ff]');
     han integer := regexp_count(sample, '[\u3400-\u4dbf\u4e00-\u9fff]');
     found_language text;
@@ -55,13 +56,8 @@ begin
         where tokid in (1, 2) and char_length(token) > 1
         group by token
     ),
-    share as (
-        select
-            language.name,
-            sum(word.times) filter (
-                where ts_lexize(language.dictionary, word.token) = '{}'
-            ) / sum(word.times) as share,
-            count(*) filter (where ts_lexize(language.dictionary, word.token) = '{}') as words
+    looked_up as materialized (
+        select language.name, word.times, ts_lexize(language.dictionary, word.token) = '{}' as is_stop
         from word
         cross join (
             values
@@ -81,7 +77,14 @@ begin
                 ('latin', 'turkish', 'pg_catalog.turkish_stem')
         ) as language (script, name, dictionary)
         where language.script = script_name
-        group by language.name
+    ),
+    share as (
+        select
+            looked_up.name,
+            sum(looked_up.times) filter (where looked_up.is_stop) / sum(looked_up.times) as share,
+            count(*) filter (where looked_up.is_stop) as words
+        from looked_up
+        group by looked_up.name
     )
     select ranked.name into found_language
     from (
@@ -96,4 +99,4 @@ begin
 end
 $$;
 comment on function ragpg.text_language(text) is
-'Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 3,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.';
+'Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.';

@@ -2109,25 +2109,12 @@ begin
         select
             a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
             1 - (a.embedding <=> b.embedding) as similarity,
-            case when a.content = b.content then 1 else common.overlap end as overlap,
+            case when a.content = b.content then 1 else ragpg.word_overlap(a.content, b.content) end
+                as overlap,
             a.content
         from (select * from pair union select * from copy) as pair
         join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
         join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
-        cross join lateral (
-            select
-                count(*) filter (where words.sides = 2)::double precision
-                / greatest(count(*), 1) as overlap
-            from (
-                select count(*) as sides
-                from (
-                    select unnest(tsvector_to_array(to_tsvector('simple', a.content))) as word
-                    union all
-                    select unnest(tsvector_to_array(to_tsvector('simple', b.content)))
-                ) as both_sides
-                group by both_sides.word
-            ) as words
-        ) as common
     )
     select
         measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
@@ -3041,7 +3028,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.search_distinct(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, max_similarity double precision DEFAULT 0.95, relevance double precision DEFAULT 1)
+CREATE OR REPLACE FUNCTION ragpg.search_distinct(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, max_similarity double precision DEFAULT 0.95, min_overlap double precision DEFAULT 0.8, relevance double precision DEFAULT 1)
  RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
  LANGUAGE plpgsql
  STABLE
@@ -3050,29 +3037,34 @@ AS $function$
 #variable_conflict use_column
 declare
     hits jsonb;
+    contents text[];
     embeddings halfvec[];
     scores double precision[];  -- from 0, the last, to 1, the first
-    nearest double precision[];  -- to what is picked
+    nearest double precision[];  -- cosine to what is picked
+    is_taken boolean[];  -- picked, or nearly the same as what is
     picks integer[];
     pick integer;
     -- Maximal marginal relevance chooses among more than it returns.
     wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
 begin
-    if max_similarity is null or relevance is null or relevance not between 0 and 1 then
-        raise exception 'max_similarity is %, relevance is %', max_similarity, relevance
+    if max_similarity is null or min_overlap is null or relevance is null or relevance not between 0 and 1 then
+        raise exception 'max_similarity is %, min_overlap is %, relevance is %',
+            max_similarity, min_overlap, relevance
             using errcode = 'RG005',
-                hint = 'max_similarity is a cosine; relevance is from 0 (different) to 1 (best)';
+                hint = 'max_similarity is a cosine, min_overlap a share; relevance is from 0 (different) to 1 (best)';
     end if;
     loop
         select
             jsonb_agg(to_jsonb(hit) order by hit.place),
+            array_agg(hit.content order by hit.place),
             array_agg(chunk.embedding order by hit.place),
             array_agg(
                 coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
                 order by hit.place
             ),
-            array_agg(-2 order by hit.place)
-        into hits, embeddings, scores, nearest
+            array_agg(0 order by hit.place),
+            array_agg(false order by hit.place)
+        into hits, contents, embeddings, scores, nearest, is_taken
         from (
             select found.*, min(found.score) over () as least, max(found.score) over () as most
             from ragpg.search(
@@ -3083,20 +3075,29 @@ begin
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick
-            from unnest(scores, nearest) with ordinality as candidate (score, nearest, place)
-            where candidate.nearest < max_similarity and candidate.place <> all(picks)
+            from unnest(scores, nearest, is_taken) with ordinality
+                as candidate (score, nearest, is_taken, place)
+            where not candidate.is_taken
             order by
-                relevance * candidate.score - (1 - relevance) * greatest(candidate.nearest, 0) desc,
+                relevance * candidate.score - (1 - relevance) * candidate.nearest desc,
                 candidate.place
             limit 1;
             exit when pick is null;
             picks := picks || pick;
-            select array_agg(
-                greatest(known.nearest, 1 - (known.embedding <=> embeddings[pick]))
-                order by known.place
-            )
-            into nearest
-            from unnest(nearest, embeddings) with ordinality as known (nearest, embedding, place);
+            select
+                array_agg(greatest(known.nearest, near.similarity) order by known.place),
+                array_agg(
+                    known.is_taken or known.place = pick
+                    or near.similarity >= max_similarity
+                    and ragpg.word_overlap(known.content, contents[pick]) >= min_overlap
+                    order by known.place
+                )
+            into nearest, is_taken
+            from unnest(nearest, is_taken, embeddings, contents) with ordinality
+                as known (nearest, is_taken, embedding, content, place)
+            cross join lateral (
+                select 1 - (known.embedding <=> embeddings[pick]) as similarity
+            ) as near;
         end loop;
         -- Too few, and search has more to give: look further down.
         exit when cardinality(picks) = k or coalesce(cardinality(scores), 0) < wanted;
@@ -3229,10 +3230,11 @@ declare
             regexp_replace(E'\n' || left(content, 12000), '\n {0,3}?```.*?\n {0,3}?```', '', 'g'),
             '<[^<>]*>|https?://[^ \n<>)]*|\{[^ \n{}]*\}|`[^`\n]*`|\]\([^ \n)]*', ' ', 'g'
         ),
-        3000
+        2000
     ));
     script_name text;
-    latin integer := regexp_count(sample, '[a-z\u00df-\u024f\u1e00-\u1eff]');
+    latin integer := char_length(sample)
+        - char_length(regexp_replace(sample, '[a-z\u00df-\u024f\u1e00-\u1eff]+', '', 'g'));
     kana integer := regexp_count(sample, '[\u3040-\u30ff]');
     han integer := regexp_count(sample, '[\u3400-\u4dbf\u4e00-\u9fff]');
     found_language text;
@@ -3274,13 +3276,8 @@ begin
         where tokid in (1, 2) and char_length(token) > 1
         group by token
     ),
-    share as (
-        select
-            language.name,
-            sum(word.times) filter (
-                where ts_lexize(language.dictionary, word.token) = '{}'
-            ) / sum(word.times) as share,
-            count(*) filter (where ts_lexize(language.dictionary, word.token) = '{}') as words
+    looked_up as materialized (
+        select language.name, word.times, ts_lexize(language.dictionary, word.token) = '{}' as is_stop
         from word
         cross join (
             values
@@ -3300,7 +3297,14 @@ begin
                 ('latin', 'turkish', 'pg_catalog.turkish_stem')
         ) as language (script, name, dictionary)
         where language.script = script_name
-        group by language.name
+    ),
+    share as (
+        select
+            looked_up.name,
+            sum(looked_up.times) filter (where looked_up.is_stop) / sum(looked_up.times) as share,
+            count(*) filter (where looked_up.is_stop) as words
+        from looked_up
+        group by looked_up.name
     )
     select ranked.name into found_language
     from (
@@ -3590,6 +3594,19 @@ begin
     end loop;
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.word_overlap(first_text text, second_text text)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+ SELECT ((count(*) FILTER (WHERE (counted.sides = 2)))::double precision / (GREATEST(count(*), (1)::bigint))::double precision)
+    FROM ( SELECT count(*) AS sides
+            FROM ( SELECT unnest(tsvector_to_array(to_tsvector('simple'::regconfig, word_overlap.first_text))) AS word
+                 UNION ALL
+                  SELECT unnest(tsvector_to_array(to_tsvector('simple'::regconfig, word_overlap.second_text))) AS unnest) both_sides
+           GROUP BY both_sides.word) counted;
+END
  -- access 
 view answers_by_day {security_invoker=true}
  SELECT one.name AS collection,
@@ -4488,7 +4505,7 @@ comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_cat
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
 comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
-comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision): Returns what ragpg.search does, but of chunks whose embeddings are more alike than max_similarity only the best, and k of them whenever there are k. relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
+comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
@@ -4508,10 +4525,11 @@ comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collec
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
-comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 3,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
+comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
+comment on ragpg.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
