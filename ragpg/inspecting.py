@@ -34,7 +34,7 @@ _FENCED = re.compile(r"\n {0,3}?```.*?\n {0,3}?```", re.DOTALL)
 _NO_LANGUAGE = re.compile(r"<[^<>]*>|https?://[^ \n<>)]*|\{[^ \n{}]*\}|`[^`\n]*`|\]\([^ \n)]*")
 _HEADING = re.compile("#{1,6} ")
 _LETTERS = re.compile("[^\u0001-\u0040\u005b-\u0060\u007b-\u00a9]{3}")
-_DIGITS = str.maketrans("123456789", "000000000")
+_NUMBER = re.compile("[0-9]+")
 _COMMON = 20  # documents; what more of them share is no sign that two are the same
 
 
@@ -214,7 +214,7 @@ class Corpus:
         for raw in content.split("\n"):
             line = raw.strip(" \t")
             if len(raw) >= 15 and not _HEADING.match(line) and _LETTERS.search(line):
-                lines[hash(line.translate(_DIGITS))] = line
+                lines[hash(_NUMBER.sub("0", line))] = line
         for key, line in lines.items():
             shown, count = self._lines.get(key, (line, 0))
             self._lines[key] = (min(shown, line), count + 1)
@@ -246,7 +246,7 @@ class Corpus:
 
 def units(content: str) -> dict[int, int]:
     """Returns the hashes of the lines and sentences of a text with their characters."""
-    cut = (part.strip(" \t") for part in _UNIT_END.split(content))
+    cut = (part.strip(" \t.!?") for part in _UNIT_END.split(content))
     return {hash(unit): len(unit) for unit in cut if unit}
 
 

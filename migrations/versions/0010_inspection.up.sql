@@ -288,13 +288,13 @@ begin atomic
     -- make a text.
     where lines.line !~ '^#{1,6} ' and lines.line ~ '[^\u0001-\u0040\u005b-\u0060\u007b-\u00a9]{3}'
     -- Page numbers and dates differ from page to page.
-    group by translate(lines.line, '123456789', '000000000')
+    group by regexp_replace(lines.line, '[0-9]+', '0', 'g')
     having count(distinct lines.id) >= repeated_lines.min_documents
         and count(distinct lines.id) >= repeated_lines.min_share * (select count(*) from stored)
     order by 2 desc, 1;
 end;
 comment on function ragpg.repeated_lines(text, double precision, integer) is
-'Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection''s documents, most frequent first; digits are taken as equal, headings left out.';
+'Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection''s documents, most frequent first; numbers are taken as equal, headings left out.';
 
 -- Which documents are nearly the same?
 create or replace function ragpg.near_duplicate_documents(
@@ -322,7 +322,8 @@ begin atomic
             max(char_length(cut.unit)) as characters
         from stored
         cross join lateral (
-            select btrim(part, E' \t') as unit
+            -- A sentence is the same at the end of a line, with its full stop, as before another.
+            select btrim(part, E' \t.!?') as unit
             from regexp_split_to_table(stored.content, E'\n|[.!?] +|[。！？]') as part
         ) as cut
         where stored.id = stored.first_id and cut.unit <> ''
@@ -556,7 +557,7 @@ declare
     -- Maximal marginal relevance chooses among more than it returns.
     wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
 begin
-    if max_similarity is null or min_overlap is null or relevance is null or relevance not between 0 and 1 then
+    if num_nulls(max_similarity, min_overlap, relevance) > 0 or relevance not between 0 and 1 then
         raise exception 'max_similarity is %, min_overlap is %, relevance is %',
             max_similarity, min_overlap, relevance
             using errcode = 'RG005',

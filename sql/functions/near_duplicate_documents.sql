@@ -24,7 +24,8 @@ begin atomic
             max(char_length(cut.unit)) as characters
         from stored
         cross join lateral (
-            select btrim(part, E' \t') as unit
+            -- A sentence is the same at the end of a line, with its full stop, as before another.
+            select btrim(part, E' \t.!?') as unit
             from regexp_split_to_table(stored.content, E'\n|[.!?] +|[。！？]') as part
         ) as cut
         where stored.id = stored.first_id and cut.unit <> ''

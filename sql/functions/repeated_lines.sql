@@ -26,10 +26,10 @@ begin atomic
     -- make a text.
     where lines.line !~ '^#{1,6} ' and lines.line ~ '[^\u0001-\u0040\u005b-\u0060\u007b-\u00a9]{3}'
     -- Page numbers and dates differ from page to page.
-    group by translate(lines.line, '123456789', '000000000')
+    group by regexp_replace(lines.line, '[0-9]+', '0', 'g')
     having count(distinct lines.id) >= repeated_lines.min_documents
         and count(distinct lines.id) >= repeated_lines.min_share * (select count(*) from stored)
     order by 2 desc, 1;
 end;
 comment on function ragpg.repeated_lines(text, double precision, integer) is
-'Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection''s documents, most frequent first; digits are taken as equal, headings left out.';
+'Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection''s documents, most frequent first; numbers are taken as equal, headings left out.';

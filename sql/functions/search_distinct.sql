@@ -32,7 +32,7 @@ declare
     -- Maximal marginal relevance chooses among more than it returns.
     wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
 begin
-    if max_similarity is null or min_overlap is null or relevance is null or relevance not between 0 and 1 then
+    if num_nulls(max_similarity, min_overlap, relevance) > 0 or relevance not between 0 and 1 then
         raise exception 'max_similarity is %, min_overlap is %, relevance is %',
             max_similarity, min_overlap, relevance
             using errcode = 'RG005',

@@ -1964,7 +1964,7 @@ BEGIN ATOMIC
              hashtextextended(cut.unit, (0)::bigint) AS unit,
              max(char_length(cut.unit)) AS characters
             FROM (stored
-              CROSS JOIN LATERAL ( SELECT btrim(part.part, ' 	'::text) AS unit
+              CROSS JOIN LATERAL ( SELECT btrim(part.part, ' 	.!?'::text) AS unit
                     FROM regexp_split_to_table(stored.content, '
 |[.!?] +|[。！？]'::text) part(part)) cut)
            WHERE ((stored.id = stored.first_id) AND (cut.unit <> ''::text))
@@ -2725,7 +2725,7 @@ BEGIN ATOMIC
             FROM stored))::double precision) AS share
     FROM lines
    WHERE ((lines.line !~ '^#{1,6} '::text) AND (lines.line ~ '[^\u0001-\u0040\u005b-\u0060\u007b-\u00a9]{3}'::text))
-   GROUP BY (translate(lines.line, '123456789'::text, '000000000'::text))
+   GROUP BY (regexp_replace(lines.line, '[0-9]+'::text, '0'::text, 'g'::text))
   HAVING ((count(DISTINCT lines.id) >= repeated_lines.min_documents) AND ((count(DISTINCT lines.id))::double precision >= (repeated_lines.min_share * (( SELECT count(*) AS count
             FROM stored))::double precision)))
    ORDER BY (count(DISTINCT lines.id)) DESC, (min(lines.line));
@@ -3047,7 +3047,7 @@ declare
     -- Maximal marginal relevance chooses among more than it returns.
     wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
 begin
-    if max_similarity is null or min_overlap is null or relevance is null or relevance not between 0 and 1 then
+    if num_nulls(max_similarity, min_overlap, relevance) > 0 or relevance not between 0 and 1 then
         raise exception 'max_similarity is %, min_overlap is %, relevance is %',
             max_similarity, min_overlap, relevance
             using errcode = 'RG005',
@@ -4500,7 +4500,7 @@ comment on ragpg.queue_documents(): Trigger of documents: whatever was written w
 comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
-comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; digits are taken as equal, headings left out.
+comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
