@@ -64,17 +64,30 @@ def test_links_and_functions_exist() -> None:
     assert named - python <= known
 
 
-def test_the_page_on_documents(home: Path) -> None:
-    page = (ROOT / "docs" / "documents.md").read_text()
+def run_page(home: Path, name: str) -> str:
+    """Runs the commands of a page in order; returns what they told."""
+    page = (ROOT / "docs" / name).read_text()
     told = ""
     for language, block in re.findall(r"```(bash|sql)\n(.*?)```", page, re.DOTALL):
         if language == "bash":
             told += run(home, "bash", "-euc", block)
         else:
             told += run(home, "ragpg", "db", "psql", "-qv", "ON_ERROR_STOP=1", text=block)
+    return told
+
+
+def test_the_page_on_documents(home: Path) -> None:
+    told = run_page(home, "documents.md")
     assert "2 indexed, 0 failed" in told
     assert "1 | garage" in told
     assert "-The office opens at nine." in told and "+The office opens at ten." in told
     assert "erased 1 document, 1 earlier versions" in told
     assert "search index 3 is active" in told and "search index 1 is active" in told
     assert "span_recall" in told and "24 questions" in told
+
+
+def test_the_page_on_inspection(home: Path) -> None:
+    told = run_page(home, "inspect.md")
+    assert "7 documents" in told and "nothing looks wrong" in told
+    assert "other language: 7" in told
+    assert "mojibake           |     2" in told and "german" in told
