@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ from rich.text import Text
 
 from ragpg.console import Json, count_progress, err, open_client, out, print_json
 from ragpg.errors import BadArgument
+
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u200b\u2060\ufeff]")
 
 
 def inspect(
@@ -62,9 +65,15 @@ def _print(found: Any, examples: int) -> None:
             Text(f"\n{kind}: {len(problems):,}", style="bold") + Text(f"  {problems[0].what_to_do}")
         )
         for one in problems[:examples]:
-            out.print(Text(f"  {one.source}: {one.detail}" if one.source else f"  {one.detail}"))
-    if not kinds:
+            shown = f"{one.source}: {one.detail}" if one.source else one.detail
+            out.print(Text(f"  {_visible(shown)}"))
+    if not kinds and not found.failures and found.overview["documents"]:
         out.print("nothing looks wrong")
+
+
+def _visible(text: str) -> str:
+    """Returns the text with the characters a terminal obeys or hides shown by their code."""
+    return _HIDDEN.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
 
 
 def _overview(held: dict[str, Any]) -> list[str]:

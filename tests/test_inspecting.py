@@ -493,5 +493,8 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = runner.invoke(cli.app, ["inspect", str(tmp_path), "--json"])
     (problem,) = json.loads(done.stdout)["problems"]
     assert problem["problem"] == "mojibake"
+    (tmp_path / "bad.md").write_text("\x1b[31mred\x1b[0m alarm. " + LONG)
+    done = runner.invoke(cli.app, ["inspect", str(tmp_path)])
+    assert "2 times: <U+001B>[31mred<U+001B>[0m alarm" in done.output
     done = runner.invoke(cli.app, ["inspect"])
     assert isinstance(done.exception, ragpg.RagpgError)

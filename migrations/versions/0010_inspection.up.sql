@@ -344,24 +344,35 @@ begin atomic
     -- Documents that share a unit; of a unit of many, each with the first one only, so that a
     -- footer does not make every pair.
     pairs as materialized (
-        select a.id as a_id, b.id as b_id
-        from placed as a
-        join placed as b on b.unit = a.unit and b.id > a.id
-        join sizes as a_size on a_size.id = a.id
-        join sizes as b_size on b_size.id = b.id
-        where (b.documents <= 20 or a.id = b.first_id)
-            -- Two texts as similar as that are at least so similar in length.
-            and least(a_size.characters, b_size.characters)
-                >= near_duplicate_documents.min_similarity
-                * greatest(a_size.characters, b_size.characters)
-        group by a.id, b.id
+        select linked.a_id, linked.b_id
+        from (
+            select a.id as a_id, b.id as b_id
+            from placed as a
+            join placed as b on b.unit = a.unit and b.id > a.id
+            where a.documents <= 20 and b.documents <= 20
+            union
+            select placed.first_id, placed.id
+            from placed
+            where placed.documents > 20 and placed.id <> placed.first_id
+        ) as linked
+        join sizes as a_size on a_size.id = linked.a_id
+        join sizes as b_size on b_size.id = linked.b_id
+        -- Two texts as similar as that are at least so similar in length.
+        where least(a_size.characters, b_size.characters)
+            >= near_duplicate_documents.min_similarity
+            * greatest(a_size.characters, b_size.characters)
+    ),
+    -- On its own, so that units are not joined with all that have the same first.
+    of_first as materialized (
+        select pairs.a_id, pairs.b_id, units.unit, units.characters
+        from pairs
+        join units on units.id = pairs.a_id
     ),
     shared as materialized (
-        select pairs.a_id, pairs.b_id, sum(a.characters)::double precision as characters
-        from pairs
-        join units as a on a.id = pairs.a_id
-        join units as b on b.id = pairs.b_id and b.unit = a.unit
-        group by pairs.a_id, pairs.b_id
+        select of_first.a_id, of_first.b_id, sum(of_first.characters)::double precision as characters
+        from of_first
+        join units on units.id = of_first.b_id and units.unit = of_first.unit
+        group by of_first.a_id, of_first.b_id
     ),
     measured as (
         select

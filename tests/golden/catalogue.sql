@@ -1982,22 +1982,35 @@ BEGIN ATOMIC
              first_value(units.id) OVER (PARTITION BY units.unit ORDER BY units.id) AS first_id
             FROM units
          ), pairs AS MATERIALIZED (
-          SELECT a_1.id AS a_id,
-             b_1.id AS b_id
-            FROM (((placed a_1
-              JOIN placed b_1 ON (((b_1.unit = a_1.unit) AND (b_1.id > a_1.id))))
-              JOIN sizes a_size ON ((a_size.id = a_1.id)))
-              JOIN sizes b_size ON ((b_size.id = b_1.id)))
-           WHERE (((b_1.documents <= 20) OR (a_1.id = b_1.first_id)) AND ((LEAST(a_size.characters, b_size.characters))::double precision >= (near_duplicate_documents.min_similarity * (GREATEST(a_size.characters, b_size.characters))::double precision)))
-           GROUP BY a_1.id, b_1.id
-         ), shared AS MATERIALIZED (
+          SELECT linked.a_id,
+             linked.b_id
+            FROM ((( SELECT a_1.id AS a_id,
+                     b_1.id AS b_id
+                    FROM (placed a_1
+                      JOIN placed b_1 ON (((b_1.unit = a_1.unit) AND (b_1.id > a_1.id))))
+                   WHERE ((a_1.documents <= 20) AND (b_1.documents <= 20))
+                 UNION
+                  SELECT placed.first_id,
+                     placed.id
+                    FROM placed
+                   WHERE ((placed.documents > 20) AND (placed.id <> placed.first_id))) linked
+              JOIN sizes a_size ON ((a_size.id = linked.a_id)))
+              JOIN sizes b_size ON ((b_size.id = linked.b_id)))
+           WHERE ((LEAST(a_size.characters, b_size.characters))::double precision >= (near_duplicate_documents.min_similarity * (GREATEST(a_size.characters, b_size.characters))::double precision))
+         ), of_first AS MATERIALIZED (
           SELECT pairs.a_id,
              pairs.b_id,
-             (sum(a_1.characters))::double precision AS characters
-            FROM ((pairs
-              JOIN units a_1 ON ((a_1.id = pairs.a_id)))
-              JOIN units b_1 ON (((b_1.id = pairs.b_id) AND (b_1.unit = a_1.unit))))
-           GROUP BY pairs.a_id, pairs.b_id
+             units.unit,
+             units.characters
+            FROM (pairs
+              JOIN units ON ((units.id = pairs.a_id)))
+         ), shared AS MATERIALIZED (
+          SELECT of_first.a_id,
+             of_first.b_id,
+             (sum(of_first.characters))::double precision AS characters
+            FROM (of_first
+              JOIN units ON (((units.id = of_first.b_id) AND (units.unit = of_first.unit))))
+           GROUP BY of_first.a_id, of_first.b_id
          ), measured AS (
           SELECT shared.a_id,
              shared.b_id,
