@@ -71,7 +71,9 @@ begin atomic
         join units on units.id = pairs.a_id
     ),
     shared as materialized (
-        select of_first.a_id, of_first.b_id, sum(of_first.characters)::double precision as characters
+        select
+            of_first.a_id, of_first.b_id,
+            sum(of_first.characters)::double precision as characters
         from of_first
         join units on units.id = of_first.b_id and units.unit = of_first.unit
         group by of_first.a_id, of_first.b_id
