@@ -19,7 +19,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from ragpg import embedded, eval_cli, index_cli, model_cli, settings
+from ragpg import embedded, eval_cli, index_cli, inspect_cli, model_cli, settings
 from ragpg.console import (
     CollectionName,
     Filter,
@@ -53,6 +53,7 @@ app.add_typer(db, name="db")
 app.add_typer(model_cli.model, name="model")
 app.add_typer(index_cli.index, name="index")
 app.add_typer(eval_cli.evaluation, name="eval")
+app.command()(inspect_cli.inspect)
 
 _MARKS = ("\x01", "\x02")
 
@@ -389,11 +390,15 @@ def search(
     k: Annotated[int, typer.Option("-k", help="How many hits.")] = 5,
     filter: Filter = None,
     mode: Annotated[str, typer.Option(help="hybrid, vector or keyword.")] = "hybrid",
+    distinct: Annotated[
+        bool, typer.Option("--distinct", help="Of chunks that say nearly the same, only the best.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Search a collection; the matched words are marked."""
     with open_client() as client:
-        hits = client.collection(collection).search(query, k, filter=filter, mode=mode)
+        held = client.collection(collection)
+        hits = held.search(query, k, filter=filter, mode=mode, distinct=distinct)
         if as_json:
             print_json([asdict(hit) for hit in hits])
         else:

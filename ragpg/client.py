@@ -23,6 +23,7 @@ from ragpg import (
     evaluating,
     indexing,
     ingesting,
+    inspecting,
     loading,
     queries,
     searching,
@@ -40,6 +41,7 @@ from ragpg.evaluating import Difference
 from ragpg.grading import Grade, grade_answer
 from ragpg.indexing import Worker, WorkReport
 from ragpg.ingesting import AddProgress, AddReport, OnOutcome
+from ragpg.inspecting import Inspection
 from ragpg.searching import Hit, Mode, SearchIndex
 from ragpg.static_encoder import StaticEncoderReport
 from ragpg.syncing import Sync
@@ -481,12 +483,14 @@ class Collection:
         mode: Mode = "hybrid",
         query_embedding: Any = None,
         index_id: int | None = None,
+        distinct: bool = False,
     ) -> list[Hit]:
         """Returns the k best chunks, best first, by `ragpg.search`.
 
         `filter` is a jsonpath predicate over metadata, such as `$.tier == "pro"`. The query is
         embedded by the collection's model unless `query_embedding` is given or mode is keyword.
-        `index_id` searches another search index of the collection than the active one.
+        `index_id` searches another search index of the collection than the active one. `distinct`
+        keeps only the best of chunks that say nearly the same.
         """
         if query_embedding is None and mode != "keyword" and query.strip():
             query_embedding = self.client.embed_query(self.name, query, index_id)
@@ -499,6 +503,7 @@ class Collection:
             mode=mode,
             query_embedding=query_embedding,
             index_id=index_id,
+            distinct=distinct,
         )
 
     def ask(
@@ -745,6 +750,10 @@ class Collection:
             row = connection.execute(queries.PRUNE_VERSIONS, parameters).fetchone()
         assert row is not None
         return int(row[0])
+
+    def inspect(self) -> Inspection:
+        """Returns what the collection holds and what is wrong with it (`ragpg.corpus_problems`)."""
+        return inspecting.inspect_collection(self.client.database, self.name)
 
     def documents(self) -> list[DocumentInfo]:
         """Returns the collection's documents, by source."""

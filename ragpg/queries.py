@@ -190,6 +190,18 @@ from ragpg.search(
 order by place
 """
 
+SEARCH_DISTINCT: LiteralString = """
+select
+    place, chunk_id, document_id, document_version, source, title, content, context, score,
+    similarity, bm25, start_char, end_char, page, metadata
+from ragpg.search_distinct(
+    query => %(query)s, k => %(k)s, collection => %(collection)s,
+    filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
+    mode => %(mode)s, index_id => %(index_id)s
+)
+order by place
+"""
+
 HIGHLIGHT: LiteralString = """
 select ragpg.highlight(content, %(query)s, 'english', %(start_mark)s, %(end_mark)s)
 from unnest(%(contents)s::text[]) with ordinality as given (content, place)
@@ -339,6 +351,23 @@ where was.evaluation_run_id = %(first)s
     and became.evaluation_run_id = %(second)s
     and became.ndcg <> was.ndcg
 order by abs(became.ndcg - was.ndcg) desc, was.evaluation_question_id
+"""
+
+# Inspection
+
+CORPUS_OVERVIEW: LiteralString = """
+select
+    documents, characters, median_characters, table_share, code_share, languages, chunks,
+    tokens_p05, tokens_p50, tokens_p95, window_tokens, duplicate_chunks, near_duplicate_share
+from ragpg.corpus_overview
+where collection = %(collection)s
+"""
+
+CORPUS_PROBLEMS: LiteralString = """
+select problem, source, detail, what_to_do
+from ragpg.corpus_problems
+where collection = %(collection)s
+order by problem, source, detail
 """
 
 # Versions

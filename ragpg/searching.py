@@ -113,8 +113,9 @@ def search(
     mode: Mode,
     query_embedding: Any,
     index_id: int | None = None,
+    distinct: bool = False,
 ) -> list[Hit]:
-    """Returns the hits of `ragpg.search`, best first."""
+    """Returns the hits of `ragpg.search` (or `ragpg.search_distinct`), best first."""
     parameters = {
         "query": clean_query(query),
         "k": k,
@@ -128,7 +129,8 @@ def search(
         database.connection() as connection,
         connection.cursor(row_factory=class_row(Hit)) as cursor,
     ):
-        return cursor.execute(queries.SEARCH, parameters).fetchall()
+        statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
+        return cursor.execute(statement, parameters).fetchall()
 
 
 def highlight(

@@ -106,3 +106,10 @@ def test_the_page_on_documents(home: Path) -> None:
     assert "erased 1 document, 1 earlier versions" in told
     assert "search index 3 is active" in told and "search index 1 is active" in told
     assert "span_recall" in told and "24 questions" in told
+
+
+def test_the_page_on_inspection(home: Path) -> None:
+    told = run_page(home, "inspect.md")
+    assert "7 documents" in told and "nothing looks wrong" in told
+    assert "other language: 7" in told
+    assert "mojibake           |     2" in told and "german" in told

@@ -67,6 +67,26 @@ table collections column name text not null   storage x
 table collections column description text not null default ''::text  storage x
 table collections column active_index_id bigint null   storage p
 table collections column created_at timestamp with time zone not null default now()  storage p
+table corpus_overview column collection text null   storage x
+table corpus_overview column documents bigint null   storage p
+table corpus_overview column characters bigint null   storage p
+table corpus_overview column median_characters double precision null   storage p
+table corpus_overview column table_share double precision null   storage p
+table corpus_overview column code_share double precision null   storage p
+table corpus_overview column languages jsonb null   storage x
+table corpus_overview column chunks bigint null   storage p
+table corpus_overview column tokens_p05 integer null   storage p
+table corpus_overview column tokens_p50 integer null   storage p
+table corpus_overview column tokens_p95 integer null   storage p
+table corpus_overview column window_tokens integer null   storage p
+table corpus_overview column duplicate_chunks bigint null   storage p
+table corpus_overview column near_duplicate_share double precision null   storage p
+table corpus_problems column collection text null   storage x
+table corpus_problems column problem text null   storage x
+table corpus_problems column source text null   storage x
+table corpus_problems column document_id bigint null   storage p
+table corpus_problems column detail text null   storage x
+table corpus_problems column what_to_do text null   storage x
 table document_history column collection text null   storage x
 table document_history column source text null   storage x
 table document_history column version integer null   storage p
@@ -1002,6 +1022,26 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.cut_chunks(collection text DEFAULT NULL::text)
+ RETURNS TABLE(chunk_id bigint, document_id bigint, content text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT ended.id,
+     ended.document_id,
+     ended.content
+    FROM (( SELECT chunk.id,
+             chunk.document_id,
+             chunk.content,
+             chunk.end_char,
+             lead(chunk.start_char) OVER (PARTITION BY chunk.document_id ORDER BY chunk.ordinal) AS next_start
+            FROM (ragpg.chunks chunk
+              JOIN ragpg.collections one ON ((one.active_index_id = chunk.index_id)))
+           WHERE (one.id = ragpg.collection_id(cut_chunks.collection))) ended
+      JOIN ragpg.documents document ON ((document.id = ended.document_id)))
+   WHERE ((ended.next_start IS NOT NULL) AND ("right"(ended.content, 8) !~ '[.!?:;…؟।。！？；：|>}][\u0022\u0027)\]*_`”’»）」』]*$'::text) AND (ended.next_start <= (ended.end_char + 2)) AND (substr(document.content, (ended.end_char + 1), 2) !~ '^\s*\n'::text));
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.delete_document(collection text, source text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1952,6 +1992,20 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.inspection_rules()
+ RETURNS TABLE(problem text, unit text, pattern text, minimum double precision, what_to_do text)
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ VALUES ('empty document'::text,'characters'::text,NULL::text,1,'delete it, or find out why it was stored without text'::text), ('tiny document'::text,'characters'::text,NULL::text,40,'join it with what it belongs to: alone it is found, but answers nothing'::text), ('mojibake'::text,'times'::text,'[\u00c2\u00c3][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00c2\u00a0|[\u00ce\u00cf][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|\u00e2[\u0080-\u009f\u201a\u20ac\u2020\u2021\u02c6\u201e\u2026\u2030][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|(?:[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0]){2,}|\u00f0\u0178|(?:[\u00c4-\u00cd\u00d0-\u00df][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]){3,}'::text,1,'UTF-8 was read as Windows-1252: read it again as UTF-8, or repair it (ftfy)'::text), ('replacement characters'::text,'times'::text,'\ufffd+'::text,1,'characters were lost: read the original again with its right encoding'::text), ('control characters'::text,'times'::text,'[\u0001-\u0008\u000b\u000e-\u001f\u007f-\u009f]+'::text,1,'remove them, or export the text anew: they cut words apart'::text), ('invisible characters'::text,'times'::text,'[\u00ad\u200b\u2060\ufeff]+'::text,5,'remove soft hyphens and zero-width spaces: they cut words apart'::text), ('encoded data'::text,'times'::text,'[A-Za-z0-9+/]{200,}'::text,1,'leave base64 and dumps out: they fill chunks and mean nothing'::text), ('over-long line'::text,'lines'::text,NULL::text,5000,'break it into paragraphs: a chunker sees no structure in it'::text), ('few letters'::text,'characters that are no letters'::text,'[\u0001-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3007-\u3020\u3030-\u303f\ue000-\uf8ff\ufe10-\ufe6f\uff01-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffff\U0001f000-\U0001faff]+'::text,0.3,'search cannot find what numbers and symbols mean: say it in words beside them'::text), ('other language'::text,'letters'::text,NULL::text,200,'put it into a collection of its language, or use the language simple: its words are stemmed by the wrong rules'::text), ('duplicate document'::text,''::text,NULL::text,1,'keep one: copies crowd other documents out of the hits'::text), ('near-duplicate document'::text,''::text,NULL::text,0.8,'keep the newest, or search with ragpg.search_distinct'::text), ('repeated line'::text,'documents'::text,NULL::text,0.3,'take it out when reading: it makes all chunks alike'::text), ('cut chunk'::text,'chunks'::text,NULL::text,1,'a sentence is longer than the window: break it, or build an index with larger chunks'::text), ('not indexed'::text,''::text,NULL::text,1,'run ragpg worker; ragpg.ingest_queue has the error if there is one'::text);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.is_code(media_type text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text)
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.keep_document_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2302,6 +2356,200 @@ begin
         ])[:cardinality(inputs) - begun + 1];
     end loop;
     return outputs;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.near_duplicate_documents(collection text DEFAULT NULL::text, min_similarity double precision DEFAULT 0.8)
+ RETURNS TABLE(first_document_id bigint, second_document_id bigint, first_source text, second_source text, similarity double precision, is_copy boolean)
+ LANGUAGE sql
+ STABLE
+ SET enable_nestloop TO 'off'
+BEGIN ATOMIC
+ WITH stored AS MATERIALIZED (
+          SELECT document.id,
+             document.source,
+             document.content,
+             min(document.id) OVER (PARTITION BY document.content_hash) AS first_id
+            FROM ragpg.documents document
+           WHERE ((document.collection_id = ragpg.collection_id(near_duplicate_documents.collection)) AND (document.content ~ '\S'::text))
+         ), units AS MATERIALIZED (
+          SELECT stored.id,
+             hashtextextended(cut.unit, (0)::bigint) AS unit,
+             max(char_length(cut.unit)) AS characters
+            FROM (stored
+              CROSS JOIN LATERAL ( SELECT btrim(part.part, ' 	.!?'::text) AS unit
+                    FROM regexp_split_to_table(stored.content, '
+|[.!?] +|[。！？]'::text) part(part)) cut)
+           WHERE ((stored.id = stored.first_id) AND (cut.unit <> ''::text))
+           GROUP BY stored.id, (hashtextextended(cut.unit, (0)::bigint))
+         ), sizes AS MATERIALIZED (
+          SELECT units.id,
+             sum(units.characters) AS characters
+            FROM units
+           GROUP BY units.id
+         ), placed AS MATERIALIZED (
+          SELECT units.id,
+             units.unit,
+             units.characters,
+             count(*) OVER (PARTITION BY units.unit) AS documents,
+             first_value(units.id) OVER (PARTITION BY units.unit ORDER BY units.id) AS first_id
+            FROM units
+         ), pairs AS MATERIALIZED (
+          SELECT linked.a_id,
+             linked.b_id
+            FROM ((( SELECT a_1.id AS a_id,
+                     b_1.id AS b_id
+                    FROM (placed a_1
+                      JOIN placed b_1 ON (((b_1.unit = a_1.unit) AND (b_1.id > a_1.id))))
+                   WHERE ((a_1.documents <= 20) AND (b_1.documents <= 20))
+                 UNION
+                  SELECT placed.first_id,
+                     placed.id
+                    FROM placed
+                   WHERE ((placed.documents > 20) AND (placed.id <> placed.first_id))) linked
+              JOIN sizes a_size ON ((a_size.id = linked.a_id)))
+              JOIN sizes b_size ON ((b_size.id = linked.b_id)))
+           WHERE ((LEAST(a_size.characters, b_size.characters))::double precision >= (near_duplicate_documents.min_similarity * (GREATEST(a_size.characters, b_size.characters))::double precision))
+         ), of_first AS MATERIALIZED (
+          SELECT pairs.a_id,
+             pairs.b_id,
+             units.unit,
+             units.characters
+            FROM (pairs
+              JOIN units ON ((units.id = pairs.a_id)))
+         ), shared AS MATERIALIZED (
+          SELECT of_first.a_id,
+             of_first.b_id,
+             (sum(of_first.characters))::double precision AS characters
+            FROM (of_first
+              JOIN units ON (((units.id = of_first.b_id) AND (units.unit = of_first.unit))))
+           GROUP BY of_first.a_id, of_first.b_id
+         ), measured AS (
+          SELECT shared.a_id,
+             shared.b_id,
+             (shared.characters / (((a_size.characters + b_size.characters))::double precision - shared.characters)) AS similarity
+            FROM ((shared
+              JOIN sizes a_size ON ((a_size.id = shared.a_id)))
+              JOIN sizes b_size ON ((b_size.id = shared.b_id)))
+         )
+  SELECT found.a_id,
+     found.b_id,
+     a.source,
+     b.source,
+     found.similarity,
+     found.is_copy
+    FROM ((( SELECT measured.a_id,
+             measured.b_id,
+             measured.similarity,
+             false AS is_copy
+            FROM measured
+           WHERE (measured.similarity >= near_duplicate_documents.min_similarity)
+         UNION ALL
+          SELECT stored.first_id,
+             stored.id,
+             1,
+             true
+            FROM stored
+           WHERE (stored.first_id <> stored.id)) found
+      JOIN stored a ON ((a.id = found.a_id)))
+      JOIN stored b ON ((b.id = found.b_id)))
+   ORDER BY found.similarity DESC, found.a_id, found.b_id;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.near_duplicates(collection text DEFAULT NULL::text, min_similarity double precision DEFAULT 0.95, min_overlap double precision DEFAULT 0.8, neighbours integer DEFAULT 5, chunks integer DEFAULT NULL::integer)
+ RETURNS TABLE(first_chunk_id bigint, second_chunk_id bigint, first_source text, second_source text, similarity double precision, overlap double precision, content text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET "hnsw.ef_search" TO '40'
+AS $function$
+#variable_conflict use_column
+declare
+    active_id bigint;
+    dimensions integer;
+    looked_at record;
+    near_ids bigint[];
+    pairs bigint[] := '{}';
+begin
+    select recipe.id, model.dimensions into active_id, dimensions
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where one.id = ragpg.collection_id(near_duplicates.collection);
+    perform set_config('hnsw.ef_search', least(greatest(40, neighbours + 1), 1000)::text, true);
+    -- One question to the vector index per chunk, so the work grows with the chunks and not with
+    -- their square. Of chunks of one text only the first asks.
+    for looked_at in
+        select drawn.id, drawn.embedding
+        from (
+            select distinct on (ragpg.hash_text(chunk.content)) chunk.id, chunk.embedding
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id
+            order by ragpg.hash_text(chunk.content), chunk.id
+        ) as drawn
+        -- Drawn by hash, not by random(): the same chunks give the same answer.
+        order by hashint8extended(drawn.id, 0)
+        limit near_duplicates.chunks
+    loop
+        execute format(
+            'select array_agg(near.id) from ('
+            '  select chunk.id, chunk.embedding <=> $1 as distance'
+            '  from ragpg.chunks as chunk where chunk.index_id = %s'
+            '  order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
+            ' ) as near where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            active_id, dimensions, neighbours + 1
+        )
+        into near_ids
+        using looked_at.embedding, looked_at.id, min_similarity;
+        if near_ids is not null then
+            pairs := pairs || (
+                select array_agg(side.id order by near.id, side.place)
+                from unnest(near_ids) as near (id)
+                cross join lateral unnest(
+                    case
+                        when near_duplicates.chunks is null and near.id < looked_at.id
+                            then array[near.id, looked_at.id]
+                        else array[looked_at.id, near.id]
+                    end
+                ) with ordinality as side (id, place)
+            );
+        end if;
+    end loop;
+    return query
+    with pair as (
+        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+    ),
+    copy as (
+        select same.first_id as a_id, same.id as b_id
+        from (
+            select
+                chunk.id,
+                min(chunk.id) over (partition by ragpg.hash_text(chunk.content)) as first_id
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id and near_duplicates.chunks is null
+        ) as same
+        where same.id <> same.first_id
+    ),
+    measured as (
+        select
+            a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
+            1 - (a.embedding <=> b.embedding) as similarity,
+            case when a.content = b.content then 1 else ragpg.word_overlap(a.content, b.content) end
+                as overlap,
+            a.content
+        from (select * from pair union select * from copy) as pair
+        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
+        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+    )
+    select
+        measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
+        measured.content
+    from measured
+    join ragpg.documents as a on a.id = measured.a_document
+    join ragpg.documents as b on b.id = measured.b_document
+    where measured.overlap >= min_overlap
+    order by measured.similarity desc, measured.a_id, measured.b_id;
 end
 $function$
  -- access 
@@ -2970,6 +3218,36 @@ AS $function$
     limit 1
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.repeated_lines(collection text DEFAULT NULL::text, min_share double precision DEFAULT 0.3, min_documents integer DEFAULT 5)
+ RETURNS TABLE(line text, documents bigint, share double precision)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH stored AS MATERIALIZED (
+          SELECT document.id,
+             document.content
+            FROM ragpg.documents document
+           WHERE (document.collection_id = ragpg.collection_id(repeated_lines.collection))
+         ), lines AS (
+          SELECT stored.id,
+             btrim(cut.line, ' 	'::text) AS line
+            FROM (stored
+              CROSS JOIN LATERAL string_to_table(stored.content, '
+'::text) cut(line))
+           WHERE (char_length(cut.line) >= 15)
+         )
+  SELECT min(lines.line) AS line,
+     count(DISTINCT lines.id) AS documents,
+     ((count(DISTINCT lines.id))::double precision / (( SELECT count(*) AS count
+            FROM stored))::double precision) AS share
+    FROM lines
+   WHERE ((lines.line !~ '^#{1,6} '::text) AND (lines.line ~ '[^\u0001-\u0040\u005b-\u0060\u007b-\u00a9]{3}'::text))
+   GROUP BY (regexp_replace(lines.line, '[0-9]+'::text, '0'::text, 'g'::text))
+  HAVING ((count(DISTINCT lines.id) >= repeated_lines.min_documents) AND ((count(DISTINCT lines.id))::double precision >= (repeated_lines.min_share * (( SELECT count(*) AS count
+            FROM stored))::double precision)))
+   ORDER BY (count(DISTINCT lines.id)) DESC, (min(lines.line));
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[])
  RETURNS integer
  LANGUAGE plpgsql
@@ -3277,6 +3555,97 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.search_distinct(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, max_similarity double precision DEFAULT 0.95, min_overlap double precision DEFAULT 0.8, relevance double precision DEFAULT 1)
+ RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    hits jsonb;
+    contents text[];
+    embeddings halfvec[];
+    scores double precision[];  -- from 0, the last, to 1, the first
+    nearest double precision[];  -- cosine to what is picked
+    is_taken boolean[];  -- picked, or nearly the same as what is
+    picks integer[];
+    pick integer;
+    -- Maximal marginal relevance chooses among more than it returns.
+    wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
+begin
+    if num_nulls(max_similarity, min_overlap, relevance) > 0 or relevance not between 0 and 1 then
+        raise exception 'max_similarity is %, min_overlap is %, relevance is %',
+            max_similarity, min_overlap, relevance
+            using errcode = 'RG005',
+                hint = 'max_similarity is a cosine, min_overlap a share; relevance is from 0 (different) to 1 (best)';
+    end if;
+    loop
+        select
+            jsonb_agg(to_jsonb(hit) order by hit.place),
+            array_agg(hit.content order by hit.place),
+            array_agg(chunk.embedding order by hit.place),
+            array_agg(
+                coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
+                order by hit.place
+            ),
+            array_agg(0 order by hit.place),
+            array_agg(false order by hit.place)
+        into hits, contents, embeddings, scores, nearest, is_taken
+        from (
+            select found.*, min(found.score) over () as least, max(found.score) over () as most
+            from ragpg.search(
+                query, wanted, collection, filter, query_embedding, mode, index_id
+            ) as found
+        ) as hit
+        join ragpg.chunks as chunk on chunk.id = hit.chunk_id;
+        picks := '{}';
+        while cardinality(picks) < k loop
+            select candidate.place into pick
+            from unnest(scores, nearest, is_taken) with ordinality
+                as candidate (score, nearest, is_taken, place)
+            where not candidate.is_taken
+            order by
+                relevance * candidate.score - (1 - relevance) * candidate.nearest desc,
+                candidate.place
+            limit 1;
+            exit when pick is null;
+            picks := picks || pick;
+            select
+                array_agg(greatest(known.nearest, near.similarity) order by known.place),
+                array_agg(
+                    known.is_taken or known.place = pick
+                    or near.similarity >= max_similarity
+                    and ragpg.word_overlap(known.content, contents[pick]) >= min_overlap
+                    order by known.place
+                )
+            into nearest, is_taken
+            from unnest(nearest, is_taken, embeddings, contents) with ordinality
+                as known (nearest, is_taken, embedding, content, place)
+            cross join lateral (
+                select 1 - (known.embedding <=> embeddings[pick]) as similarity
+            ) as near;
+        end loop;
+        -- Too few, and search has more to give: look further down.
+        exit when cardinality(picks) = k or coalesce(cardinality(scores), 0) < wanted;
+        wanted := 2 * wanted;
+    end loop;
+    return query
+    select
+        picked.place::integer, hit.source, hit.title, hit.content, hit.score, hit.similarity,
+        hit.bm25, hit.start_char, hit.end_char, hit.page, hit.context, hit.metadata,
+        hit.document_id, hit.document_version, hit.chunk_id
+    from unnest(picks) with ordinality as picked (hit, place)
+    join jsonb_to_recordset(hits) as hit (
+        place integer, source text, title text, content text, score double precision,
+        similarity double precision, bm25 double precision, start_char integer, end_char integer,
+        page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+        chunk_id bigint
+    ) on hit.place = picked.hit
+    order by 1;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.set_chunk_lexemes()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3393,6 +3762,188 @@ begin
         get diagnostics gone = row_count;
     end if;
     return gone;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.text_language(content text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    -- Without fenced code, tags and addresses, which are English everywhere.
+    sample text := lower(left(
+        regexp_replace(
+            regexp_replace(E'\n' || left(content, 12000), '\n {0,3}?```.*?\n {0,3}?```', '', 'g'),
+            '<[^<>]*>|https?://[^ \n<>)]*|\{[^ \n{}]*\}|`[^`\n]*`|\]\([^ \n)]*', ' ', 'g'
+        ),
+        2000
+    ));
+    script_name text;
+    latin integer := char_length(sample)
+        - char_length(regexp_replace(sample, '[a-z\u00df-\u024f\u1e00-\u1eff]+', '', 'g'));
+    kana integer := regexp_count(sample, '[\u3040-\u30ff]');
+    han integer := regexp_count(sample, '[\u3400-\u4dbf\u4e00-\u9fff]');
+    found_language text;
+begin
+    -- A Chinese or Japanese character is about a third of a word; others are letters.
+    select candidate.name into script_name
+    from (
+        values
+            ('latin', latin),
+            ('chinese', 3 * (han + kana)),
+            ('korean', 2 * regexp_count(sample, '[\uac00-\ud7af]')),
+            ('thai', regexp_count(sample, '[\u0e00-\u0e7f]')),
+            ('arabic', regexp_count(sample, '[\u0600-\u06ff\u0750-\u077f]')),
+            ('hebrew', regexp_count(sample, '[\u0590-\u05ff]')),
+            ('hindi', regexp_count(sample, '[\u0900-\u097f]')),
+            ('greek', regexp_count(sample, '[\u0370-\u03ff\u1f00-\u1fff]')),
+            ('armenian', regexp_count(sample, '[\u0530-\u058f]')),
+            ('tamil', regexp_count(sample, '[\u0b80-\u0bff]')),
+            ('cyrillic', regexp_count(sample, '[\u0400-\u04ff]'))
+    ) as candidate (name, weight)
+    where candidate.weight >= 20
+    order by candidate.weight desc, candidate.name
+    limit 1;
+    if script_name = 'chinese' and kana > 0.1 * (han + kana) then
+        return 'japanese';
+    elsif script_name = 'cyrillic' and regexp_count(sample, '[\u0454\u0456\u0457\u0491]') > 0.03 * char_length(sample) then
+        return 'ukrainian';
+    elsif script_name = 'latin' and regexp_count(sample, '[\u1ea0-\u1ef9]') > 0.03 * latin then
+        return 'vietnamese';
+    elsif script_name = 'latin' and regexp_count(sample, '[\u0103\u021b\u0163]') > 0.015 * latin then
+        return 'romanian';
+    elsif script_name not in ('latin', 'cyrillic') or script_name is null then
+        return script_name;
+    end if;
+    -- The share of words that are stop words, by the dictionaries Postgres brings.
+    with word as materialized (
+        select token, count(*) as times
+        from ts_parse('default', sample)
+        where tokid in (1, 2) and char_length(token) > 1
+        group by token
+    ),
+    looked_up as materialized (
+        select language.name, word.times, ts_lexize(language.dictionary, word.token) = '{}' as is_stop
+        from word
+        cross join (
+            values
+                ('cyrillic', 'russian', 'pg_catalog.russian_stem'::regdictionary),
+                ('latin', 'danish', 'pg_catalog.danish_stem'),
+                ('latin', 'dutch', 'pg_catalog.dutch_stem'),
+                ('latin', 'english', 'pg_catalog.english_stem'),
+                ('latin', 'finnish', 'pg_catalog.finnish_stem'),
+                ('latin', 'french', 'pg_catalog.french_stem'),
+                ('latin', 'german', 'pg_catalog.german_stem'),
+                ('latin', 'hungarian', 'pg_catalog.hungarian_stem'),
+                ('latin', 'italian', 'pg_catalog.italian_stem'),
+                ('latin', 'norwegian', 'pg_catalog.norwegian_stem'),
+                ('latin', 'portuguese', 'pg_catalog.portuguese_stem'),
+                ('latin', 'spanish', 'pg_catalog.spanish_stem'),
+                ('latin', 'swedish', 'pg_catalog.swedish_stem'),
+                ('latin', 'turkish', 'pg_catalog.turkish_stem')
+        ) as language (script, name, dictionary)
+        where language.script = script_name
+    ),
+    share as (
+        select
+            looked_up.name,
+            sum(looked_up.times) filter (where looked_up.is_stop) / sum(looked_up.times) as share,
+            count(*) filter (where looked_up.is_stop) as words
+        from looked_up
+        group by looked_up.name
+    )
+    select ranked.name into found_language
+    from (
+        select share.name, share.share, lead(share.share) over (order by share.share desc) as next
+        from share
+        where share.words >= 3  -- different ones: a table's "no" is no language
+        order by share.share desc
+        limit 1
+    ) as ranked
+    where ranked.share >= 0.1 and ranked.share >= 1.1 * coalesce(ranked.next, 0);
+    return found_language;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.text_parts(content text, media_type text)
+ RETURNS TABLE(table_characters bigint, code_characters bigint)
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT ( SELECT COALESCE(sum(char_length(line.line)), (0)::bigint) AS "coalesce"
+            FROM string_to_table(text_parts.content, '
+'::text) line(line)
+           WHERE (line.line ~~ '|%'::text)) AS "coalesce",
+         CASE
+             WHEN ragpg.is_code(media_type) THEN char_length(content)
+             ELSE ((char_length(content) - char_length(regexp_replace(('
+'::text || content), '\n {0,3}?```.*?\n {0,3}?```'::text, ''::text, 'g'::text))) + 1)
+         END AS "case";
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.text_problems(content text)
+ RETURNS TABLE(kind text, count bigint, example text)
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    -- Without blanks, whatever the database's locale, and the lines of Markdown tables.
+    dense text := translate(text_problems.content, E' \t\n\r\f\u00a0\u3000|-', '');
+    letters text;
+    rule record;
+begin
+    for rule in select * from ragpg.inspection_rules()
+    loop
+        kind := rule.problem;
+        example := '';
+        case
+            when kind = 'empty document' then
+                count := (char_length(dense) < rule.minimum)::integer;
+            when kind = 'tiny document' then
+                count := char_length(dense);
+                example := btrim(text_problems.content, E' \n');
+                if count >= rule.minimum then
+                    count := 0;
+                end if;
+            when kind = 'over-long line' then
+                select count(*), left((array_agg(cut.line order by cut.place))[1], 60)
+                into count, example
+                from string_to_table(text_problems.content, E'\n')
+                    with ordinality as cut (line, place)
+                where char_length(cut.line) > rule.minimum;
+            when kind = 'few letters' then
+                letters := regexp_replace(dense, rule.pattern, '', 'g');
+                count := char_length(dense) - char_length(letters);
+                example := left(dense, 60);
+                if char_length(dense) < 200
+                    or char_length(letters) >= rule.minimum * char_length(dense)
+                then
+                    count := 0;
+                end if;
+            when rule.pattern is not null then
+                count := regexp_count(text_problems.content, rule.pattern);
+                if count < rule.minimum then
+                    count := 0;
+                end if;
+                if count > 0 then
+                    -- The first, with what stands around it.
+                    example := substr(
+                        text_problems.content,
+                        greatest(1, regexp_instr(text_problems.content, rule.pattern) - 20), 60
+                    );
+                end if;
+            else
+                count := 0;
+        end case;
+        if count > 0 then
+            example := replace(example, E'\n', ' ');
+            return next;
+        end if;
+    end loop;
 end
 $function$
  -- access 
@@ -3631,6 +4182,19 @@ BEGIN ATOMIC
            WHERE (wilson_interval.total > 0)) observed;
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.word_overlap(first_text text, second_text text)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+ SELECT ((count(*) FILTER (WHERE (counted.sides = 2)))::double precision / (GREATEST(count(*), (1)::bigint))::double precision)
+    FROM ( SELECT count(*) AS sides
+            FROM ( SELECT unnest(tsvector_to_array(to_tsvector('simple'::regconfig, word_overlap.first_text))) AS word
+                 UNION ALL
+                  SELECT unnest(tsvector_to_array(to_tsvector('simple'::regconfig, word_overlap.second_text))) AS unnest) both_sides
+           GROUP BY both_sides.word) counted;
+END
+ -- access 
 view answers_by_day {security_invoker=true}
  SELECT one.name AS collection,
     (answer.created_at)::date AS day,
@@ -3664,6 +4228,119 @@ view collection_status {security_invoker=true}
      LEFT JOIN ragpg.documents document ON ((document.collection_id = one.id)))
      LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
   GROUP BY one.id, recipe.id, model.id;
+view corpus_overview {security_invoker=true}
+ SELECT one.name AS collection,
+    held.documents,
+    held.characters,
+    held.median_characters,
+    held.table_share,
+    held.code_share,
+    spoken.languages,
+    cut.chunks,
+    cut.tokens_p05,
+    cut.tokens_p50,
+    cut.tokens_p95,
+    recipe.chunk_tokens AS window_tokens,
+    (cut.chunks - cut.texts) AS duplicate_chunks,
+    (( SELECT (count(DISTINCT near.first_chunk_id))::double precision AS count
+           FROM ragpg.near_duplicates(one.name, chunks => 200) near(first_chunk_id, second_chunk_id, first_source, second_source, similarity, overlap, content)) / (NULLIF(LEAST((200)::bigint, cut.texts), 0))::double precision) AS near_duplicate_share
+   FROM ((((ragpg.collections one
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = one.active_index_id)))
+     CROSS JOIN LATERAL ( SELECT count(*) AS documents,
+            COALESCE(sum(char_length(document.content)), (0)::bigint) AS characters,
+            percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((char_length(document.content))::double precision)) AS median_characters,
+            ((sum(part.table_characters))::double precision / (NULLIF(sum(char_length(document.content)), 0))::double precision) AS table_share,
+            ((sum(part.code_characters))::double precision / (NULLIF(sum(char_length(document.content)), 0))::double precision) AS code_share
+           FROM (ragpg.documents document
+             CROSS JOIN LATERAL ragpg.text_parts(document.content, document.media_type) part(table_characters, code_characters))
+          WHERE (document.collection_id = one.id)) held)
+     CROSS JOIN LATERAL ( SELECT jsonb_object_agg(counted.language, counted.documents) AS languages
+           FROM ( SELECT COALESCE(
+                        CASE
+                            WHEN (NOT ragpg.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
+                            ELSE NULL::text
+                        END, 'unknown'::text) AS language,
+                    count(*) AS documents
+                   FROM ( SELECT document.content,
+                            document.media_type
+                           FROM ragpg.documents document
+                          WHERE (document.collection_id = one.id)
+                          ORDER BY (hashint8extended(document.id, (0)::bigint))
+                         LIMIT 500) drawn
+                  GROUP BY COALESCE(
+                        CASE
+                            WHEN (NOT ragpg.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
+                            ELSE NULL::text
+                        END, 'unknown'::text)) counted) spoken)
+     CROSS JOIN LATERAL ( SELECT count(*) AS chunks,
+            count(DISTINCT ragpg.hash_text(chunk.content)) AS texts,
+            percentile_disc((0.05)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p05,
+            percentile_disc((0.5)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p50,
+            percentile_disc((0.95)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p95
+           FROM ragpg.chunks chunk
+          WHERE (chunk.index_id = one.active_index_id)) cut);
+view corpus_problems {security_invoker=true}
+ SELECT one.name AS collection,
+    rule.problem,
+    found.source,
+    found.document_id,
+    found.detail,
+    rule.what_to_do
+   FROM (((ragpg.collections one
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = one.active_index_id)))
+     CROSS JOIN LATERAL ( SELECT wrong.kind AS problem,
+            document.source,
+            document.id AS document_id,
+            format('%s %s: %s'::text, wrong.count, rule_1.unit, wrong.example) AS detail
+           FROM ((ragpg.documents document
+             CROSS JOIN LATERAL ragpg.text_problems(document.content) wrong(kind, count, example))
+             JOIN ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = wrong.kind)))
+          WHERE (document.collection_id = one.id)
+        UNION ALL
+         SELECT 'other language'::text,
+            document.source,
+            document.id,
+            format('%s, not %s'::text, spoken.language, recipe.language) AS format
+           FROM ((ragpg.documents document
+             JOIN ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = 'other language'::text)))
+             CROSS JOIN LATERAL ragpg.text_language(document.content) spoken(language))
+          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg.is_code(document.media_type)) AND (recipe.language <> 'simple'::text) AND (spoken.language <> recipe.language))
+        UNION ALL
+         SELECT
+                CASE
+                    WHEN same.is_copy THEN 'duplicate document'::text
+                    ELSE 'near-duplicate document'::text
+                END AS "case",
+            same.second_source,
+            same.second_document_id,
+            format('%s %% as %s'::text, floor(((100)::double precision * same.similarity)), same.first_source) AS format
+           FROM (ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do)
+             CROSS JOIN LATERAL ragpg.near_duplicate_documents(one.name, rule_1.minimum) same(first_document_id, second_document_id, first_source, second_source, similarity, is_copy))
+          WHERE (rule_1.problem = 'near-duplicate document'::text)
+        UNION ALL
+         SELECT 'repeated line'::text,
+            NULL::text,
+            NULL::bigint,
+            format('%s documents: %s'::text, again.documents, "left"(again.line, 80)) AS format
+           FROM (ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do)
+             CROSS JOIN LATERAL ragpg.repeated_lines(one.name, rule_1.minimum) again(line, documents, share))
+          WHERE (rule_1.problem = 'repeated line'::text)
+        UNION ALL
+         SELECT 'cut chunk'::text,
+            document.source,
+            document.id,
+            format('%s chunks: %s'::text, count(*), "right"(min(cut.content), 60)) AS format
+           FROM (ragpg.cut_chunks(one.name) cut(chunk_id, document_id, content)
+             JOIN ragpg.documents document ON ((document.id = cut.document_id)))
+          GROUP BY document.id
+        UNION ALL
+         SELECT 'not indexed'::text,
+            waiting.source,
+            waiting.document_id,
+            format('since %s: %s'::text, waiting.waiting_since, COALESCE(waiting.error, 'no worker took it'::text)) AS format
+           FROM ragpg.ingest_queue waiting
+          WHERE ((waiting.collection = one.name) AND (waiting.active OR (waiting.index_id IS NULL)))) found)
+     JOIN ragpg.inspection_rules() rule(problem, unit, pattern, minimum, what_to_do) ON ((rule.problem = found.problem)));
 view document_history {security_invoker=true}
  SELECT one.name AS collection,
     version.source,
@@ -4115,7 +4792,30 @@ comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections: A named set of documents that are searched together.
 comment on ragpg.compare_runs(bigint,bigint,integer): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise.
+comment on ragpg.corpus_overview.characters: Characters of all of them.
+comment on ragpg.corpus_overview.chunks: Chunks of the active search index.
+comment on ragpg.corpus_overview.code_share: Share of the characters that is in fenced code or source code.
+comment on ragpg.corpus_overview.collection: Name of the collection.
+comment on ragpg.corpus_overview.documents: Documents stored.
+comment on ragpg.corpus_overview.duplicate_chunks: Chunks whose text another chunk has, to the character; the first of each text not counted.
+comment on ragpg.corpus_overview.languages: Documents by language (ragpg.text_language), of at most 500 drawn by hash.
+comment on ragpg.corpus_overview.median_characters: Characters of the middle one.
+comment on ragpg.corpus_overview.near_duplicate_share: Share of the chunks, of 200 drawn by hash, that ragpg.near_duplicates pairs with another one.
+comment on ragpg.corpus_overview.table_share: Share of the characters that is in rows of tables.
+comment on ragpg.corpus_overview.tokens_p05: Tokens that 5 % of the chunks do not exceed.
+comment on ragpg.corpus_overview.tokens_p50: Tokens of the middle chunk.
+comment on ragpg.corpus_overview.tokens_p95: Tokens that 5 % of the chunks exceed.
+comment on ragpg.corpus_overview.window_tokens: Most tokens of a chunk with its context.
+comment on ragpg.corpus_overview: A row per collection: sizes, shares of tables and code, languages, chunk sizes, duplicates. It reads every text: name the collection in where.
+comment on ragpg.corpus_problems.collection: Name of the collection.
+comment on ragpg.corpus_problems.detail: How often, and an example; or the other document.
+comment on ragpg.corpus_problems.document_id: Its id.
+comment on ragpg.corpus_problems.problem: The kind, as ragpg.inspection_rules() lists them.
+comment on ragpg.corpus_problems.source: The document's source; null for a line of many documents.
+comment on ragpg.corpus_problems.what_to_do: What helps.
+comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it.
+comment on ragpg.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.document_history.characters: Length of its text.
@@ -4468,6 +5168,8 @@ comment on ragpg.ingest_queue.source: The document's source.
 comment on ragpg.ingest_queue.version: The version that waits.
 comment on ragpg.ingest_queue.waiting_since: Since when it waits.
 comment on ragpg.ingest_queue: A row per document and search index that does not hold its newest version: written by SQL and not picked up by a worker yet, left by an ingest that was stopped, or failing (error).
+comment on ragpg.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
+comment on ragpg.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[]): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that the commonest words only add to the score.
 comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -4480,6 +5182,8 @@ comment on ragpg.measure_static_encoder(bigint,pg_catalog.text[],public.vector[]
 comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
+comment on ragpg.near_duplicate_documents(pg_catalog.text,double precision): Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences they share, of all those of both (weighted Jaccard). A copy to the character (is_copy) is paired with the first one only; so are documents whose every shared line stands in more than 20 documents.
+comment on ragpg.near_duplicates(pg_catalog.text,double precision,double precision,integer,integer): Returns pairs of chunks of a collection's active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk's nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
@@ -4505,10 +5209,12 @@ comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives 
 comment on ragpg.relevance(bigint,double precision): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it; null until ragpg.calibrate was called.
 comment on ragpg.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
 comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
+comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
 comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
+comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
@@ -4562,9 +5268,13 @@ comment on ragpg.static_token_embeddings.index_id: The static encoder's search i
 comment on ragpg.static_token_embeddings.token_id: The token, by the vocabulary of the search index's model.
 comment on ragpg.static_token_embeddings: What each token adds in a static encoder.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
+comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
+comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
+comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
+comment on ragpg.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.

@@ -1,0 +1,13 @@
+drop view ragpg.corpus_overview;
+drop view ragpg.corpus_problems;
+drop function ragpg.search_distinct;
+drop function ragpg.cut_chunks;
+drop function ragpg.near_duplicates;
+drop function ragpg.near_duplicate_documents;
+drop function ragpg.repeated_lines;
+drop function ragpg.text_language;
+drop function ragpg.text_parts;
+drop function ragpg.text_problems;
+drop function ragpg.inspection_rules;
+drop function ragpg.is_code;
+drop function ragpg.word_overlap;
