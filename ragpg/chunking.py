@@ -4,7 +4,8 @@ A document is read as a tree of blocks. What fits the window stays whole; what d
 into its parts, so that a list of small units tiles the text. The chunks are then the cheapest
 segmentation of that list, found by dynamic programming as line breaking is in Knuth and Plass,
 "Breaking Paragraphs into Lines" (1981): breaks inside a structure cost more than breaks between
-structures, and small chunks cost more than full ones, so sizes even out.
+structures, small chunks cost more than full ones, and a chunk should not end at a worse break than
+one it holds.
 """
 
 from __future__ import annotations
@@ -12,12 +13,22 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
-from markdown_it.token import Token
-
-from ragpg.loading import BLOCKS, MARKDOWN_MEDIA_TYPES, heading_text
+from ragpg.blocks import (
+    COLONS,
+    CONTAINERS,
+    HEAD_ROW,
+    LONE_FENCE,
+    NAME_ROW,
+    PARAGRAPH_BREAK,
+    WORD,
+    Block,
+    Headings,
+    blocks_of,
+    is_label,
+)
 from ragpg.sentences import sentence_spans, trim
 
 TokenStarts = Sequence[int]
@@ -28,8 +39,9 @@ TokenStarts = Sequence[int]
 class ChunkSpan:
     """A verbatim span of the text, and what is known about it.
 
-    The content is `text[start_char:end_char]`, without outer whitespace. `context` is the title and
-    heading path, for a table's later parts also its header row; `token_count` is of the content.
+    The content is `text[start_char:end_char]`, without outer whitespace. `context` is the heading
+    path, before the first chunk also the title, for a table's later parts also its header rows and
+    which rows they are; `token_count` is of the content.
     """
 
     start_char: int
@@ -54,7 +66,7 @@ def chunk_text(
     """
     if max_tokens < 1 or not 0 <= overlap_tokens < max_tokens:
         raise ValueError("max_tokens must be at least 1, overlap_tokens from 0 to below it")
-    blocks = _markdown_blocks(text) if media_type in MARKDOWN_MEDIA_TYPES else _plain_blocks(text)
+    blocks = blocks_of(text, media_type)
     contexts = _Contexts(title, count_tokens, max_tokens)
     limit = max_tokens
     while True:
@@ -87,174 +99,22 @@ def _is_within_word(text: str, at: int) -> bool:
     return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
 
 
-# Blocks ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Heading:
-    """A heading, or the term a list item explains: what governs the text after it."""
-
-    offset: int
-    level: int
-    text: str
-
-
-_Path = tuple[_Heading, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A block with the headings that stay with it: they are what lies before `body`."""
-
-    kind: str
-    start: int
-    body: int
-    end: int
-    path: _Path = ()
-    parts: tuple[_Block, ...] = ()
-    cost: float = 0.0
-    header: str = ""
-
-
-@dataclass(slots=True)
-class _Node:
-    """A block element of Markdown, its lines and what is in it."""
-
-    kind: str
-    lines: tuple[int, int]
-    level: int = 0
-    text: str = ""
-    nodes: list[_Node] = field(default_factory=list)
-
-
-_KINDS = {
-    "fence": "code",
-    "code_block": "code",
-    "table_open": "table",
-    "heading_open": "heading",
-    "bullet_list_open": "list",
-    "ordered_list_open": "list",
-    "list_item_open": "item",
-    "blockquote_open": "quote",
-}
-_CONTAINERS = frozenset({"list", "item", "quote"})
-_WORD = re.compile(r"\w")
-_MARKER = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+")
-_HEAD_ROW = re.compile(r"\|\s*\|.*\w")  # nothing in its first cell
-_NAME_ROW = re.compile(r"\|[^|]*\w[^|]*(?:\|\s*)+\|?")  # something in its first cell alone
-_LONE_FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[^\n]*\s*")
-_PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
-
-
-def _plain_blocks(text: str) -> list[_Block]:
-    edges = [0, *(found.end() for found in _PARAGRAPH_BREAK.finditer(text)), len(text)]
-    return [
-        _Block("text", c, c, d) for a, b in pairwise(edges) for c, d in _paragraphs(text, a, b)
-    ]
-
-
-def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yields the lines, where one is too long to have been wrapped; else all of it as one."""
-    breaks = [start, *(found.end() for found in re.compile("\n").finditer(text, start, end)), end]
-    is_wrapped = all(b - a <= _LONG_LINE for a, b in pairwise(breaks))
-    yield from [(start, end)] if is_wrapped else pairwise(breaks)
-
-
-def _markdown_blocks(text: str) -> list[_Block]:
-    # The parser reads a carriage return as a line end of its own, which would shift lines.
-    nodes = _nodes(BLOCKS.parse(text.replace("\r", " ")))
-    lines = [0, *(found.end() for found in re.finditer("\n", text)), len(text)]
-    blocks: list[_Block] = []
-    path: _Path = ()
-    for node, start, end in _tiles(text, lines, nodes, 0, len(text)):
-        if node.kind == "heading":
-            outer = tuple(heading for heading in path if heading.level < node.level)
-            path = (*outer, _Heading(start, node.level, heading_text(node.text)))
-        blocks.append(_block(text, lines, node, start, end, path))
-    return blocks
-
-
-def _nodes(tokens: Sequence[Token]) -> list[_Node]:
-    stack: list[list[_Node]] = [[]]
-    for token in tokens:
-        if token.nesting < 0:
-            stack.pop()
-        elif token.type == "inline":
-            stack[-2][-1].text = token.content
-        else:
-            level = int(token.tag[1:]) if token.type == "heading_open" else 0
-            node = _Node(_KINDS.get(token.type, "text"), _lines(token), level)
-            stack[-1].append(node)
-            if token.nesting > 0:
-                stack.append(node.nodes)
-    return stack[0]
-
-
-def _lines(token: Token) -> tuple[int, int]:
-    return (token.map[0], token.map[1]) if token.map else (0, 0)
-
-
-def _tiles(
-    text: str, lines: list[int], nodes: list[_Node], start: int, end: int
-) -> Iterator[tuple[_Node, int, int]]:
-    """Yields the nodes with spans that tile [start, end).
-
-    Words between two nodes (link definitions, what is nested too deep for the parser) are a node
-    of their own. What has no words, such as the mark of an empty quoted line, is its neighbour's.
-    """
-    for number, node in enumerate(nodes):
-        until = lines[nodes[number + 1].lines[0]] if number + 1 < len(nodes) else end
-        first, last = lines[node.lines[0]], min(lines[node.lines[1]], until)
-        if _WORD.search(text, start, first):
-            yield _Node("text", node.lines), start, first
-            start = first
-        if not _WORD.search(text, last, until):
-            last = until
-        yield node, start, last
-        start = last
-    if start < end:
-        yield _Node("text", (0, 0)), start, end
-
-
-def _block(text: str, lines: list[int], node: _Node, start: int, end: int, path: _Path) -> _Block:
-    if node.kind not in _CONTAINERS:
-        return _Block(node.kind, start, start, end, path)
-    tiles = list(_tiles(text, lines, node.nodes, start, end))
-    term = _term(text, tiles) if node.kind == "item" else ""
-    inner = (*path, _Heading(start, 9, term)) if term else path
-    parts = tuple(_block(text, lines, part, a, b, inner) for part, a, b in tiles)
-    return _Block(node.kind, start, start, end, path, parts)
-
-
-def _term(text: str, tiles: list[tuple[_Node, int, int]]) -> str:
-    """Returns what the list item explains: a label on its first line, with a text below it."""
-    if len(tiles) < 2 or tiles[0][0].kind != "text":
-        return ""
-    label = _MARKER.sub("", text[tiles[0][1] : tiles[0][2]], count=1).strip()
-    return heading_text(label).rstrip(_COLONS) if _is_label(label) else ""
-
-
-_COLONS = ":："  # noqa: RUF001
-_LABEL_ENDS = frozenset(_COLONS + ")*_`\"'”")
-
-
-def _is_label(text: str) -> bool:
-    return len(text) <= 120 and (text[-1:].isalnum() or text[-1:] in _LABEL_ENDS)
-
-
 # Segmentation ----------------------------------------------------------------------------------
 
-# What a break before a unit costs, in units of the squared emptiness of a chunk (0 full, 1 empty).
+# Chosen on half of the sets of benchmarks/chunking.py; docs/chunking.md has the other half.
+# What a chunk costs by its squared emptiness (0 full, 1 empty); the unit of all costs is 1.
+_EMPTY_COST = 0.5
+# What it costs to end at a worse break than one inside the chunk, by how much worse it is.
+_RAGGED_COST = 1.0
+# What a break before a unit costs.
 _COSTS = {"list": 0.1, "quote": 0.2, "item": 0.2, "table": 0.2, "code": 0.3, "text": 0.3}
 _BLOCK_COST = 0.05
-_EMPTY = 0.5
-_RAGGED = 1.0
-_LONG_LINE = 200
 _LINE_COST = 0.5
 _WORD_COST = 0.8
+_ROWS_TOKENS = 8  # of "rows 1200 to 1300" in a context
 _TIE_COST = 1.0  # between a label or "as follows:" and what it announces
 # What each section after the first in a chunk costs: two full halves stay apart, small ones join.
-_SECTION_COST = 0.45
+_SECTION_COST = 0.22
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +123,11 @@ class _Unit:
 
     start: int
     end: int
-    path: _Path
+    path: Headings
     cost: float
     header: str
+    row: int
+    last_row: int
     first_token: int
     after_token: int
 
@@ -288,15 +150,15 @@ class _Contexts:
         self.count_once = count_tokens
         self._most = max_tokens // 3
         self._counts: dict[str, int] = {"": 0}
-        self._texts: dict[tuple[_Path, str, bool], str] = {}
+        self._texts: dict[tuple[Headings, str, bool], str] = {}
 
     def count(self, text: str) -> int:
         if text not in self._counts:
             self._counts[text] = self.count_once(text)
         return self._counts[text]
 
-    def text(self, path: _Path, header: str, is_first: bool) -> str:
-        """Returns the heading path, then the header row: at most a third of the window.
+    def text(self, path: Headings, header: str, is_first: bool) -> str:
+        """Returns the heading path, then the header rows: at most a third of the window.
 
         The title goes before the first chunk only, as on a page: before every chunk it makes them
         alike and crowds out their text (docs/chunking.md has the figures).
@@ -306,7 +168,7 @@ class _Contexts:
             self._texts[key] = self._compose(path, header, is_first)
         return self._texts[key]
 
-    def _compose(self, path: _Path, header: str, is_first: bool) -> str:
+    def _compose(self, path: Headings, header: str, is_first: bool) -> str:
         same = self._title.casefold()
         names = [h.text for h in path if h.text and h.text.casefold() != same]
         names = [self._title, *names] if self._title and is_first else names
@@ -352,8 +214,9 @@ class _Packer:
         self._limit = limit
         self._overlap = overlap
         self._start = trim(text, 0, len(text))[0]
+        self._tells_rows = limit >= 8 * _ROWS_TOKENS
 
-    def chunks(self, blocks: Sequence[_Block]) -> list[ChunkSpan]:
+    def chunks(self, blocks: Sequence[Block]) -> list[ChunkSpan]:
         units = self._joined(
             unit for block in self._attached(blocks) for unit in self._units(block)
         )
@@ -366,17 +229,18 @@ class _Packer:
     def _tokens(self, start: int, end: int) -> int:
         return bisect_left(self._token_starts, end) - bisect_left(self._token_starts, start)
 
-    def _room(self, path: _Path, header: str, start: int) -> int:
+    def _room(self, path: Headings, header: str, start: int) -> int:
         """Returns the tokens left for the content of a chunk that begins at `start`."""
         context = self._contexts.count(self._contexts.text(path, header, start == self._start))
-        return max(1, self._limit - self._overlap - context)
+        rows = _ROWS_TOKENS if header and self._tells_rows else 0
+        return max(1, self._limit - self._overlap - context - rows)
 
     # Units: what fits stays whole, what does not is split into its parts
 
-    def _attached(self, blocks: Sequence[_Block]) -> Iterator[_Block]:
+    def _attached(self, blocks: Sequence[Block]) -> Iterator[Block]:
         """Yields the blocks, headings joined to what follows them."""
-        pending: _Block | None = None
-        before: _Block | None = None
+        pending: Block | None = None
+        before: Block | None = None
         for block in blocks:
             is_heading = block.kind == "heading"
             if pending and is_heading and self._is_long(pending):
@@ -393,21 +257,21 @@ class _Packer:
         if pending:
             yield pending
 
-    def _is_long(self, block: _Block) -> bool:
+    def _is_long(self, block: Block) -> bool:
         return self._tokens(block.start, block.end) > self._limit // 3
 
-    def _cost_between(self, before: _Block, block: _Block) -> float:
+    def _cost_between(self, before: Block, block: Block) -> float:
         if block.kind == "heading":
             return 0.0
         leads_in = before.kind == "text" and self._leads_in(before, block)
-        is_mark = not _WORD.search(self._text, block.start, block.end)
+        is_mark = not WORD.search(self._text, block.start, block.end)
         return _TIE_COST if leads_in or is_mark else _BLOCK_COST
 
-    def _leads_in(self, before: _Block, block: _Block) -> bool:
+    def _leads_in(self, before: Block, block: Block) -> bool:
         text = self._text[before.body : before.end].strip()
-        return _is_label(text) or (text[-1:] in _COLONS and block.kind != "text")
+        return is_label(text) or (text[-1:] in COLONS and block.kind != "text")
 
-    def _units(self, block: _Block) -> Iterator[_Unit]:
+    def _units(self, block: Block) -> Iterator[_Unit]:
         start, end = trim(self._text, block.start, block.end)
         if start == end:
             return
@@ -429,25 +293,27 @@ class _Packer:
             last = joined[-1] if joined else unit
             is_tiny = unit.after_token - last.first_token <= self._limit // 16
             if is_tiny and unit is not last and last.may_absorb(unit):
-                joined[-1] = replace(last, end=unit.end, after_token=unit.after_token)
+                joined[-1] = replace(
+                    last, end=unit.end, after_token=unit.after_token, last_row=unit.last_row
+                )
             else:
                 joined.append(unit)
         return joined
 
-    def _unit(self, block: _Block, start: int, end: int, cost: float) -> _Unit:
+    def _unit(self, block: Block, start: int, end: int, cost: float) -> _Unit:
         first, after = (bisect_left(self._token_starts, at) for at in (start, end))
-        return _Unit(start, end, block.path, cost, block.header, first, after)
+        return _Unit(start, end, block.path, cost, block.header, block.row, block.row, first, after)
 
-    def _parts(self, block: _Block) -> list[_Block]:
+    def _parts(self, block: Block) -> list[Block]:
         """Returns the block's parts; the first of them begins where the block does."""
-        if block.kind in _CONTAINERS:
+        if block.kind in CONTAINERS:
             cost = _COSTS[block.kind]
             parts = [replace(p, cost=max(cost, p.cost)) for p in self._attached(block.parts)]
             return self._first_from(block, parts)
         if block.kind == "table":
             return self._rows(block)
         if block.kind == "code":
-            breaks = _PARAGRAPH_BREAK.finditer(self._text, block.body, block.end)
+            breaks = PARAGRAPH_BREAK.finditer(self._text, block.body, block.end)
             starts = [block.body, *(found.end() for found in breaks)]
             return self._code_parts(block, "lines", starts, _COSTS["code"])
         if block.kind == "lines":
@@ -459,16 +325,16 @@ class _Packer:
             return self._tile(block, "line", starts, _COSTS["text"])
         return []
 
-    def _first_from(self, block: _Block, parts: list[_Block]) -> list[_Block]:
+    def _first_from(self, block: Block, parts: list[Block]) -> list[Block]:
         if not parts:
             return parts
         first = replace(parts[0], start=block.start, cost=block.cost, header=block.header)
         return [first, *parts[1:]]
 
-    def _tile(self, block: _Block, kind: str, starts: list[int], cost: float) -> list[_Block]:
+    def _tile(self, block: Block, kind: str, starts: list[int], cost: float) -> list[Block]:
         edges = [*starts, block.end]
         parts = [
-            _Block(kind, a, a, b, block.path, cost=cost, header=block.header)
+            Block(kind, a, a, b, block.path, cost=cost, header=block.header)
             for a, b in pairwise(edges)
         ]
         return self._first_from(block, parts)
@@ -477,7 +343,7 @@ class _Packer:
         newlines = re.compile(r"\n(?=[^\n])").finditer(self._text, start, end)
         return [start, *(found.end() for found in newlines)]
 
-    def _rows(self, block: _Block) -> list[_Block]:
+    def _rows(self, block: Block) -> list[Block]:
         """Returns the rows; the header, of one row or several, stays with the first of them.
 
         A row with its first cell alone names the rows below it: it goes with them.
@@ -485,17 +351,17 @@ class _Packer:
         starts = [*self._line_starts(block.body, block.end), block.end]
         lines = [self._text[a:b].strip() for a, b in pairwise(starts)]
         heads = 2
-        while heads < min(len(lines) - 1, 5) and _HEAD_ROW.match(lines[heads]):
+        while heads < min(len(lines) - 1, 5) and HEAD_ROW.match(lines[heads]):
             heads += 1
         if len(lines) < heads + 2:
             return []
         titles = "\n".join([lines[0], *lines[2:heads]])
         parts = self._tile(block, "line", [starts[0], *starts[heads + 1 : -1]], _COSTS["table"])
-        names = [bool(_NAME_ROW.fullmatch(line)) for line in lines[heads:]]
+        names = [bool(NAME_ROW.fullmatch(line)) for line in lines[heads:]]
         return [
             parts[0],
             *(
-                replace(part, header=titles, cost=self._row_cost(names[n], names[n + 1]))
+                replace(part, header=titles, row=n + 2, cost=self._row_cost(names[n], names[n + 1]))
                 for n, part in enumerate(parts[1:])
             ),
         ]
@@ -505,18 +371,18 @@ class _Packer:
             return _TIE_COST
         return _COSTS["table"] / 2 if names else _COSTS["table"]
 
-    def _code_parts(self, block: _Block, kind: str, starts: list[int], cost: float) -> list[_Block]:
+    def _code_parts(self, block: Block, kind: str, starts: list[int], cost: float) -> list[Block]:
         """Returns the code between the starts; a fence is never a part of its own."""
         first, end = starts[0], block.end
         inner = [
             start
             for start in starts[1:]
-            if not _LONE_FENCE.fullmatch(self._text, first, start)
-            and not _LONE_FENCE.fullmatch(self._text, start, end)
+            if not LONE_FENCE.fullmatch(self._text, first, start)
+            and not LONE_FENCE.fullmatch(self._text, start, end)
         ]
         return self._tile(block, kind, [first, *inner], cost)
 
-    def _cut(self, block: _Block, room: int) -> Iterator[_Unit]:
+    def _cut(self, block: Block, room: int) -> Iterator[_Unit]:
         """Yields pieces of even size, cut at whitespace where there is any, never in a token."""
         start, end = trim(self._text, block.start, block.end)
         cost = block.cost
@@ -580,13 +446,16 @@ class _Packer:
                     return
                 continue
             end = units[number + 1].cost if number + 1 < len(units) else 0.0
-            ragged = _RAGGED * max(0.0, end - best)
-            yield number + 1, _EMPTY * (1 - tokens / room) ** 2 + sections + ragged
+            ragged = _RAGGED_COST * max(0.0, end - best)
+            yield number + 1, _EMPTY_COST * (1 - tokens / room) ** 2 + sections + ragged
 
     def _chunk(self, units: list[_Unit], previous: int) -> ChunkSpan:
         first = units[0]
         shared = min(_shared(first.path, unit.path) for unit in units)
         context = self._contexts.text(first.path[:shared], first.header, first.start == self._start)
+        if first.header and self._tells_rows:
+            last = max(unit.last_row for unit in units if unit.header == first.header)
+            context += f"\nrows {first.row} to {last}"
         start, end = first.start, units[-1].end
         if self._overlap and first.depth == len(first.path) and start > previous:
             most = min(
@@ -604,7 +473,7 @@ class _Packer:
         return next((at for at in starts if self._tokens(at, start) <= most), start)
 
 
-def _shared(path: _Path, other: _Path) -> int:
+def _shared(path: Headings, other: Headings) -> int:
     if path is other:
         return len(path)
     pairs = zip(path, other, strict=False)

@@ -80,12 +80,12 @@ def test_sections_are_chunks_and_context_is_their_heading_path() -> None:
     assert contents(HANDBOOK, 34, title="Handbook") == [
         ("Handbook", "# Handbook\n\nWelcome to the handbook of the shop."),
         (
-            "Handbook > Refunds",
+            "Refunds",
             "## Refunds\n\nRefunds take five working days. They go to the card that paid. "
             "Ask support when one is late.",
         ),
-        ("Handbook > Refunds > Exceptions", "### Exceptions\n\nGift cards are not refunded."),
-        ("Handbook > Shipping", "## Shipping\n\nParcels leave on weekdays."),
+        ("Refunds > Exceptions", "### Exceptions\n\nGift cards are not refunded."),
+        ("Shipping", "## Shipping\n\nParcels leave on weekdays."),
     ]
 
 
@@ -93,7 +93,7 @@ def test_small_sections_of_one_parent_share_a_chunk_and_its_context() -> None:
     text = "# A\n\n" + "\n\n".join(f"## S{n}\n\nWords of it {n}." for n in range(6))
     assert contents(text, 45, title="A") == [
         ("A", text[: text.index("## S3")].strip()),
-        ("A", text[text.index("## S3") :]),
+        ("", text[text.index("## S3") :]),
     ]
 
 
@@ -115,6 +115,67 @@ def test_a_table_is_split_between_rows_and_later_parts_carry_its_header() -> Non
         ("T", "# T\n\n" + "\n".join(rows[:3])),
         ("T\n| name | tier |", "\n".join(rows[3:])),
     ]
+
+
+def test_header_rows_and_the_names_of_groups_stay_with_their_rows() -> None:
+    head = "|  | Fiscal |  |\n|---|---|---|\n|  | 2019 | 2018 |\n"
+    groups = [
+        f"| {name}: |  |  |\n" + "\n".join(f"| {name} {n} | {n} | {n} |" for n in range(4)) + "\n"
+        for name in ("Land", "Water", "Air")
+    ]
+    spans = chunk(head + "".join(groups), 64)
+    text = head + "".join(groups)
+    assert len(spans) > 2
+    assert spans[0].context == "" and text.startswith(head, spans[0].start_char)
+    row = 0
+    for span in spans[1:]:
+        header, rows = span.context.rsplit("\n", 1)
+        assert header == "|  | Fiscal |  |\n|  | 2019 | 2018 |"
+        content = text[span.start_char : span.end_char].split("\n")
+        assert not content[-1].endswith("|  |  |"), "a name goes with what it names"
+        first, last = (int(n) for n in re.findall(r"\d+", rows))
+        assert last - first + 1 == len(content) and first > row
+        row = last
+    assert row == 15
+
+
+def test_unwrapped_lines_are_paragraphs() -> None:
+    line = "word " * 50 + "end.\n"
+    spans = chunk(line * 4, 70, media_type="text/plain")
+    assert [(s.start_char, s.end_char) for s in spans] == [
+        (n * len(line), (n + 1) * len(line) - 1) for n in range(4)
+    ]
+    wrapped = "word " * 10 + "\n"
+    assert len(chunk(wrapped * 4, 60, media_type="text/plain")) == 1
+
+
+def test_code_is_cut_by_definition() -> None:
+    body = "\n".join(f"    step_{n} = {n}" for n in range(6))
+    text = f'''"""Module."""
+import os
+
+# What it does.
+@cached
+def first(a):
+{body}
+
+class Second:
+    def one(self):
+{body}
+
+    def two(self):
+{body}
+
+def third():
+    return 1
+'''
+    spans = chunk(text, 36, media_type="text/x-python")
+    contents = [text[span.start_char : span.end_char] for span in spans]
+    assert any(one.startswith("# What it does.\n@cached\ndef first") for one in contents)
+    assert any(one.startswith("class Second:") for one in contents)
+    (rest,) = [s for s, c in zip(spans, contents, strict=True) if c.startswith("def two")]
+    assert rest.context == "class Second:"
+    assert contents[-1].startswith("def third")
 
 
 def test_a_definition_stays_with_its_term_and_its_rest_carries_it() -> None:
@@ -159,7 +220,7 @@ def test_plain_text_is_split_at_paragraphs_and_has_no_headings() -> None:
     text = "# One two three.\n\n| four | five |\n\nSix seven eight."
     spans = chunk(text, 8, title="T", media_type="text/plain")
     assert [text[span.start_char : span.end_char] for span in spans] == text.split("\n\n")
-    assert {span.context for span in spans} == {"T"}
+    assert [span.context for span in spans] == ["T", "", ""], "the title goes before the first"
 
 
 def test_long_sentences_are_cut_evenly_at_white_space() -> None:
@@ -201,11 +262,12 @@ def test_context_names_the_section_a_chunk_begins_in(max_tokens: int, overlap: i
 
 
 def test_a_long_context_keeps_the_start_of_the_title_and_the_last_heading() -> None:
-    text = "# " + "middle " * 20 + "\n\n## Last heading\n\n" + "word " * 20
-    (span, *_) = [
-        s for s in chunk(text, 30, title="Title " + "and so on " * 9) if "Last" in s.context
-    ]
-    assert span.context.startswith("Title and so")
+    text = "# First " + "middle " * 20 + "\n\n## Last heading\n\n" + "word " * 20
+    title = "Title " + "and so on " * 9
+    first, *others = chunk(text, 30, title=title)
+    assert first.context.startswith("Title and so")
+    (span, *_) = [one for one in others if "Last" in one.context]
+    assert span.context.startswith("First middle")
     assert span.context.endswith("> Last heading")
     assert count_tokens(span.context) <= 10
 
@@ -339,7 +401,7 @@ def test_rows_are_never_cut(rows: list[str], before: str, max_tokens: int) -> No
     assert not [at for at in cuts for a, b in row_spans if a < at < b]
     for span in chunk(text, max_tokens):
         if text.startswith("| row", span.start_char):
-            assert span.context == "| a | b |"
+            assert re.fullmatch(r"\| a \| b \|(\nrows \d+ to \d+)?", span.context)
 
 
 @MANY
