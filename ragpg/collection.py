@@ -31,6 +31,7 @@ from ragpg.answering import Answer
 from ragpg.decoding import clean_text
 from ragpg.embedding import Embedder, open_embedder
 from ragpg.errors import BadArgument
+from ragpg.filters import Filter, to_jsonpath
 from ragpg.grading import Grade, grade_answer
 from ragpg.ingesting import AddProgress, AddReport, OnOutcome
 from ragpg.inspecting import Inspection
@@ -189,7 +190,7 @@ class Collection:
         query: str,
         k: int = 10,
         *,
-        filter: str | None = None,
+        filter: Filter | None = None,
         mode: Mode = "hybrid",
         query_embedding: Any = None,
         index_id: int | None = None,
@@ -197,7 +198,8 @@ class Collection:
     ) -> list[Hit]:
         """Returns the k best chunks, best first, by `ragpg.search`.
 
-        `filter` is a jsonpath predicate over metadata, such as `$.tier == "pro"`. The query is
+        `filter` is a jsonpath predicate over metadata, such as `$.tier == "pro"`, or a dictionary
+        (`ragpg.filters`), such as `{"tier": "pro", "year": {"$gte": 2024}}`. The query is
         embedded by the collection's model unless `query_embedding` is given or mode is keyword.
         `index_id` searches another search index of the collection than the active one. `distinct`
         keeps only the best of chunks that say nearly the same.
@@ -209,7 +211,7 @@ class Collection:
             self.name,
             query,
             k=k,
-            filter=filter,
+            filter=to_jsonpath(filter),
             mode=mode,
             query_embedding=query_embedding,
             index_id=index_id,
@@ -221,7 +223,7 @@ class Collection:
         question: str,
         k: int = 8,
         *,
-        filter: str | None = None,
+        filter: Filter | None = None,
         model: str | None = None,
         on_text: Callable[[str], None] | None = None,
         index_id: int | None = None,
