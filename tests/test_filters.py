@@ -79,7 +79,7 @@ def _tested(name: str, value: Any, found: list[Any]) -> bool:
     if name == "$not":
         return not all(_tested(key, one, found) for key, one in value.items())
     if name == "$exists":
-        return bool(found) == value
+        return bool(found) is bool(value)
     if name in ("$in", "$nin"):
         return any(_tested("$eq", one, found) for one in value) == (name == "$in")
     if name == "$ne":
