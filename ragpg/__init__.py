@@ -11,7 +11,8 @@ with ragpg.connect() as client:
 """
 
 from ragpg.answering import Answer, Citation
-from ragpg.client import Client, Collection, DocumentInfo, connect
+from ragpg.client import Client, connect
+from ragpg.collection import Collection, DocumentInfo
 from ragpg.embedding import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.errors import RagpgError
 from ragpg.ingesting import AddReport, Failure

@@ -30,6 +30,7 @@ from ragpg.console import (
     out,
     print_json,
     public_url,
+    read_filter,
     table_of,
 )
 from ragpg.errors import RagpgError
@@ -398,7 +399,7 @@ def search(
     """Search a collection; the matched words are marked."""
     with open_client() as client:
         held = client.collection(collection)
-        hits = held.search(query, k, filter=filter, mode=mode, distinct=distinct)
+        hits = held.search(query, k, filter=read_filter(filter), mode=mode, distinct=distinct)
         if as_json:
             print_json([asdict(hit) for hit in hits])
         else:
@@ -454,7 +455,7 @@ def ask(
     with open_client() as client:
         on_text = None if as_json else _write
         answer = client.collection(collection).ask(
-            question, k, filter=filter, model=answer_model, on_text=on_text
+            question, k, filter=read_filter(filter), model=answer_model, on_text=on_text
         )
     if as_json:
         print_json(asdict(answer))

@@ -23,6 +23,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from ragpg.errors import BadArgument
+
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -32,8 +34,18 @@ CollectionName = Annotated[
 ]
 Filter = Annotated[
     str | None,
-    typer.Option("--filter", help="jsonpath over metadata, such as '$.tier == \"pro\"'."),
+    typer.Option("--filter", help='\'$.tier == "pro"\', or as JSON \'{"tier": "pro"}\'.'),
 ]
+
+
+def read_filter(given: str | None) -> Any:
+    """Returns a filter given as JSON as a dictionary, jsonpath as it is."""
+    if given is None or not given.lstrip().startswith("{"):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        raise BadArgument(f"the filter {given} is no JSON: {error}") from error
 
 
 def table_of(*headings: str) -> Table:

@@ -113,3 +113,10 @@ def test_the_page_on_inspection(home: Path) -> None:
     assert "7 documents" in told and "nothing looks wrong" in told
     assert "other language: 7" in told
     assert "mojibake           |     2" in told and "german" in told
+
+
+def test_the_page_on_evaluation(home: Path) -> None:
+    told = run_page(home, "evaluation.md")
+    assert "30 questions in default, 0 labels not found" in told
+    assert "span_recall" in told and "24 questions" in told and "worse" in told
+    assert "ranked low" in told and "answerable questions kept" in told

@@ -1,0 +1,505 @@
+"""A collection: what goes in, what is found, what is measured."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from ragpg import (
+    answering,
+    evaluating,
+    indexing,
+    ingesting,
+    inspecting,
+    loading,
+    queries,
+    searching,
+    static_encoder,
+    syncing,
+    watching,
+)
+from ragpg.answering import Answer
+from ragpg.decoding import clean_text
+from ragpg.embedding import Embedder, open_embedder
+from ragpg.errors import BadArgument
+from ragpg.filters import Filter, to_jsonpath
+from ragpg.grading import Grade, grade_answer
+from ragpg.ingesting import AddProgress, AddReport, OnOutcome
+from ragpg.inspecting import Inspection
+from ragpg.searching import Hit, Mode, SearchIndex
+from ragpg.static_encoder import StaticEncoderReport
+from ragpg.syncing import Sync
+from ragpg.watching import Change
+
+if TYPE_CHECKING:
+    from ragpg.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A stored document; `indexed` is whether searches see its newest version."""
+
+    source: str
+    title: str
+    media_type: str
+    metadata: dict[str, Any]
+    version: int
+    characters: int
+    chunks: int | None
+    indexed: bool
+    created_at: datetime
+    updated_at: datetime
+    indexed_at: datetime | None
+    document_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A named set of documents that are searched together."""
+
+    client: Client
+    name: str
+
+    def add(
+        self,
+        paths: str | Path | Sequence[str | Path] = (),
+        *,
+        text: str | None = None,
+        source: str | None = None,
+        title: str | None = None,
+        media_type: str = "text/markdown",
+        metadata: dict[str, Any] | None = None,
+        records: Iterable[Mapping[str, Any]] = (),
+        language: str = "english",
+        chunk_tokens: int | None = None,
+        progress: AddProgress | None = None,
+        sync: bool = False,
+        max_deleted_share: float = syncing.MAX_DELETED_SHARE,
+        few: int = 0,
+        stop: threading.Event | None = None,
+        on_outcome: OnOutcome | None = None,
+    ) -> AddReport:
+        """Makes the collection hold these documents as they are now, and returns what that took.
+
+        `paths` are files, folders or globs; `text` with its `source` is one document; `records`
+        are mappings with text, source and optionally title, media_type, metadata; with an
+        `embedding` of the configured model one is stored as one chunk, as given. Unchanged ones
+        are skipped; each other one is replaced in one transaction; one that cannot be read is in
+        the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
+
+        With `sync` the documents below the given folders, and parts of the given files, that are
+        gone there are deleted; TooManyVanished is raised, and nothing changed, when that is more
+        than `max_deleted_share` of them and more than `few`. `stop`, once set, ends it after the
+        documents at hand; `on_outcome` hears of each change: its outcome, source and reason.
+        """
+        started = time.monotonic()
+        arguments = [paths] if isinstance(paths, (str, Path)) else paths
+        roots = syncing.sync_paths(arguments) if sync else []
+        found = loading.find_files(arguments)
+        inputs, failures = _file_inputs(found)
+        plan = (
+            Sync(
+                self.client.database,
+                self.name,
+                roots,
+                kept=[one.source for one in inputs],
+                unread=[
+                    *map(clean_text, found.skipped),
+                    *syncing.unread(one.source for one in failures),
+                ],
+                max_share=max_deleted_share,
+                few=few,
+            ).but_what_is_on_disk({source for source, _ in found.files})
+            if sync
+            else None
+        )
+        if text is not None:
+            records = [
+                *records,
+                {
+                    "text": text,
+                    "source": source,
+                    "title": title,
+                    "media_type": media_type,
+                    "metadata": metadata,
+                },
+            ]
+        inputs += [_record_input(record) for record in records]
+        return ingesting.add_documents(
+            self.client.worker(self.name),
+            self.name,
+            inputs,
+            language=language,
+            chunk_tokens=chunk_tokens,
+            skipped=found.skipped,
+            failures=failures,
+            progress=progress,
+            started=started,
+            sync=plan,
+            stop=stop,
+            on_outcome=on_outcome,
+        )
+
+    def watch(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        stop: threading.Event | None = None,
+        on_change: Callable[[Change], None] = lambda change: None,
+        on_ready: Callable[[AddReport], None] = lambda report: None,
+        sync: bool = False,
+        max_deleted_share: float = syncing.MAX_DELETED_SHARE,
+        progress: AddProgress | None = None,
+        **options: Any,
+    ) -> None:
+        """Adds folders and files as `add` does and follows their changes until `stop` is set.
+
+        Files that vanish from then on are deleted, those that vanished before with `sync`.
+        `on_ready` hears the report of the first pass, `on_change` of each document after it. A
+        lost connection is waited out. `options` are `add`'s language and chunk_tokens.
+        """
+        event = stop or threading.Event()
+        database = self.client.database
+
+        def vanished(gone: Sequence[str], few: int, share: float) -> Sync:
+            return Sync(database, self.name, gone, max_share=share, few=few).but_what_is_on_disk()
+
+        watching.FolderWatch(
+            add=functools.partial(self.add, stop=event, **options),
+            vanished=vanished,
+            paths=[paths] if isinstance(paths, (str, Path)) else paths,
+            stop=event,
+            on_change=on_change,
+            on_ready=on_ready,
+            sync=sync,
+            max_deleted_share=max_deleted_share,
+            progress=progress,
+        ).run()
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        filter: Filter | None = None,
+        mode: Mode = "hybrid",
+        query_embedding: Any = None,
+        index_id: int | None = None,
+        distinct: bool = False,
+    ) -> list[Hit]:
+        """Returns the k best chunks, best first, by `ragpg.search`.
+
+        `filter` is a jsonpath predicate over metadata, such as `$.tier == "pro"`, or a dictionary
+        (`ragpg.filters`), such as `{"tier": "pro", "year": {"$gte": 2024}}`. The query is
+        embedded by the collection's model unless `query_embedding` is given or mode is keyword.
+        `index_id` searches another search index of the collection than the active one. `distinct`
+        keeps only the best of chunks that say nearly the same.
+        """
+        if query_embedding is None and mode != "keyword" and query.strip():
+            query_embedding = self.client.embed_query(self.name, query, index_id)
+        return searching.search(
+            self.client.database,
+            self.name,
+            query,
+            k=k,
+            filter=to_jsonpath(filter),
+            mode=mode,
+            query_embedding=query_embedding,
+            index_id=index_id,
+            distinct=distinct,
+        )
+
+    def ask(
+        self,
+        question: str,
+        k: int = 8,
+        *,
+        filter: Filter | None = None,
+        model: str | None = None,
+        on_text: Callable[[str], None] | None = None,
+        index_id: int | None = None,
+    ) -> Answer:
+        """Returns an answer from the k best chunks, with citations to exact characters, stored.
+
+        `on_text` hears the text as it is written. Abstains, without asking a model, when no hit
+        reaches the search index's min_similarity. Without an API key the best passages are quoted.
+        """
+        hits = self.search(question, k, filter=filter, index_id=index_id)
+        if index_id is None:
+            index = searching.active_index(self.client.database, self.name)
+        else:
+            index = searching.search_index(self.client.database, index_id)
+        floor = index.min_similarity if index else 0.0
+        if not any(hit.similarity is None or hit.similarity >= floor for hit in hits):
+            hits = []
+        answer = answering.answer_question(
+            question,
+            hits,
+            model=model or self.client.settings.answer_model,
+            client=self.client.anthropic_client(),
+            on_text=on_text,
+        )
+        return self._save(answer)
+
+    def _save(self, answer: Answer) -> Answer:
+        """Stores the answer; returns it with its id and the page of each citation."""
+        parameters = {
+            "collection": self.name,
+            "question": answer.question,
+            "content": answer.text,
+            "model": answer.model,
+            "abstained": answer.abstained,
+            "grounded": answer.grounded,
+            "stop_reason": answer.stop_reason,
+            "input_tokens": answer.input_tokens,
+            "output_tokens": answer.output_tokens,
+            "cache_read_tokens": answer.cache_read_tokens,
+            "cache_creation_tokens": answer.cache_creation_tokens,
+            "latency_ms": answer.latency_ms,
+            "citations": Jsonb([asdict(citation) for citation in answer.citations]),
+        }
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.SAVE_ANSWER, parameters).fetchone()
+            assert row is not None
+            pages = connection.execute(queries.CITATION_PAGES, row).fetchall()
+        cited = zip(answer.citations, pages, strict=True)
+        return replace(
+            answer, id=row[0], citations=tuple(replace(one, page=page) for one, (page,) in cited)
+        )
+
+    def fit_static_encoder(
+        self,
+        *,
+        spans: int = static_encoder.SPANS,
+        use: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> StaticEncoderReport:
+        """Fits a quick approximation of the model to this collection's chunks, and measures it.
+
+        With `use`, or when an earlier one was in use, searches in the database without an embedding
+        use it from now on, if it agrees with the model. `progress` hears texts done, and all.
+        """
+        index = self._index()
+        # Only models of sentence-transformers can be in the database.
+        embedder = cast(static_encoder.QueryEmbedder, self.client.embedder_for(index))
+        return static_encoder.fit_static_encoder(
+            self.client.database, self.name, embedder, spans=spans, use=use, progress=progress
+        )
+
+    def use_static_encoder(self, enabled: bool = True) -> None:
+        """Switches between the static encoder and the model itself, for searches from SQL.
+
+        Raises EncoderUnavailable when there is none or it agrees too little with the model.
+        """
+        with self.client.database.connection() as connection:
+            connection.execute(queries.USE_STATIC_ENCODER, (self._index().id, enabled))
+
+    def drop_static_encoder(self) -> bool:
+        """Removes the static encoder; returns whether there was one."""
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.DELETE_STATIC_ENCODER, (self._index().id,)).fetchone()
+        return row is not None
+
+    def _index(self) -> SearchIndex:
+        index = searching.active_index(self.client.database, self.name)
+        if index is None:
+            raise BadArgument(f'"{self.name}" has no document yet: ragpg add')
+        return index
+
+    def delete(self, source: str) -> bool:
+        """Deletes a document with its chunks; returns whether there was one."""
+        parameters = {"collection": self.name, "source": source}
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.DELETE_DOCUMENT, parameters).fetchone()
+        return bool(row and row[0])
+
+    def wait_until_indexed(self, source: str | None = None, timeout: float = 30.0) -> bool:
+        """Waits until searches see the newest version of a document, or of all; False: too long.
+
+        For what SQL wrote, while a worker runs; `add` returns when it is indexed. `timeout` is in
+        seconds.
+        """
+        parameters = {"collection": self.name, "source": source, "seconds": timeout}
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.WAIT_UNTIL_INDEXED, parameters).fetchone()
+        return bool(row and row[0])
+
+    def create_index(
+        self,
+        *,
+        chunk_tokens: int | None = None,
+        overlap_tokens: int = 0,
+        language: str | None = None,
+        model: str | None = None,
+    ) -> SearchIndex:
+        """Makes another search index with all documents queued for it; searches do not use it yet.
+
+        `Client.fill_index` or workers fill it. What is not given is as in the active one; `model`
+        is another model instead of the active one's, by a name that `open_embedder` takes.
+        """
+        active = searching.active_index(self.client.database, self.name)
+        embedder: Embedder = (
+            open_embedder(model)
+            if model
+            else self.client.embedder_for(active)
+            if active
+            else self.client.embedder
+        )
+        return indexing.create_index(
+            self.client.database,
+            self.name,
+            embedder,
+            chunk_tokens=chunk_tokens or (active.chunk_tokens if active else None),
+            overlap_tokens=overlap_tokens,
+            language=language or (active.language if active else "english"),
+        )
+
+    def rollback_index(self) -> int:
+        """Activates the search index that was active before; returns its id."""
+        with self.client.database.connection() as connection:
+            parameters = {"collection": self.name}
+            row = connection.execute(queries.ROLLBACK_SEARCH_INDEX, parameters).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def load_evaluation_set(self, path: Path, name: str = "default") -> int:
+        """Makes an evaluation set hold the questions of a JSONL file; returns how many."""
+        return evaluating.load_set(self.client.database, self.name, name, path)
+
+    def lost_labels(self, name: str = "default") -> list[dict[str, Any]]:
+        """Returns the labels whose document or quote is not in the collection (any more)."""
+        parameters = {"collection": self.name, "evaluation_set": name}
+        return evaluating.rows(self.client.database, queries.LOST_LABELS, **parameters)
+
+    def evaluate(
+        self,
+        name: str = "default",
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        index_id: int | None = None,
+        note: str = "",
+        answers: bool = False,
+        progress: evaluating.Progress | None = None,
+    ) -> int:
+        """Asks every question of an evaluation set; returns the run's id.
+
+        With `answers` each is answered, too, and graded where a model is there to do so and the
+        set says what to expect.
+        """
+
+        def answer(question: str, expected: str | None) -> tuple[int, Grade | None]:
+            given = self.ask(question, min(k, 8), index_id=index_id)
+            assert given.id is not None
+            judge = self.client.anthropic_client()
+            if judge is None or expected is None or given.abstained:
+                return given.id, None
+            model = self.client.settings.answer_model
+            return given.id, grade_answer(
+                judge, model=model, question=question, expected=expected, answer=given.text
+            )
+
+        return evaluating.run_set(
+            self.client.database,
+            self.name,
+            name,
+            lambda question: self.client.embed_query(self.name, question, index_id),
+            k=k,
+            mode=mode,
+            index_id=index_id,
+            note=note,
+            answer=answer if answers else None,
+            progress=progress,
+        )
+
+    def evaluation_runs(self) -> list[dict[str, Any]]:
+        """Returns the runs, newest first: rows of the view evaluation_leaderboard."""
+        statement = queries.EVALUATION_RUNS
+        return evaluating.rows(self.client.database, statement, collection=self.name)
+
+    def text_of(self, source: str, version: int | None = None) -> str | None:
+        """Returns the text of a document, or of an earlier version; None when there is none.
+
+        A source that is not stored as such may be the end of one path, after a slash.
+        """
+        parameters = {"collection": self.name, "source": source, "version": version}
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.SOURCE_TEXT, parameters).fetchone()
+        return row[0] if row else None
+
+    def history(self, source: str) -> list[dict[str, Any]]:
+        """Returns the versions of a document, newest first: rows of the view document_history."""
+        parameters = {"collection": self.name, "source": source}
+        with self.client.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(queries.HISTORY, parameters).fetchall()
+
+    def erase(self, source: str) -> dict[str, int]:
+        """Erases a document for good, with its versions and the answers that cite it.
+
+        Returns how many documents, versions and answers went.
+        """
+        parameters = {"collection": self.name, "source": source}
+        with self.client.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            row = cursor.execute(queries.ERASE_DOCUMENT, parameters).fetchone()
+        assert row is not None
+        return row
+
+    def prune_versions(self, older_than: timedelta) -> int:
+        """Deletes versions replaced longer ago, except cited ones; returns how many went."""
+        parameters = {"collection": self.name, "older_than": older_than}
+        with self.client.database.connection() as connection:
+            row = connection.execute(queries.PRUNE_VERSIONS, parameters).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def inspect(self) -> Inspection:
+        """Returns what the collection holds and what is wrong with it (`ragpg.corpus_problems`)."""
+        return inspecting.inspect_collection(self.client.database, self.name)
+
+    def documents(self) -> list[DocumentInfo]:
+        """Returns the collection's documents, by source."""
+        with (
+            self.client.database.connection() as connection,
+            connection.cursor(row_factory=class_row(DocumentInfo)) as cursor,
+        ):
+            return cursor.execute(queries.DOCUMENTS, {"collection": self.name}).fetchall()
+
+
+def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
+    text, source = record.get("text"), record.get("source")
+    if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
+        raise BadArgument(
+            "a document given as text needs text and source: "
+            'add(text="...", source="what identifies it")'
+        )
+    return ingesting.text_input(
+        text,
+        clean_text(source),
+        record.get("title"),
+        record.get("media_type") or "text/markdown",
+        record.get("metadata"),
+        record.get("embedding"),
+    )
+
+
+def _file_inputs(
+    found: loading.FoundFiles,
+) -> tuple[list[ingesting.Input], list[ingesting.Failure]]:
+    inputs: list[ingesting.Input] = []
+    failures: list[ingesting.Failure] = []
+    for source, path in found.files:
+        read, failed = ingesting.file_inputs(clean_text(source), path)
+        inputs += read
+        failures += failed
+    return inputs, failures
