@@ -90,7 +90,8 @@ class Words:
         each = [self._word(word) for word in words]
         deviation = np.sqrt(sum(scores.var() for scores in each))
         total: Scores = np.sum(each, axis=0)
-        return (total - sum(scores.mean() for scores in each)) / (deviation or 1.0)
+        standard: Scores = (total - sum(scores.mean() for scores in each)) / (deviation or 1.0)
+        return standard
 
     def _word(self, word: str) -> Scores:
         if word not in self._scores:

@@ -5,6 +5,7 @@ All count in the embedding model's own tokens and take whatever else they offer 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -126,7 +127,7 @@ def _of_chonkie(text: str, found: Iterable[Any]) -> list[Piece]:
 def fixed_windows(document: Document, budget: int, tokens: Tokens) -> list[Piece]:
     text = document.text
     edges: list[int] = [*tokens.starts(text)[::budget], len(text)]
-    return [_piece(text, start, end - start) for start, end in zip(edges, edges[1:], strict=False)]
+    return [_piece(text, start, end - start) for start, end in itertools.pairwise(edges)]
 
 
 def _piece(text: str, start: int, length: int) -> Piece:

@@ -147,7 +147,7 @@ class SearchIndex(Base):
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     embedding_model_id: Mapped[int] = mapped_column(ForeignKey("embedding_models.id"))
     state: Mapped[str] = mapped_column(server_default="building")
-    chunker: Mapped[str] = mapped_column(server_default="structure-1")
+    chunker: Mapped[str] = mapped_column(server_default="structure-2")
     chunk_tokens: Mapped[int] = mapped_column(Integer)
     overlap_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     language: Mapped[str] = mapped_column(server_default="english")

@@ -393,7 +393,7 @@ table search_indexes column id bigint not null  a storage p
 table search_indexes column collection_id bigint not null   storage p
 table search_indexes column embedding_model_id bigint not null   storage p
 table search_indexes column state text not null default 'building'::text  storage x
-table search_indexes column chunker text not null default 'structure-1'::text  storage x
+table search_indexes column chunker text not null default 'structure-2'::text  storage x
 table search_indexes column chunk_tokens integer not null   storage p
 table search_indexes column overlap_tokens integer not null default 0  storage p
 table search_indexes column language text not null default 'english'::text  storage x
@@ -4739,7 +4739,7 @@ comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg.chunks.content: The verbatim span.
 comment on ragpg.chunks.content_hash: SHA-256 of context and content: equal means the embedding can be reused.
-comment on ragpg.chunks.context: What is put before the content for embedding and word search: title, heading path, a table's header row. Not verbatim.
+comment on ragpg.chunks.context: What is put before the content for embedding and word search, not verbatim: the heading path, before a document's first chunk also the title; for later parts of a table its header rows and which rows they are.
 comment on ragpg.chunks.document_id: The document.
 comment on ragpg.chunks.document_version: The version of it that was read.
 comment on ragpg.chunks.embedding: The embedding, of the search index's dimensions (checked per partition).
@@ -5218,7 +5218,7 @@ comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_cata
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
-comment on ragpg.search_indexes.chunker: The chunker and its version.
+comment on ragpg.search_indexes.chunker: The chunker and its version when the search index was made. Documents that change are cut by the present one; ragpg index build makes all of them anew.
 comment on ragpg.search_indexes.collection_id: The collection it indexes.
 comment on ragpg.search_indexes.created_at: When the recipe was made.
 comment on ragpg.search_indexes.ef_search: HNSW: how many neighbours a scan keeps; more is slower and finds more.
