@@ -115,39 +115,52 @@ def load_encoder(connection: Connection, embedding_model_id: int, folder: Path) 
         )
         vocabulary = ((key, token, number) for token, number in tokens.vocabulary.items())
         _copy(connection, queries.COPY_ENCODER_VOCABULARY, ["int8", "text", "int4"], vocabulary)
-        embeddings = tensors["embeddings.word_embeddings.weight"]
-        _copy(
-            connection,
-            queries.COPY_ENCODER_EMBEDDINGS,
-            ["int8", "int4", "halfvec"],
-            ((key, number, HalfVector(row)) for number, row in enumerate(embeddings)),
-        )
-        positions = tensors["embeddings.position_embeddings.weight"]
-        positions = positions + tensors["embeddings.token_type_embeddings.weight"][0]
-        _copy(
-            connection,
-            queries.COPY_ENCODER_POSITIONS,
-            ["int8", "int4", "vector"],
-            ((key, place, Vector(row)) for place, row in enumerate(positions[:limit], start=1)),
-        )
-        _copy(
-            connection,
-            queries.COPY_ENCODER_LAYERS,
-            ["int8", "int4", "vector", "vector", "vector", "vector"],
-            ((key, layer, *_norms(tensors, layer, width)) for layer in range(layers + 1)),
-        )
-        _copy(
-            connection,
-            queries.COPY_ENCODER_WEIGHTS,
-            ["int8", "int4", "int4", "int4", "vector"],
-            (
-                (key, layer, matrix, place, Vector(row))
-                for layer in range(1, layers + 1)
-                for matrix, rows in enumerate(_matrices(tensors, layer, width // heads), start=1)
-                for place, row in enumerate(rows, start=1)
-            ),
-        )
+        _store_weights(connection, key, tensors, layers, heads, limit)
     return LoadedEncoder(key, layers, heads, width, pooling, prefix, limit, len(tokens.vocabulary))
+
+
+def _store_weights(
+    connection: Connection,
+    key: int,
+    tensors: dict[str, Array],
+    layers: int,
+    heads: int,
+    limit: int,
+) -> None:
+    """Copies embeddings, positions, norms and matrices into their tables, replacing nothing."""
+    embeddings = tensors["embeddings.word_embeddings.weight"]
+    width = embeddings.shape[1]
+    _copy(
+        connection,
+        queries.COPY_ENCODER_EMBEDDINGS,
+        ["int8", "int4", "halfvec"],
+        ((key, number, HalfVector(row)) for number, row in enumerate(embeddings)),
+    )
+    positions = tensors["embeddings.position_embeddings.weight"]
+    positions = positions + tensors["embeddings.token_type_embeddings.weight"][0]
+    _copy(
+        connection,
+        queries.COPY_ENCODER_POSITIONS,
+        ["int8", "int4", "vector"],
+        ((key, place, Vector(row)) for place, row in enumerate(positions[:limit], start=1)),
+    )
+    _copy(
+        connection,
+        queries.COPY_ENCODER_LAYERS,
+        ["int8", "int4", "vector", "vector", "vector", "vector"],
+        ((key, layer, *_norms(tensors, layer, width)) for layer in range(layers + 1)),
+    )
+    _copy(
+        connection,
+        queries.COPY_ENCODER_WEIGHTS,
+        ["int8", "int4", "int4", "int4", "vector"],
+        (
+            (key, layer, matrix, place, Vector(row))
+            for layer in range(1, layers + 1)
+            for matrix, rows in enumerate(_matrices(tensors, layer, width // heads), start=1)
+            for place, row in enumerate(rows, start=1)
+        ),
+    )
 
 
 def verify_encoder(

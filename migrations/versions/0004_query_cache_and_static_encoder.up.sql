@@ -121,6 +121,7 @@ declare
         where encoder.embedding_model_id = remember_query.encoder_id
     );
     stored_id bigint;
+    first_over bigint;
     check_every constant integer := 128;
 begin
     if computed is not null then
@@ -138,22 +139,23 @@ begin
     for key share skip locked
     returning id into stored_id;
     if stored_id % check_every = 0 then
+        -- Two statements: in one the offset may be counted again for every row.
+        select newest.id into first_over
+        from ragpg.query_embeddings as newest
+        where newest.embedding_model_id = remember_query.encoder_id
+        order by newest.id desc
+        offset (
+            select encoder.cached_queries
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = remember_query.encoder_id
+        )
+        limit 1;
         delete from ragpg.query_embeddings as gone
         where gone.id in (
             select old.id
-            from ragpg.encoders as encoder
-            cross join lateral (
-                select newest.id
-                from ragpg.query_embeddings as newest
-                where newest.embedding_model_id = encoder.embedding_model_id
-                order by newest.id desc
-                offset encoder.cached_queries
-                limit 1
-            ) as first_over
-            join ragpg.query_embeddings as old
-                on old.embedding_model_id = encoder.embedding_model_id
-                and old.id <= first_over.id
-            for update of old skip locked
+            from ragpg.query_embeddings as old
+            where old.embedding_model_id = remember_query.encoder_id and old.id <= first_over
+            for update skip locked
         );
     end if;
     return computed;
