@@ -62,9 +62,9 @@ MODELS = {
 def signals(client: ragpg.Client, questions: list[str]) -> NDArray[np.float64]:
     """Returns what is known of each question's hits, of shape (questions, signals)."""
     rows = []
+    embeddings = client.embedder.embed_documents(questions)  # the default model has no prompts
     with client.database.connection() as sql:
-        for question in questions:
-            embedding = client.embed_query(COLLECTION, question)
+        for question, embedding in zip(questions, embeddings, strict=True):
             parameters = {
                 "question": question,
                 "collection": COLLECTION,
