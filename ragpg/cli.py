@@ -544,7 +544,7 @@ def db_psql(context: typer.Context) -> None:
 @app.command()
 def demo(as_json: Json = False) -> None:
     """Ingest the handbook that comes with ragpg, search it and ask it."""
-    question = "What's the rate limit on Pro?"
+    question = "How many requests per minute does Pro allow?"
     started = time.monotonic()
     with open_client() as client, as_file(files("ragpg") / "handbook") as folder:
         handbook = client.collection("demo")

@@ -34,6 +34,7 @@ class Prepared:
     """A chunked document: its spans, the text that is embedded of each, and its SHA-256."""
 
     spans: list[ChunkSpan]
+    contexts: list[str]
     texts: list[str]
     hashes: list[bytes]
 
@@ -58,8 +59,14 @@ class Indexer:
             max_tokens=min(self.index.chunk_tokens, self._embedder.max_tokens),
             overlap_tokens=self.index.overlap_tokens,
         )
-        texts = [f"{span.context}\n{content[span.start_char : span.end_char]}" for span in spans]
-        return Prepared(spans, texts, [hashlib.sha256(text.encode()).digest() for text in texts])
+        bodies = [content[span.start_char : span.end_char] for span in spans]
+        contexts = [_with_title(document.title, span.context) for span in spans]
+        texts = [f"{span.context}\n{body}" for span, body in zip(spans, bodies, strict=True)]
+        hashes = [
+            hashlib.sha256(f"{context}\n{body}".encode()).digest()
+            for context, body in zip(contexts, bodies, strict=True)
+        ]
+        return Prepared(spans, contexts, texts, hashes)
 
     def embed(
         self, batch: Sequence[Prepared], progress: Progress | None = None
@@ -102,7 +109,7 @@ class Indexer:
                 "document_version": document_version,
                 "starts": [span.start_char for span in prepared.spans],
                 "ends": [span.end_char for span in prepared.spans],
-                "contexts": [span.context for span in prepared.spans],
+                "contexts": prepared.contexts,
                 "token_counts": [span.token_count for span in prepared.spans],
                 "embeddings": [vectors[key] for key in prepared.hashes],
             },
@@ -127,6 +134,18 @@ class Indexer:
         with self._database.connection() as connection:
             found = connection.execute(queries.PUT_EMBEDDED_DOCUMENTS, parameters).fetchall()
         return [outcome for (outcome,) in found]
+
+
+def _with_title(title: str, context: str) -> str:
+    """Returns what words are searched in: the title belongs to every chunk of a document.
+
+    It is embedded with the first only: it makes vectors alike, but words tell documents apart.
+    """
+    line = " ".join(title.split())
+    if not line or context.casefold().startswith(line.casefold()):
+        return context
+    between = "\n" if context.startswith(("|", "rows ")) else " > "
+    return f"{line}{between}{context}" if context else line
 
 
 # Search indexes --------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_demo_answers_with_its_source(shell: Shell) -> None:
         done = shell("demo")
     assert done.returncode == 0, done.stderr
     assert "1,000" in done.stdout and "7 added" in done.stdout
-    assert "**rate**" in done.stdout, "matched words are marked"
+    assert "**requests**" in done.stdout, "matched words are marked"
     assert "pricing.md, characters" in done.stdout or "limits-and-errors.md" in done.stdout
     assert len(server.requests) == 1
 

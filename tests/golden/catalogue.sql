@@ -4741,7 +4741,7 @@ comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg.chunks.content: The verbatim span.
 comment on ragpg.chunks.content_hash: SHA-256 of context and content: equal means the embedding can be reused.
-comment on ragpg.chunks.context: What is put before the content for embedding and word search, not verbatim: the heading path, before a document's first chunk also the title; for later parts of a table its header rows and which rows they are.
+comment on ragpg.chunks.context: What is put before the content for word search and, but for the title of all but the first chunk, for embedding; not verbatim: title, heading path; for later parts of a table its header rows and which rows they are.
 comment on ragpg.chunks.document_id: The document.
 comment on ragpg.chunks.document_version: The version of it that was read.
 comment on ragpg.chunks.embedding: The embedding, of the search index's dimensions (checked per partition).
