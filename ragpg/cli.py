@@ -186,7 +186,10 @@ def add(
     paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
     collection: CollectionName = "default",
     language: Annotated[
-        str, typer.Option(help="Text-search configuration of a new collection.")
+        str,
+        typer.Option(
+            help="Text-search configuration of a new collection, or auto: each document's own."
+        ),
     ] = "english",
     sync: SyncOption = False,
     delete_many: DeleteManyOption = False,

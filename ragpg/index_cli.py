@@ -65,7 +65,9 @@ def index_build(
         int | None, typer.Option(help="Most tokens of a chunk with its context.")
     ] = None,
     overlap_tokens: Annotated[int, typer.Option(help="Tokens shared with the chunk before.")] = 0,
-    language: Annotated[str | None, typer.Option(help="Text-search configuration.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Text-search configuration, or auto.")
+    ] = None,
     embedding_model: Annotated[
         str | None,
         typer.Option("--model", help="Embedding model (docs/models.md), not the active one."),

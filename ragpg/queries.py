@@ -203,9 +203,13 @@ order by place
 """
 
 HIGHLIGHT: LiteralString = """
-select ragpg.highlight(content, %(query)s, 'english', %(start_mark)s, %(end_mark)s)
-from unnest(%(contents)s::text[]) with ordinality as given (content, place)
-order by place
+select ragpg.highlight(
+    given.content, %(query)s, coalesce(chunk.language, 'english'), %(start_mark)s, %(end_mark)s
+)
+from unnest(%(contents)s::text[], %(chunk_ids)s::bigint[]) with ordinality
+    as given (content, chunk_id, place)
+left join ragpg.chunks as chunk on chunk.id = given.chunk_id
+order by given.place
 """
 
 WAIT_UNTIL_INDEXED: LiteralString = """

@@ -140,6 +140,7 @@ def highlight(
     parameters = {
         "query": clean_query(query),
         "contents": [hit.content for hit in hits],
+        "chunk_ids": [hit.chunk_id for hit in hits],
         "start_mark": marks[0],
         "end_mark": marks[1],
     }

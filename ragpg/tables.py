@@ -239,6 +239,7 @@ class IndexStatistics(Base):
     chunk_count: Mapped[int]
     mean_length: Mapped[float] = mapped_column(REAL)
     embedding_sample: Mapped[list[Any]] = mapped_column(ARRAY(HALFVEC))
+    languages: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     refreshed_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
 

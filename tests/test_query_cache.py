@@ -89,6 +89,27 @@ def test_the_oldest_go_first(sql: Sql, key: int) -> None:
     assert stored(sql) in (before + 1, 20), "the oldest is not"
 
 
+def test_dropping_the_oldest_reads_each_row_a_few_times(sql: Sql, key: int) -> None:
+    """A plan that counts from the newest for every row would read millions here."""
+    sql.execute("update ragpg.encoders set cached_queries = 1000")
+    sql.execute(
+        "insert into ragpg.query_embeddings"
+        " (embedding_model_id, query_hash, embedding, weights_loaded_at)"
+        " select %s, ragpg.hash_text(n::text), array_fill(0::real, array[48])::vector, now()"
+        " from generate_series(1, 3000) as n",
+        [key],
+    )
+    with sql.transaction():
+        for number in range(128):  # one of these evicts
+            embed(sql, f"question {number}")
+        row = sql.execute(
+            "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables"
+            " where relname = 'query_embeddings'"
+        ).fetchone()
+    assert stored(sql) < 1000 + 128
+    assert row is not None and row[0] < 20 * 3128
+
+
 def test_another_model_does_not_evict(sql: Sql, key: int, tmp_path: Path) -> None:
     embed(sql, "kept")
     other = add_model(sql, "other", 48)

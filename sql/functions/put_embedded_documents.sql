@@ -65,14 +65,15 @@ begin
         )
         select
             recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0, recipe.language, given.title, given.content, '',
-            given.embedding
+            0, 0, ragpg.document_language(recipe.language, given.metadata, given.content),
+            given.title, given.content, '', given.embedding
         from stored
         join given on given.source = stored.source
         on conflict on constraint chunks_pkey do update
         set document_version = excluded.document_version,
             end_char = excluded.end_char,
             token_count = excluded.token_count,
+            language = excluded.language,
             context = excluded.context,
             content = excluded.content,
             embedding = excluded.embedding

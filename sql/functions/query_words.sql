@@ -27,17 +27,28 @@ begin atomic
             select
                 said.lexeme,
                 cardinality(said.positions) as times,
+                known.lexeme is not null as is_known,
                 least(coalesce(known.chunk_count, 1), total.chunk_count::integer) as chunk_count,
                 coalesce(known.occurrence_count::double precision / known.chunk_count, 1)
                     as mean_frequency,
-                total.chunk_count::double precision as total
+                total.chunk_count::double precision as total,
+                -- A stem that occurs speaks for the same word's stems in other languages.
+                bool_or(known.lexeme is not null) over (partition by said.positions) as is_answered
             from ragpg.search_indexes as recipe
             join ragpg.index_statistics as total on total.index_id = recipe.id
-            cross join unnest(to_tsvector(recipe.language::regconfig, query_words.query)) as said
+            cross join lateral ragpg.query_lexemes(
+                case
+                    when recipe.language <> 'auto' then array[recipe.language]
+                    when total.languages = '{}' then '{simple}'
+                    else total.languages
+                end,
+                query_words.query
+            ) as said
             left join ragpg.lexeme_statistics as known
                 on known.index_id = recipe.id and known.lexeme = said.lexeme collate "C"
             where recipe.id = query_words.index_id
         ) as found
+        where found.is_known or not found.is_answered
     ) as asked
     order by 1;
 end;

@@ -55,7 +55,7 @@ begin
     end if;
     execute format('analyze ragpg.%I', partition_name);
     insert into ragpg.index_statistics as known (
-        index_id, chunk_count, mean_length, embedding_sample, refreshed_at
+        index_id, chunk_count, mean_length, embedding_sample, languages, refreshed_at
     )
     select
         refresh_search_index.index_id,
@@ -72,6 +72,7 @@ begin
                 limit 256
             ) as drawn
         ),
+        coalesce(array_agg(distinct chunk.language), '{}'),
         clock_timestamp()
     from ragpg.chunks as chunk
     where chunk.index_id = refresh_search_index.index_id
@@ -79,6 +80,7 @@ begin
     set chunk_count = excluded.chunk_count,
         mean_length = excluded.mean_length,
         embedding_sample = excluded.embedding_sample,
+        languages = excluded.languages,
         refreshed_at = excluded.refreshed_at;
     with counted_now as materialized (
         select word.word::text collate "C" as lexeme, word.ndoc, word.nentry

@@ -16,13 +16,15 @@ as $$
 declare
     body text;
     page_starts integer[];
-    recipe_language text;
+    document_metadata jsonb;
+    words_language text;
     -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
     -- the start of the text, which over a long document is quadratic.
     block constant integer := 65536;
     longest integer;
 begin
-    select document.content, nullif(document.page_starts, '{}') into body, page_starts
+    select document.content, nullif(document.page_starts, '{}'), document.metadata
+    into body, page_starts, document_metadata
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
@@ -32,7 +34,8 @@ begin
             replace_chunks.document_id, replace_chunks.document_version
             using errcode = 'RG007', hint = 'read the document again and repeat';
     end if;
-    select recipe.language into strict recipe_language
+    select ragpg.document_language(recipe.language, document_metadata, body)
+    into strict words_language
     from ragpg.search_indexes as recipe
     where recipe.id = replace_chunks.index_id;
     select coalesce(max(e.value - s.value), 0) into longest
@@ -54,7 +57,7 @@ begin
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
         piece.place - 1, piece.start_char, piece.end_char,
         width_bucket(piece.start_char, page_starts), piece.token_count, 0,
-        recipe_language, piece.context,
+        words_language, piece.context,
         substr(
             blocks.content,
             piece.start_char - blocks.number * block + 1,

@@ -4,7 +4,7 @@ language plpgsql
 set search_path = ragpg, pg_temp
 as $$
 begin
-    new.lexemes := to_tsvector(new.language::regconfig, new.context || E'\n' || new.content);
+    new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
     new.lexeme_count := coalesce(
         (
             select sum(cardinality(word.positions))

@@ -25,7 +25,7 @@ cross join lateral (
     where document.collection_id = one.id
         and char_length(document.content) >= rule.minimum
         and not ragpg.is_code(document.media_type)
-        and recipe.language <> 'simple'
+        and recipe.language not in ('simple', 'auto')
         and spoken.language <> recipe.language
     union all
     select

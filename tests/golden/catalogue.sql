@@ -361,6 +361,7 @@ table index_statistics column chunk_count bigint not null   storage p
 table index_statistics column mean_length real not null   storage p
 table index_statistics column embedding_sample halfvec[] not null   storage x
 table index_statistics column refreshed_at timestamp with time zone not null default now()  storage p
+table index_statistics column languages text[] not null default '{}'::text[]  storage x
 table indexed_tables column table_name regclass null   storage p
 table indexed_tables column collection text null   storage x
 table indexed_tables column source_column text null   storage x
@@ -532,7 +533,7 @@ table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((
 table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table search_indexes constraint search_indexes_ef_search_is_in_range CHECK (((ef_search >= 1) AND (ef_search <= 1000)))
 table search_indexes constraint search_indexes_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id)
-table search_indexes constraint search_indexes_language_is_installed CHECK (((language)::regconfig IS NOT NULL))
+table search_indexes constraint search_indexes_language_is_installed CHECK (((language = 'auto'::text) OR ((language)::regconfig IS NOT NULL)))
 table search_indexes constraint search_indexes_min_similarity_is_a_cosine CHECK (((min_similarity >= ('-1'::integer)::double precision) AND (min_similarity <= (1)::double precision)))
 table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHECK (((overlap_tokens >= 0) AND (overlap_tokens < chunk_tokens)))
 table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
@@ -1110,6 +1111,46 @@ begin
         delete from ragpg.documents as document where document.id = any(ids);
     end if;
     return next;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.document_language(language text, metadata jsonb, content text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    said text := lower(metadata ->> 'language');
+begin
+    if language <> 'auto' then
+        return language;
+    end if;
+    select iso.name into said
+    from (
+        values
+            ('ar', 'arabic'), ('hy', 'armenian'), ('eu', 'basque'), ('ca', 'catalan'),
+            ('da', 'danish'), ('nl', 'dutch'), ('en', 'english'), ('et', 'estonian'),
+            ('fi', 'finnish'), ('fr', 'french'), ('de', 'german'), ('el', 'greek'),
+            ('hi', 'hindi'), ('hu', 'hungarian'), ('id', 'indonesian'), ('ga', 'irish'),
+            ('it', 'italian'), ('lt', 'lithuanian'), ('ne', 'nepali'), ('nb', 'norwegian'),
+            ('nn', 'norwegian'), ('no', 'norwegian'), ('pl', 'polish'), ('pt', 'portuguese'),
+            ('ro', 'romanian'), ('ru', 'russian'), ('sr', 'serbian'), ('es', 'spanish'),
+            ('sv', 'swedish'), ('ta', 'tamil'), ('tr', 'turkish'), ('yi', 'yiddish')
+    ) as iso (code, name)
+    where said in (iso.code, iso.name) or said like iso.code || '-%' or said like iso.code || '\_%';
+    return coalesce(
+        (
+            select configuration.cfgname::text
+            from unnest(array[said, ragpg.text_language(content)]) with ordinality
+                as candidate (name, place)
+            join pg_catalog.pg_ts_config as configuration on configuration.cfgname = candidate.name
+            where pg_ts_config_is_visible(configuration.oid)
+            order by candidate.place
+            limit 1
+        ),
+        'simple'
+    );
 end
 $function$
  -- access 
@@ -1866,16 +1907,33 @@ CREATE OR REPLACE FUNCTION ragpg.highlight(content text, query text, language te
 AS $function$
 declare
     words tsquery;
+    -- Of scripts without spaces, where text_lexemes counts pairs of letters: any two to eight
+    -- letters in a row that the question has in a row.
+    run constant text := '[\u0e01-\u0edf\u1000-\u108f\u1780-\u17dd\u3041-\u9fff\uac00-\ud7af]{2,}';
+    rows_of_letters text;
+    marked text := content;
 begin
     select string_agg(ragpg.lexeme_query(word.lexeme)::text, ' | ')::tsquery into words
-    from unnest(to_tsvector(language::regconfig, query)) as word;
-    if words is null then
-        return content;
+    from unnest(to_tsvector(language::regconfig, regexp_replace(query, run, ' ', 'g'))) as word;
+    if words is not null then
+        marked := ts_headline(
+            language::regconfig, content, words,
+            format('HighlightAll=true, StartSel="%s", StopSel="%s"', start_mark, end_mark)
+        );
     end if;
-    return ts_headline(
-        language::regconfig, content, words,
-        format('HighlightAll=true, StartSel="%s", StopSel="%s"', start_mark, end_mark)
-    );
+    select string_agg(distinct substr(part.found[1], start, length), '|') into rows_of_letters
+    from regexp_matches(query, run, 'g') as part (found)
+    cross join lateral generate_series(1, char_length(part.found[1]) - 1) as start
+    cross join lateral generate_series(
+        2, least(8, char_length(part.found[1]) - start + 1)
+    ) as length;
+    return case
+        when rows_of_letters is null then marked
+        else regexp_replace(
+            marked, rows_of_letters,
+            replace(start_mark, '\', '\\') || '\&' || replace(end_mark, '\', '\\'), 'g'
+        )
+    end;
 end
 $function$
  -- access 
@@ -2844,14 +2902,15 @@ begin
         )
         select
             recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0, recipe.language, given.title, given.content, '',
-            given.embedding
+            0, 0, ragpg.document_language(recipe.language, given.metadata, given.content),
+            given.title, given.content, '', given.embedding
         from stored
         join given on given.source = stored.source
         on conflict on constraint chunks_pkey do update
         set document_version = excluded.document_version,
             end_char = excluded.end_char,
             token_count = excluded.token_count,
+            language = excluded.language,
             context = excluded.context,
             content = excluded.content,
             embedding = excluded.embedding
@@ -2915,6 +2974,49 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.query_lexemes(languages text[], query text)
+ RETURNS TABLE(lexeme text, positions smallint[])
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    stop_positions smallint[];
+begin
+    if cardinality(languages) = 1 then
+        return query
+        select word.lexeme, word.positions
+        from unnest(ragpg.text_lexemes(query_lexemes.query, languages[1])) as word;
+        return;
+    end if;
+    -- The question is taken for the language of which it has most stop words; they are left out
+    -- under every language, or English "the" would be a rare word of German texts.
+    select dropped.positions into stop_positions
+    from unnest(languages) as spoken (language)
+    cross join lateral (
+        select array_agg(token.place) as positions, count(*) as stop_words
+        from (
+            select distinct unnest(word.positions) as place
+            from unnest(ragpg.text_lexemes(query_lexemes.query, 'simple')) as word
+        ) as token
+        where not exists (
+            select
+            from unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as kept
+            where token.place = any(kept.positions)
+        )
+    ) as dropped
+    order by dropped.stop_words desc, spoken.language
+    limit 1;
+    return query
+    select distinct on (word.lexeme) word.lexeme, word.positions
+    from unnest(languages) as spoken (language)
+    cross join lateral unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as word
+    where not word.positions <@ coalesce(stop_positions, '{}')
+    order by word.lexeme, cardinality(word.positions) desc;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.query_tokens(encoder_id bigint, query text)
  RETURNS integer[]
  LANGUAGE plpgsql
@@ -2958,14 +3060,22 @@ BEGIN ATOMIC
              (found.mean_frequency / (found.mean_frequency + (1.2)::double precision)) AS saturation
             FROM ( SELECT said.lexeme,
                      cardinality(said.positions) AS times,
+                     (known.lexeme IS NOT NULL) AS is_known,
                      LEAST(COALESCE(known.chunk_count, 1), (total.chunk_count)::integer) AS chunk_count,
                      COALESCE(((known.occurrence_count)::double precision / (known.chunk_count)::double precision), (1)::double precision) AS mean_frequency,
-                     (total.chunk_count)::double precision AS total
+                     (total.chunk_count)::double precision AS total,
+                     bool_or((known.lexeme IS NOT NULL)) OVER (PARTITION BY said.positions) AS is_answered
                     FROM (((ragpg.search_indexes recipe
                       JOIN ragpg.index_statistics total ON ((total.index_id = recipe.id)))
-                      CROSS JOIN LATERAL unnest(to_tsvector((recipe.language)::regconfig, query_words.query)) said(lexeme, positions, weights))
+                      CROSS JOIN LATERAL ragpg.query_lexemes(
+                         CASE
+                             WHEN (recipe.language <> 'auto'::text) THEN ARRAY[recipe.language]
+                             WHEN (total.languages = '{}'::text[]) THEN '{simple}'::text[]
+                             ELSE total.languages
+                         END, query_words.query) said(lexeme, positions))
                       LEFT JOIN ragpg.lexeme_statistics known ON (((known.index_id = recipe.id) AND (known.lexeme = (said.lexeme COLLATE "C")))))
-                   WHERE (recipe.id = query_words.index_id)) found) asked
+                   WHERE (recipe.id = query_words.index_id)) found
+           WHERE (found.is_known OR (NOT found.is_answered))) asked
    ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
 END
  -- access 
@@ -3056,7 +3166,7 @@ begin
     end if;
     execute format('analyze ragpg.%I', partition_name);
     insert into ragpg.index_statistics as known (
-        index_id, chunk_count, mean_length, embedding_sample, refreshed_at
+        index_id, chunk_count, mean_length, embedding_sample, languages, refreshed_at
     )
     select
         refresh_search_index.index_id,
@@ -3073,6 +3183,7 @@ begin
                 limit 256
             ) as drawn
         ),
+        coalesce(array_agg(distinct chunk.language), '{}'),
         clock_timestamp()
     from ragpg.chunks as chunk
     where chunk.index_id = refresh_search_index.index_id
@@ -3080,6 +3191,7 @@ begin
     set chunk_count = excluded.chunk_count,
         mean_length = excluded.mean_length,
         embedding_sample = excluded.embedding_sample,
+        languages = excluded.languages,
         refreshed_at = excluded.refreshed_at;
     with counted_now as materialized (
         select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
@@ -3259,13 +3371,15 @@ AS $function$
 declare
     body text;
     page_starts integer[];
-    recipe_language text;
+    document_metadata jsonb;
+    words_language text;
     -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
     -- the start of the text, which over a long document is quadratic.
     block constant integer := 65536;
     longest integer;
 begin
-    select document.content, nullif(document.page_starts, '{}') into body, page_starts
+    select document.content, nullif(document.page_starts, '{}'), document.metadata
+    into body, page_starts, document_metadata
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
@@ -3275,7 +3389,8 @@ begin
             replace_chunks.document_id, replace_chunks.document_version
             using errcode = 'RG007', hint = 'read the document again and repeat';
     end if;
-    select recipe.language into strict recipe_language
+    select ragpg.document_language(recipe.language, document_metadata, body)
+    into strict words_language
     from ragpg.search_indexes as recipe
     where recipe.id = replace_chunks.index_id;
     select coalesce(max(e.value - s.value), 0) into longest
@@ -3297,7 +3412,7 @@ begin
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
         piece.place - 1, piece.start_char, piece.end_char,
         width_bucket(piece.start_char, page_starts), piece.token_count, 0,
-        recipe_language, piece.context,
+        words_language, piece.context,
         substr(
             blocks.content,
             piece.start_char - blocks.number * block + 1,
@@ -3654,7 +3769,7 @@ CREATE OR REPLACE FUNCTION ragpg.set_chunk_lexemes()
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    new.lexemes := to_tsvector(new.language::regconfig, new.context || E'\n' || new.content);
+    new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
     new.lexeme_count := coalesce(
         (
             select sum(cardinality(word.positions))
@@ -3866,6 +3981,49 @@ begin
     ) as ranked
     where ranked.share >= 0.1 and ranked.share >= 1.1 * coalesce(ranked.next, 0);
     return found_language;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.text_lexemes(content text, language text)
+ RETURNS tsvector
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    -- Scripts without spaces between words, and Hangul, whose words carry their particles.
+    run constant text := '[\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf\u1000-\u103f'
+        '\u1050-\u108f\u1780-\u17d3\u17dd\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa'
+        '\u30fc-\u30ff\u31f0-\u31ff\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff'
+        '\uff66-\uff9f\U00020000-\U0003ffff]+';
+    -- A letter with the marks that belong to it.
+    letter constant text := '.[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd'
+        '\u102b-\u103e\u1056-\u1059\u105e-\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074'
+        '\u1082-\u108d\u108f\u17b4-\u17d3\u17dd\u3099\u309a\uff9e\uff9f]*';
+    pairs tsvector;
+begin
+    if content !~ run then
+        return to_tsvector(language::regconfig, content);
+    end if;
+    select string_agg(format('''%s'':%s', counted.pair, least(counted.place, 16383)), ' ')::tsvector
+    into pairs
+    from (
+        select
+            unit.letter || coalesce(unit.next, '') as pair,
+            row_number() over (order by unit.run, unit.place) as place
+        from (
+            select
+                part.place as run, one.place, one.found[1] as letter,
+                lead(one.found[1]) over same_run as next,
+                count(*) over (partition by part.place) as letters
+            from regexp_matches(content, run, 'g') with ordinality as part (found, place)
+            cross join lateral regexp_matches(part.found[1], letter, 'g') with ordinality
+                as one (found, place)
+            window same_run as (partition by part.place order by one.place)
+        ) as unit
+        where unit.next is not null or unit.letters = 1
+    ) as counted;
+    return pairs || to_tsvector(language::regconfig, regexp_replace(content, run, ' ', 'g'));
 end
 $function$
  -- access 
@@ -4306,7 +4464,7 @@ view corpus_problems {security_invoker=true}
            FROM ((ragpg.documents document
              JOIN ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = 'other language'::text)))
              CROSS JOIN LATERAL ragpg.text_language(document.content) spoken(language))
-          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg.is_code(document.media_type)) AND (recipe.language <> 'simple'::text) AND (spoken.language <> recipe.language))
+          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg.is_code(document.media_type)) AND (recipe.language <> ALL (ARRAY['simple'::text, 'auto'::text])) AND (spoken.language <> recipe.language))
         UNION ALL
          SELECT
                 CASE
@@ -4830,6 +4988,7 @@ comment on ragpg.document_history.valid_from: Since when it was current.
 comment on ragpg.document_history.valid_to: Until when; null when it is current.
 comment on ragpg.document_history.version: Which version.
 comment on ragpg.document_history: A row per version of every document, deleted ones too; ragpg.document_text(document_id, version) gives its text.
+comment on ragpg.document_language(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Returns the search index's language, unless that is auto: then the one the metadata name under language (english, en or en-GB), else the one the text shows (ragpg.text_language), where Postgres has a configuration for it; else simple.
 comment on ragpg.document_status.characters: Length of its text.
 comment on ragpg.document_status.chunks: Chunks in the active search index.
 comment on ragpg.document_status.collection: Name of the collection.
@@ -5108,7 +5267,7 @@ comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whos
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
-comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
+comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks. language is a text-search configuration, such as that of the chunk.
 comment on ragpg.index_documents.attempts: How often indexing the waiting version failed.
 comment on ragpg.index_documents.chunk_count: How many chunks it became.
 comment on ragpg.index_documents.document_id: The document.
@@ -5145,6 +5304,7 @@ comment on ragpg.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_c
 comment on ragpg.index_statistics.chunk_count: Chunks when it was counted: N of BM25.
 comment on ragpg.index_statistics.embedding_sample: Up to 256 embeddings drawn at random: mean and deviation of a query's similarity over the index are estimated from them.
 comment on ragpg.index_statistics.index_id: The search index.
+comment on ragpg.index_statistics.languages: Text-search configurations of its chunks; where the index has auto, questions are stemmed by each.
 comment on ragpg.index_statistics.mean_length: Mean lexeme_count: avgdl of BM25.
 comment on ragpg.index_statistics.refreshed_at: When it was counted.
 comment on ragpg.index_statistics: What ranking needs to know of a whole search index; made by refresh_index.
@@ -5202,6 +5362,7 @@ comment on ragpg.query_embeddings.weights_loaded_at: The encoder's loaded_at the
 comment on ragpg.query_embeddings: A cache: the embeddings that encoders in this database gave questions, so that a question asked again costs no forward pass. The questions themselves are not stored. Emptied when an encoder changes; may be emptied at any time.
 comment on ragpg.query_embeddings_embedding_model_id_id_btree: ragpg.remember_query: which questions are the oldest?
 comment on ragpg.query_embeddings_embedding_model_id_query_hash_btree: ragpg.remembered_query: was this question embedded before?
+comment on ragpg.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
 comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
@@ -5226,7 +5387,7 @@ comment on ragpg.search_indexes.created_at: When the recipe was made.
 comment on ragpg.search_indexes.ef_search: HNSW: how many neighbours a scan keeps; more is slower and finds more.
 comment on ragpg.search_indexes.embedding_model_id: The model of its embeddings.
 comment on ragpg.search_indexes.id: Key, and the partition key of chunks.
-comment on ragpg.search_indexes.language: Text-search configuration for words, such as english or simple.
+comment on ragpg.search_indexes.language: Text-search configuration of the word leg, or auto: that of each document (ragpg.document_language).
 comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity; 0.25 kept all of 400 fitting questions and refused half of 800 foreign ones with all-MiniLM-L6-v2.
 comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
 comment on ragpg.search_indexes.relevance_offset: Of the curve from similarity to relevance (ragpg.relevance), set by ragpg.calibrate; null before.
@@ -5271,6 +5432,7 @@ comment on ragpg.static_token_embeddings.token_id: The token, by the vocabulary 
 comment on ragpg.static_token_embeddings: What each token adds in a static encoder.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
+comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
