@@ -21,9 +21,10 @@ from rich.table import Table
 
 import ragpg
 from benchmarks.ranking import read_lines
+from ragpg.searching import Mode
 
 LANGUAGES = {"en": "english", "de": "german", "zh": "simple"}
-MODES = ("keyword", "vector", "hybrid")
+MODES: tuple[Mode, ...] = ("keyword", "vector", "hybrid")
 
 
 def ingest(client: ragpg.Client, data: Path, codes: list[str], language: str) -> str:
@@ -45,7 +46,7 @@ def ingest(client: ragpg.Client, data: Path, codes: list[str], language: str) ->
 
 
 def measure(
-    client: ragpg.Client, data: Path, code: str, collection: str, mode: str
+    client: ragpg.Client, data: Path, code: str, collection: str, mode: Mode
 ) -> dict[str, float]:
     labels = {
         query: {f"{code}/{document}": int(score)}

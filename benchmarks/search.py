@@ -1,0 +1,183 @@
+"""How quick is search, beside a hand-written prepared query and four libraries?
+
+    python -m benchmarks.search ../shared/data --rows 100000 [--filters]    # writes search.json
+
+Same rows, embeddings and kind of index on one server (stores.py): rows written a second without an
+index (ragpg counts words and builds its indexes in the same call, so its figure holds all of it),
+median and 95th percentile of a search for ten rows, and searches a second by 1, 2 and 8 threads of
+one process. The question's embedding is given. "any word" is ts_rank over a GIN index, the hand-
+written counterpart of keyword mode. With --filters also the table of filters.py.
+Installs: benchmarks/stores_requirements.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import filters, stores
+from benchmarks.stores import Question
+from ragpg import embedded
+
+K = 10
+THREADS = (1, 2, 8)
+Search = Callable[[Question], Any]
+
+
+def measure(search: Search, questions: Sequence[Question], seconds: float) -> dict[str, float]:
+    for question in questions[:10]:
+        search(question)
+    times = [stores.timed(search, question)[0] * 1000 for question in questions]
+    measured = {"p50": statistics.median(times), "p95": statistics.quantiles(times, n=20)[-1]}
+    for threads in THREADS:
+        measured[f"{threads} threads"] = throughput(search, questions, threads, seconds)
+    return measured
+
+
+def throughput(
+    search: Search, questions: Sequence[Question], threads: int, seconds: float
+) -> float:
+    """Returns searches a second."""
+    until = time.perf_counter() + seconds
+
+    def ask(first: int) -> int:
+        done = 0
+        while time.perf_counter() < until:
+            search(questions[(first + done * threads) % len(questions)])
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(ask, range(threads))) / seconds
+
+
+def by_hand(url: str) -> dict[str, Search]:
+    """Returns searches by prepared statements, a connection for each thread."""
+    own = threading.local()
+
+    def connection() -> psycopg.Connection[Any]:
+        if not hasattr(own, "connection"):
+            own.connection = psycopg.connect(url, autocommit=True)
+            register_vector(own.connection)
+        return own.connection  # type: ignore[no-any-return]
+
+    def vector(question: Question) -> Any:
+        return (
+            connection()
+            .execute(
+                "select key, content from rows order by embedding <=> %s limit %s",
+                [HalfVector(question.embedding), K],
+                prepare=True,
+                binary=True,
+            )
+            .fetchall()
+        )
+
+    def words(question: Question) -> Any:
+        return (
+            connection()
+            .execute(
+                "select key, content from rows, replace(plainto_tsquery('english', %s)::text,"
+                " '&', '|')::tsquery as query where words @@ query"
+                " order by ts_rank(words, query) desc limit %s",
+                [question.text, K],
+                prepare=True,
+                binary=True,
+            )
+            .fetchall()
+        )
+
+    return {"vector": vector, "any word": words}
+
+
+def searches(store: Any) -> dict[str, Search]:
+    """Returns what is timed of a store, by mode."""
+    if isinstance(store, stores.PreparedQuery):
+        return by_hand(store.url)
+    if isinstance(store, stores.Ragpg):
+
+        def in_mode(mode: Any) -> Search:
+            return lambda question: store.collection.search(
+                question.text, K, mode=mode, query_embedding=question.embedding
+            )
+
+        return {mode: in_mode(mode) for mode in ("vector", "keyword", "hybrid")}
+    return {"vector": lambda question: store.search(question, K, None)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with scifact")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=3, help="of each count of searches")
+    parser.add_argument("--filters", action="store_true", help="also the tables of filters.py")
+    parser.add_argument("--stores", nargs="+", default=[one.__name__ for one in stores.STORES])
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
+    arguments = parser.parse_args()
+    console = Console(width=150)
+    rows, questions = stores.read(
+        arguments.data, arguments.rows, arguments.questions, arguments.cache
+    )
+    results: dict[str, Any] = {}
+    filtered: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
+        url = embedded.start(Path(home))
+        try:
+            loaded = [
+                filters.load(url, rows, make, console)
+                for make in stores.STORES
+                if make.__name__ in arguments.stores
+            ]
+            for store, written in loaded:
+                results[store.name] = written | {
+                    mode: measure(search, questions, arguments.seconds)
+                    for mode, search in searches(store).items()
+                }
+                if arguments.filters:
+                    filtered[store.name] = filters.measure(store, rows, questions)
+        finally:
+            embedded.stop(Path(home))
+    show(results, console)
+    arguments.output.write_text(json.dumps(results, indent=2) + "\n")
+    if filtered:
+        filters.show(filtered, console)
+        Path(filters.__file__).with_suffix(".json").write_text(
+            json.dumps(filtered, indent=2) + "\n"
+        )
+
+
+def show(results: dict[str, Any], console: Console) -> None:
+    threads = [f"{count} threads" for count in THREADS]
+    table = Table("", "mode", "p50 ms", "p95 ms", *threads, "rows written/s")
+    for name, measured in results.items():
+        for mode, figures in measured.items():
+            if isinstance(figures, dict):
+                table.add_row(
+                    name,
+                    mode,
+                    f"{figures['p50']:.2f}",
+                    f"{figures['p95']:.2f}",
+                    *(f"{figures[count]:,.0f}/s" for count in threads),
+                    f"{measured['rows a second']:,.0f}",
+                )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

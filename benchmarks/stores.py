@@ -1,0 +1,418 @@
+"""The vector stores that filters.py, search.py and scale.py compare, all on the same Postgres.
+
+Each is used as its documentation says, with its default settings and its own HNSW index (m 16,
+ef_construction 64, cosine), through its own synchronous Python interface. Rows are made from real
+texts: abstracts of scifact with their real embeddings, repeated to the number asked for with half
+of their sentences and normal noise of .6 / sqrt(dimensions) on each number of the embedding.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import psycopg
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+
+import ragpg
+from ragpg.embedding import SentenceTransformerEmbedder
+
+DIMENSIONS = 384
+# Value of the metadata key "part", and the share of the rows that have it.
+PARTS = {"thousandth": 0.001, "hundredth": 0.01, "tenth": 0.1, "half": 0.5}
+Found = list[str]  # keys of rows, best first
+
+
+@dataclass(frozen=True)
+class Rows:
+    keys: list[str]
+    texts: list[str]
+    parts: list[str]
+    embeddings: Any  # (n, 384) float32, each of length 1
+
+
+@dataclass(frozen=True)
+class Question:
+    text: str
+    embedding: Any  # (384,) float32
+
+
+class Store(Protocol):
+    name: str
+
+    def write(self, rows: Rows) -> None:
+        """Stores the rows, without a vector index."""
+
+    def index(self) -> None:
+        """Builds the vector index."""
+
+    def search(self, question: Question, k: int, part: str | None) -> Found:
+        """Returns the nearest rows; only those of a part, if given."""
+
+
+def read(data: Path, count: int, questions: int, cache: Path) -> tuple[Rows, list[Question]]:
+    """Returns rows and questions; the same for the same numbers. Embeddings are kept in `cache`."""
+    folder = data / "scifact"
+    lines = gzip.decompress((folder / "corpus.jsonl.gz").read_bytes()).decode().split("\n")
+    abstracts = [json.loads(line)["text"] for line in lines if line]
+    asked = [
+        json.loads(line)["text"]
+        for line in (folder / "queries_train.jsonl").read_text().split("\n")
+        if line
+    ][:questions]
+    if cache.exists():
+        embedded = np.load(cache)
+    else:
+        model = SentenceTransformerEmbedder()
+        embedded = np.stack(
+            [*model.embed_documents(abstracts), *(model.embed_query(text) for text in asked)]
+        )
+        np.save(cache, embedded)
+    rng = np.random.default_rng(7)
+    chosen = random.Random(7)
+    number = np.arange(count) % len(abstracts)
+    base = embedded[: len(abstracts)][number]
+    noise = rng.standard_normal((count, DIMENSIONS), np.float32) * (0.6 / DIMENSIONS**0.5)
+    vectors = (base + noise).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    sentences = [re.split(r"(?<=[.?!]) ", text) for text in abstracts]
+    texts = [
+        " ".join(one for one in sentences[n] if chosen.random() < 0.5) or sentences[n][0]
+        for n in number
+    ]
+    parts = rng.choice([*PARTS, "rest"], count, p=[*PARTS.values(), 1 - sum(PARTS.values())])
+    rows = Rows([f"row-{n}" for n in range(count)], texts, [str(part) for part in parts], vectors)
+    return rows, [
+        Question(text, embedding.astype(np.float32))
+        for text, embedding in zip(asked, embedded[len(abstracts) :], strict=True)
+    ]
+
+
+def database(url: str, name: str) -> str:
+    """Returns the URL of a new, empty database with pgvector on the same server."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+        made = psycopg.conninfo.make_conninfo(url, dbname=name)
+    with psycopg.connect(made, autocommit=True) as connection:
+        connection.execute("create extension vector")
+    return made
+
+
+def sqlalchemy_url(url: str, driver: str) -> str:
+    """Returns the URL of a database behind a Unix socket, for SQLAlchemy."""
+    part = psycopg.conninfo.conninfo_to_dict(url)
+    return f"postgresql+{driver}://{part['user']}@/{part['dbname']}?host={part['host']}"
+
+
+class Ragpg:
+    name = "ragpg"
+
+    def __init__(self, url: str) -> None:
+        from ragpg.database import migrate
+
+        migrate(url)
+        self.client = ragpg.connect(url)
+        self.collection = self.client.collection("rows")
+        self.mode: Any = "vector"
+
+    def write(self, rows: Rows) -> None:
+        self.collection.add(
+            records=[
+                {"text": text, "source": key, "metadata": {"part": part}, "embedding": embedding}
+                for text, key, part, embedding in zip(
+                    rows.texts, rows.keys, rows.parts, rows.embeddings, strict=True
+                )
+            ]
+        )
+
+    def index(self) -> None:
+        pass  # `add` builds it after the first load
+
+    def search(self, question: Question, k: int, part: str | None) -> Found:
+        hits = self.collection.search(
+            question.text,
+            k,
+            filter={"part": part} if part else None,
+            mode=self.mode,
+            query_embedding=question.embedding,
+        )
+        return [hit.source for hit in hits]
+
+
+class PreparedQuery:
+    """What one would write by hand: halfvec, HNSW, one prepared statement, binary parameters."""
+
+    name = "prepared SQL"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.connection = psycopg.connect(url, autocommit=True)
+        register_vector(self.connection)
+        self.connection.execute(
+            "create table rows (key text, part text, content text,"
+            " words tsvector generated always as (to_tsvector('english', content)) stored,"
+            f" embedding halfvec({DIMENSIONS}))"
+        )
+
+    def write(self, rows: Rows) -> None:
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy(
+                "copy rows (key, part, content, embedding) from stdin (format binary)"
+            ) as copy,
+        ):
+            copy.set_types(["text", "text", "text", "halfvec"])
+            for key, part, text, embedding in zip(
+                rows.keys, rows.parts, rows.texts, rows.embeddings, strict=True
+            ):
+                copy.write_row((key, part, text, HalfVector(embedding)))
+
+    def index(self) -> None:
+        self.connection.execute("set maintenance_work_mem = '1GB'")
+        self.connection.execute("create index on rows using hnsw (embedding halfvec_cosine_ops)")
+        self.connection.execute("create index on rows using gin (words)")
+        self.connection.execute("create index on rows (part)")
+        self.connection.execute("analyze rows")
+
+    def search(self, question: Question, k: int, part: str | None) -> Found:
+        condition = "where part = %s" if part else ""
+        given = [part] if part else []
+        rows = self.connection.execute(
+            f"select key from rows {condition} order by embedding <=> %s limit %s".encode(),
+            [*given, HalfVector(question.embedding), k],
+            prepare=True,
+            binary=True,
+        )
+        return [key for (key,) in rows]
+
+
+class Langchain:
+    name = "LangChain PGVectorStore"
+
+    def __init__(self, url: str) -> None:
+        from langchain_core.embeddings import Embeddings
+        from langchain_postgres import Column, PGEngine, PGVectorStore
+
+        class Given(Embeddings):
+            def embed_documents(self, texts: list[str]) -> list[list[float]]:
+                raise NotImplementedError
+
+            def embed_query(self, text: str) -> list[float]:
+                raise NotImplementedError
+
+        engine = PGEngine.from_connection_string(url=sqlalchemy_url(url, "psycopg"))
+        engine.init_vectorstore_table(
+            "rows",
+            DIMENSIONS,
+            metadata_columns=[Column("part", "text")],
+            id_column=Column("langchain_id", "text"),
+        )
+        self.store = PGVectorStore.create_sync(engine, Given(), "rows", metadata_columns=["part"])
+
+    def write(self, rows: Rows) -> None:
+        for slice_ in slices(len(rows.keys)):
+            self.store.add_embeddings(
+                rows.texts[slice_],
+                rows.embeddings[slice_].tolist(),
+                [{"part": part} for part in rows.parts[slice_]],
+                ids=rows.keys[slice_],
+            )
+
+    def index(self) -> None:
+        from langchain_postgres.v2.indexes import HNSWIndex
+
+        self.store.apply_vector_index(HNSWIndex())
+
+    def search(self, question: Question, k: int, part: str | None) -> Found:
+        found = self.store.similarity_search_by_vector(
+            question.embedding.tolist(), k=k, filter={"part": part} if part else None
+        )
+        return [str(document.id) for document in found]
+
+
+class LlamaIndex:
+    name = "LlamaIndex PGVectorStore"
+
+    def __init__(self, url: str) -> None:
+        from llama_index.vector_stores.postgres import PGVectorStore
+
+        self.store = PGVectorStore(
+            connection_string=sqlalchemy_url(url, "psycopg2"),
+            async_connection_string=sqlalchemy_url(url, "asyncpg"),
+            table_name="rows",
+            embed_dim=DIMENSIONS,
+        )
+        self.url = url
+
+    def write(self, rows: Rows) -> None:
+        from llama_index.core.schema import TextNode
+
+        for slice_ in slices(len(rows.keys)):
+            self.store.add(
+                [
+                    TextNode(id_=key, text=text, metadata={"part": part}, embedding=embedding)
+                    for key, text, part, embedding in zip(
+                        rows.keys[slice_],
+                        rows.texts[slice_],
+                        rows.parts[slice_],
+                        rows.embeddings[slice_].tolist(),
+                        strict=True,
+                    )
+                ]
+            )
+
+    def index(self) -> None:
+        with psycopg.connect(
+            self.url, autocommit=True
+        ) as connection:  # its `hnsw_kwargs` does this
+            connection.execute(
+                "create index on data_rows using hnsw (embedding vector_cosine_ops)"
+                " with (m = 16, ef_construction = 64)"
+            )
+
+    def search(self, question: Question, k: int, part: str | None) -> Found:
+        from llama_index.core.vector_stores.types import (
+            MetadataFilter,
+            MetadataFilters,
+            VectorStoreQuery,
+        )
+
+        filters = MetadataFilters(filters=[MetadataFilter(key="part", value=part)])
+        found = self.store.query(
+            VectorStoreQuery(
+                query_embedding=question.embedding.tolist(),
+                similarity_top_k=k,
+                filters=filters if part else None,
+            )
+        )
+        return list(found.ids or [])
+
+
+class Haystack:
+    name = "Haystack PgvectorDocumentStore"
+
+    def __init__(self, url: str) -> None:
+        from haystack.utils import Secret
+        from haystack_integrations.components.retrievers.pgvector import PgvectorEmbeddingRetriever
+        from haystack_integrations.document_stores.pgvector import PgvectorDocumentStore
+
+        def store(strategy: str) -> Any:
+            return PgvectorDocumentStore(
+                connection_string=Secret.from_token(url),
+                embedding_dimension=DIMENSIONS,
+                table_name="rows",
+                search_strategy=strategy,
+                hnsw_recreate_index_if_exists=True,
+            )
+
+        self.store = store("exact_nearest_neighbor")
+        self.make = store
+        self.retriever: Any = None
+        self.Retriever = PgvectorEmbeddingRetriever
+
+    def write(self, rows: Rows) -> None:
+        from haystack import Document
+
+        for slice_ in slices(len(rows.keys)):
+            self.store.write_documents(
+                [
+                    Document(id=key, content=text, meta={"part": part}, embedding=embedding)
+                    for key, text, part, embedding in zip(
+                        rows.keys[slice_],
+                        rows.texts[slice_],
+                        rows.parts[slice_],
+                        rows.embeddings[slice_].tolist(),
+                        strict=True,
+                    )
+                ]
+            )
+
+    def index(self) -> None:
+        store = self.make("hnsw")
+        store._ensure_db_setup()
+        self.retriever = self.Retriever(document_store=store)
+
+    def search(self, question: Question, k: int, part: str | None) -> Found:
+        only = {"field": "meta.part", "operator": "==", "value": part} if part else None
+        found = self.retriever.run(
+            query_embedding=question.embedding.tolist(), top_k=k, filters=only
+        )
+        return [document.id for document in found["documents"]]
+
+
+class Vecs:
+    name = "vecs"
+
+    def __init__(self, url: str) -> None:
+        import vecs
+
+        self.client = vecs.create_client(sqlalchemy_url(url, "psycopg2"))
+        self.store = self.client.get_or_create_collection(name="rows", dimension=DIMENSIONS)
+
+    def write(self, rows: Rows) -> None:
+        for slice_ in slices(len(rows.keys)):
+            self.store.upsert(
+                [
+                    (key, embedding, {"part": part, "text": text})
+                    for key, embedding, part, text in zip(
+                        rows.keys[slice_],
+                        rows.embeddings[slice_],
+                        rows.parts[slice_],
+                        rows.texts[slice_],
+                        strict=True,
+                    )
+                ]
+            )
+
+    def index(self) -> None:
+        from vecs import IndexArgsHNSW, IndexMeasure, IndexMethod
+
+        self.store.create_index(
+            method=IndexMethod.hnsw,
+            measure=IndexMeasure.cosine_distance,
+            index_arguments=IndexArgsHNSW(m=16, ef_construction=64),
+        )
+
+    def search(self, question: Question, k: int, part: str | None) -> Found:
+        return list(
+            self.store.query(
+                question.embedding, limit=k, filters={"part": {"$eq": part}} if part else None
+            )
+        )
+
+
+STORES: tuple[Any, ...] = (Ragpg, PreparedQuery, Langchain, LlamaIndex, Haystack, Vecs)
+
+
+def slices(count: int, size: int = 1000) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, count, size))
+
+
+def timed(call: Any, *given: Any) -> tuple[float, Any]:
+    """Returns the seconds a call took, and what it returned."""
+    started = time.perf_counter()
+    result = call(*given)
+    return time.perf_counter() - started, result
+
+
+def truth(rows: Rows, questions: Sequence[Question], k: int, part: str | None) -> list[float]:
+    """Returns the similarity of the k-th nearest row to each question, by brute force."""
+    chosen = np.array([part is None or each == part for each in rows.parts])
+    similarity = rows.embeddings[chosen] @ np.stack([q.embedding for q in questions]).T
+    return [float(x) for x in np.sort(similarity, axis=0)[-min(k, chosen.sum())]]
+
+
+def recall(rows: Rows, found: Found, question: Question, least: float, k: int) -> float:
+    """Returns the share of k that was found, of rows as near as the k-th nearest one."""
+    numbers = [int(key.removeprefix("row-")) for key in found]
+    similar = rows.embeddings[numbers] @ question.embedding if numbers else np.zeros(0)
+    return float((similar >= least - 5e-4).sum()) / k  # halfvec rounds to three digits
