@@ -25,6 +25,7 @@ from ragpg import (
     searching,
     static_encoder,
     syncing,
+    tuning,
     watching,
 )
 from ragpg.answering import Answer
@@ -420,6 +421,29 @@ class Collection:
             answer=answer if answers else None,
             progress=progress,
         )
+
+    def tune(
+        self,
+        name: str = "default",
+        *,
+        k: int = 10,
+        chunk_tokens: Sequence[int] = (),
+        most_questions: int = 300,
+        progress: tuning.Progress | None = None,
+    ) -> tuning.Tuning:
+        """Tries settings on an evaluation set and proposes the best; changes none."""
+        return tuning.tune(
+            self,
+            name,
+            k=k,
+            chunk_tokens=chunk_tokens,
+            most_questions=most_questions,
+            progress=progress,
+        )
+
+    def use_settings(self, trial: tuning.Trial) -> None:
+        """Stores a trial's settings with its search index and makes that the active one."""
+        tuning.apply(self.client.database, trial, is_active=self._index().id == trial.index_id)
 
     def evaluation_runs(self) -> list[dict[str, Any]]:
         """Returns the runs, newest first: rows of the view evaluation_leaderboard."""

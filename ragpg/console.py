@@ -83,13 +83,15 @@ def ingest_progress() -> Iterator[Any]:
 
 @contextmanager
 def count_progress(task: str) -> Iterator[Any]:
-    """Yields a listener of (done, total) that draws a bar on standard error."""
+    """Yields a listener of (done, total, what) that draws a bar on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns, TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
     ) as bar:
         drawn = bar.add_task(task, total=None)
-        yield lambda done, total: bar.update(drawn, completed=done, total=total)
+        yield lambda done, total, what=task: bar.update(
+            drawn, completed=done, total=total, description=what
+        )
 
 
 def public_url(url: str) -> str:

@@ -201,9 +201,11 @@ def calibrate(database: Database, run_id: int, *, keep: float, store: bool) -> C
     return found
 
 
-def compare_runs(database: Database, first: int, second: int) -> list[Difference]:
-    """Returns the rows of `ragpg.compare_runs`, one a measure."""
-    parameters = {"first": first, "second": second}
+def compare_runs(
+    database: Database, first: int, second: int, split: str | None = None
+) -> list[Difference]:
+    """Returns the rows of `ragpg.compare_runs`, one a measure; split is train or held-out."""
+    parameters = {"first": first, "second": second, "split": split}
     with (
         database.connection() as connection,
         connection.cursor(row_factory=class_row(Difference)) as cursor,

@@ -343,7 +343,51 @@ order by kind, evaluation_question_id
 COMPARE_RUNS: LiteralString = """
 select
     measure, questions, first_mean, second_mean, difference, low, high, better, worse
-from ragpg.compare_runs(first_run => %(first)s, second_run => %(second)s)
+from ragpg.compare_runs(first_run => %(first)s, second_run => %(second)s, split => %(split)s)
+"""
+
+# Tuning
+
+LABELLED_QUESTIONS: LiteralString = """
+select question.id, question.question, ragpg.evaluation_split(question.id) as split
+from ragpg.evaluation_questions as question
+join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
+where of_set.collection_id = ragpg.collection_id(%(collection)s)
+    and of_set.name = %(evaluation_set)s
+    and exists (
+        select
+        from ragpg.evaluation_labels as label
+        where label.evaluation_question_id = question.id
+    )
+order by hashint8extended(question.id, 0)
+limit %(most)s
+"""
+
+SEARCH_SETTINGS: LiteralString = """
+select id as index_id, vector_weight, candidates, ef_search
+from ragpg.search_indexes
+where id = %(index_id)s
+"""
+
+SET_SEARCH_SETTINGS: LiteralString = """
+update ragpg.search_indexes
+set vector_weight = %(vector_weight)s, candidates = %(candidates)s, ef_search = %(ef_search)s
+where id = %(index_id)s
+"""
+
+RANK_RUNS: LiteralString = """
+select
+    run_id, index_id, embedding_model, chunk_tokens, overlap_tokens, k, vector_weight, candidates,
+    ef_search, coalesce(train_ndcg, 0) as train_ndcg,
+    coalesce(train_span_recall, 0) as train_span_recall,
+    coalesce(held_out_ndcg, 0) as held_out_ndcg,
+    coalesce(held_out_span_recall, 0) as held_out_span_recall, latency_p50_ms, index_bytes,
+    best_trade
+from ragpg.rank_runs(%(run_ids)s::bigint[])
+"""
+
+DELETE_RUNS: LiteralString = """
+delete from ragpg.evaluation_runs where id = any(%(run_ids)s)
 """
 
 MOVED_QUESTIONS: LiteralString = """

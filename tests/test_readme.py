@@ -120,3 +120,10 @@ def test_the_page_on_evaluation(home: Path) -> None:
     assert "30 questions in default, 0 labels not found" in told
     assert "span_recall" in told and "24 questions" in told and "worse" in told
     assert "ranked low" in told and "answerable questions kept" in told
+    assert "present" in told and "best_trade" in told and "ndcg" in told
+
+
+def test_the_page_on_languages(home: Path) -> None:
+    told = run_page(home, "languages.md")
+    assert "7 added" in told and "english" in told
+    assert "'京大':2" in told and "**国立**综合性**大学**" in told

@@ -1,6 +1,6 @@
 -- Is this run better than that one, or is it chance?
 create or replace function ragpg.compare_runs(
-    first_run bigint, second_run bigint, samples integer default 2000
+    first_run bigint, second_run bigint, samples integer default 2000, split text default null
 ) returns table (
     measure text, questions bigint, first_mean double precision, second_mean double precision,
     difference double precision, low double precision, high double precision,
@@ -33,6 +33,10 @@ begin
         where a.evaluation_run_id = first_run
             and a.relevant_chunks > 0
             and b.relevant_chunks > 0
+            and (
+                compare_runs.split is null
+                or ragpg.evaluation_split(a.evaluation_question_id) = compare_runs.split
+            )
     ),
     numbered as materialized (
         select
@@ -78,5 +82,5 @@ begin
     );
 end
 $$;
-comment on function ragpg.compare_runs(bigint, bigint, integer) is
-'Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise.';
+comment on function ragpg.compare_runs(bigint, bigint, integer, text) is
+'Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg.evaluation_split).';

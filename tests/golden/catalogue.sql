@@ -901,7 +901,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.compare_runs(first_run bigint, second_run bigint, samples integer DEFAULT 2000)
+CREATE OR REPLACE FUNCTION ragpg.compare_runs(first_run bigint, second_run bigint, samples integer DEFAULT 2000, split text DEFAULT NULL::text)
  RETURNS TABLE(measure text, questions bigint, first_mean double precision, second_mean double precision, difference double precision, low double precision, high double precision, better bigint, worse bigint)
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
@@ -930,6 +930,10 @@ begin
         where a.evaluation_run_id = first_run
             and a.relevant_chunks > 0
             and b.relevant_chunks > 0
+            and (
+                compare_runs.split is null
+                or ragpg.evaluation_split(a.evaluation_question_id) = compare_runs.split
+            )
     ),
     numbered as materialized (
         select
@@ -1764,6 +1768,22 @@ begin
     );
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.evaluation_split(question_id bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (get_byte(ragpg.hash_text(COALESCE(min(label.source), question.question)), 0) < 128) THEN 'train'::text
+             ELSE 'held-out'::text
+         END AS "case"
+    FROM (ragpg.evaluation_questions question
+      LEFT JOIN ragpg.evaluation_labels label ON ((label.evaluation_question_id = question.id)))
+   WHERE (question.id = evaluation_split.question_id)
+   GROUP BY question.id;
+END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
  RETURNS halfvec
@@ -3109,6 +3129,63 @@ CREATE OR REPLACE FUNCTION ragpg.range_length(spans int4multirange)
 BEGIN ATOMIC
  SELECT COALESCE(sum((upper(part.part) - lower(part.part))), (0)::bigint) AS "coalesce"
     FROM unnest(range_length.spans) part(part);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.rank_runs(run_ids bigint[])
+ RETURNS TABLE(run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer, overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer, train_ndcg double precision, train_span_recall double precision, held_out_ndcg double precision, held_out_span_recall double precision, latency_p50_ms double precision, index_bytes bigint, best_trade boolean)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH measured AS MATERIALIZED (
+          SELECT measure.evaluation_run_id AS run_id,
+             avg(measure.ndcg) FILTER (WHERE (side.split = 'train'::text)) AS train_ndcg,
+             avg(measure.span_recall) FILTER (WHERE (side.split = 'train'::text)) AS train_span_recall,
+             avg(measure.ndcg) FILTER (WHERE (side.split = 'held-out'::text)) AS held_out_ndcg,
+             avg(measure.span_recall) FILTER (WHERE (side.split = 'held-out'::text)) AS held_out_span_recall,
+             percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency
+            FROM (ragpg.evaluation_measures measure
+              CROSS JOIN LATERAL ragpg.evaluation_split(measure.evaluation_question_id) side(split))
+           WHERE (measure.evaluation_run_id = ANY (rank_runs.run_ids))
+           GROUP BY measure.evaluation_run_id
+         ), sized AS MATERIALIZED (
+          SELECT run.id,
+             run.evaluation_set_id,
+             run.index_id,
+             run.k,
+             run.mode,
+             run.note,
+             run.recipe,
+             run.started_at,
+             run.finished_at,
+             measured.train_ndcg,
+             measured.train_span_recall,
+             measured.held_out_ndcg,
+             measured.held_out_span_recall,
+             measured.latency,
+             pg_total_relation_size(to_regclass(('ragpg.chunks_'::text || run.index_id))) AS bytes
+            FROM (measured
+              JOIN ragpg.evaluation_runs run ON ((run.id = measured.run_id)))
+         )
+  SELECT one.id,
+     one.index_id,
+     (one.recipe ->> 'embedding_model'::text),
+     ((one.recipe ->> 'chunk_tokens'::text))::integer AS int4,
+     ((one.recipe ->> 'overlap_tokens'::text))::integer AS int4,
+     one.k,
+     ((one.recipe ->> 'vector_weight'::text))::real AS float4,
+     ((one.recipe ->> 'candidates'::text))::integer AS int4,
+     ((one.recipe ->> 'ef_search'::text))::integer AS int4,
+     one.train_ndcg,
+     one.train_span_recall,
+     one.held_out_ndcg,
+     one.held_out_span_recall,
+     one.latency,
+     one.bytes,
+     (NOT (EXISTS ( SELECT
+            FROM sized other
+           WHERE ((other.train_span_recall >= one.train_span_recall) AND (other.train_ndcg >= one.train_ndcg) AND (other.latency <= one.latency) AND (other.bytes <= one.bytes) AND ((other.train_span_recall > one.train_span_recall) OR (other.train_ndcg > one.train_ndcg) OR (other.latency < one.latency) OR (other.bytes < one.bytes))))))
+    FROM sized one
+   ORDER BY one.train_span_recall DESC NULLS LAST, one.train_ndcg DESC NULLS LAST, one.id;
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boolean DEFAULT false)
@@ -4951,7 +5028,7 @@ comment on ragpg.collections.description: What the documents are, for people.
 comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections: A named set of documents that are searched together.
-comment on ragpg.compare_runs(bigint,bigint,integer): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise.
+comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg.evaluation_split).
 comment on ragpg.corpus_overview.characters: Characters of all of them.
 comment on ragpg.corpus_overview.chunks: Chunks of the active search index.
 comment on ragpg.corpus_overview.code_share: Share of the characters that is in fenced code or source code.
@@ -5261,6 +5338,7 @@ comment on ragpg.evaluation_sets.description: Where the questions come from, for
 comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
+comment on ragpg.evaluation_split(bigint): Returns train or held-out, about half of the questions each; questions about one source are on one side, so that what is chosen on the first is not known to suit the second.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
@@ -5367,6 +5445,7 @@ comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a load
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
 comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
 comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
+comment on ragpg.rank_runs(bigint[]): Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
 comment on ragpg.relevance(bigint,double precision): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it; null until ragpg.calibrate was called.
