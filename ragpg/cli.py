@@ -398,12 +398,28 @@ def search(
     distinct: Annotated[
         bool, typer.Option("--distinct", help="Of chunks that say nearly the same, only the best.")
     ] = False,
+    also: Annotated[
+        list[str] | None, typer.Option(help="Another phrasing of the question; repeatable.")
+    ] = None,
+    rerank: Annotated[
+        str | None, typer.Option(help="Cross-encoder (name or folder) that orders the hits anew.")
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option(min=0, help="Chunks to show before and after each hit.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Search a collection; the matched words are marked."""
     with open_client() as client:
-        held = client.collection(collection)
-        hits = held.search(query, k, filter=read_filter(filter), mode=mode, distinct=distinct)
+        hits = client.collection(collection).search(
+            [query, *also] if also else query,
+            k,
+            filter=read_filter(filter),
+            mode=mode,
+            distinct=distinct,
+            rerank=rerank,
+            neighbours=neighbours,
+        )
         if as_json:
             print_json([asdict(hit) for hit in hits])
         else:

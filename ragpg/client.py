@@ -27,6 +27,7 @@ from ragpg.errors import EmbeddingError, ModelMismatch
 from ragpg.evaluating import Difference
 from ragpg.indexing import Worker, WorkReport
 from ragpg.ingesting import AddProgress
+from ragpg.reranking import Reranker
 from ragpg.searching import SearchIndex
 
 
@@ -94,6 +95,7 @@ class Client:
         self._anthropic_client = anthropic_client
         self._embed_in_database = embed_in_database
         self._embedders: dict[int, Embedder] = {}
+        self._rerankers: dict[str, Reranker] = {}
         self._model_lock = threading.Lock()
 
     def collection(self, name: str = "default") -> Collection:
@@ -223,6 +225,10 @@ class Client:
         if not same and named.provider == index.provider:
             return named
         return same[0] if same else self.embedder
+
+    def reranker(self, name: str) -> Reranker:
+        """Returns the cross-encoder of that name; it stays loaded."""
+        return self._rerankers.setdefault(name, Reranker(name))
 
     def worker(self, collection: str | None = None, index_id: int | None = None) -> Worker:
         """Returns a worker for what waits in `ragpg.ingest_queue`, of everything or of one."""

@@ -22,6 +22,7 @@ from ragpg import (
     inspecting,
     loading,
     queries,
+    reranking,
     searching,
     static_encoder,
     syncing,
@@ -188,7 +189,7 @@ class Collection:
 
     def search(
         self,
-        query: str,
+        query: str | Sequence[str],
         k: int = 10,
         *,
         filter: Filter | None = None,
@@ -196,28 +197,42 @@ class Collection:
         query_embedding: Any = None,
         index_id: int | None = None,
         distinct: bool = False,
+        rerank: str | None = None,
+        neighbours: int = 0,
     ) -> list[Hit]:
         """Returns the k best chunks, best first, by `ragpg.search`.
 
+        Several phrasings of one question are searched as `ragpg.search_any` does.
         `filter` is a jsonpath predicate over metadata, such as `$.tier == "pro"`, or a dictionary
         (`ragpg.filters`), such as `{"tier": "pro", "year": {"$gte": 2024}}`. The query is
-        embedded by the collection's model unless `query_embedding` is given or mode is keyword.
-        `index_id` searches another search index of the collection than the active one. `distinct`
-        keeps only the best of chunks that say nearly the same.
+        embedded by the collection's model unless `query_embedding` (one for each phrasing) is
+        given or mode is keyword. `index_id` searches another search index of the collection than
+        the active one. `distinct` keeps only the best of chunks that say nearly the same. `rerank`
+        is a cross-encoder (`ragpg.reranking`) that orders 50 hits, or 3 k, anew. `neighbours`
+        widens each hit by so many chunks before and after it (`ragpg.surroundings`).
         """
-        if query_embedding is None and mode != "keyword" and query.strip():
-            query_embedding = self.client.embed_query(self.name, query, index_id)
-        return searching.search(
+        phrasings = [query] if isinstance(query, str) else list(query)
+        if query_embedding is None and mode != "keyword":
+            embeddings = [
+                self.client.embed_query(self.name, text, index_id) if text.strip() else None
+                for text in phrasings
+            ]
+        else:
+            embeddings = [query_embedding] if isinstance(query, str) else query_embedding
+        hits = searching.search(
             self.client.database,
             self.name,
-            query,
-            k=k,
+            phrasings,
+            k=max(reranking.CANDIDATES, 3 * k) if rerank else k,
             filter=to_jsonpath(filter),
             mode=mode,
-            query_embedding=query_embedding,
+            query_embeddings=embeddings,
             index_id=index_id,
             distinct=distinct,
         )
+        if rerank:
+            hits = self.client.reranker(rerank).rerank(phrasings[0], hits, k)
+        return searching.widen(self.client.database, hits, neighbours) if neighbours else hits
 
     def ask(
         self,

@@ -202,6 +202,24 @@ from ragpg.search_distinct(
 order by place
 """
 
+SEARCH_ANY: LiteralString = """
+select
+    place, chunk_id, document_id, document_version, source, title, content, context, score,
+    similarity, bm25, start_char, end_char, page, metadata
+from ragpg.search_any(
+    queries => %(queries)s, k => %(k)s, collection => %(collection)s,
+    filter => %(filter)s::jsonpath, query_embeddings => %(query_embeddings)s::halfvec[],
+    mode => %(mode)s, index_id => %(index_id)s
+)
+order by place
+"""
+
+SURROUNDINGS: LiteralString = """
+select wanted.chunk_id, around.start_char, around.end_char, around.content
+from unnest(%(chunk_ids)s::bigint[]) as wanted (chunk_id)
+cross join lateral ragpg.surroundings(wanted.chunk_id, %(neighbours)s) as around
+"""
+
 HIGHLIGHT: LiteralString = """
 select ragpg.highlight(
     given.content, %(query)s, coalesce(chunk.language, 'english'), %(start_mark)s, %(end_mark)s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pgvector import HalfVector
@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from ragpg import queries
 from ragpg.database import Database
 from ragpg.embedding import PROBE_TEXT, Embedder
-from ragpg.errors import ModelMismatch, SearchIndexError
+from ragpg.errors import BadArgument, ModelMismatch, SearchIndexError
 
 Mode = Literal["hybrid", "vector", "keyword"]
 
@@ -106,31 +106,58 @@ def check_model(index: SearchIndex, embedder: Embedder) -> None:
 def search(
     database: Database,
     collection: str | None,
-    query: str,
+    phrasings: Sequence[str],
     *,
     k: int,
     filter: str | None,
     mode: Mode,
-    query_embedding: Any,
+    query_embeddings: Sequence[Any] | None,
     index_id: int | None = None,
     distinct: bool = False,
 ) -> list[Hit]:
-    """Returns the hits of `ragpg.search` (or `ragpg.search_distinct`), best first."""
-    parameters = {
-        "query": clean_query(query),
+    """Returns the hits of `ragpg.search`, `search_distinct` or `search_any`, best first."""
+    vectors = [None if one is None else HalfVector(one) for one in query_embeddings or ()]
+    parameters: dict[str, Any] = {
         "k": k,
         "collection": collection,
         "filter": filter,
-        "query_embedding": None if query_embedding is None else HalfVector(query_embedding),
         "mode": mode,
         "index_id": index_id,
     }
+    if len(phrasings) == 1:
+        parameters |= {
+            "query": clean_query(phrasings[0]),
+            "query_embedding": vectors[0] if vectors else None,
+        }
+        statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
+    elif distinct:
+        raise BadArgument("distinct takes one query, not several phrasings")
+    else:
+        parameters |= {
+            "queries": [clean_query(one) for one in phrasings],
+            "query_embeddings": vectors if any(one is not None for one in vectors) else None,
+        }
+        statement = queries.SEARCH_ANY
     with (
         database.connection() as connection,
         connection.cursor(row_factory=class_row(Hit)) as cursor,
     ):
-        statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
         return cursor.execute(statement, parameters).fetchall()
+
+
+def widen(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]:
+    """Returns the hits with the text of so many chunks before and after each."""
+    parameters = {"chunk_ids": [hit.chunk_id for hit in hits], "neighbours": neighbours}
+    with database.connection() as connection:
+        rows = connection.execute(queries.SURROUNDINGS, parameters).fetchall()
+    spans = {chunk_id: span for chunk_id, *span in rows}
+    return [
+        replace(hit, start_char=start, end_char=end, content=content)
+        for hit in hits
+        for start, end, content in [
+            spans.get(hit.chunk_id, (hit.start_char, hit.end_char, hit.content))
+        ]
+    ]
 
 
 def highlight(

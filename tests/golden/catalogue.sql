@@ -3749,6 +3749,52 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.search_any(queries text[], k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embeddings halfvec[] DEFAULT NULL::halfvec[], mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    if coalesce(cardinality(queries), 0) = 0 then
+        raise exception 'there is no query' using errcode = 'RG005', hint = 'ask something';
+    end if;
+    if cardinality(query_embeddings) <> cardinality(queries) then
+        raise exception '% queries came with % embeddings',
+            cardinality(queries), cardinality(query_embeddings)
+            using errcode = 'RG005', hint = 'pass one for each, or none';
+    end if;
+    return query
+    with hits as materialized (
+        select hit.*, asked.number
+        from unnest(queries) with ordinality as asked (query, number)
+        cross join lateral ragpg.search(
+            asked.query, greatest(2 * k, 20), search_any.collection, search_any.filter,
+            query_embeddings[asked.number], search_any.mode, search_any.index_id
+        ) as hit
+    ),
+    fused as (
+        -- Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009): scores of different
+        -- questions are on different scales.
+        select
+            hits.chunk_id, sum(1.0::double precision / (60 + hits.place)) as score,
+            max(hits.similarity) as similarity, max(hits.bm25) as bm25, min(hits.number) as number
+        from hits
+        group by hits.chunk_id
+    )
+    select
+        (row_number() over (order by fused.score desc, hit.chunk_id))::integer, hit.source,
+        hit.title, hit.content, fused.score, fused.similarity, fused.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id, hit.document_version,
+        hit.chunk_id
+    from fused
+    join hits as hit on hit.chunk_id = fused.chunk_id and hit.number = fused.number
+    order by 1
+    limit k;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.search_distinct(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, max_similarity double precision DEFAULT 0.95, min_overlap double precision DEFAULT 0.8, relevance double precision DEFAULT 1)
  RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
  LANGUAGE plpgsql
@@ -3958,6 +4004,32 @@ begin
     return gone;
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.surroundings(chunk_id bigint, neighbours integer DEFAULT 1)
+ RETURNS TABLE(start_char integer, end_char integer, content text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT span.start_char,
+     span.end_char,
+     substr(kept.content, (span.start_char + 1), (span.end_char - span.start_char)) AS substr
+    FROM (( SELECT hit.document_id,
+             hit.document_version,
+             min(near.start_char) AS start_char,
+             max(near.end_char) AS end_char
+            FROM (ragpg.chunks hit
+              JOIN ragpg.chunks near ON (((near.index_id = hit.index_id) AND (near.document_id = hit.document_id) AND (near.document_version = hit.document_version) AND ((near.ordinal >= (hit.ordinal - surroundings.neighbours)) AND (near.ordinal <= (hit.ordinal + surroundings.neighbours))))))
+           WHERE (hit.id = surroundings.chunk_id)
+           GROUP BY hit.document_id, hit.document_version) span
+      CROSS JOIN LATERAL ( SELECT document.content
+            FROM ragpg.documents document
+           WHERE ((document.id = span.document_id) AND (document.version = span.document_version))
+         UNION ALL
+          SELECT earlier.content
+            FROM ragpg.document_versions earlier
+           WHERE ((earlier.document_id = span.document_id) AND (earlier.version = span.document_version))
+  LIMIT 1) kept);
+END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.text_language(content text)
  RETURNS text
@@ -5456,6 +5528,7 @@ comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_cat
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
 comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
+comment on ragpg.search_any(pg_catalog.text[],integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec[],pg_catalog.text,bigint): Returns the k best chunks for several phrasings of one question, by reciprocal rank fusion of ragpg.search of each; similarity and bm25 are the best of any phrasing. query_embeddings, if given, has one for each query. Raises RG001 to RG005, RG010.
 comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
@@ -5510,6 +5583,7 @@ comment on ragpg.static_token_embeddings.index_id: The static encoder's search i
 comment on ragpg.static_token_embeddings.token_id: The token, by the vocabulary of the search index's model.
 comment on ragpg.static_token_embeddings: What each token adds in a static encoder.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
+comment on ragpg.surroundings(bigint,integer): Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).

@@ -1,0 +1,2 @@
+drop function ragpg.search_any;
+drop function ragpg.surroundings;
