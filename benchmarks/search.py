@@ -91,8 +91,8 @@ def by_hand(url: str) -> dict[str, Search]:
         return (
             connection()
             .execute(
-                "select key, content from rows, replace(plainto_tsquery('english', %s)::text,"
-                " '&', '|')::tsquery as query where words @@ query"
+                "select key, content from rows, (select replace(plainto_tsquery('english', %s)"
+                "::text, '&', '|')::tsquery as query) as asked where words @@ query"
                 " order by ts_rank(words, query) desc limit %s",
                 [question.text, K],
                 prepare=True,
