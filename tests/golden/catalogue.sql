@@ -1113,6 +1113,18 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.document_as_of(collection text, source text, as_of timestamp with time zone DEFAULT now())
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT ragpg.document_text(history.document_id, history.version) AS document_text
+    FROM ragpg.document_history history
+   WHERE ((history.collection = document_as_of.collection) AND (history.source = document_as_of.source) AND (history.valid_from <= document_as_of.as_of) AND ((history.valid_to IS NULL) OR (document_as_of.as_of < history.valid_to)))
+   ORDER BY history.valid_from DESC, history.version DESC
+  LIMIT 1;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.document_text(document_id bigint, version integer DEFAULT NULL::integer)
  RETURNS text
  LANGUAGE sql
@@ -1724,6 +1736,54 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.explain_search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec)
+ RETURNS TABLE(place integer, source text, content text, score double precision, similarity double precision, vector_place integer, bm25 double precision, keyword_place integer, words text[], chunk_id bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+begin
+    select known.* into recipe
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = ragpg.collection_id(explain_search.collection);
+    -- Named by its id, so that the log of searches does not count an explanation.
+    return query
+    select
+        best.place, best.source, best.content, best.score, best.similarity, near.place, best.bm25,
+        said.place,
+        (
+            select array_agg(word.lexeme order by word.lexeme)
+            from ragpg.query_words(recipe.id, explain_search.query) as word
+            where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
+        ),
+        best.chunk_id
+    from ragpg.search(query, k, null, filter, query_embedding, index_id => recipe.id) as best
+    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
+    left join ragpg.search(
+        query, greatest(k, recipe.candidates), null, filter, query_embedding,
+        -- Without a model that embeds the question there is no vector leg to ask.
+        case
+            when query_embedding is not null or exists (
+                select
+                from ragpg.encoders as encoder
+                where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+            ) then 'vector'
+            else 'keyword'
+        end,
+        recipe.id
+    ) as near on near.chunk_id = best.chunk_id and near.similarity is not null
+    left join ragpg.search(
+        query, greatest(k, recipe.candidates), null, filter, null, 'keyword', recipe.id
+    ) as said on said.chunk_id = best.chunk_id
+    where recipe.id is not null
+    order by best.place;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
  RETURNS halfvec
  LANGUAGE sql
@@ -2129,6 +2189,34 @@ CREATE OR REPLACE FUNCTION ragpg.lexeme_query(lexeme text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.match_documents(query_embedding vector, match_count integer DEFAULT 10, filter jsonb DEFAULT '{}'::jsonb, collection text DEFAULT NULL::text)
+ RETURNS TABLE(id bigint, content text, metadata jsonb, similarity double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    conditions jsonpath;
+begin
+    if jsonb_path_exists(filter, '$.* ? (@.type() == "object" || @.type() == "array")') then
+        raise exception 'the filter % holds more than plain values', filter
+            using errcode = 'RG005', hint = 'use ragpg.search, whose filter is a jsonpath predicate';
+    end if;
+    select string_agg(format('$.%s == %s', to_json(wanted.key), wanted.value), ' && ')::jsonpath
+    into conditions
+    from jsonb_each(filter) as wanted;
+    return query
+    select hit.chunk_id, hit.content, hit.metadata, hit.similarity
+    from ragpg.search(
+        query => '', k => match_count, collection => match_documents.collection,
+        filter => conditions, query_embedding => match_documents.query_embedding::halfvec,
+        mode => 'vector'
+    ) as hit
+    order by hit.place;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.measure_static_encoder(index_id bigint, queries text[], embeddings vector[])
  RETURNS boolean
@@ -3666,6 +3754,42 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.similar_chunks(to_chunk_id bigint, k integer DEFAULT 10)
+ RETURNS TABLE(place integer, source text, title text, content text, similarity double precision, start_char integer, end_char integer, document_id bigint, chunk_id bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    given ragpg.chunks;
+begin
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    select chunk.* into given
+    from ragpg.chunks as chunk
+    where chunk.id = similar_chunks.to_chunk_id;
+    if given.id is null then
+        raise exception 'there is no chunk %', similar_chunks.to_chunk_id
+            using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
+    end if;
+    return query
+    select
+        (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
+        document.source, document.title, chunk.content, near.similarity, chunk.start_char,
+        chunk.end_char, chunk.document_id, chunk.id
+    from ragpg.vector_candidates(given.index_id, given.embedding, k + 1) as near
+    join ragpg.chunks as chunk
+        on chunk.index_id = given.index_id and chunk.id = near.chunk_id
+    join ragpg.documents as document on document.id = chunk.document_id
+    where near.chunk_id <> given.id
+    order by 1
+    limit k;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
  RETURNS double precision
  LANGUAGE sql
@@ -4133,6 +4257,109 @@ begin
     return query
     select found.id, 1 - found.distance
     from unnest(ids, distances) as found (id, distance);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.verify(collection text DEFAULT NULL::text)
+ RETURNS TABLE(problem text, object text, detail text, what_to_do text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+begin
+    return query
+    select
+        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
+        format('document %s version %s, characters %s to %s', chunk.document_id,
+            chunk.document_version, chunk.start_char, chunk.end_char),
+        'build the search index anew: ragpg index build'
+    from ragpg.chunks as chunk
+    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+    left join ragpg.documents as document
+        on document.id = chunk.document_id and document.version = chunk.document_version
+    left join ragpg.document_versions as earlier
+        on earlier.document_id = chunk.document_id and earlier.version = chunk.document_version
+    where (only_id is null or recipe.collection_id = only_id)
+        and substr(
+            coalesce(document.content, earlier.content),
+            chunk.start_char + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
 end
 $function$
  -- access 
@@ -4820,6 +5047,7 @@ comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_c
 comment on ragpg.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
+comment on ragpg.document_as_of(pg_catalog.text,pg_catalog.text,timestamp with time zone): Returns the text a source had at a time; null when there was none, or when that version was pruned.
 comment on ragpg.document_history.characters: Length of its text.
 comment on ragpg.document_history.citations: Citations that point at it.
 comment on ragpg.document_history.collection: Name of the collection.
@@ -5102,6 +5330,7 @@ comment on ragpg.evaluation_sets.description: Where the questions come from, for
 comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
+comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec): Returns the hits of a hybrid ragpg.search with their place in each leg (null: not among its candidates) and the query's words they hold. Three searches, so for looking, not for serving.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
@@ -5180,6 +5409,7 @@ comment on ragpg.lexeme_statistics.index_id: The search index.
 comment on ragpg.lexeme_statistics.lexeme: The word as text search normalises it.
 comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
 comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
+comment on ragpg.match_documents(public.vector,integer,pg_catalog.jsonb,pg_catalog.text): Returns the match_count chunks nearest to an embedding, best first, of documents whose metadata have each key's value in the filter. The calling convention of many client libraries; ragpg.search does more. Raises RG005 when the filter is nested.
 comment on ragpg.measure_static_encoder(bigint,pg_catalog.text[],public.vector[]): Compares a static encoder with the embeddings its model gives queries it was not fitted to, stores mean cosine and mean overlap of the ten nearest chunks, switches it off, and returns whether it agrees well enough to be switched on.
 comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
@@ -5236,6 +5466,7 @@ comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg.similar_chunks(bigint,integer): Returns the k chunks of the same search index whose embeddings are nearest to that chunk's, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.
 comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
 comment on ragpg.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
@@ -5276,6 +5507,7 @@ comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
 comment on ragpg.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
