@@ -511,3 +511,17 @@ select
 from ragpg.static_encoder_status
 order by collection, index_id
 """
+
+MEASURE_RECALL: LiteralString = """
+select (found).*
+from ragpg.measure_recall(
+    collection => %(collection)s, k => %(k)s, queries => %(queries)s, ef_search => %(ef_search)s
+) as found
+"""
+
+TUNE_EF_SEARCH: LiteralString = """
+select (found).*
+from ragpg.tune_ef_search(
+    collection => %(collection)s, recall => %(recall)s, k => %(k)s, queries => %(queries)s
+) as found
+"""

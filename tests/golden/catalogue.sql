@@ -22,6 +22,16 @@ table answers_by_day column input_tokens bigint null   storage p
 table answers_by_day column output_tokens bigint null   storage p
 table answers_by_day column cache_read_tokens bigint null   storage p
 table answers_by_day column median_latency_ms double precision null   storage p
+table answers_by_day column cache_creation_tokens bigint null   storage p
+table answers_by_day column grounded_share double precision null   storage p
+table answers_by_day column cost numeric null   storage m
+table chunk_sizes column collection text null   storage x
+table chunk_sizes column index_id bigint null   storage p
+table chunk_sizes column active boolean null   storage p
+table chunk_sizes column from_tokens integer null   storage p
+table chunk_sizes column to_tokens integer null   storage p
+table chunk_sizes column chunks bigint null   storage p
+table chunk_sizes column share double precision null   storage p
 table chunks column index_id bigint not null   storage p
 table chunks column id bigint not null  a storage p
 table chunks column document_id bigint not null   storage p
@@ -67,6 +77,7 @@ table collections column name text not null   storage x
 table collections column description text not null default ''::text  storage x
 table collections column active_index_id bigint null   storage p
 table collections column created_at timestamp with time zone not null default now()  storage p
+table collections column search_log_share real not null default 0  storage p
 table corpus_overview column collection text null   storage x
 table corpus_overview column documents bigint null   storage p
 table corpus_overview column characters bigint null   storage p
@@ -356,6 +367,12 @@ table index_health column overlap_tokens integer null   storage p
 table index_health column language text null   storage x
 table index_health column created_at timestamp with time zone null   storage p
 table index_health column activated_at timestamp with time zone null   storage p
+table index_health column ef_search integer null   storage p
+table index_health column vector_index_bytes bigint null   storage p
+table index_health column share_of_buffers double precision null   storage p
+table index_health column dead_chunks bigint null   storage p
+table index_health column recall double precision null   storage p
+table index_health column recall_measured_at timestamp with time zone null   storage p
 table index_statistics column index_id bigint not null   storage p
 table index_statistics column chunk_count bigint not null   storage p
 table index_statistics column mean_length real not null   storage p
@@ -368,6 +385,13 @@ table indexed_tables column content_column text null   storage x
 table indexed_tables column title_column text null   storage x
 table indexed_tables column metadata_columns text[] null   storage x
 table indexed_tables column media_type text null   storage x
+table ingest_lag column collection text null   storage x
+table ingest_lag column waiting_documents bigint null   storage p
+table ingest_lag column failing_documents bigint null   storage p
+table ingest_lag column oldest_waiting_since timestamp with time zone null   storage p
+table ingest_lag column lag_seconds double precision null   storage p
+table ingest_lag column indexed_last_hour bigint null   storage p
+table ingest_lag column last_indexed_at timestamp with time zone null   storage p
 table ingest_queue column collection text null   storage x
 table ingest_queue column source text null   storage x
 table ingest_queue column version integer null   storage p
@@ -383,12 +407,40 @@ table lexeme_statistics column index_id bigint not null   storage p
 table lexeme_statistics column lexeme text not null   storage x
 table lexeme_statistics column chunk_count integer not null   storage p
 table lexeme_statistics column occurrence_count bigint not null   storage p
+table model_prices column model text not null   storage x
+table model_prices column input_price numeric not null   storage m
+table model_prices column output_price numeric not null   storage m
+table model_prices column cache_read_price numeric not null   storage m
+table model_prices column cache_creation_price numeric not null   storage m
 table query_embeddings column id bigint not null  a storage p
 table query_embeddings column embedding_model_id bigint not null   storage p
 table query_embeddings column query_hash bytea not null   storage x
 table query_embeddings column embedding vector not null   storage e
 table query_embeddings column weights_loaded_at timestamp with time zone not null   storage p
 table query_embeddings column stored_at timestamp with time zone not null default clock_timestamp()  storage p
+table recall_history column collection text null   storage x
+table recall_history column index_id bigint null   storage p
+table recall_history column active boolean null   storage p
+table recall_history column measured_at timestamp with time zone null   storage p
+table recall_history column k integer null   storage p
+table recall_history column ef_search integer null   storage p
+table recall_history column queries integer null   storage p
+table recall_history column query_source text null   storage x
+table recall_history column recall double precision null   storage p
+table recall_history column worst_recall double precision null   storage p
+table recall_history column index_ms double precision null   storage p
+table recall_history column exact_ms double precision null   storage p
+table recall_measurements column id bigint not null  a storage p
+table recall_measurements column index_id bigint not null   storage p
+table recall_measurements column k integer not null   storage p
+table recall_measurements column ef_search integer not null   storage p
+table recall_measurements column queries integer not null   storage p
+table recall_measurements column query_source text not null   storage x
+table recall_measurements column recall double precision not null   storage p
+table recall_measurements column worst_recall double precision not null   storage p
+table recall_measurements column index_ms double precision not null   storage p
+table recall_measurements column exact_ms double precision not null   storage p
+table recall_measurements column measured_at timestamp with time zone not null default clock_timestamp()  storage p
 table search_indexes column id bigint not null  a storage p
 table search_indexes column collection_id bigint not null   storage p
 table search_indexes column embedding_model_id bigint not null   storage p
@@ -405,6 +457,40 @@ table search_indexes column created_at timestamp with time zone not null default
 table search_indexes column activated_at timestamp with time zone null   storage p
 table search_indexes column relevance_offset double precision null   storage p
 table search_indexes column relevance_slope double precision null   storage p
+table searches column id bigint not null  a storage p
+table searches column collection_id bigint not null   storage p
+table searches column index_id bigint not null   storage p
+table searches column query text not null   storage x
+table searches column query_embedding halfvec null   storage e
+table searches column mode text not null   storage x
+table searches column k integer not null   storage p
+table searches column filtered boolean not null   storage p
+table searches column hit_count integer not null   storage p
+table searches column best_similarity real null   storage p
+table searches column latency_ms real not null   storage p
+table searches column share real not null   storage p
+table searches column searched_at timestamp with time zone not null default clock_timestamp()  storage p
+table searches_by_day column collection text null   storage x
+table searches_by_day column day date null   storage p
+table searches_by_day column mode text null   storage x
+table searches_by_day column logged_searches bigint null   storage p
+table searches_by_day column searches bigint null   storage p
+table searches_by_day column latency_p50_ms double precision null   storage p
+table searches_by_day column latency_p95_ms double precision null   storage p
+table searches_by_day column latency_p99_ms double precision null   storage p
+table searches_by_day column zero_hit_share double precision null   storage p
+table searches_by_day column low_similarity_share double precision null   storage p
+table stale_citations column collection text null   storage x
+table stale_citations column answer_id bigint null   storage p
+table stale_citations column question text null   storage x
+table stale_citations column ordinal integer null   storage p
+table stale_citations column source text null   storage x
+table stale_citations column cited_version integer null   storage p
+table stale_citations column current_version integer null   storage p
+table stale_citations column quote_is text null   storage x
+table stale_citations column quote text null   storage x
+table stale_citations column answered_at timestamp with time zone null   storage p
+table stale_citations column changed_at timestamp with time zone null   storage p
 table static_encoder_status column collection text null   storage x
 table static_encoder_status column index_id bigint null   storage p
 table static_encoder_status column active boolean null   storage p
@@ -432,6 +518,12 @@ table static_encoders column enabled boolean not null default false  storage p
 table static_token_embeddings column index_id bigint not null   storage p
 table static_token_embeddings column token_id integer not null   storage p
 table static_token_embeddings column embedding halfvec not null   storage e
+table unanswered_searches column collection text null   storage x
+table unanswered_searches column query text null   storage x
+table unanswered_searches column logged_searches bigint null   storage p
+table unanswered_searches column fewest_hits integer null   storage p
+table unanswered_searches column best_similarity real null   storage p
+table unanswered_searches column last_searched_at timestamp with time zone null   storage p
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table answers constraint answers_pkey PRIMARY KEY (id)
 table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
@@ -448,6 +540,7 @@ table collections constraint collections_active_index_id_fkey FOREIGN KEY (activ
 table collections constraint collections_name_is_short_and_trimmed CHECK (((name = btrim(name)) AND (name <> ''::text) AND (octet_length(name) <= 48)))
 table collections constraint collections_name_key UNIQUE (name)
 table collections constraint collections_pkey PRIMARY KEY (id)
+table collections constraint collections_search_log_share_is_a_share CHECK (((search_log_share >= (0)::double precision) AND (search_log_share <= (1)::double precision)))
 table document_versions constraint document_versions_pkey PRIMARY KEY (document_id, version)
 table document_versions constraint document_versions_valid_range_is_ordered CHECK ((valid_from <= valid_to))
 table documents constraint documents_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -524,9 +617,15 @@ table index_statistics constraint index_statistics_index_id_fkey FOREIGN KEY (in
 table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id)
 table lexeme_statistics constraint lexeme_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table lexeme_statistics constraint lexeme_statistics_pkey PRIMARY KEY (index_id, lexeme)
+table model_prices constraint model_prices_are_not_negative CHECK ((LEAST(input_price, output_price, cache_read_price, cache_creation_price) >= (0)::numeric))
+table model_prices constraint model_prices_pkey PRIMARY KEY (model)
 table query_embeddings constraint query_embeddings_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id) ON DELETE CASCADE
 table query_embeddings constraint query_embeddings_pkey PRIMARY KEY (id)
 table query_embeddings constraint query_embeddings_query_hash_is_a_sha256 CHECK ((length(query_hash) = 32))
+table recall_measurements constraint recall_measurements_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table recall_measurements constraint recall_measurements_pkey PRIMARY KEY (id)
+table recall_measurements constraint recall_measurements_query_source_is_known CHECK ((query_source = ANY (ARRAY['searches'::text, 'chunks'::text])))
+table recall_measurements constraint recall_measurements_recall_is_a_share CHECK (((recall >= (0)::double precision) AND (recall <= (1)::double precision)))
 table search_indexes constraint search_indexes_candidates_is_positive CHECK (((candidates >= 1) AND (candidates <= 10000)))
 table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((chunk_tokens > 0))
 table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -539,6 +638,9 @@ table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
 table search_indexes constraint search_indexes_relevance_is_whole CHECK ((num_nulls(relevance_offset, relevance_slope) = ANY (ARRAY[0, 2])))
 table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text])))
 table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
+table searches constraint searches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table searches constraint searches_pkey PRIMARY KEY (id)
+table searches constraint searches_share_is_positive CHECK (((share > (0)::double precision) AND (share <= (1)::double precision)))
 table static_encoders constraint static_encoders_enabled_when_it_agrees CHECK ((agrees OR (NOT enabled)))
 table static_encoders constraint static_encoders_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table static_encoders constraint static_encoders_mean_cosine_is_a_cosine CHECK (((mean_cosine >= ('-1.001'::numeric)::double precision) AND (mean_cosine <= (1.001)::double precision)))
@@ -587,11 +689,16 @@ CREATE INDEX index_documents_next_attempt_at_btree ON ragpg.index_documents USIN
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
 CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id)
 CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, lexeme)
+CREATE UNIQUE INDEX model_prices_pkey ON ragpg.model_prices USING btree (model)
 CREATE INDEX query_embeddings_embedding_model_id_id_btree ON ragpg.query_embeddings USING btree (embedding_model_id, id)
 CREATE INDEX query_embeddings_embedding_model_id_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, query_hash)
 CREATE UNIQUE INDEX query_embeddings_pkey ON ragpg.query_embeddings USING btree (id)
+CREATE INDEX recall_measurements_index_id_measured_at_btree ON ragpg.recall_measurements USING btree (index_id, measured_at)
+CREATE UNIQUE INDEX recall_measurements_pkey ON ragpg.recall_measurements USING btree (id)
 CREATE INDEX search_indexes_collection_id_btree ON ragpg.search_indexes USING btree (collection_id)
 CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
+CREATE INDEX searches_collection_id_searched_at_btree ON ragpg.searches USING btree (collection_id, searched_at)
+CREATE UNIQUE INDEX searches_pkey ON ragpg.searches USING btree (id)
 CREATE UNIQUE INDEX static_encoders_pkey ON ragpg.static_encoders USING btree (index_id)
 CREATE UNIQUE INDEX static_token_embeddings_pkey ON ragpg.static_token_embeddings USING btree (index_id, token_id)
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
@@ -1736,6 +1843,33 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.exact_distances(index_id bigint, embeddings halfvec[], own_ids bigint[], k integer)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    distances double precision[] := '{}';
+    farthest double precision;
+begin
+    for place in 1..cardinality(embeddings) loop
+        -- Without the cast it is not the index's expression, so every chunk is looked at.
+        select max(near.distance) into farthest
+        from (
+            select chunk.embedding <=> embeddings[place] as distance
+            from ragpg.chunks as chunk
+            where chunk.index_id = exact_distances.index_id
+                and chunk.id is distinct from own_ids[place]
+            order by 1
+            limit exact_distances.k
+        ) as near;
+        distances := distances || farthest;
+    end loop;
+    return distances;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.explain_search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec)
  RETURNS TABLE(place integer, source text, content text, score double precision, similarity double precision, vector_place integer, bm25 double precision, keyword_place integer, words text[], chunk_id bigint)
  LANGUAGE plpgsql
@@ -1884,6 +2018,7 @@ begin
     execute format('grant select on all tables in schema ragpg to %I', role_name);
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
     execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg.log_search to %I', role_name);
 end
 $function$
  -- access {owner=X/postgres}
@@ -1899,14 +2034,15 @@ begin
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
-        ' ragpg.evaluation_hits to %I',
+        ' ragpg.evaluation_hits, ragpg.searches, ragpg.recall_measurements, ragpg.model_prices to %I',
         role_name
     );
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index(text, bigint, integer, integer, text),'
         ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
-        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text) to %I',
+        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
+        ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',
         role_name
     );
 end
@@ -2190,6 +2326,27 @@ CREATE OR REPLACE FUNCTION ragpg.lexeme_query(lexeme text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.log_search(index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean, hit_count integer, best_similarity double precision, latency_ms double precision)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    insert into ragpg.searches (
+        collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,
+        best_similarity, latency_ms, share
+    )
+    select
+        one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
+        log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
+        log_search.latency_ms, one.search_log_share
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.collection_id = one.id
+    where recipe.id = log_search.index_id and one.search_log_share > 0
+    -- The foreign key's row: when somebody holds it, the search is not kept waiting.
+    for key share of one skip locked
+$function$
+ -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.match_documents(query_embedding vector, match_count integer DEFAULT 10, filter jsonb DEFAULT '{}'::jsonb, collection text DEFAULT NULL::text)
  RETURNS TABLE(id bigint, content text, metadata jsonb, similarity double precision)
  LANGUAGE plpgsql
@@ -2215,6 +2372,52 @@ begin
         mode => 'vector'
     ) as hit
     order by hit.place;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.measure_recall(collection text DEFAULT NULL::text, k integer DEFAULT 10, queries integer DEFAULT 100, ef_search integer DEFAULT NULL::integer, index_id bigint DEFAULT NULL::bigint)
+ RETURNS ragpg.recall_measurements
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes :=
+        ragpg.recipe_of(measure_recall.collection, measure_recall.index_id);
+    drawn record;
+    distances double precision[];
+    recalls double precision[];
+    started timestamptz := clock_timestamp();
+    exact_time interval;
+    measured ragpg.recall_measurements;
+begin
+    if least(k, queries) < 1 or k is null or queries is null then
+        raise exception 'k is %, queries is %: there is nothing to measure', k, queries
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    select sample.* into drawn
+    from ragpg.sample_queries(recipe.id, measure_recall.queries) as sample;
+    if cardinality(drawn.embeddings) = 0 then
+        return null;
+    end if;
+    distances := ragpg.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
+    exact_time := clock_timestamp() - started;
+    started := clock_timestamp();
+    recalls := ragpg.recalls_at(
+        recipe.id, drawn.embeddings, drawn.own_ids, distances, k,
+        coalesce(ef_search, recipe.ef_search)
+    );
+    insert into ragpg.recall_measurements as stored (
+        index_id, k, ef_search, queries, query_source, recall, worst_recall, index_ms, exact_ms
+    )
+    select
+        recipe.id, measure_recall.k,
+        greatest(coalesce(measure_recall.ef_search, recipe.ef_search), measure_recall.k),
+        cardinality(recalls), drawn.query_source, avg(one.recall), min(one.recall),
+        extract(epoch from clock_timestamp() - started) * 1000 / cardinality(recalls),
+        extract(epoch from exact_time) * 1000 / cardinality(recalls)
+    from unnest(recalls) as one (recall)
+    returning stored.* into measured;
+    return measured;
 end
 $function$
  -- access 
@@ -2809,6 +3012,20 @@ BEGIN ATOMIC
    WHERE (stored.version = page_at.version);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.prune_searches(older_than interval)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    gone bigint;
+begin
+    delete from ragpg.searches as logged where logged.searched_at < now() - older_than;
+    get diagnostics gone = row_count;
+    return gone;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.prune_versions(older_than interval, collection text DEFAULT NULL::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3088,6 +3305,75 @@ BEGIN ATOMIC
  SELECT COALESCE(sum((upper(part.part) - lower(part.part))), (0)::bigint) AS "coalesce"
     FROM unnest(range_length.spans) part(part);
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.recalls_at(index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[], k integer, ef_search integer)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET "hnsw.ef_search" TO '100'
+ SET "hnsw.iterative_scan" TO 'strict_order'
+AS $function$
+declare
+    recalls double precision[] := '{}';
+    held bigint := (
+        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
+    );
+    found bigint;
+begin
+    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    for place in 1..cardinality(embeddings) loop
+        execute format(
+            'select count(*) from ('
+            '  select near.distance from ('
+            '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
+            '   where chunk.index_id = %s order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
+            '  ) as near where near.id is distinct from $2 order by near.distance limit %s'
+            -- By distance, not by id: of chunks equally far any will do.
+            ' ) as best where best.distance <= $3 + 1e-6',
+            recalls_at.index_id, vector_dims(embeddings[place]),
+            k + (own_ids[place] is not null)::integer, k
+        )
+        into found
+        using embeddings[place], own_ids[place], distances[place];
+        recalls := recalls || coalesce(
+            found::double precision
+                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
+            1
+        );
+    end loop;
+    return recalls;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.recipe_of(collection text, index_id bigint)
+ RETURNS ragpg.search_indexes
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes;
+begin
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.id = coalesce(
+        recipe_of.index_id,
+        (
+            select one.active_index_id
+            from ragpg.collections as one
+            -- Not asked when the id is given.
+            where recipe_of.index_id is null and one.id = ragpg.collection_id(recipe_of.collection)
+        )
+    );
+    if recipe.id is null then
+        raise exception 'there is no search index %',
+            coalesce(recipe_of.index_id::text, 'of ' || collection, '')
+            using errcode = 'RG010', hint = 'view index_health lists them';
+    end if;
+    return recipe;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boolean DEFAULT false)
  RETURNS boolean
@@ -3439,6 +3725,38 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.sample_queries(index_id bigint, queries integer, OUT query_source text, OUT embeddings halfvec[], OUT own_ids bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+begin
+    query_source := 'searches';
+    select array_agg(asked.query_embedding), array_agg(null::bigint) into embeddings, own_ids
+    from (
+        select logged.query_embedding
+        from ragpg.searches as logged
+        where logged.index_id = sample_queries.index_id and logged.query_embedding is not null
+        order by logged.searched_at desc, logged.id desc
+        limit queries
+    ) as asked;
+    if coalesce(cardinality(embeddings), 0) < least(queries, 20) then
+        query_source := 'chunks';
+        select coalesce(array_agg(drawn.embedding), '{}'), coalesce(array_agg(drawn.id), '{}')
+        into embeddings, own_ids
+        from (
+            select chunk.embedding, chunk.id
+            from ragpg.chunks as chunk
+            where chunk.index_id = sample_queries.index_id
+            -- Drawn by hash, not by random(): the same chunks give the same recall.
+            order by hashint8extended(chunk.id, 1)
+            limit queries
+        ) as drawn;
+    end if;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.save_answer(collection text, question text, content text, model text, abstained boolean, grounded boolean, stop_reason text, input_tokens integer, output_tokens integer, cache_read_tokens integer, cache_creation_tokens integer, latency_ms integer, citations jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3500,6 +3818,10 @@ declare
     similarity_expression text := 'null::double precision';
     bm25_expression text;
     score_expression text;
+    best_similarity double precision;
+    logged boolean := false;
+    hit_count integer;
+    started constant timestamptz := clock_timestamp();
 begin
     if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
         raise exception 'there is no mode "%"', mode
@@ -3520,6 +3842,18 @@ begin
         if recipe.id is null then
             return;  -- a collection without a document yet
         end if;
+        -- Is this one of the share that is logged? Never where it could not be written: on a
+        -- standby every transaction is read-only.
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege(
+                'ragpg.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
+                ' double precision, double precision)', 'execute'
+            )
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
     else
         select known.* into recipe
         from ragpg.search_indexes as known
@@ -3575,6 +3909,12 @@ begin
             on state.document_id = document.id and state.index_id = recipe.id
         where document.collection_id = recipe.collection_id and document.metadata @@ filter;
         if coalesce(matching_chunks, 0) = 0 then
+            if logged then
+                perform ragpg.log_search(
+                    recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
+                    0, null, extract(epoch from clock_timestamp() - started) * 1000
+                );
+            end if;
             return;
         end if;
     end if;
@@ -3593,7 +3933,7 @@ begin
             using hint = 'load the model with ragpg model load, or pass query_embedding';
     end if;
     if mode <> 'keyword' and query_embedding is not null then
-        select array_agg(found.chunk_id) into vector_ids
+        select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
         from ragpg.vector_candidates(
             recipe.id, query_embedding, wanted, matching_documents, matching_chunks
         ) as found;
@@ -3642,6 +3982,14 @@ begin
         similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
     )
     using word_ids || vector_ids, query_embedding;
+    if logged then
+        get diagnostics hit_count = row_count;
+        perform ragpg.log_search(
+            recipe.id, search.query, search.query_embedding, search.mode, search.k,
+            filter is not null, hit_count, best_similarity,
+            extract(epoch from clock_timestamp() - started) * 1000
+        );
+    end if;
 end
 $function$
  -- access 
@@ -3799,6 +4147,42 @@ BEGIN ATOMIC
     FROM UNNEST(similarity_to_keep.similarities, similarity_to_keep.answerable) given(similarity, is_answerable)
    WHERE given.is_answerable;
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.slow_queries(most integer DEFAULT 20)
+ RETURNS TABLE(query text, calls bigint, mean_ms double precision, total_ms double precision, row_count bigint, cached_share double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    home text := (
+        select space.nspname
+        from pg_extension as installed
+        join pg_namespace as space on space.oid = installed.extnamespace
+        where installed.extname = 'pg_stat_statements'
+    );
+begin
+    if home is null then
+        raise notice 'pg_stat_statements is not installed'
+            using hint = 'add it to shared_preload_libraries, then: create extension pg_stat_statements';
+        return;
+    end if;
+    return query execute format(
+        'select query, calls, mean_exec_time, total_exec_time, rows,'
+        '  shared_blks_hit::double precision / nullif(shared_blks_hit + shared_blks_read, 0)'
+        ' from %I.pg_stat_statements'
+        ' where dbid = (select oid from pg_database where datname = current_database())'
+        '  and query ilike ''%%ragpg.%%'''
+        ' order by total_exec_time desc limit $1',
+        home
+    )
+    using most;
+exception
+    when object_not_in_prerequisite_state then
+        raise notice 'pg_stat_statements is installed but not loaded'
+            using hint = 'add it to shared_preload_libraries and restart';
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.source_paths(source text)
  RETURNS SETOF text
@@ -4176,6 +4560,47 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::text, recall double precision DEFAULT 0.98, k integer DEFAULT 10, queries integer DEFAULT 100, index_id bigint DEFAULT NULL::bigint)
+ RETURNS ragpg.recall_measurements
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes :=
+        ragpg.recipe_of(tune_ef_search.collection, tune_ef_search.index_id);
+    drawn record;
+    distances double precision[];
+    low integer := k;
+    high integer := 1000;  -- the most pgvector takes
+    middle integer;
+begin
+    if recall is null or recall not between 0 and 1 or k is null or k not between 1 and 1000 then
+        raise exception 'recall is %, k is %', recall, k
+            using errcode = 'RG005', hint = 'recall is a share, 0.98 say; k is from 1 to 1000';
+    end if;
+    select sample.* into drawn
+    from ragpg.sample_queries(recipe.id, tune_ef_search.queries) as sample;
+    distances := ragpg.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
+    -- Recall grows with ef_search, so halving finds the least that suffices.
+    while low < high loop
+        middle := (low + high) / 2;
+        if (
+            select coalesce(avg(one.recall), 1) >= tune_ef_search.recall
+            from unnest(
+                ragpg.recalls_at(recipe.id, drawn.embeddings, drawn.own_ids, distances, k, middle)
+            ) as one (recall)
+        ) then
+            high := middle;
+        else
+            low := middle + 1;
+        end if;
+    end loop;
+    update ragpg.search_indexes as known set ef_search = low where known.id = recipe.id;
+    return ragpg.measure_recall(k => k, queries => queries, index_id => recipe.id);
+end
+$function$
+ -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.use_static_encoder(index_id bigint, enabled boolean DEFAULT true)
  RETURNS void
  LANGUAGE plpgsql
@@ -4434,10 +4859,28 @@ view answers_by_day {security_invoker=true}
     sum(answer.input_tokens) AS input_tokens,
     sum(answer.output_tokens) AS output_tokens,
     sum(answer.cache_read_tokens) AS cache_read_tokens,
-    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((answer.latency_ms)::double precision)) AS median_latency_ms
-   FROM (ragpg.answers answer
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((answer.latency_ms)::double precision)) AS median_latency_ms,
+    sum(answer.cache_creation_tokens) AS cache_creation_tokens,
+    ((count(*) FILTER (WHERE answer.grounded))::double precision / (count(*))::double precision) AS grounded_share,
+    ((((sum(((answer.input_tokens)::numeric * price.input_price)) + sum(((answer.output_tokens)::numeric * price.output_price))) + sum(((answer.cache_read_tokens)::numeric * price.cache_read_price))) + sum(((answer.cache_creation_tokens)::numeric * price.cache_creation_price))) / (1000000)::numeric) AS cost
+   FROM ((ragpg.answers answer
      JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
+     LEFT JOIN ragpg.model_prices price ON ((price.model = answer.model)))
   GROUP BY one.name, ((answer.created_at)::date), answer.model;
+view chunk_sizes {security_invoker=true}
+ SELECT one.name AS collection,
+    recipe.id AS index_id,
+    (recipe.id = one.active_index_id) AS active,
+    ((bin.place * bin.width) + 1) AS from_tokens,
+    ((bin.place + 1) * bin.width) AS to_tokens,
+    count(*) AS chunks,
+    ((count(*))::double precision / (sum(count(*)) OVER (PARTITION BY recipe.id))::double precision) AS share
+   FROM (((ragpg.chunks chunk
+     JOIN ragpg.search_indexes recipe ON ((recipe.id = chunk.index_id)))
+     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
+     CROSS JOIN LATERAL ( SELECT GREATEST((ceil(((recipe.chunk_tokens)::numeric / 16.0)))::integer, 1) AS width,
+            (GREATEST((chunk.token_count - 1), 0) / GREATEST((ceil(((recipe.chunk_tokens)::numeric / 16.0)))::integer, 1)) AS place) bin)
+  GROUP BY one.id, recipe.id, bin.place, bin.width;
 view collection_status {security_invoker=true}
  SELECT one.name AS collection,
     one.description,
@@ -4863,8 +5306,14 @@ view index_health {security_invoker=true}
     recipe.overlap_tokens,
     recipe.language,
     recipe.created_at,
-    recipe.activated_at
-   FROM (((((ragpg.search_indexes recipe
+    recipe.activated_at,
+    recipe.ef_search,
+    pg_relation_size(partition.vector_index) AS vector_index_bytes,
+    ((pg_relation_size(partition.vector_index))::double precision / (pg_size_bytes(current_setting('shared_buffers'::text)))::double precision) AS share_of_buffers,
+    pg_stat_get_dead_tuples((partition.relation)::oid) AS dead_chunks,
+    measured.recall,
+    measured.measured_at AS recall_measured_at
+   FROM ((((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
      LEFT JOIN ragpg.index_statistics statistics ON ((statistics.index_id = recipe.id)))
@@ -4874,7 +5323,14 @@ view index_health {security_invoker=true}
             count(state.error) AS failed_documents
            FROM ragpg.index_documents state
           WHERE (state.index_id = recipe.id)) held)
-     CROSS JOIN LATERAL ( SELECT to_regclass(format('ragpg.%I'::text, ('chunks_'::text || recipe.id))) AS relation) partition);
+     CROSS JOIN LATERAL ( SELECT to_regclass(format('ragpg.%I'::text, ('chunks_'::text || recipe.id))) AS relation,
+            to_regclass(format('ragpg.%I'::text, (('chunks_'::text || recipe.id) || '_embedding_hnsw'::text))) AS vector_index) partition)
+     LEFT JOIN LATERAL ( SELECT known.recall,
+            known.measured_at
+           FROM ragpg.recall_measurements known
+          WHERE (known.index_id = recipe.id)
+          ORDER BY known.measured_at DESC
+         LIMIT 1) measured ON (true));
 view indexed_tables {security_invoker=true}
  SELECT (trigger.tgrelid)::regclass AS table_name,
     convert_from(argument.list[1], 'utf8'::name) AS collection,
@@ -4887,6 +5343,24 @@ view indexed_tables {security_invoker=true}
      CROSS JOIN LATERAL ( SELECT array_agg(decode(cut.part, 'hex'::text) ORDER BY cut.place) AS list
            FROM regexp_split_to_table(regexp_replace(encode(trigger.tgargs, 'hex'::text), '(..)'::text, '\1 '::text, 'g'::text), '00 '::text) WITH ORDINALITY cut(part, place)) argument)
   WHERE ((trigger.tgfoid = ('ragpg.index_table_row'::regproc)::oid) AND (((trigger.tgtype)::integer & 1) = 1));
+view ingest_lag {security_invoker=true}
+ SELECT one.name AS collection,
+    waiting.documents AS waiting_documents,
+    waiting.failing AS failing_documents,
+    waiting.since AS oldest_waiting_since,
+    (COALESCE(EXTRACT(epoch FROM (now() - waiting.since)), (0)::numeric))::double precision AS lag_seconds,
+    done.last_hour AS indexed_last_hour,
+    done.last_indexed_at
+   FROM ((ragpg.collections one
+     CROSS JOIN LATERAL ( SELECT count(*) AS documents,
+            count(queue.error) AS failing,
+            min(queue.waiting_since) AS since
+           FROM ragpg.ingest_queue queue
+          WHERE ((queue.collection = one.name) AND (queue.active OR (queue.index_id IS NULL)))) waiting)
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (state.indexed_at > (now() - '01:00:00'::interval))) AS last_hour,
+            max(state.indexed_at) AS last_indexed_at
+           FROM ragpg.index_documents state
+          WHERE (state.index_id = one.active_index_id)) done);
 view ingest_queue {security_invoker=true}
  SELECT one.name AS collection,
     document.source,
@@ -4904,6 +5378,59 @@ view ingest_queue {security_invoker=true}
      LEFT JOIN ragpg.search_indexes recipe ON ((recipe.collection_id = one.id)))
      LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
   WHERE (state.document_version IS DISTINCT FROM document.version);
+view recall_history {security_invoker=true}
+ SELECT one.name AS collection,
+    measured.index_id,
+    (recipe.id = one.active_index_id) AS active,
+    measured.measured_at,
+    measured.k,
+    measured.ef_search,
+    measured.queries,
+    measured.query_source,
+    measured.recall,
+    measured.worst_recall,
+    measured.index_ms,
+    measured.exact_ms
+   FROM ((ragpg.recall_measurements measured
+     JOIN ragpg.search_indexes recipe ON ((recipe.id = measured.index_id)))
+     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)));
+view searches_by_day {security_invoker=true}
+ SELECT one.name AS collection,
+    (logged.searched_at)::date AS day,
+    logged.mode,
+    count(*) AS logged_searches,
+    (sum(((1)::double precision / logged.share)))::bigint AS searches,
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((logged.latency_ms)::double precision)) AS latency_p50_ms,
+    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY ((logged.latency_ms)::double precision)) AS latency_p95_ms,
+    percentile_cont((0.99)::double precision) WITHIN GROUP (ORDER BY ((logged.latency_ms)::double precision)) AS latency_p99_ms,
+    (avg(((logged.hit_count = 0))::integer))::double precision AS zero_hit_share,
+    (avg(((logged.best_similarity < recipe.min_similarity))::integer))::double precision AS low_similarity_share
+   FROM ((ragpg.searches logged
+     JOIN ragpg.collections one ON ((one.id = logged.collection_id)))
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = logged.index_id)))
+  GROUP BY one.id, ((logged.searched_at)::date), logged.mode;
+view stale_citations {security_invoker=true}
+ SELECT one.name AS collection,
+    answer.id AS answer_id,
+    answer.question,
+    cited.ordinal,
+    COALESCE(document.source, earlier.source) AS source,
+    cited.document_version AS cited_version,
+    document.version AS current_version,
+        CASE
+            WHEN (document.id IS NULL) THEN 'deleted'::text
+            WHEN (POSITION((cited.quote) IN (document.content)) > 0) THEN 'kept'::text
+            ELSE 'gone'::text
+        END AS quote_is,
+    cited.quote,
+    answer.created_at AS answered_at,
+    document.updated_at AS changed_at
+   FROM ((((ragpg.citations cited
+     JOIN ragpg.answers answer ON ((answer.id = cited.answer_id)))
+     JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
+     LEFT JOIN ragpg.documents document ON ((document.id = cited.document_id)))
+     LEFT JOIN ragpg.document_versions earlier ON (((earlier.document_id = cited.document_id) AND (earlier.version = cited.document_version))))
+  WHERE (document.version IS DISTINCT FROM cited.document_version);
 view static_encoder_status {security_invoker=true}
  SELECT one.name AS collection,
     fitted.index_id,
@@ -4927,6 +5454,18 @@ view static_encoder_status {security_invoker=true}
            FROM ragpg.index_documents state
           WHERE (state.index_id = fitted.index_id)) held)
      CROSS JOIN LATERAL ( SELECT ((GREATEST(held.newer, abs((held.chunks - fitted.chunk_count))))::double precision / (GREATEST(held.chunks, fitted.chunk_count, (1)::bigint))::double precision) AS share) changed);
+view unanswered_searches {security_invoker=true}
+ SELECT one.name AS collection,
+    logged.query,
+    count(*) AS logged_searches,
+    min(logged.hit_count) AS fewest_hits,
+    max(logged.best_similarity) AS best_similarity,
+    max(logged.searched_at) AS last_searched_at
+   FROM ((ragpg.searches logged
+     JOIN ragpg.collections one ON ((one.id = logged.collection_id)))
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = logged.index_id)))
+  WHERE ((logged.hit_count = 0) OR (logged.best_similarity < recipe.min_similarity))
+  GROUP BY one.id, logged.query;
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
@@ -4951,10 +5490,13 @@ comment on ragpg.answers.stop_reason: Why the model stopped, in the API's words.
 comment on ragpg.answers: What was asked, what was answered and what it cost.
 comment on ragpg.answers_by_day.abstained: How many said that nothing fits.
 comment on ragpg.answers_by_day.answers: How many.
+comment on ragpg.answers_by_day.cache_creation_tokens: Tokens stored in the prompt cache.
 comment on ragpg.answers_by_day.cache_read_tokens: Tokens read from the prompt cache.
 comment on ragpg.answers_by_day.collection: Name of the collection.
+comment on ragpg.answers_by_day.cost: What the tokens cost by ragpg.model_prices; null when the model is not there.
 comment on ragpg.answers_by_day.day: The day, in the session's time zone.
 comment on ragpg.answers_by_day.grounded: How many rest on citations.
+comment on ragpg.answers_by_day.grounded_share: grounded by answers.
 comment on ragpg.answers_by_day.input_tokens: Tokens read.
 comment on ragpg.answers_by_day.median_latency_ms: Median milliseconds.
 comment on ragpg.answers_by_day.model: The language model; null when none was asked.
@@ -4966,6 +5508,14 @@ comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a 
 comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run's search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
+comment on ragpg.chunk_sizes.active: Whether it answers searches.
+comment on ragpg.chunk_sizes.chunks: Chunks in it.
+comment on ragpg.chunk_sizes.collection: Name of the collection.
+comment on ragpg.chunk_sizes.from_tokens: Fewest tokens of the bin; bins are a sixteenth of the most a chunk may have.
+comment on ragpg.chunk_sizes.index_id: The search index.
+comment on ragpg.chunk_sizes.share: Of the search index's chunks.
+comment on ragpg.chunk_sizes.to_tokens: Most tokens of the bin.
+comment on ragpg.chunk_sizes: A row per search index and bin of chunk sizes: a histogram of tokens.
 comment on ragpg.chunks.content: The verbatim span.
 comment on ragpg.chunks.content_hash: SHA-256 of context and content: equal means the embedding can be reused.
 comment on ragpg.chunks.context: What is put before the content for word search and, but for the title of all but the first chunk, for embedding; not verbatim: title, heading path; for later parts of a table its header rows and which rows they are.
@@ -5019,6 +5569,7 @@ comment on ragpg.collections.created_at: When the collection was made.
 comment on ragpg.collections.description: What the documents are, for people.
 comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
+comment on ragpg.collections.search_log_share: Share of the searches that ragpg.searches keeps, drawn at random: 0 (the default) none, 1 all.
 comment on ragpg.collections: A named set of documents that are searched together.
 comment on ragpg.compare_runs(bigint,bigint,integer): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise.
 comment on ragpg.corpus_overview.characters: Characters of all of them.
@@ -5174,7 +5725,7 @@ comment on ragpg.encoders: The embedding models whose weights are in this databa
 comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
 comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
-comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
+comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
 comment on ragpg.evaluate(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Asks every question of an evaluation set and returns the id of the run; view evaluation_leaderboard has its measures. The database embeds the questions if it holds the model (ragpg model load); else words stand in for it.
 comment on ragpg.evaluate_question(bigint,bigint,public.halfvec): Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.
 comment on ragpg.evaluation_answers.abstained: Whether it says that there is no answer.
@@ -5330,11 +5881,12 @@ comment on ragpg.evaluation_sets.description: Where the questions come from, for
 comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
+comment on ragpg.exact_distances(bigint,public.halfvec[],bigint[],integer): Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.
 comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec): Returns the hits of a hybrid ragpg.search with their place in each leg (null: not among its candidates) and the query's words they hold. Three searches, so for looking, not for serving.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
-comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.
+comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
@@ -5357,7 +5909,9 @@ comment on ragpg.index_health.chunks: Chunks now.
 comment on ragpg.index_health.collection: Name of the collection.
 comment on ragpg.index_health.counted_chunks: Chunks when words were last counted.
 comment on ragpg.index_health.created_at: When the recipe was made.
+comment on ragpg.index_health.dead_chunks: Dead rows that the next vacuum takes away, estimated.
 comment on ragpg.index_health.documents: Documents it holds.
+comment on ragpg.index_health.ef_search: Least hnsw.ef_search of its scans: ragpg.tune_ef_search.
 comment on ragpg.index_health.embedding_model: The model of its embeddings.
 comment on ragpg.index_health.failed_documents: Those of them whose last attempt failed: ragpg.ingest_queue has the errors.
 comment on ragpg.index_health.index_bytes: Bytes of its indexes.
@@ -5366,9 +5920,13 @@ comment on ragpg.index_health.indexes_valid: Whether all its indexes can be used
 comment on ragpg.index_health.language: Text-search configuration of the word leg.
 comment on ragpg.index_health.overlap_tokens: Tokens a chunk shares with the one before it.
 comment on ragpg.index_health.pending_documents: Documents whose newest version it does not hold yet.
+comment on ragpg.index_health.recall: Recall when it was last measured: ragpg.measure_recall.
+comment on ragpg.index_health.recall_measured_at: When that was.
 comment on ragpg.index_health.refreshed_at: When words were last counted.
+comment on ragpg.index_health.share_of_buffers: Those bytes by shared_buffers: near 1 or above, scans may wait for the disk.
 comment on ragpg.index_health.state: building (first load, vector index not there yet) or ready.
 comment on ragpg.index_health.table_bytes: Bytes of its chunks.
+comment on ragpg.index_health.vector_index_bytes: Bytes of the vector index; null: there is none yet.
 comment on ragpg.index_health: A row per search index: its size, and whether its counts for ranking are those of now.
 comment on ragpg.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg.index_statistics.chunk_count: Chunks when it was counted: N of BM25.
@@ -5387,6 +5945,14 @@ comment on ragpg.indexed_tables.source_column: The column that gives a document'
 comment on ragpg.indexed_tables.table_name: The table.
 comment on ragpg.indexed_tables.title_column: The column that gives its title, if any.
 comment on ragpg.indexed_tables: A row per table that ragpg.index_table keeps in step with a collection.
+comment on ragpg.ingest_lag.collection: Name of the collection.
+comment on ragpg.ingest_lag.failing_documents: Those of them whose last attempt failed: ragpg.ingest_queue has the errors.
+comment on ragpg.ingest_lag.indexed_last_hour: Documents indexed within the hour.
+comment on ragpg.ingest_lag.lag_seconds: How long that is, seconds; 0: none waits.
+comment on ragpg.ingest_lag.last_indexed_at: When the last one was.
+comment on ragpg.ingest_lag.oldest_waiting_since: Since when the oldest waits; null: none does.
+comment on ragpg.ingest_lag.waiting_documents: Documents whose newest version waits.
+comment on ragpg.ingest_lag: A row per collection: documents that searches do not see yet, and since when.
 comment on ragpg.ingest_queue.active: Whether searches use that index.
 comment on ragpg.ingest_queue.attempts: How often indexing this version failed.
 comment on ragpg.ingest_queue.collection: Name of the collection.
@@ -5409,8 +5975,16 @@ comment on ragpg.lexeme_statistics.index_id: The search index.
 comment on ragpg.lexeme_statistics.lexeme: The word as text search normalises it.
 comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
 comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
+comment on ragpg.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg.match_documents(public.vector,integer,pg_catalog.jsonb,pg_catalog.text): Returns the match_count chunks nearest to an embedding, best first, of documents whose metadata have each key's value in the filter. The calling convention of many client libraries; ragpg.search does more. Raises RG005 when the filter is nested.
+comment on ragpg.measure_recall(pg_catalog.text,integer,integer,integer,bigint): Compares the vector index of a collection (its active one, or index_id) with exact search, on logged questions or else its own chunks, stores what share of the k nearest it finds in ragpg.recall_measurements and returns that row; null when it holds no chunk. A neighbour as far as the k-th counts as found.
 comment on ragpg.measure_static_encoder(bigint,pg_catalog.text[],public.vector[]): Compares a static encoder with the embeddings its model gives queries it was not fitted to, stores mean cosine and mean overlap of the ten nearest chunks, switches it off, and returns whether it agrees well enough to be switched on.
+comment on ragpg.model_prices.cache_creation_price: A million tokens stored in the prompt cache.
+comment on ragpg.model_prices.cache_read_price: A million tokens read from the prompt cache.
+comment on ragpg.model_prices.input_price: A million tokens read, without cached ones.
+comment on ragpg.model_prices.model: The model as answers name it.
+comment on ragpg.model_prices.output_price: A million tokens written.
+comment on ragpg.model_prices: What language models cost, per million tokens, in a currency of yours: ragpg.answers_by_day counts with it. Empty until you fill it.
 comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
@@ -5419,6 +5993,7 @@ comment on ragpg.near_duplicates(pg_catalog.text,double precision,double precisi
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
+comment on ragpg.prune_searches(interval): Deletes logged searches older than given and returns how many.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
@@ -5436,6 +6011,34 @@ comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a load
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
 comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
 comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
+comment on ragpg.recall_history.active: Whether it answers searches.
+comment on ragpg.recall_history.collection: Name of the collection.
+comment on ragpg.recall_history.ef_search: hnsw.ef_search of the scans.
+comment on ragpg.recall_history.exact_ms: Mean milliseconds of an exact scan.
+comment on ragpg.recall_history.index_id: The search index.
+comment on ragpg.recall_history.index_ms: Mean milliseconds by the index.
+comment on ragpg.recall_history.k: Neighbours asked for.
+comment on ragpg.recall_history.measured_at: When.
+comment on ragpg.recall_history.queries: How many questions.
+comment on ragpg.recall_history.query_source: searches (logged questions) or chunks.
+comment on ragpg.recall_history.recall: Mean share of the k nearest found.
+comment on ragpg.recall_history.worst_recall: The least of them.
+comment on ragpg.recall_history: A row per measurement of ragpg.measure_recall, with its collection.
+comment on ragpg.recall_measurements.ef_search: hnsw.ef_search of the index's scans.
+comment on ragpg.recall_measurements.exact_ms: Mean milliseconds of an exact scan.
+comment on ragpg.recall_measurements.id: Key.
+comment on ragpg.recall_measurements.index_id: The search index.
+comment on ragpg.recall_measurements.index_ms: Mean milliseconds of a scan by the index.
+comment on ragpg.recall_measurements.k: Neighbours asked for.
+comment on ragpg.recall_measurements.measured_at: When.
+comment on ragpg.recall_measurements.queries: How many questions were asked.
+comment on ragpg.recall_measurements.query_source: searches: logged questions; chunks: embeddings of chunks, each without itself.
+comment on ragpg.recall_measurements.recall: Mean share of the k nearest found.
+comment on ragpg.recall_measurements.worst_recall: The least of them.
+comment on ragpg.recall_measurements: What share of the truly nearest chunks the vector index found, each time ragpg.measure_recall looked.
+comment on ragpg.recall_measurements_index_id_measured_at_btree: Serves the newest of a search index.
+comment on ragpg.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg.exact_distances), the chunk of own_ids left out.
+comment on ragpg.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
 comment on ragpg.relevance(bigint,double precision): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it; null until ragpg.calibrate was called.
@@ -5444,8 +6047,9 @@ comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding
 comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
+comment on ragpg.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
-comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
+comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.
 comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
@@ -5465,10 +6069,49 @@ comment on ragpg.search_indexes.state: building (first load, vector index not th
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest.
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
+comment on ragpg.searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
+comment on ragpg.searches.collection_id: The collection that was searched.
+comment on ragpg.searches.filtered: Whether there was a filter.
+comment on ragpg.searches.hit_count: Hits returned.
+comment on ragpg.searches.id: Key.
+comment on ragpg.searches.index_id: The search index that answered.
+comment on ragpg.searches.k: Hits asked for.
+comment on ragpg.searches.latency_ms: Milliseconds inside ragpg.search.
+comment on ragpg.searches.mode: hybrid, vector or keyword.
+comment on ragpg.searches.query: The question.
+comment on ragpg.searches.query_embedding: Its embedding; null in keyword mode. ragpg.measure_recall asks it again.
+comment on ragpg.searches.searched_at: When.
+comment on ragpg.searches.share: Share of the searches that was logged then: this row stands for 1 / share of them.
+comment on ragpg.searches: Searches that were logged, as collections.search_log_share wants it. Keeps questions and their embeddings, never what documents say; ragpg.prune_searches forgets old ones.
+comment on ragpg.searches_by_day.collection: Name of the collection.
+comment on ragpg.searches_by_day.day: The day, in the session's time zone.
+comment on ragpg.searches_by_day.latency_p50_ms: Median milliseconds in the database.
+comment on ragpg.searches_by_day.latency_p95_ms: Their 95th percentile.
+comment on ragpg.searches_by_day.latency_p99_ms: Their 99th percentile.
+comment on ragpg.searches_by_day.logged_searches: Rows of ragpg.searches.
+comment on ragpg.searches_by_day.low_similarity_share: Share whose nearest chunk is less similar than the search index's min_similarity.
+comment on ragpg.searches_by_day.mode: hybrid, vector or keyword.
+comment on ragpg.searches_by_day.searches: How many searches those stand for, by the share that was logged.
+comment on ragpg.searches_by_day.zero_hit_share: Share without any hit.
+comment on ragpg.searches_by_day: A row per collection, day and mode of the logged searches (collections.search_log_share): volume, latency, and how many found nothing.
+comment on ragpg.searches_collection_id_searched_at_btree: Serves the newest of a collection, and forgetting old ones.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg.similar_chunks(bigint,integer): Returns the k chunks of the same search index whose embeddings are nearest to that chunk's, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.
 comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
+comment on ragpg.slow_queries(integer): Returns the statements on ragpg that took most time in all, from pg_stat_statements; no row, and a notice, where that is not there. Other roles' statements are shown to members of pg_read_all_stats.
 comment on ragpg.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
+comment on ragpg.stale_citations.answer_id: The answer.
+comment on ragpg.stale_citations.answered_at: When the answer was given.
+comment on ragpg.stale_citations.changed_at: When the document last changed.
+comment on ragpg.stale_citations.cited_version: The version that was read.
+comment on ragpg.stale_citations.collection: The collection that was asked.
+comment on ragpg.stale_citations.current_version: The version now; null: the document was deleted.
+comment on ragpg.stale_citations.ordinal: Place among the answer's citations, from 0.
+comment on ragpg.stale_citations.question: What was asked.
+comment on ragpg.stale_citations.quote: The cited characters.
+comment on ragpg.stale_citations.quote_is: kept (the new version still says it), gone, or deleted with the document.
+comment on ragpg.stale_citations.source: The document's source.
+comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
 comment on ragpg.static_encoder_status.agrees: Whether it may be enabled.
@@ -5505,6 +6148,14 @@ comment on ragpg.text_language(pg_catalog.text): Returns the language of a text 
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
+comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: 100 in hybrid mode, k in vector mode.
+comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
+comment on ragpg.unanswered_searches.collection: Name of the collection.
+comment on ragpg.unanswered_searches.fewest_hits: Fewest hits of those searches; 0 with a filter that nothing matches, too.
+comment on ragpg.unanswered_searches.last_searched_at: When it was last asked.
+comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
+comment on ragpg.unanswered_searches.query: The question.
+comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
 comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.
