@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
 from pgvector.psycopg import register_vector
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import ragpg
 
-from .conftest import role
+from .conftest import ROOT, role
 from .test_sql_surface import cite, handbook, rows
 
 __all__ = ["handbook"]
@@ -232,3 +237,69 @@ def test_recall_of_logged_searches(handbook: ragpg.Collection, sql: psycopg.Conn
         "select queries, query_source, recall from ragpg.measure_recall(k => 3, queries => 20)",
     )
     assert found == [(20, "searches", 1.0)]
+
+
+def command(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ragpg.cli", *arguments],
+        env={**os.environ, "RAGPG_DATABASE_URL": url, "COLUMNS": "200"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_status_tells_monitoring(
+    handbook: ragpg.Collection, sql: psycopg.Connection, url: str
+) -> None:
+    well = command(url, "status")
+    assert well.returncode == 0 and "all is well" in well.stdout, well.stdout + well.stderr
+    sql.execute("select ragpg.put_document('handbook', 'new', 'Some words.')")
+    assert command(url, "status").returncode == 0, "a document may wait for a while"
+    sql.execute(
+        "update ragpg.documents set updated_at = now() - interval '1 hour' where source = 'new'"
+    )
+    sql.execute(
+        "update ragpg.index_documents set pending_since = now() - interval '1 hour' where pending_since is not null"
+    )
+    sql.execute("update ragpg.index_statistics set chunk_count = 1")
+    ill = command(url, "status")
+    assert ill.returncode == 3
+    assert "indexing is behind: 1 documents wait" in ill.stdout
+    assert "statistics are stale" in ill.stdout and "force => true" in ill.stdout
+    told = json.loads(command(url, "status", "--json").stdout)
+    assert {one["problem"] for one in told["problems"]} == {
+        "indexing is behind",
+        "statistics are stale",
+    }
+    assert told["lag"][0]["lag_seconds"] > 3000
+
+
+def test_metrics_are_openmetrics(
+    handbook: ragpg.Collection, sql: psycopg.Connection, url: str, client: ragpg.Client
+) -> None:
+    client.collection('odd "name"\\').add(text="A refund.", source="one")
+    share(sql, 1)
+    handbook.search("refunds")
+    client.measure_recall("handbook", k=2)
+    done = command(url, "metrics")
+    assert done.returncode == 0, done.stderr
+    values = {
+        (sample.name, sample.labels["collection"]): sample.value
+        for family in text_string_to_metric_families(done.stdout)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+    }
+    assert values["ragpg_documents", "handbook"] == 4
+    assert values["ragpg_documents", 'odd "name"\\'] == 1
+    assert values["ragpg_waiting_documents", "handbook"] == 0
+    assert values["ragpg_searches_today", "handbook"] == 1
+    assert values["ragpg_index_recall", "handbook"] == 1
+    assert values["ragpg_index_valid", "handbook"] == 1
+
+
+def test_the_command_that_tunes(handbook: ragpg.Collection, url: str) -> None:
+    tuned = json.loads(command(url, "index", "tune", "-c", "handbook", "-k", "3", "--json").stdout)
+    assert tuned["recall"] == 1 and tuned["ef_search"] == 3
+    done = command(url, "index", "recall", "-c", "handbook", "-k", "2")
+    assert "recall@2 1.000, worst 1.00, ef_search 3, 4 chunks" in done.stdout, done.stderr

@@ -120,3 +120,12 @@ def test_the_page_on_evaluation(home: Path) -> None:
     assert "30 questions in default, 0 labels not found" in told
     assert "span_recall" in told and "24 questions" in told and "worse" in told
     assert "ranked low" in told and "answerable questions kept" in told
+
+
+def test_the_page_on_psql(home: Path) -> None:
+    told = run_page(home, "psql.md")
+    assert "2 indexed, 0 failed" in told
+    assert "Refunds take five business days. Money goes back to the card that was charged." in told
+    assert "How long do refunds take? | refunds |             1 |               2 | gone" in told
+    assert "opening hours" in told
+    assert "all is well" in told and "# EOF" in told

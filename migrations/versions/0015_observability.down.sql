@@ -9,10 +9,11 @@ drop view ragpg.unanswered_searches;
 drop view ragpg.stale_citations;
 drop view ragpg.searches_by_day;
 drop view ragpg.recall_history;
-drop view ragpg.ingest_lag;
-drop view ragpg.index_health;
 drop view ragpg.chunk_sizes;
 drop view ragpg.answers_by_day;
+drop view ragpg.health_problems;
+drop view ragpg.index_health;
+drop view ragpg.ingest_lag;
 drop function ragpg.log_search;
 drop function ragpg.tune_ef_search;
 drop function ragpg.measure_recall;
@@ -20,35 +21,6 @@ drop function ragpg.recalls_at;
 drop function ragpg.exact_distances;
 drop function ragpg.sample_queries;
 drop function ragpg.recipe_of;
-
--- What was asked, how much of it was answered from sources, and what did it cost?
-create or replace view ragpg.answers_by_day with (security_invoker = true) as
-select
-    one.name as collection,
-    answer.created_at::date as day,
-    answer.model,
-    count(*) as answers,
-    count(*) filter (where answer.grounded) as grounded,
-    count(*) filter (where answer.abstained) as abstained,
-    sum(answer.input_tokens) as input_tokens,
-    sum(answer.output_tokens) as output_tokens,
-    sum(answer.cache_read_tokens) as cache_read_tokens,
-    percentile_cont(0.5) within group (order by answer.latency_ms) as median_latency_ms
-from ragpg.answers as answer
-join ragpg.collections as one on one.id = answer.collection_id
-group by one.name, answer.created_at::date, answer.model;
-comment on view ragpg.answers_by_day is
-'A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.';
-comment on column ragpg.answers_by_day.collection is 'Name of the collection.';
-comment on column ragpg.answers_by_day.day is 'The day, in the session''s time zone.';
-comment on column ragpg.answers_by_day.model is 'The language model; null when none was asked.';
-comment on column ragpg.answers_by_day.answers is 'How many.';
-comment on column ragpg.answers_by_day.grounded is 'How many rest on citations.';
-comment on column ragpg.answers_by_day.abstained is 'How many said that nothing fits.';
-comment on column ragpg.answers_by_day.input_tokens is 'Tokens read.';
-comment on column ragpg.answers_by_day.output_tokens is 'Tokens written.';
-comment on column ragpg.answers_by_day.cache_read_tokens is 'Tokens read from the prompt cache.';
-comment on column ragpg.answers_by_day.median_latency_ms is 'Median milliseconds.';
 
 -- How large is each search index, and are its statistics fresh?
 create or replace view ragpg.index_health with (security_invoker = true) as
@@ -118,6 +90,35 @@ comment on column ragpg.index_health.overlap_tokens is 'Tokens a chunk shares wi
 comment on column ragpg.index_health.language is 'Text-search configuration of the word leg.';
 comment on column ragpg.index_health.created_at is 'When the recipe was made.';
 comment on column ragpg.index_health.activated_at is 'When it last began to answer searches.';
+
+-- What was asked, how much of it was answered from sources, and what did it cost?
+create or replace view ragpg.answers_by_day with (security_invoker = true) as
+select
+    one.name as collection,
+    answer.created_at::date as day,
+    answer.model,
+    count(*) as answers,
+    count(*) filter (where answer.grounded) as grounded,
+    count(*) filter (where answer.abstained) as abstained,
+    sum(answer.input_tokens) as input_tokens,
+    sum(answer.output_tokens) as output_tokens,
+    sum(answer.cache_read_tokens) as cache_read_tokens,
+    percentile_cont(0.5) within group (order by answer.latency_ms) as median_latency_ms
+from ragpg.answers as answer
+join ragpg.collections as one on one.id = answer.collection_id
+group by one.name, answer.created_at::date, answer.model;
+comment on view ragpg.answers_by_day is
+'A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.';
+comment on column ragpg.answers_by_day.collection is 'Name of the collection.';
+comment on column ragpg.answers_by_day.day is 'The day, in the session''s time zone.';
+comment on column ragpg.answers_by_day.model is 'The language model; null when none was asked.';
+comment on column ragpg.answers_by_day.answers is 'How many.';
+comment on column ragpg.answers_by_day.grounded is 'How many rest on citations.';
+comment on column ragpg.answers_by_day.abstained is 'How many said that nothing fits.';
+comment on column ragpg.answers_by_day.input_tokens is 'Tokens read.';
+comment on column ragpg.answers_by_day.output_tokens is 'Tokens written.';
+comment on column ragpg.answers_by_day.cache_read_tokens is 'Tokens read from the prompt cache.';
+comment on column ragpg.answers_by_day.median_latency_ms is 'Median milliseconds.';
 
 -- Makes a document never have been here: for privacy.
 create or replace function ragpg.erase_document(collection text, source text)

@@ -381,77 +381,41 @@ revoke execute on function ragpg.log_search(
 comment on function ragpg.log_search(bigint, text, halfvec, text, integer, boolean, integer, double precision, double precision) is
 'Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.';
 
--- What was asked, how much of it was answered from sources, and what did it cost?
-create or replace view ragpg.answers_by_day with (security_invoker = true) as
+-- How far is indexing behind?
+create or replace view ragpg.ingest_lag with (security_invoker = true) as
 select
     one.name as collection,
-    answer.created_at::date as day,
-    answer.model,
-    count(*) as answers,
-    count(*) filter (where answer.grounded) as grounded,
-    count(*) filter (where answer.abstained) as abstained,
-    sum(answer.input_tokens) as input_tokens,
-    sum(answer.output_tokens) as output_tokens,
-    sum(answer.cache_read_tokens) as cache_read_tokens,
-    percentile_cont(0.5) within group (order by answer.latency_ms) as median_latency_ms,
-    sum(answer.cache_creation_tokens) as cache_creation_tokens,
-    (count(*) filter (where answer.grounded))::double precision / count(*) as grounded_share,
-    (
-        sum(answer.input_tokens * price.input_price)
-        + sum(answer.output_tokens * price.output_price)
-        + sum(answer.cache_read_tokens * price.cache_read_price)
-        + sum(answer.cache_creation_tokens * price.cache_creation_price)
-    ) / 1000000 as cost
-from ragpg.answers as answer
-join ragpg.collections as one on one.id = answer.collection_id
-left join ragpg.model_prices as price on price.model = answer.model
-group by one.name, answer.created_at::date, answer.model;
-comment on view ragpg.answers_by_day is
-'A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.';
-comment on column ragpg.answers_by_day.collection is 'Name of the collection.';
-comment on column ragpg.answers_by_day.day is 'The day, in the session''s time zone.';
-comment on column ragpg.answers_by_day.model is 'The language model; null when none was asked.';
-comment on column ragpg.answers_by_day.answers is 'How many.';
-comment on column ragpg.answers_by_day.grounded is 'How many rest on citations.';
-comment on column ragpg.answers_by_day.abstained is 'How many said that nothing fits.';
-comment on column ragpg.answers_by_day.input_tokens is 'Tokens read.';
-comment on column ragpg.answers_by_day.output_tokens is 'Tokens written.';
-comment on column ragpg.answers_by_day.cache_read_tokens is 'Tokens read from the prompt cache.';
-comment on column ragpg.answers_by_day.median_latency_ms is 'Median milliseconds.';
-comment on column ragpg.answers_by_day.cache_creation_tokens is 'Tokens stored in the prompt cache.';
-comment on column ragpg.answers_by_day.grounded_share is 'grounded by answers.';
-comment on column ragpg.answers_by_day.cost is
-'What the tokens cost by ragpg.model_prices; null when the model is not there.';
-
--- How large are the chunks?
-create or replace view ragpg.chunk_sizes with (security_invoker = true) as
-select
-    one.name as collection,
-    recipe.id as index_id,
-    recipe.id = one.active_index_id as active,
-    bin.place * bin.width + 1 as from_tokens,
-    (bin.place + 1) * bin.width as to_tokens,
-    count(*) as chunks,
-    count(*)::double precision / sum(count(*)) over (partition by recipe.id) as share
-from ragpg.chunks as chunk
-join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
-join ragpg.collections as one on one.id = recipe.collection_id
+    waiting.documents as waiting_documents,
+    waiting.failing as failing_documents,
+    waiting.since as oldest_waiting_since,
+    coalesce(extract(epoch from now() - waiting.since), 0)::double precision as lag_seconds,
+    done.last_hour as indexed_last_hour,
+    done.last_indexed_at
+from ragpg.collections as one
 cross join lateral (
     select
-        greatest(ceil(recipe.chunk_tokens / 16.0)::integer, 1) as width,
-        greatest(chunk.token_count - 1, 0) / greatest(ceil(recipe.chunk_tokens / 16.0)::integer, 1)
-            as place
-) as bin
-group by one.id, recipe.id, bin.place, bin.width;
-comment on view ragpg.chunk_sizes is
-'A row per search index and bin of chunk sizes: a histogram of tokens.';
-comment on column ragpg.chunk_sizes.collection is 'Name of the collection.';
-comment on column ragpg.chunk_sizes.index_id is 'The search index.';
-comment on column ragpg.chunk_sizes.active is 'Whether it answers searches.';
-comment on column ragpg.chunk_sizes.from_tokens is 'Fewest tokens of the bin; bins are a sixteenth of the most a chunk may have.';
-comment on column ragpg.chunk_sizes.to_tokens is 'Most tokens of the bin.';
-comment on column ragpg.chunk_sizes.chunks is 'Chunks in it.';
-comment on column ragpg.chunk_sizes.share is 'Of the search index''s chunks.';
+        count(*) as documents,
+        count(queue.error) as failing,
+        min(queue.waiting_since) as since
+    from ragpg.ingest_queue as queue
+    where queue.collection = one.name and (queue.active or queue.index_id is null)
+) as waiting
+cross join lateral (
+    select
+        count(*) filter (where state.indexed_at > now() - interval '1 hour') as last_hour,
+        max(state.indexed_at) as last_indexed_at
+    from ragpg.index_documents as state
+    where state.index_id = one.active_index_id
+) as done;
+comment on view ragpg.ingest_lag is
+'A row per collection: documents that searches do not see yet, and since when.';
+comment on column ragpg.ingest_lag.collection is 'Name of the collection.';
+comment on column ragpg.ingest_lag.waiting_documents is 'Documents whose newest version waits.';
+comment on column ragpg.ingest_lag.failing_documents is 'Those of them whose last attempt failed: ragpg.ingest_queue has the errors.';
+comment on column ragpg.ingest_lag.oldest_waiting_since is 'Since when the oldest waits; null: none does.';
+comment on column ragpg.ingest_lag.lag_seconds is 'How long that is, seconds; 0: none waits.';
+comment on column ragpg.ingest_lag.indexed_last_hour is 'Documents indexed within the hour.';
+comment on column ragpg.ingest_lag.last_indexed_at is 'When the last one was.';
 
 -- How large is each search index, and are its statistics fresh?
 create or replace view ragpg.index_health with (security_invoker = true) as
@@ -545,41 +509,133 @@ comment on column ragpg.index_health.dead_chunks is 'Dead rows that the next vac
 comment on column ragpg.index_health.recall is 'Recall when it was last measured: ragpg.measure_recall.';
 comment on column ragpg.index_health.recall_measured_at is 'When that was.';
 
--- How far is indexing behind?
-create or replace view ragpg.ingest_lag with (security_invoker = true) as
+-- Does anything need attention now?
+create or replace view ragpg.health_problems with (security_invoker = true) as
+select
+    lag.collection,
+    'documents fail' as problem,
+    format('%s documents could not be indexed', lag.failing_documents) as detail,
+    'ragpg.ingest_queue has the errors' as what_to_do
+from ragpg.ingest_lag as lag
+where lag.failing_documents > 0
+union all
+select
+    lag.collection, 'indexing is behind',
+    format('%s documents wait, the oldest for %s minutes', lag.waiting_documents,
+        floor(lag.lag_seconds / 60)),
+    'start a worker: ragpg worker'
+from ragpg.ingest_lag as lag
+where lag.lag_seconds > 900 and lag.waiting_documents > lag.failing_documents
+union all
+select
+    health.collection, wrong.problem, format('search index %s: %s', health.index_id, wrong.detail),
+    wrong.what_to_do
+from ragpg.index_health as health
+cross join lateral (
+    values
+        (
+            not health.indexes_valid, 'index is invalid', 'searches do not use it',
+            'reindex it: ragpg.verify() names it'
+        ),
+        (
+            health.recall < 0.9, 'recall is low',
+            format('recall %s, measured %s', round(health.recall::numeric, 3),
+                health.recall_measured_at),
+            'ragpg index tune --recall 0.98'
+        ),
+        (
+            abs(health.chunks - coalesce(health.counted_chunks, 0))
+                > case when health.chunks > 20000 then health.chunks / 50 else 0 end,
+            'statistics are stale',
+            format('counted with %s chunks, now %s', coalesce(health.counted_chunks, 0), health.chunks),
+            format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+        ),
+        (
+            health.dead_chunks > greatest(health.chunks, 1000), 'many dead rows',
+            format('%s dead, %s alive', health.dead_chunks, health.chunks),
+            format('vacuum ragpg.chunks_%s; autovacuum does not keep up', health.index_id)
+        )
+) as wrong (is_wrong, problem, detail, what_to_do)
+where health.state = 'ready' and wrong.is_wrong;
+comment on view ragpg.health_problems is
+'A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.';
+comment on column ragpg.health_problems.collection is 'Name of the collection.';
+comment on column ragpg.health_problems.problem is
+'documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows.';
+comment on column ragpg.health_problems.detail is 'What was seen.';
+comment on column ragpg.health_problems.what_to_do is 'What helps.';
+
+-- What was asked, how much of it was answered from sources, and what did it cost?
+create or replace view ragpg.answers_by_day with (security_invoker = true) as
 select
     one.name as collection,
-    waiting.documents as waiting_documents,
-    waiting.failing as failing_documents,
-    waiting.since as oldest_waiting_since,
-    coalesce(extract(epoch from now() - waiting.since), 0)::double precision as lag_seconds,
-    done.last_hour as indexed_last_hour,
-    done.last_indexed_at
-from ragpg.collections as one
+    answer.created_at::date as day,
+    answer.model,
+    count(*) as answers,
+    count(*) filter (where answer.grounded) as grounded,
+    count(*) filter (where answer.abstained) as abstained,
+    sum(answer.input_tokens) as input_tokens,
+    sum(answer.output_tokens) as output_tokens,
+    sum(answer.cache_read_tokens) as cache_read_tokens,
+    percentile_cont(0.5) within group (order by answer.latency_ms) as median_latency_ms,
+    sum(answer.cache_creation_tokens) as cache_creation_tokens,
+    (count(*) filter (where answer.grounded))::double precision / count(*) as grounded_share,
+    (
+        sum(answer.input_tokens * price.input_price)
+        + sum(answer.output_tokens * price.output_price)
+        + sum(answer.cache_read_tokens * price.cache_read_price)
+        + sum(answer.cache_creation_tokens * price.cache_creation_price)
+    ) / 1000000 as cost
+from ragpg.answers as answer
+join ragpg.collections as one on one.id = answer.collection_id
+left join ragpg.model_prices as price on price.model = answer.model
+group by one.name, answer.created_at::date, answer.model;
+comment on view ragpg.answers_by_day is
+'A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.';
+comment on column ragpg.answers_by_day.collection is 'Name of the collection.';
+comment on column ragpg.answers_by_day.day is 'The day, in the session''s time zone.';
+comment on column ragpg.answers_by_day.model is 'The language model; null when none was asked.';
+comment on column ragpg.answers_by_day.answers is 'How many.';
+comment on column ragpg.answers_by_day.grounded is 'How many rest on citations.';
+comment on column ragpg.answers_by_day.abstained is 'How many said that nothing fits.';
+comment on column ragpg.answers_by_day.input_tokens is 'Tokens read.';
+comment on column ragpg.answers_by_day.output_tokens is 'Tokens written.';
+comment on column ragpg.answers_by_day.cache_read_tokens is 'Tokens read from the prompt cache.';
+comment on column ragpg.answers_by_day.median_latency_ms is 'Median milliseconds.';
+comment on column ragpg.answers_by_day.cache_creation_tokens is 'Tokens stored in the prompt cache.';
+comment on column ragpg.answers_by_day.grounded_share is 'grounded by answers.';
+comment on column ragpg.answers_by_day.cost is
+'What the tokens cost by ragpg.model_prices; null when the model is not there.';
+
+-- How large are the chunks?
+create or replace view ragpg.chunk_sizes with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    bin.place * bin.width + 1 as from_tokens,
+    (bin.place + 1) * bin.width as to_tokens,
+    count(*) as chunks,
+    count(*)::double precision / sum(count(*)) over (partition by recipe.id) as share
+from ragpg.chunks as chunk
+join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+join ragpg.collections as one on one.id = recipe.collection_id
 cross join lateral (
     select
-        count(*) as documents,
-        count(queue.error) as failing,
-        min(queue.waiting_since) as since
-    from ragpg.ingest_queue as queue
-    where queue.collection = one.name and (queue.active or queue.index_id is null)
-) as waiting
-cross join lateral (
-    select
-        count(*) filter (where state.indexed_at > now() - interval '1 hour') as last_hour,
-        max(state.indexed_at) as last_indexed_at
-    from ragpg.index_documents as state
-    where state.index_id = one.active_index_id
-) as done;
-comment on view ragpg.ingest_lag is
-'A row per collection: documents that searches do not see yet, and since when.';
-comment on column ragpg.ingest_lag.collection is 'Name of the collection.';
-comment on column ragpg.ingest_lag.waiting_documents is 'Documents whose newest version waits.';
-comment on column ragpg.ingest_lag.failing_documents is 'Those of them whose last attempt failed: ragpg.ingest_queue has the errors.';
-comment on column ragpg.ingest_lag.oldest_waiting_since is 'Since when the oldest waits; null: none does.';
-comment on column ragpg.ingest_lag.lag_seconds is 'How long that is, seconds; 0: none waits.';
-comment on column ragpg.ingest_lag.indexed_last_hour is 'Documents indexed within the hour.';
-comment on column ragpg.ingest_lag.last_indexed_at is 'When the last one was.';
+        greatest(ceil(recipe.chunk_tokens / 16.0)::integer, 1) as width,
+        greatest(chunk.token_count - 1, 0) / greatest(ceil(recipe.chunk_tokens / 16.0)::integer, 1)
+            as place
+) as bin
+group by one.id, recipe.id, bin.place, bin.width;
+comment on view ragpg.chunk_sizes is
+'A row per search index and bin of chunk sizes: a histogram of tokens.';
+comment on column ragpg.chunk_sizes.collection is 'Name of the collection.';
+comment on column ragpg.chunk_sizes.index_id is 'The search index.';
+comment on column ragpg.chunk_sizes.active is 'Whether it answers searches.';
+comment on column ragpg.chunk_sizes.from_tokens is 'Fewest tokens of the bin; bins are a sixteenth of the most a chunk may have.';
+comment on column ragpg.chunk_sizes.to_tokens is 'Most tokens of the bin.';
+comment on column ragpg.chunk_sizes.chunks is 'Chunks in it.';
+comment on column ragpg.chunk_sizes.share is 'Of the search index''s chunks.';
 
 -- Does the vector index find as much as before?
 create or replace view ragpg.recall_history with (security_invoker = true) as

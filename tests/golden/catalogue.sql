@@ -339,6 +339,10 @@ table evaluation_sets column collection_id bigint not null   storage p
 table evaluation_sets column name text not null   storage x
 table evaluation_sets column description text not null default ''::text  storage x
 table evaluation_sets column created_at timestamp with time zone not null default now()  storage p
+table health_problems column collection text null   storage x
+table health_problems column problem text null   storage x
+table health_problems column detail text null   storage x
+table health_problems column what_to_do text null   storage x
 table index_documents column index_id bigint not null   storage p
 table index_documents column document_id bigint not null   storage p
 table index_documents column document_version integer null   storage p
@@ -5285,6 +5289,32 @@ view evaluation_measures {security_invoker=true}
                         UNION
                          SELECT (key.key)::bigint AS key
                            FROM jsonb_object_keys(result.labelled_spans) key(key)) known(document_id)) by_document) span);
+view health_problems {security_invoker=true}
+ SELECT lag.collection,
+    'documents fail'::text AS problem,
+    format('%s documents could not be indexed'::text, lag.failing_documents) AS detail,
+    'ragpg.ingest_queue has the errors'::text AS what_to_do
+   FROM ragpg.ingest_lag lag
+  WHERE (lag.failing_documents > 0)
+UNION ALL
+ SELECT lag.collection,
+    'indexing is behind'::text AS problem,
+    format('%s documents wait, the oldest for %s minutes'::text, lag.waiting_documents, floor((lag.lag_seconds / (60)::double precision))) AS detail,
+    'start a worker: ragpg worker'::text AS what_to_do
+   FROM ragpg.ingest_lag lag
+  WHERE ((lag.lag_seconds > (900)::double precision) AND (lag.waiting_documents > lag.failing_documents))
+UNION ALL
+ SELECT health.collection,
+    wrong.problem,
+    format('search index %s: %s'::text, health.index_id, wrong.detail) AS detail,
+    wrong.what_to_do
+   FROM (ragpg.index_health health
+     CROSS JOIN LATERAL ( VALUES ((NOT health.indexes_valid),'index is invalid'::text,'searches do not use it'::text,'reindex it: ragpg.verify() names it'::text), ((health.recall < (0.9)::double precision),'recall is low'::text,format('recall %s, measured %s'::text, round((health.recall)::numeric, 3), health.recall_measured_at),'ragpg index tune --recall 0.98'::text), ((abs((health.chunks - COALESCE(health.counted_chunks, (0)::bigint))) >
+                CASE
+                    WHEN (health.chunks > 20000) THEN (health.chunks / 50)
+                    ELSE (0)::bigint
+                END),'statistics are stale'::text,format('counted with %s chunks, now %s'::text, COALESCE(health.counted_chunks, (0)::bigint), health.chunks),format('select ragpg.refresh_search_index(%s, force => true)'::text, health.index_id)), ((health.dead_chunks > GREATEST(health.chunks, (1000)::bigint)),'many dead rows'::text,format('%s dead, %s alive'::text, health.dead_chunks, health.chunks),format('vacuum ragpg.chunks_%s; autovacuum does not keep up'::text, health.index_id))) wrong(is_wrong, problem, detail, what_to_do))
+  WHERE ((health.state = 'ready'::text) AND wrong.is_wrong);
 view index_health {security_invoker=true}
  SELECT one.name AS collection,
     recipe.id AS index_id,
@@ -5889,6 +5919,11 @@ comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whos
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
+comment on ragpg.health_problems.collection: Name of the collection.
+comment on ragpg.health_problems.detail: What was seen.
+comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows.
+comment on ragpg.health_problems.what_to_do: What helps.
+comment on ragpg.health_problems: A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks.
 comment on ragpg.index_documents.attempts: How often indexing the waiting version failed.
 comment on ragpg.index_documents.chunk_count: How many chunks it became.
