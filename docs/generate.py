@@ -17,8 +17,8 @@ EXAMPLES = Path(__file__).with_name("sql_examples.sql")
 _HEAD = """# The SQL surface
 
 Every function and view a person calls, with an example that a test runs. Generated from the
-comments in the database by `make docs`; `\\df+ ragpg.*` and `\\d+ ragpg.*` show the same. Where to begin:
-[psql only](psql.md).
+comments in the database by `make docs`; `\\df+ ragpg.*` and `\\d+ ragpg.*` show the same.
+Where to begin: [psql only](psql.md).
 
 """
 _FUNCTIONS = """
@@ -69,7 +69,7 @@ def page(connection: psycopg.Connection) -> str:
     for kind in ("r", "p"):
         rows = connection.execute(_VIEWS, (kind,)).fetchall()
         text += "".join(
-            f"| {name} | {told} |\n" for name, told in dict(r[:2] for r in rows).items()
+            f"| {name} | {told} |\n" for name, told in {row[0]: row[1] for row in rows}.items()
         )
     text += (
         "\n## What these stand on\n\nFunctions that the above call; no promise that they stay.\n\n"
