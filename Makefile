@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: .venv/.installed
 	.venv/bin/ragpg demo
@@ -14,6 +14,10 @@ lint: .venv/.installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+docs: .venv/.installed-dev
+	.venv/bin/ragpg init --no-encoder
+	.venv/bin/python -m docs.generate "$$(.venv/bin/ragpg db url)"
 
 clean:
 	rm -rf .venv

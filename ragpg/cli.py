@@ -19,7 +19,16 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from ragpg import embedded, eval_cli, index_cli, inspect_cli, model_cli, settings, tune_cli
+from ragpg import (
+    embedded,
+    eval_cli,
+    health_cli,
+    index_cli,
+    inspect_cli,
+    model_cli,
+    settings,
+    tune_cli,
+)
 from ragpg.console import (
     CollectionName,
     Filter,
@@ -56,6 +65,8 @@ app.add_typer(index_cli.index, name="index")
 app.add_typer(eval_cli.evaluation, name="eval")
 app.command()(inspect_cli.inspect)
 app.command()(tune_cli.tune)
+app.command()(health_cli.status)
+app.command()(health_cli.metrics)
 
 _MARKS = ("\x01", "\x02")
 
@@ -144,39 +155,6 @@ def _migrate(quiet: bool) -> dict[str, Any]:
     elif not quiet:
         out.print(f"the schema went from version {before or 'none'} to {after}")
     return {"before": before, "after": after, "database": public_url(url)}
-
-
-@app.command()
-def status(as_json: Json = False) -> None:
-    """Show the database, its schema and what each collection holds."""
-    with open_client() as client:
-        server, collections = client.server(), client.collections()
-        version = _schema_version(client.database)
-    if as_json:
-        print_json({**server, "schema": version, "collections": collections})
-        return
-    out.print(
-        f"Postgres {server['postgres']}, pgvector {server['pgvector']}, "
-        f"database {server['database']}, schema {version}"
-    )
-    table = table_of("collection", "documents", "pending", "chunks", "model", "changed")
-    for one in collections:
-        table.add_row(
-            escape(one["collection"]),
-            f"{one['documents']:,}",
-            f"{one['pending_documents']:,}",
-            f"{one['chunks']:,}",
-            one["embedding_model"] or "",
-            f"{one['last_changed_at']:%Y-%m-%d %H:%M}" if one["last_changed_at"] else "",
-        )
-    out.print(table if collections else "no collection yet: ragpg add PATH --collection NAME")
-
-
-def _schema_version(database: Any) -> str | None:
-    from ragpg.database import schema_version
-
-    with database.connection() as connection:
-        return schema_version(connection)
 
 
 # Documents -------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ragpg import (
     encoder,
     evaluating,
     indexing,
+    observing,
     queries,
     searching,
     settings,
@@ -113,6 +114,14 @@ class Client:
             found = connection.cursor(row_factory=dict_row).execute(queries.SERVER).fetchone()
         assert found is not None
         return found
+
+    def health(self) -> dict[str, list[dict[str, Any]]]:
+        """Returns problems (empty: all is well), lag and indexes, rows of the views of health."""
+        return observing.health(self.database)
+
+    def metrics(self) -> str:
+        """Returns the health as OpenMetrics text, for a scraper."""
+        return observing.metrics(self.database)
 
     def drop_collection(self, name: str) -> int:
         """Drops a collection with everything in it; returns how many documents went."""
@@ -251,6 +260,20 @@ class Client:
         with self.database.connection() as connection:
             cursor = connection.cursor(row_factory=dict_row)
             return cursor.execute(queries.SEARCH_INDEXES).fetchall()
+
+    def measure_recall(
+        self, collection: str = "default", *, k: int = 10, queries: int = 100
+    ) -> dict[str, Any]:
+        """Returns what share of the k nearest chunks the vector index finds, and keeps it."""
+        return observing.measure_recall(self.database, collection, k=k, queries_asked=queries)
+
+    def tune_ef_search(
+        self, collection: str = "default", *, recall: float = 0.98, k: int = 10, queries: int = 100
+    ) -> dict[str, Any]:
+        """Stores the smallest ef_search that reaches the recall; returns its measurement."""
+        return observing.tune_ef_search(
+            self.database, collection, recall=recall, k=k, queries_asked=queries
+        )
 
     def fill_index(self, index_id: int, progress: AddProgress | None = None) -> WorkReport:
         """Indexes all that waits for a search index and makes it ready to be activated."""

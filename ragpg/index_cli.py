@@ -160,3 +160,45 @@ def index_drop(index_id: IndexId) -> None:
     with open_client() as client:
         client.drop_index(index_id)
     out.print(f"search index {index_id} is gone")
+
+
+@index.command("recall")
+def index_recall(
+    collection: CollectionName = "default",
+    k: Annotated[int, typer.Option("-k", help="Neighbours asked for.")] = 10,
+    queries: Annotated[int, typer.Option(help="How many questions to ask.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Measure how many of the nearest chunks the vector index finds, and keep the number."""
+    with open_client() as client:
+        _print_recall(client.measure_recall(collection, k=k, queries=queries), as_json)
+
+
+@index.command("tune")
+def index_tune(
+    collection: CollectionName = "default",
+    recall: Annotated[float, typer.Option(help="Recall to reach, from 0 to 1.")] = 0.98,
+    k: Annotated[int, typer.Option("-k", help="Neighbours asked for.")] = 10,
+    queries: Annotated[int, typer.Option(help="How many questions to ask.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Find the smallest ef_search that reaches a recall; searches use it from then on."""
+    with open_client() as client:
+        found = client.tune_ef_search(collection, recall=recall, k=k, queries=queries)
+    _print_recall(found, as_json)
+    if found["recall"] is not None and found["recall"] < recall:
+        raise typer.Exit(1)
+
+
+def _print_recall(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    elif found["recall"] is None:
+        out.print("nothing to measure: the search index holds no chunk")
+    else:
+        out.print(
+            f"search index {found['index_id']}: recall@{found['k']} {found['recall']:.3f}, worst "
+            f"{found['worst_recall']:.2f}, ef_search {found['ef_search']}, {found['queries']} "
+            f"{found['query_source']}; {found['index_ms']:.2f} ms by the index, "
+            f"{found['exact_ms']:.2f} ms exact"
+        )

@@ -258,7 +258,8 @@ SEARCH_INDEXES: LiteralString = """
 select
     index_id, collection, active, state, embedding_model, chunk_tokens, overlap_tokens, language,
     documents, chunks, pending_documents, failed_documents, table_bytes, index_bytes,
-    indexes_valid, created_at, activated_at, refreshed_at
+    indexes_valid, created_at, activated_at, refreshed_at, ef_search, dead_chunks, recall,
+    recall_measured_at
 from ragpg.index_health
 order by collection, index_id
 """
@@ -576,4 +577,55 @@ select
     span_count, fitted_at, fitted_chunks, chunks, changed_share, drifted
 from ragpg.static_encoder_status
 order by collection, index_id
+"""
+
+MEASURE_RECALL: LiteralString = """
+select found.*
+from ragpg.measure_recall(
+    collection => %(collection)s, k => %(k)s, queries => %(queries)s, ef_search => %(ef_search)s
+) as found
+"""
+
+TUNE_EF_SEARCH: LiteralString = """
+select found.*
+from ragpg.tune_ef_search(
+    collection => %(collection)s, recall => %(recall)s, k => %(k)s, queries => %(queries)s
+) as found
+"""
+
+HEALTH_PROBLEMS: LiteralString = """
+select collection, problem, detail, what_to_do from ragpg.health_problems
+order by collection, problem, detail
+"""
+
+INGEST_LAG: LiteralString = """
+select
+    collection, waiting_documents, failing_documents, oldest_waiting_since, lag_seconds,
+    indexed_last_hour, last_indexed_at
+from ragpg.ingest_lag
+order by collection
+"""
+
+COLLECTION_METRICS: LiteralString = """
+select
+    lag.collection, lag.waiting_documents, lag.failing_documents, lag.lag_seconds,
+    held.documents, held.chunks,
+    (
+        select count(*) from ragpg.stale_citations as stale
+        where stale.collection = lag.collection
+    ) as stale_citations,
+    (
+        select count(*) from ragpg.health_problems as wrong
+        where wrong.collection = lag.collection
+    ) as problems
+from ragpg.ingest_lag as lag
+join ragpg.collection_status as held on held.collection = lag.collection
+order by lag.collection
+"""
+
+SEARCHES_TODAY: LiteralString = """
+select collection, mode, searches, latency_p95_ms, zero_hit_share
+from ragpg.searches_by_day
+where day = current_date
+order by collection, mode
 """

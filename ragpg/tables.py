@@ -6,6 +6,7 @@ The database is made by the migrations, never from here; a test compares the two
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC, VECTOR
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     Text,
     UniqueConstraint,
     func,
@@ -62,6 +64,7 @@ class CollectionRow(Base):
         ForeignKey("search_indexes.id", name="collections_active_index_id_fkey", use_alter=True)
     )
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    search_log_share: Mapped[float] = mapped_column(REAL, server_default=text("0"))
 
 
 class Document(Base):
@@ -438,6 +441,62 @@ class CitationRow(Base):
     answer_start: Mapped[int] = mapped_column(Integer)
     answer_end: Mapped[int] = mapped_column(Integer)
     page: Mapped[int | None] = mapped_column(Integer)
+
+
+class SearchRow(Base):
+    """A search that was logged."""
+
+    __tablename__ = "searches"
+    __table_args__ = (
+        Index("searches_collection_id_searched_at_btree", "collection_id", "searched_at"),
+    )
+
+    id: Mapped[int] = _key()
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    index_id: Mapped[int]
+    query: Mapped[str]
+    query_embedding: Mapped[Any | None] = mapped_column(HALFVEC)
+    mode: Mapped[str]
+    k: Mapped[int] = mapped_column(Integer)
+    filtered: Mapped[bool]
+    hit_count: Mapped[int] = mapped_column(Integer)
+    best_similarity: Mapped[float | None] = mapped_column(REAL)
+    latency_ms: Mapped[float] = mapped_column(REAL)
+    share: Mapped[float] = mapped_column(REAL)
+    searched_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+
+
+class RecallMeasurement(Base):
+    """What share of the truly nearest chunks a vector index found."""
+
+    __tablename__ = "recall_measurements"
+    __table_args__ = (
+        Index("recall_measurements_index_id_measured_at_btree", "index_id", "measured_at"),
+    )
+
+    id: Mapped[int] = _key()
+    index_id: Mapped[int] = mapped_column(ForeignKey("search_indexes.id", ondelete="CASCADE"))
+    k: Mapped[int] = mapped_column(Integer)
+    ef_search: Mapped[int] = mapped_column(Integer)
+    queries: Mapped[int] = mapped_column(Integer)
+    query_source: Mapped[str]
+    recall: Mapped[float] = mapped_column(DOUBLE_PRECISION)
+    worst_recall: Mapped[float] = mapped_column(DOUBLE_PRECISION)
+    index_ms: Mapped[float] = mapped_column(DOUBLE_PRECISION)
+    exact_ms: Mapped[float] = mapped_column(DOUBLE_PRECISION)
+    measured_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+
+
+class ModelPrice(Base):
+    """What a language model costs, per million tokens."""
+
+    __tablename__ = "model_prices"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    input_price: Mapped[Decimal] = mapped_column(Numeric)
+    output_price: Mapped[Decimal] = mapped_column(Numeric)
+    cache_read_price: Mapped[Decimal] = mapped_column(Numeric)
+    cache_creation_price: Mapped[Decimal] = mapped_column(Numeric)
 
 
 class Encoder(Base):

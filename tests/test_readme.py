@@ -127,3 +127,12 @@ def test_the_page_on_languages(home: Path) -> None:
     told = run_page(home, "languages.md")
     assert "7 added" in told and "english" in told
     assert "'京大':2" in told and "**国立**综合性**大学**" in told
+
+
+def test_the_page_on_psql(home: Path) -> None:
+    told = run_page(home, "psql.md")
+    assert "2 indexed, 0 failed" in told
+    assert "Refunds take five business days. Money goes back to the card that was charged." in told
+    assert "How long do refunds take? | refunds |             1 |               2 | gone" in told
+    assert "opening hours" in told
+    assert "all is well" in told and "# EOF" in told

@@ -8,8 +8,9 @@ begin
     execute format('grant select on all tables in schema ragpg to %I', role_name);
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
     execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg.log_search to %I', role_name);
 end
 $$;
 revoke execute on function ragpg.grant_reader(text) from public;
 comment on function ragpg.grant_reader(text) is
-'Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.';
+'Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.';

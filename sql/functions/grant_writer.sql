@@ -10,14 +10,15 @@ begin
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
-        ' ragpg.evaluation_hits to %I',
+        ' ragpg.evaluation_hits, ragpg.searches, ragpg.recall_measurements, ragpg.model_prices to %I',
         role_name
     );
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index(text, bigint, integer, integer, text),'
         ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
-        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text) to %I',
+        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
+        ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',
         role_name
     );
 end

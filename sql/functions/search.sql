@@ -35,6 +35,10 @@ declare
     similarity_expression text := 'null::double precision';
     bm25_expression text;
     score_expression text;
+    best_similarity double precision;
+    logged boolean := false;
+    hit_count integer;
+    started constant timestamptz := clock_timestamp();
 begin
     if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
         raise exception 'there is no mode "%"', mode
@@ -55,6 +59,18 @@ begin
         if recipe.id is null then
             return;  -- a collection without a document yet
         end if;
+        -- Is this one of the share that is logged? Never where it could not be written: on a
+        -- standby every transaction is read-only.
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege(
+                'ragpg.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
+                ' double precision, double precision)', 'execute'
+            )
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
     else
         select known.* into recipe
         from ragpg.search_indexes as known
@@ -110,6 +126,12 @@ begin
             on state.document_id = document.id and state.index_id = recipe.id
         where document.collection_id = recipe.collection_id and document.metadata @@ filter;
         if coalesce(matching_chunks, 0) = 0 then
+            if logged then
+                perform ragpg.log_search(
+                    recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
+                    0, null, extract(epoch from clock_timestamp() - started) * 1000
+                );
+            end if;
             return;
         end if;
     end if;
@@ -128,7 +150,7 @@ begin
             using hint = 'load the model with ragpg model load, or pass query_embedding';
     end if;
     if mode <> 'keyword' and query_embedding is not null then
-        select array_agg(found.chunk_id) into vector_ids
+        select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
         from ragpg.vector_candidates(
             recipe.id, query_embedding, wanted, matching_documents, matching_chunks
         ) as found;
@@ -177,7 +199,15 @@ begin
         similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
     )
     using word_ids || vector_ids, query_embedding;
+    if logged then
+        get diagnostics hit_count = row_count;
+        perform ragpg.log_search(
+            recipe.id, search.query, search.query_embedding, search.mode, search.k,
+            filter is not null, hit_count, best_similarity,
+            extract(epoch from clock_timestamp() - started) * 1000
+        );
+    end if;
 end
 $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
-'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.';
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';

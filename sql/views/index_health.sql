@@ -26,7 +26,14 @@ select
     recipe.overlap_tokens,
     recipe.language,
     recipe.created_at,
-    recipe.activated_at
+    recipe.activated_at,
+    recipe.ef_search,
+    pg_relation_size(partition.vector_index) as vector_index_bytes,
+    pg_relation_size(partition.vector_index)::double precision
+        / pg_size_bytes(current_setting('shared_buffers')) as share_of_buffers,
+    pg_stat_get_dead_tuples(partition.relation) as dead_chunks,
+    measured.recall,
+    measured.measured_at as recall_measured_at
 from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
 join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
@@ -41,8 +48,17 @@ cross join lateral (
     where state.index_id = recipe.id
 ) as held
 cross join lateral (
-    select to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation
-) as partition;
+    select
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation,
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id || '_embedding_hnsw')) as vector_index
+) as partition
+left join lateral (
+    select known.recall, known.measured_at
+    from ragpg.recall_measurements as known
+    where known.index_id = recipe.id
+    order by known.measured_at desc
+    limit 1
+) as measured on true;
 comment on view ragpg.index_health is
 'A row per search index: its size, and whether its counts for ranking are those of now.';
 comment on column ragpg.index_health.collection is 'Name of the collection.';
@@ -66,3 +82,10 @@ comment on column ragpg.index_health.overlap_tokens is 'Tokens a chunk shares wi
 comment on column ragpg.index_health.language is 'Text-search configuration of the word leg.';
 comment on column ragpg.index_health.created_at is 'When the recipe was made.';
 comment on column ragpg.index_health.activated_at is 'When it last began to answer searches.';
+comment on column ragpg.index_health.ef_search is 'Least hnsw.ef_search of its scans: ragpg.tune_ef_search.';
+comment on column ragpg.index_health.vector_index_bytes is 'Bytes of the vector index; null: there is none yet.';
+comment on column ragpg.index_health.share_of_buffers is
+'Those bytes by shared_buffers: near 1 or above, scans may wait for the disk.';
+comment on column ragpg.index_health.dead_chunks is 'Dead rows that the next vacuum takes away, estimated.';
+comment on column ragpg.index_health.recall is 'Recall when it was last measured: ragpg.measure_recall.';
+comment on column ragpg.index_health.recall_measured_at is 'When that was.';

@@ -1,0 +1,104 @@
+-- Is everything stored what it claims to be?
+create or replace function ragpg.verify(collection text default null)
+returns table (problem text, object text, detail text, what_to_do text)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+begin
+    return query
+    select
+        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
+        format('document %s version %s, characters %s to %s', chunk.document_id,
+            chunk.document_version, chunk.start_char, chunk.end_char),
+        'build the search index anew: ragpg index build'
+    from ragpg.chunks as chunk
+    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+    left join ragpg.documents as document
+        on document.id = chunk.document_id and document.version = chunk.document_version
+    left join ragpg.document_versions as earlier
+        on earlier.document_id = chunk.document_id and earlier.version = chunk.document_version
+    where (only_id is null or recipe.collection_id = only_id)
+        and substr(
+            coalesce(document.content, earlier.content),
+            chunk.start_char + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
+end
+$$;
+comment on function ragpg.verify(text) is
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.';
