@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from ragpg import (
     answering,
+    eval_report,
     evaluating,
     indexing,
     ingesting,
@@ -425,6 +426,24 @@ class Collection:
         """Returns the runs, newest first: rows of the view evaluation_leaderboard."""
         statement = queries.EVALUATION_RUNS
         return evaluating.rows(self.client.database, statement, collection=self.name)
+
+    def evaluation_report(
+        self,
+        name: str = "default",
+        *,
+        run_id: int | None = None,
+        against: int | None = None,
+        questions: int = 15,
+    ) -> eval_report.Report:
+        """Returns a self-contained HTML page on a run (the newest) against the one before it."""
+        return eval_report.make_report(
+            self.client.database,
+            self.name,
+            name,
+            run_id=run_id,
+            against=against,
+            questions=questions,
+        )
 
     def text_of(self, source: str, version: int | None = None) -> str | None:
         """Returns the text of a document, or of an earlier version; None when there is none.
