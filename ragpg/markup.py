@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-
 _NONE, _MINUS = "\u2013", "\u2212"
 
 
