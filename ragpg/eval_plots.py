@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 300, 120, 30, 12, 20
-_MOST_LABELS = 8
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 220, 105, 26, 14, 20
+_MOST_LABELS = 6
 
 
 def interval(low: float, middle: float, high: float, span: float) -> str:
@@ -117,7 +117,7 @@ def course(
         if value is not None and place == len(points) - 1:
             above = y(value) - 8 if y(value) > _TOP + 14 else y(value) + 17
             parts.append(
-                f'<text x="{min(x(place), _WIDTH - 12):.1f}" y="{above:.1f}" class="strong"'
+                f'<text x="{min(x(place), _WIDTH - 15):.1f}" y="{above:.1f}" class="strong"'
                 f' text-anchor="middle">{value:.3f}</text>'
             )
     told = ", ".join(f"run {run} {value:.3f}" for run, value, _ in points if value is not None)

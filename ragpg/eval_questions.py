@@ -74,14 +74,13 @@ def _measures(question: Row) -> str:
 
 
 def _label(label: Row) -> str:
-    text = label["content"] if label["content"] is not None else label["quote"] or ""
-    characters = label["characters"] or len(text)
-    more = f" (of {characters:,} characters)" if characters > _LONGEST else ""
     state = "" if label["state"] == "found" else f' <b class="down">{escape(label["state"])}</b>'
-    return (
-        f'<div class="from">{_source(label["source"])}{more}{state}</div>'
-        f'<p class="text" dir="auto">{escape(_clipped(text, _LONGEST))}</p>'
-    )
+    head = f'<div class="from">{_source(label["source"])}{state}</div>'
+    if label["state"] != "found":
+        return head + (_text(escape(_clipped(label["quote"], _LONGEST))) if label["quote"] else "")
+    first = label["first_char"]
+    span = (first, first + label["characters"])
+    return head + _text(marked(label["around"], [span]))
 
 
 def _hits(hits: Sequence[Row]) -> str:

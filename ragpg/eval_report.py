@@ -137,7 +137,7 @@ def _head(collection: str, name: str, run: Row, runs: Sequence[Row]) -> str:
         "latency": "Latency",
         "settings": "Settings",
     }
-    nav = "".join(f'<a href="#{key}">{told}</a>' for key, told in links.items())
+    nav = " ".join(f'<a href="#{key}">{told}</a>' for key, told in links.items())
     return (
         f"<header><h1>How good is retrieval in {escape(collection)}{set_name}?</h1>"
         f'<p class="soft">{" · ".join(about)}</p></header><nav>{nav}</nav>'
@@ -159,7 +159,7 @@ def _summary(run: Row, before: Row | None, changes: Sequence[Difference]) -> str
             for key in _MEASURES
             if run[key] is not None
         ]
-        return lead + table(["measure", "#value"], rows)
+        return lead + table(["measure", "#value"], rows) + _meanings()
     by_name = {one.measure: one for one in changes}
     span = max(0.01, *(max(abs(one.low), abs(one.high)) for one in changes))
     rows = []
@@ -186,7 +186,7 @@ def _summary(run: Row, before: Row | None, changes: Sequence[Difference]) -> str
         "#better / worse",
     ]
     return (
-        f"{lead}{table(heads, rows)}<p class='soft small'>Means over the {changes[0].questions} "
+        f"{lead}{table(heads, rows)}{_meanings()}<p class='soft small'>Means over the {changes[0].questions} "
         "labelled questions both runs asked. The interval is a paired bootstrap over the "
         "questions; grey, holding 0, it is noise: asking other questions of the same kind could "
         "turn the change around.</p>"
@@ -212,6 +212,12 @@ def _verdict(before: Row | None, changes: Sequence[Difference]) -> str:
 def _measure(key: str) -> str:
     name, told = _MEASURES[key]
     return f"{name}<small>{told}</small>"
+
+
+def _meanings() -> str:
+    """Returns what the measures are, where a screen is too narrow to say it in the table."""
+    told = "".join(f"<dt>{name}</dt><dd>{told}</dd>" for name, told in _MEASURES.values())
+    return f'<details class="narrow"><summary>What they measure</summary><dl>{told}</dl></details>'
 
 
 def _over_runs(runs: Sequence[Row], run: Row) -> str:
@@ -241,17 +247,21 @@ def _over_runs(runs: Sequence[Row], run: Row) -> str:
         [
             str(one["run_id"]),
             f"{escape(one['note'])}",
-            _when(one["started_at"]),
             f"{escape(one['mode'])}, {one['k']}",
             str(one["questions"]),
             *(number(one[key]) for key in _COURSES),
             number(one["span_iou"]),
             percent(one["zero_hit_rate"]),
+            _when(one["started_at"]),
         ]
         for one in reversed(shown)
     ]
-    heads = ["#run", "note", "asked at (UTC)", "mode, k", "#questions"]
-    heads += [f"#{_MEASURES[key][0]}" for key in _COURSES] + ["#span IoU", "#no hit"]
+    heads = ["#run", "=note", "#mode, k", "#questions"]
+    heads += [f"#{_MEASURES[key][0]}" for key in _COURSES] + [
+        "#span IoU",
+        "#no hit",
+        "#asked at (UTC)",
+    ]
     left_out = len(runs) - len(shown)
     more = f'<p class="soft small">{left_out} older runs are not shown.</p>' if left_out else ""
     return (
@@ -307,7 +317,7 @@ def _failures(database: Database, run: Row) -> str:
         for one in found
     ]
     return f"{head}<p>{missed} of {run['questions']} questions went wrong.</p>" + table(
-        ["reason", "#questions", f"~share of the {missed}", "what to try"], rows
+        ["reason", "#questions", f"~share of the {missed}", "=what to try"], rows
     )
 
 
@@ -339,7 +349,7 @@ def _latency(database: Database, runs: Sequence[Row], run: Row) -> str:
         ]
         for one in reversed(shown)
     ]
-    heads = ["#run", "#p50 ms", "#p95 ms", f"~0 | {longest:.1f} ms", "note"]
+    heads = ["#run", "#p50 ms", "#p95 ms", f"~0 | {longest:.1f} ms", "=note"]
     slowest = each[0]
     return (
         '<h2 id="latency">Latency</h2><p class="soft small">Milliseconds of a search inside the '

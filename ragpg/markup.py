@@ -32,10 +32,10 @@ def percent(value: float | None) -> str:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], now: int | None = None) -> str:
     """Returns a table of cells that are HTML already.
 
-    A heading's first character tells its column: # numbers, ~ drawings, where `a | b` stand at
-    their ends. `now` is the row to stand out.
+    A heading's first character tells its column: # numbers, = texts that need room, ~ drawings,
+    where `a | b` stand at their ends. `now` is the row to stand out.
     """
-    kinds = [{"#": "n", "~": "plot"}.get(head[:1], "") for head in heads]
+    kinds = [{"#": "n", "~": "plot", "=": "wide"}.get(head[:1], "") for head in heads]
     top = "".join(_heading(head, kind) for head, kind in zip(heads, kinds, strict=True))
     body = ""
     for place, row in enumerate(rows):

@@ -586,8 +586,11 @@ REPORT_LABELS: LiteralString = """
 select
     label.evaluation_question_id as question_id, label.source, label.state, label.quote,
     label.end_char - label.start_char as characters,
-    substr(document.content, label.start_char + 1, least(label.end_char - label.start_char, 600))
-        as content
+    substr(
+        document.content, greatest(label.start_char - 80, 0) + 1,
+        least(label.end_char - label.start_char, 600) + least(label.start_char, 80) + 80
+    ) as around,
+    least(label.start_char, 80) as first_char
 from ragpg.evaluation_label_spans as label
 left join ragpg.documents as document on document.id = label.document_id
 where label.evaluation_question_id = any(%(question_ids)s)
