@@ -186,7 +186,8 @@ def _summary(run: Row, before: Row | None, changes: Sequence[Difference]) -> str
         "#better / worse",
     ]
     return (
-        f"{lead}{table(heads, rows)}{_meanings()}<p class='soft small'>Means over the {changes[0].questions} "
+        f"{lead}{table(heads, rows)}{_meanings()}"
+        f'<p class="soft small">Means over the {changes[0].questions} '
         "labelled questions both runs asked. The interval is a paired bootstrap over the "
         "questions; grey, holding 0, it is noise: asking other questions of the same kind could "
         "turn the change around.</p>"

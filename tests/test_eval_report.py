@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,8 @@ from typer.testing import CliRunner
 import ragpg
 from ragpg import cli, errors
 from ragpg.eval_questions import marked
+
+from .conftest import ROOT
 
 Sql = psycopg.Connection[Any]
 EVIL = "<script>alert('x')</script>\" onload=\"x & y"
@@ -171,3 +177,30 @@ def test_the_command_writes_the_page(
     assert "How good is retrieval in docs?" in Page(path.read_text("utf-8")).text
     done = CliRunner().invoke(cli.app, ["eval", "report", "-c", "docs", "-o", str(tmp_path)])
     assert isinstance(done.exception, errors.BadArgument)
+
+
+def test_three_commands_from_nothing(home: Path, tmp_path: Path) -> None:
+    """As docs/evaluation.md promises: a folder, a file of questions, a page."""
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "office.md").write_text("# Office\n\nThe office opens at nine.\n")
+    (tmp_path / "notes" / "garage.md").write_text("# Garage\n\nThe garage closes at ten.\n")
+    question = {"question": "When does the office open?", "labels": [{"source": "office.md"}]}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(question))
+    page = (ROOT / "docs" / "evaluation.md").read_text()
+    found = re.search(r"in three commands\n\n```sh\n(.*?)```", page, re.DOTALL)
+    assert found
+    commands = found[1].replace("FOLDER", "notes").splitlines()
+    assert len(commands) == 3
+    environment = {**os.environ, "RAGPG_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "ragpg.cli", *command.split()[1:]],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "report: report.html" in done.stdout
+    assert "1 of 1 questions" in Page((tmp_path / "report.html").read_text("utf-8")).text
