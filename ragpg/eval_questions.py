@@ -80,7 +80,9 @@ def _label(label: Row) -> str:
         return head + (_text(escape(_clipped(label["quote"], _LONGEST))) if label["quote"] else "")
     first = label["first_char"]
     span = (first, first + label["characters"])
-    return head + _text(marked(label["around"], [span]))
+    text = marked(label["around"], [span])
+    before, after = ("…" if label[f"is_cut_{end}"] else "" for end in ("before", "after"))
+    return head + _text(f"{before}{text.removesuffix('…')}{after}", "soft")
 
 
 def _hits(hits: Sequence[Row]) -> str:
@@ -140,5 +142,5 @@ def _clipped(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-def _text(text: str) -> str:
-    return f'<p class="text" dir="auto">{text}</p>'
+def _text(text: str, kind: str = "") -> str:
+    return f'<p class="text {kind}" dir="auto">{text}</p>'

@@ -296,7 +296,7 @@ def _tags(database: Database, run: Row, before: Row | None) -> str:
     heads = ["tag", "#questions", "#nDCG", "~nDCG: 0 | 1", "#MRR", "#recall", "#span recall"]
     ring = f" Ring: run {before['run_id']}." if before else ""
     return (
-        '<h2 id="tags">By tag</h2><p class="soft small">Weakest first. Dot: the mean. Bars: the '
+        '<h2 id="tags">By tag</h2><p class="soft small">Weakest first. Dot: the mean. Strokes: the '
         f"questions, darker where several stand.{ring} A tag of few questions tells little.</p>"
         + table(heads, rows)
     )

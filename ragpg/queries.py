@@ -590,7 +590,8 @@ select
         document.content, greatest(label.start_char - 80, 0) + 1,
         least(label.end_char - label.start_char, 600) + least(label.start_char, 80) + 80
     ) as around,
-    least(label.start_char, 80) as first_char
+    least(label.start_char, 80) as first_char, label.start_char > 80 as is_cut_before,
+    label.end_char + 80 < char_length(document.content) as is_cut_after
 from ragpg.evaluation_label_spans as label
 left join ragpg.documents as document on document.id = label.document_id
 where label.evaluation_question_id = any(%(question_ids)s)
