@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ragpg import draft_cli
 from ragpg.console import (
     CollectionName,
     Json,
@@ -23,6 +24,8 @@ from ragpg.console import (
 from ragpg.errors import BadArgument
 
 evaluation = typer.Typer(help="Evaluation: how good is retrieval, and why.", no_args_is_help=True)
+evaluation.command("draft")(draft_cli.eval_draft)
+evaluation.command("review")(draft_cli.eval_review)
 SetName = Annotated[str, typer.Option("--set", "-s", help="Name of the evaluation set.")]
 RunId = Annotated[int, typer.Argument(help="Id of the run, as eval list shows it.")]
 _SHOWN = ("recall", "mrr", "ndcg", "span_recall")  # --json has all of them

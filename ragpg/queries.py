@@ -531,18 +531,21 @@ order by best.run_id
 
 REPORT_TAGS: LiteralString = """
 select
-    tag, count(*) as questions, avg(measure.ndcg) as ndcg, avg(before.ndcg) as ndcg_before,
-    avg(measure.recall) as recall, avg(measure.reciprocal_rank) as mrr,
-    avg(measure.span_recall) as span_recall, array_agg(measure.ndcg order by measure.ndcg) as each
-from ragpg.evaluation_measures as measure
-cross join lateral unnest(measure.tags) as tag
-left join ragpg.evaluation_measures as before
-    on before.evaluation_run_id = %(before)s
-    and before.evaluation_question_id = measure.evaluation_question_id
-where measure.evaluation_run_id = %(run_id)s
-    and measure.relevant_chunks > 0
-group by tag
-order by ndcg, tag
+    now.tag, now.questions, now.ndcg, before.ndcg as ndcg_before, now.recall, now.mrr,
+    now.span_recall,
+    array(
+        select measure.ndcg
+        from ragpg.evaluation_measures as measure
+        where measure.evaluation_run_id = now.evaluation_run_id
+            and now.tag = any(measure.tags)
+            and measure.relevant_chunks > 0
+        order by measure.ndcg
+    ) as each
+from ragpg.evaluation_tags as now
+left join ragpg.evaluation_tags as before
+    on before.evaluation_run_id = %(before)s and before.tag = now.tag
+where now.evaluation_run_id = %(run_id)s
+order by now.ndcg, now.tag
 """
 
 REPORT_FAILURE_KINDS: LiteralString = """
@@ -621,4 +624,56 @@ where hit.evaluation_run_id = %(run_id)s
     and hit.evaluation_question_id = any(%(question_ids)s)
     and hit.place <= %(hits)s
 order by hit.evaluation_question_id, hit.place
+"""
+
+# Evaluation drafts
+
+SAMPLE_CHUNKS: LiteralString = """
+select document_id, source, title, context, content, start_char
+from ragpg.sample_chunks(
+    collection => %(collection)s, evaluation_set => %(evaluation_set)s, k => %(k)s
+)
+"""
+
+PUT_DRAFT: LiteralString = """
+select ragpg.put_evaluation_draft(
+    collection => %(collection)s, evaluation_set => %(evaluation_set)s, question => %(question)s,
+    expected_answer => %(expected_answer)s, document_id => %(document_id)s, quote => %(quote)s,
+    start_char => %(start_char)s, model => %(model)s
+)
+"""
+
+DRAFTS: LiteralString = """
+select
+    draft.id, draft.question, draft.expected_answer, draft.quote, document.source,
+    substr(document.content, greatest(draft.start_char - 200, 0) + 1, least(draft.start_char, 200))
+        as before,
+    substr(document.content, draft.start_char + char_length(draft.quote) + 1, 200) as after
+from ragpg.evaluation_drafts as draft
+join ragpg.evaluation_sets as of_set on of_set.id = draft.evaluation_set_id
+join ragpg.documents as document on document.id = draft.document_id
+where of_set.collection_id = ragpg.collection_id(%(collection)s)
+    and of_set.name = %(evaluation_set)s
+    and draft.rejected_at is null
+order by draft.id
+"""
+
+ACCEPT_DRAFT: LiteralString = "select ragpg.accept_draft(%(draft_id)s)"
+
+REJECT_DRAFT: LiteralString = """
+update ragpg.evaluation_drafts set rejected_at = now() where id = %(draft_id)s
+"""
+
+EDIT_DRAFT: LiteralString = """
+update ragpg.evaluation_drafts as draft
+set question = %(question)s, expected_answer = %(expected_answer)s
+where draft.id = %(draft_id)s
+    and not exists (
+        select
+        from ragpg.evaluation_drafts as other
+        where other.evaluation_set_id = draft.evaluation_set_id
+            and other.question = %(question)s
+            and other.id <> draft.id
+    )
+returning id
 """

@@ -121,3 +121,4 @@ def test_the_page_on_evaluation(home: Path) -> None:
     assert "span_recall" in told and "24 questions" in told and "worse" in told
     assert "ranked low" in told and "answerable questions kept" in told
     assert "report.html: run 2 against run 1" in told
+    assert "10 calls of claude" in told and "accept_draft" in told

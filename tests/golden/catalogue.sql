@@ -208,6 +208,16 @@ table evaluation_answers column grade_reason text null   storage x
 table evaluation_answers column latency_ms integer null   storage p
 table evaluation_answers column input_tokens integer null   storage p
 table evaluation_answers column output_tokens integer null   storage p
+table evaluation_drafts column id bigint not null  a storage p
+table evaluation_drafts column evaluation_set_id bigint not null   storage p
+table evaluation_drafts column document_id bigint not null   storage p
+table evaluation_drafts column question text not null   storage x
+table evaluation_drafts column expected_answer text not null   storage x
+table evaluation_drafts column quote text not null   storage x
+table evaluation_drafts column start_char integer not null   storage p
+table evaluation_drafts column model text not null   storage x
+table evaluation_drafts column drafted_at timestamp with time zone not null default now()  storage p
+table evaluation_drafts column rejected_at timestamp with time zone null   storage p
 table evaluation_failures column evaluation_run_id bigint null   storage p
 table evaluation_failures column evaluation_question_id bigint null   storage p
 table evaluation_failures column question text null   storage x
@@ -328,6 +338,14 @@ table evaluation_sets column collection_id bigint not null   storage p
 table evaluation_sets column name text not null   storage x
 table evaluation_sets column description text not null default ''::text  storage x
 table evaluation_sets column created_at timestamp with time zone not null default now()  storage p
+table evaluation_tags column evaluation_run_id bigint null   storage p
+table evaluation_tags column tag text null   storage x
+table evaluation_tags column questions bigint null   storage p
+table evaluation_tags column success double precision null   storage p
+table evaluation_tags column recall double precision null   storage p
+table evaluation_tags column mrr double precision null   storage p
+table evaluation_tags column ndcg double precision null   storage p
+table evaluation_tags column span_recall double precision null   storage p
 table index_documents column index_id bigint not null   storage p
 table index_documents column document_id bigint not null   storage p
 table index_documents column document_version integer null   storage p
@@ -492,6 +510,13 @@ table encoders constraint encoders_max_query_tokens_holds_a_token CHECK ((max_qu
 table encoders constraint encoders_pkey PRIMARY KEY (embedding_model_id)
 table encoders constraint encoders_pooling_is_known CHECK ((pooling = ANY (ARRAY['mean'::text, 'cls'::text])))
 table encoders constraint encoders_verified_cosine_is_a_cosine CHECK (((verified_cosine >= ('-1.001'::numeric)::double precision) AND (verified_cosine <= (1.001)::double precision)))
+table evaluation_drafts constraint evaluation_drafts_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
+table evaluation_drafts constraint evaluation_drafts_pkey PRIMARY KEY (id)
+table evaluation_drafts constraint evaluation_drafts_question_is_not_blank CHECK ((question ~ '\S'::text))
+table evaluation_drafts constraint evaluation_drafts_quote_is_not_blank CHECK ((quote ~ '\S'::text))
+table evaluation_drafts constraint evaluation_drafts_start_char_is_not_negative CHECK ((start_char >= 0))
 table evaluation_hits constraint evaluation_hits_evaluation_results_fkey FOREIGN KEY (evaluation_run_id, evaluation_question_id) REFERENCES ragpg.evaluation_results(evaluation_run_id, evaluation_question_id) ON DELETE CASCADE
 table evaluation_hits constraint evaluation_hits_pkey PRIMARY KEY (evaluation_run_id, evaluation_question_id, place)
 table evaluation_labels constraint evaluation_labels_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id) REFERENCES ragpg.evaluation_questions(id) ON DELETE CASCADE
@@ -570,6 +595,9 @@ CREATE UNIQUE INDEX encoder_positions_pkey ON ragpg.encoder_positions USING btre
 CREATE UNIQUE INDEX encoder_vocabulary_pkey ON ragpg.encoder_vocabulary USING btree (embedding_model_id, token)
 CREATE UNIQUE INDEX encoder_weights_pkey ON ragpg.encoder_weights USING btree (embedding_model_id, layer, matrix, place)
 CREATE UNIQUE INDEX encoders_pkey ON ragpg.encoders USING btree (embedding_model_id)
+CREATE INDEX evaluation_drafts_document_id_btree ON ragpg.evaluation_drafts USING btree (document_id)
+CREATE UNIQUE INDEX evaluation_drafts_evaluation_set_id_question_key ON ragpg.evaluation_drafts USING btree (evaluation_set_id, question)
+CREATE UNIQUE INDEX evaluation_drafts_pkey ON ragpg.evaluation_drafts USING btree (id)
 CREATE UNIQUE INDEX evaluation_hits_pkey ON ragpg.evaluation_hits USING btree (evaluation_run_id, evaluation_question_id, place)
 CREATE INDEX evaluation_labels_evaluation_question_id_btree ON ragpg.evaluation_labels USING btree (evaluation_question_id)
 CREATE UNIQUE INDEX evaluation_labels_pkey ON ragpg.evaluation_labels USING btree (id)
@@ -600,6 +628,50 @@ CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg.forget_queries()
+CREATE OR REPLACE FUNCTION ragpg.accept_draft(draft_id bigint, tags text[] DEFAULT '{drafted}'::text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    draft record;
+    new_id bigint;
+begin
+    delete from ragpg.evaluation_drafts as known
+    using ragpg.evaluation_sets as of_set, ragpg.collections as one, ragpg.documents as document
+    where known.id = draft_id
+        and of_set.id = known.evaluation_set_id
+        and one.id = of_set.collection_id
+        and document.id = known.document_id
+    returning
+        known.*, of_set.name as set_name, one.name as collection, document.source into draft;
+    if draft.id is null then
+        raise exception 'there is no draft %', draft_id
+            using errcode = 'RG005', hint = 'ragpg.evaluation_drafts holds them';
+    end if;
+    if exists (
+        select
+        from ragpg.evaluation_questions as asked
+        where asked.evaluation_set_id = draft.evaluation_set_id
+            and asked.question = draft.question
+    ) then
+        raise exception 'the set "%" holds this question already: %', draft.set_name, draft.question
+            using errcode = 'RG005', hint = 'edit the draft or reject it';
+    end if;
+    new_id := ragpg.put_evaluation_question(
+        collection => draft.collection, evaluation_set => draft.set_name,
+        question => draft.question,
+        labels => jsonb_build_array(jsonb_build_object(
+            'source', draft.source, 'quote', draft.quote,
+            'start_char', draft.start_char,
+            'end_char', draft.start_char + char_length(draft.quote)
+        )),
+        expected_answer => draft.expected_answer, tags => accept_draft.tags
+    );
+    return new_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint, incomplete boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
@@ -1839,7 +1911,7 @@ begin
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
-        ' ragpg.evaluation_hits to %I',
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts to %I',
         role_name
     );
     execute format(
@@ -2876,6 +2948,54 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.put_evaluation_draft(collection text, evaluation_set text, question text, expected_answer text, document_id bigint, quote text, start_char integer, model text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(put_evaluation_draft.collection);
+    set_id bigint;
+    new_id bigint;
+begin
+    perform
+    from ragpg.documents as document
+    where document.id = put_evaluation_draft.document_id
+        and document.collection_id = parent_id
+        and put_evaluation_draft.quote = substr(
+            document.content, put_evaluation_draft.start_char + 1,
+            char_length(put_evaluation_draft.quote)
+        );
+    if not found then
+        raise exception 'document % does not hold this quote at character %',
+            put_evaluation_draft.document_id, put_evaluation_draft.start_char
+            using errcode = 'RG006', hint = 'draft from the document as it is now';
+    end if;
+    insert into ragpg.evaluation_sets as known (collection_id, name)
+    values (parent_id, evaluation_set)
+    on conflict on constraint evaluation_sets_collection_id_name_key do update
+    set name = excluded.name
+    returning known.id into set_id;
+    insert into ragpg.evaluation_drafts as known (
+        evaluation_set_id, document_id, question, expected_answer, quote, start_char, model
+    )
+    select
+        set_id, put_evaluation_draft.document_id, put_evaluation_draft.question,
+        put_evaluation_draft.expected_answer, put_evaluation_draft.quote,
+        put_evaluation_draft.start_char, put_evaluation_draft.model
+    where not exists (
+        select
+        from ragpg.evaluation_questions as asked
+        where asked.evaluation_set_id = set_id
+            and asked.question = put_evaluation_draft.question
+    )
+    on conflict on constraint evaluation_drafts_evaluation_set_id_question_key do nothing
+    returning known.id into new_id;
+    return new_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.put_evaluation_question(collection text, evaluation_set text, question text, labels jsonb DEFAULT '[]'::jsonb, expected_answer text DEFAULT NULL::text, is_answerable boolean DEFAULT true, tags text[] DEFAULT '{}'::text[])
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3348,6 +3468,62 @@ begin
     end if;
     perform ragpg.activate_search_index(earlier_id);
     return earlier_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.sample_chunks(collection text, evaluation_set text, k integer DEFAULT 20, min_chars integer DEFAULT 100)
+ RETURNS TABLE(document_id bigint, source text, title text, context text, content text, start_char integer)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent ragpg.collections;
+    set_id bigint;
+begin
+    select one.* into parent
+    from ragpg.collections as one
+    where one.id = ragpg.collection_id(sample_chunks.collection);
+    select known.id into set_id
+    from ragpg.evaluation_sets as known
+    where known.collection_id = parent.id and known.name = sample_chunks.evaluation_set;
+    return query
+    with taken as materialized (
+        select draft.document_id, draft.start_char,
+            draft.start_char + char_length(draft.quote) as end_char
+        from ragpg.evaluation_drafts as draft
+        where draft.evaluation_set_id = set_id
+        union all
+        select label.document_id, label.start_char, label.end_char
+        from ragpg.evaluation_label_spans as label
+        where label.evaluation_set_id = set_id and label.state = 'found'
+    ),
+    drawn as (
+        -- A chunk of each document first, then a second of each.
+        select
+            chunk.id, random() as luck,
+            row_number() over (partition by chunk.document_id order by random()) as turn
+        from ragpg.chunks as chunk
+        where chunk.index_id = parent.active_index_id
+            and chunk.end_char - chunk.start_char >= min_chars
+            and not exists (
+                select
+                from taken
+                where taken.document_id = chunk.document_id
+                    and taken.start_char < chunk.end_char
+                    and chunk.start_char < taken.end_char
+            )
+        order by turn, luck
+        limit sample_chunks.k
+    )
+    select
+        document.id, document.source, document.title, chunk.context, chunk.content,
+        chunk.start_char
+    from drawn
+    join ragpg.chunks as chunk on chunk.index_id = parent.active_index_id and chunk.id = drawn.id
+    join ragpg.documents as document
+        on document.id = chunk.document_id and document.version = chunk.document_version
+    order by drawn.turn, drawn.luck;
 end
 $function$
  -- access 
@@ -4615,6 +4791,19 @@ view evaluation_measures {security_invoker=true}
                         UNION
                          SELECT (key.key)::bigint AS key
                            FROM jsonb_object_keys(result.labelled_spans) key(key)) known(document_id)) by_document) span);
+view evaluation_tags {security_invoker=true}
+ SELECT measure.evaluation_run_id,
+    tag.tag,
+    count(*) AS questions,
+    avg(measure.success) AS success,
+    avg(measure.recall) AS recall,
+    avg(measure.reciprocal_rank) AS mrr,
+    avg(measure.ndcg) AS ndcg,
+    avg(measure.span_recall) AS span_recall
+   FROM (ragpg.evaluation_measures measure
+     CROSS JOIN LATERAL unnest(measure.tags) tag(tag))
+  WHERE (measure.relevant_chunks > 0)
+  GROUP BY measure.evaluation_run_id, tag.tag;
 view index_health {security_invoker=true}
  SELECT one.name AS collection,
     recipe.id AS index_id,
@@ -4706,6 +4895,7 @@ comment on documents_keep_version on ragpg.documents: Keeps the old row in docum
 comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
 comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
+comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already.
 comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
@@ -4968,6 +5158,18 @@ comment on ragpg.evaluation_answers.output_tokens: Tokens it wrote.
 comment on ragpg.evaluation_answers.question: Its text.
 comment on ragpg.evaluation_answers.valid_citations: Those whose quote stands at the cited characters of that version.
 comment on ragpg.evaluation_answers: A row per question of a run that was answered too (ragpg eval run --answers): abstained rightly or not, claims cited or not, quotes that stand where they are said to, citations that touch a labelled text, and the grade a judge gave.
+comment on ragpg.evaluation_drafts.document_id: The document it was drafted from; with it the draft goes.
+comment on ragpg.evaluation_drafts.drafted_at: When.
+comment on ragpg.evaluation_drafts.evaluation_set_id: The set it is for.
+comment on ragpg.evaluation_drafts.expected_answer: What a good answer says.
+comment on ragpg.evaluation_drafts.id: Key.
+comment on ragpg.evaluation_drafts.model: The model that wrote it.
+comment on ragpg.evaluation_drafts.question: The question.
+comment on ragpg.evaluation_drafts.quote: The text that answers it, verbatim.
+comment on ragpg.evaluation_drafts.rejected_at: When a person said no; kept, so that its passage is not drafted from again.
+comment on ragpg.evaluation_drafts.start_char: The first character of the quote when it was drafted.
+comment on ragpg.evaluation_drafts: Questions a model drafted from chunks. No run asks them: ragpg.accept_draft makes one a question of its set.
+comment on ragpg.evaluation_drafts_document_id_btree: Serves the deletion of a document.
 comment on ragpg.evaluation_failures.evaluation_question_id: The question.
 comment on ragpg.evaluation_failures.evaluation_run_id: The run.
 comment on ragpg.evaluation_failures.first_relevant_place: Where the first relevant chunk was, if a candidate.
@@ -5102,6 +5304,15 @@ comment on ragpg.evaluation_sets.description: Where the questions come from, for
 comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
+comment on ragpg.evaluation_tags.evaluation_run_id: The run.
+comment on ragpg.evaluation_tags.mrr: Mean reciprocal rank.
+comment on ragpg.evaluation_tags.ndcg: Mean nDCG at k.
+comment on ragpg.evaluation_tags.questions: Questions with it and a relevant chunk.
+comment on ragpg.evaluation_tags.recall: Mean recall at k.
+comment on ragpg.evaluation_tags.span_recall: Mean share of labelled characters found.
+comment on ragpg.evaluation_tags.success: Share with a relevant hit.
+comment on ragpg.evaluation_tags.tag: The tag.
+comment on ragpg.evaluation_tags: A row per run and tag: means of evaluation_measures over its questions with labelled texts in the collection.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
@@ -5192,6 +5403,7 @@ comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
+comment on ragpg.put_evaluation_draft(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.text,integer,pg_catalog.text): Stores a drafted question of an evaluation set, which is made when it is new, and returns its id; null when the set has that question or draft already. No run asks it before ragpg.accept_draft. Raises RG006 when the document does not hold the quote at that character.
 comment on ragpg.put_evaluation_question(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,boolean,pg_catalog.text[]): Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.
 comment on ragpg.query_embeddings.embedding: What ragpg.embed_query returned.
 comment on ragpg.query_embeddings.embedding_model_id: The encoder's model. It references the model, not the encoder: a search must not wait for a load, nor a load for a search.
@@ -5214,6 +5426,7 @@ comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding
 comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
+comment on ragpg.sample_chunks(pg_catalog.text,pg_catalog.text,integer,integer): Draws up to k chunks of at least min_chars characters at random from the active search index, spread over the documents, without those that a label or draft of the evaluation set touches already; fewer when there are no more.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
 comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
 comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
