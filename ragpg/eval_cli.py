@@ -113,7 +113,7 @@ def eval_report(
         int | None, typer.Option("--run", help="Another run than the newest.")
     ] = None,
     against: Annotated[
-        int | None, typer.Option(help="Compare with another run than the one before it.")
+        int | None, typer.Option(help="Compare with this run; else the last of as many hits.")
     ] = None,
     questions: Annotated[
         int, typer.Option(min=0, help="How many of the worst questions to show.")

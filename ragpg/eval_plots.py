@@ -115,10 +115,9 @@ def course(
                 f'<text x="{x(place):.1f}" y="{_HEIGHT - 4}" text-anchor="middle">{run}</text>'
             )
         if value is not None and place == len(points) - 1:
-            above = y(value) - 8 if y(value) > _TOP + 14 else y(value) + 17
             parts.append(
-                f'<text x="{min(x(place), _WIDTH - 15):.1f}" y="{above:.1f}" class="strong"'
-                f' text-anchor="middle">{value:.3f}</text>'
+                f'<text x="{min(x(place), _WIDTH - 15):.1f}" y="{_beside(drawn):.1f}"'
+                f' class="strong" text-anchor="middle">{value:.3f}</text>'
             )
     told = ", ".join(f"run {run} {value:.3f}" for run, value, _ in points if value is not None)
     return (
@@ -128,11 +127,19 @@ def course(
     )
 
 
+def _beside(drawn: Sequence[tuple[float, float, bool]]) -> float:
+    """Returns where the last point's number stands: on the side its line does not come from."""
+    y = drawn[-1][1]
+    rises = len(drawn) < 2 or drawn[-2][1] >= y
+    above = y > _TOP + 12 and (rises or y + 17 > _HEIGHT - _BOTTOM)
+    return y - 8 if above else y + 17
+
+
 def _few(count: int) -> set[int]:
     """Returns the places that get a label: all, or some evenly and the last."""
     step = math.ceil(count / _MOST_LABELS)
     kept = set(range(0, count, step))
-    return {place for place in kept if count - 1 - place >= step / 2} | {count - 1}
+    return {place for place in kept if count - 1 - place >= step} | {count - 1}
 
 
 def _strip(told: str, drawn: str) -> str:

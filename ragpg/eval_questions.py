@@ -50,7 +50,7 @@ def _article(question: Row, labels: Sequence[Row], hits: Sequence[Row]) -> str:
     if question["answer"]:
         reason = question["grade_reason"]
         judged = f'<div class="from">judge: {escape(reason)}</div>' if reason else ""
-        entries.append(("answered", _text(escape(question["answer"])) + judged))
+        entries.append(("answered", _text(marked(question["answer"], [])) + judged))
     if labels:
         entries.append(("labelled", "".join(map(_label, labels))))
     elif not question["is_answerable"]:

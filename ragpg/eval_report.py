@@ -14,18 +14,11 @@ from ragpg import eval_plots, evaluating, queries
 from ragpg.database import Database
 from ragpg.errors import BadArgument
 from ragpg.eval_questions import questions_section
+from ragpg.eval_summary import MEASURES, summary_section
 from ragpg.evaluating import Difference
-from ragpg.markup import escape, number, percent, signed, table
+from ragpg.markup import escape, number, percent, table
 
 Row = dict[str, Any]
-_MEASURES = {
-    "ndcg": ("nDCG", "relevant hits, counted more the higher they stand"),
-    "mrr": ("MRR", "1 divided by the place of the first relevant hit"),
-    "success": ("success", "share of questions with a relevant hit at all"),
-    "recall": ("recall", "share of the relevant chunks found"),
-    "span_recall": ("span recall", "share of the labelled characters found"),
-    "span_iou": ("span IoU", "labelled and found characters: shared, of all"),
-}
 _COURSES = ("ndcg", "mrr", "recall", "span_recall")
 _SETTINGS = {
     "chunker": "chunker",
@@ -66,7 +59,7 @@ def make_report(
     against: int | None = None,
     questions: int = 15,
 ) -> Report:
-    """Returns the page on a run (the newest) and another (the one before it) of a set.
+    """Returns the page on a run (the newest) and another (the last of as many hits) of a set.
 
     `questions` bounds how many of the worst are shown with their hits. Raises BadArgument when
     the set has no finished run, or not the given ones.
@@ -77,12 +70,11 @@ def make_report(
     if not runs:
         raise BadArgument(f'"{name}" of "{collection}" has no finished run: ragpg eval run')
     run = runs[-1] if run_id is None else _run(runs, run_id, name)
-    earlier = [one for one in runs if one["run_id"] < run["run_id"]]
-    before = _run(runs, against, name) if against is not None else earlier[-1] if earlier else None
+    before = _before(runs, run) if against is None else _run(runs, against, name)
     changes = _changes(database, before, run)
     parts = [
         _head(collection, name, run, runs),
-        _summary(run, before, changes),
+        summary_section(run, before, changes),
         _over_runs(runs, run),
         _tags(database, run, before),
         _failures(database, run),
@@ -107,6 +99,13 @@ def _run(runs: Sequence[Row], run_id: int, name: str) -> Row:
         if run["run_id"] == run_id:
             return run
     raise BadArgument(f'run {run_id} is no finished run of "{name}": ragpg eval list')
+
+
+def _before(runs: Sequence[Row], run: Row) -> Row | None:
+    """Returns the newest earlier run that was asked for as many hits; any earlier one else."""
+    earlier = [one for one in runs if one["run_id"] < run["run_id"]]
+    alike = [one for one in earlier if one["k"] == run["k"]]
+    return next(reversed(alike or earlier), None)
 
 
 def _changes(database: Database, before: Row | None, run: Row) -> list[Difference]:
@@ -144,83 +143,6 @@ def _head(collection: str, name: str, run: Row, runs: Sequence[Row]) -> str:
     )
 
 
-def _summary(run: Row, before: Row | None, changes: Sequence[Difference]) -> str:
-    found = round((run["success"] or 0) * run["labelled_questions"])
-    lead = (
-        f"<b>{found} of {run['labelled_questions']} questions</b> have a labelled text among their "
-        f"first {run['k']} hits."
-        if run["labelled_questions"]
-        else "No question has a labelled text in the collection: see the labels below."
-    )
-    lead = f'<p class="lead">{lead} {_verdict(before, changes)}</p>'
-    if before is None or not changes:
-        rows = [
-            [_measure(key), f"<b>{number(run[key])}</b>"]
-            for key in _MEASURES
-            if run[key] is not None
-        ]
-        return lead + table(["measure", "#value"], rows) + _meanings()
-    by_name = {one.measure: one for one in changes}
-    span = max(0.01, *(max(abs(one.low), abs(one.high)) for one in changes))
-    rows = []
-    for one in (by_name[key] for key in _MEASURES if key in by_name):
-        told = "" if one.is_noise else "up" if one.difference > 0 else "down"
-        rows.append(
-            [
-                _measure(one.measure),
-                number(one.first_mean),
-                f"<b>{number(one.second_mean)}</b>",
-                f'<span class="{told}">{signed(one.difference)}</span>',
-                eval_plots.interval(one.low, one.difference, one.high, span),
-                f"{signed(one.low)} to {signed(one.high)}",
-                f"{one.better} / {one.worse}",
-            ]
-        )
-    heads = [
-        "measure",
-        f"#run {before['run_id']}",
-        f"#run {run['run_id']}",
-        "#change",
-        "~worse | better",
-        "#95 % interval",
-        "#better / worse",
-    ]
-    return (
-        f"{lead}{table(heads, rows)}{_meanings()}"
-        f'<p class="soft small">Means over the {changes[0].questions} '
-        "labelled questions both runs asked. The interval is a paired bootstrap over the "
-        "questions; grey, holding 0, it is noise: asking other questions of the same kind could "
-        "turn the change around.</p>"
-    )
-
-
-def _verdict(before: Row | None, changes: Sequence[Difference]) -> str:
-    if before is None:
-        return "This is the first run: change something, run again, and the page compares."
-    if not changes:
-        return f"It shares no labelled question with run {before['run_id']}."
-    (one,) = [one for one in changes if one.measure == "ndcg"]
-    against = f"run {before['run_id']}" + (f" ({escape(before['note'])})" if before["note"] else "")
-    told = f"nDCG {signed(one.difference)} ({signed(one.low)} to {signed(one.high)})"
-    if one.is_noise:
-        return f"Against {against} there is no change beyond noise: {told}."
-    way = "Better" if one.difference > 0 else "Worse"
-    return (
-        f'<span class="{"up" if way == "Better" else "down"}">{way}</span> than {against}: {told}.'
-    )
-
-
-def _measure(key: str) -> str:
-    name, told = _MEASURES[key]
-    return f"{name}<small>{told}</small>"
-
-
-def _meanings() -> str:
-    """Returns what the measures are, where a screen is too narrow to say it in the table."""
-    told = "".join(f"<dt>{name}</dt><dd>{told}</dd>" for name, told in _MEASURES.values())
-    return f'<details class="narrow"><summary>What they measure</summary><dl>{told}</dl></details>'
-
-
 def _over_runs(runs: Sequence[Row], run: Row) -> str:
     shown = runs[-_MOST_RUNS:]
     alike = {
@@ -232,7 +154,7 @@ def _over_runs(runs: Sequence[Row], run: Row) -> str:
             [one[key] for one in shown for key in _COURSES if one[key] is not None]
         )
         for key in _COURSES:
-            name = _MEASURES[key][0]
+            name = MEASURES[key][0]
             points = [(one["run_id"], one[key], alike[one["run_id"]]) for one in shown]
             plots += (
                 f"<figure>{eval_plots.course(name, points, axis)}"
@@ -258,7 +180,7 @@ def _over_runs(runs: Sequence[Row], run: Row) -> str:
         for one in reversed(shown)
     ]
     heads = ["#run", "=note", "#mode, k", "#questions"]
-    heads += [f"#{_MEASURES[key][0]}" for key in _COURSES] + [
+    heads += [f"#{MEASURES[key][0]}" for key in _COURSES] + [
         "#span IoU",
         "#no hit",
         "#asked at (UTC)",
@@ -312,13 +234,13 @@ def _failures(database: Database, run: Row) -> str:
         [
             escape(one["kind"]),
             str(one["questions"]),
-            eval_plots.bar(one["questions"] / missed),
             escape(one["what_to_try"]),
+            eval_plots.bar(one["questions"] / missed),
         ]
         for one in found
     ]
     return f"{head}<p>{missed} of {run['questions']} questions went wrong.</p>" + table(
-        ["reason", "#questions", f"~share of the {missed}", "=what to try"], rows
+        ["reason", "#questions", "=what to try", f"~share of the {missed}"], rows
     )
 
 

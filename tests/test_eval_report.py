@@ -129,11 +129,14 @@ def test_nothing_breaks_out_of_the_page(docs: ragpg.Collection) -> None:
 def test_runs_asked_otherwise_are_set_apart(docs: ragpg.Collection) -> None:
     docs.evaluate(k=3)
     docs.evaluate(k=1)
-    assert "Hollow" in docs.evaluation_report().html
-    docs.evaluate(k=1)
-    first, _, third = sorted(row["run_id"] for row in docs.evaluation_runs())
-    report = docs.evaluation_report(run_id=third, against=first)
-    assert report.before_id == first
+    html = docs.evaluation_report().html
+    assert "Hollow" in html and "more hits find more" in html
+    docs.evaluate(k=3)
+    first, second, third = sorted(row["run_id"] for row in docs.evaluation_runs())
+    report = docs.evaluation_report()
+    assert report.before_id == first, "the last one that can be compared"
+    assert "more hits find more" not in report.html
+    assert docs.evaluation_report(run_id=third, against=second).before_id == second
     with pytest.raises(errors.BadArgument, match="run 99 is no finished run"):
         docs.evaluation_report(run_id=99)
 
