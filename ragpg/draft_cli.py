@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ragpg import drafting
 from ragpg.console import CollectionName, Json, count_progress, open_client, out, print_json
-from ragpg.errors import BadArgument
+from ragpg.errors import BadArgument, QuoteMismatch
 
 SetArgument = Annotated[str, typer.Argument(metavar="SET", help="The evaluation set.")]
 _KEYS = "[a]ccept  [r]eject  [e]dit  [s]kip  [q]uit"
@@ -78,12 +78,22 @@ def eval_review(
     """Decide on drafted questions one by one; each decision is stored at once."""
     with open_client() as client:
         if accept_all:
-            waiting = drafting.drafts(client.database, collection, name)
-            for draft in waiting:
-                drafting.accept(client.database, draft["id"])
-            out.print(f"{len(waiting)} accepted unseen")
+            _accept_all(client.database, collection, name)
             return
         _review(client.database, collection, name)
+
+
+def _accept_all(database: Any, collection: str, name: str) -> None:
+    waiting = drafting.drafts(database, collection, name)
+    accepted = 0
+    for draft in waiting:
+        try:
+            drafting.accept(database, draft["id"])
+            accepted += 1
+        except (BadArgument, QuoteMismatch) as error:
+            out.print(Text(str(error), "yellow"))
+    left = len(waiting) - accepted
+    out.print(f"{accepted} accepted unseen" + (f", {left} left" if left else ""))
 
 
 def _print_estimate(expected: drafting.DraftEstimate, model: str, as_json: bool) -> None:
@@ -147,13 +157,16 @@ def _decide(database: Any, draft: dict[str, Any], place: str) -> str:
                 return "rejected"
             elif key in ("s", "q"):
                 return {"s": "skipped", "q": "quit"}[key]
-        except BadArgument as error:  # the set has that question
+        except (BadArgument, QuoteMismatch) as error:  # the set has it, the document lost it
             out.print(Text(f"{error}\n{_KEYS}", "yellow"))
 
 
 def _show(draft: dict[str, Any], place: str) -> None:
-    passage = Text(f"…{draft['before']}", "dim")
-    passage += Text(draft["quote"], "bold not dim") + Text(f"{draft['after']}…", "dim")
+    if draft["before"] is None:
+        passage = Text("the document no longer holds the quote: ", "yellow") + Text(draft["quote"])
+    else:
+        passage = Text(f"…{draft['before']}", "dim") + Text(draft["quote"], "bold not dim")
+        passage += Text(f"{draft['after']}…", "dim")
     out.print()
     out.print(Text(f"{place}  {draft['source']}", "dim"))
     out.print(Text(draft["question"], "bold"))

@@ -646,12 +646,19 @@ select ragpg.put_evaluation_draft(
 DRAFTS: LiteralString = """
 select
     draft.id, draft.question, draft.expected_answer, draft.quote, document.source,
-    substr(document.content, greatest(draft.start_char - 200, 0) + 1, least(draft.start_char, 200))
-        as before,
-    substr(document.content, draft.start_char + char_length(draft.quote) + 1, 200) as after
+    right(left(document.content, place.start_char), 200) as before,
+    substr(document.content, place.start_char + char_length(draft.quote) + 1, 200) as after
 from ragpg.evaluation_drafts as draft
 join ragpg.evaluation_sets as of_set on of_set.id = draft.evaluation_set_id
 join ragpg.documents as document on document.id = draft.document_id
+cross join lateral (
+    -- At its old place still, or else where it first occurs; null when it is gone.
+    select case
+        when substr(document.content, draft.start_char + 1, char_length(draft.quote)) = draft.quote
+            then draft.start_char
+        else nullif(strpos(document.content, draft.quote), 0) - 1
+    end as start_char
+) as place
 where of_set.collection_id = ragpg.collection_id(%(collection)s)
     and of_set.name = %(evaluation_set)s
     and draft.rejected_at is null

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 import ragpg
 from ragpg import drafting, errors
 
-from .conftest import ROOT
+from .conftest import ROOT, WordEmbedder
 from .messages_server import MessagesServer, Reply, answer, failure, text_block
 
 Sql = psycopg.Connection[Any]
@@ -139,6 +139,35 @@ def test_a_draft_is_no_part_of_a_run_until_accepted(docs: ragpg.Collection, sql:
     assert sql.execute("select id from ragpg.evaluation_drafts").fetchall() == [(second,)]
 
 
+def test_a_quote_that_moved_is_found_and_one_that_is_gone_is_told(
+    docs: ragpg.Collection, url: str, sql: Sql
+) -> None:
+    put(sql, "What does a login need?", "login.md", "needs a password")
+    gone = put(sql, "How many?", "rates.md", "limit is ten")
+    docs.add(text="Before all: " + TEXTS["login.md"], source="login.md")
+    docs.add(text=TEXTS["rates.md"].replace("ten", "twenty"), source="rates.md")
+    moved, lost = docs.drafts()
+    assert moved["before"].endswith("Before all: A login ") and lost["before"] is None
+    with pytest.raises(errors.QuoteMismatch, match="no longer holds the quote"):
+        docs.client.accept_draft(gone)
+    done = run(url, "review", "-c", "docs", "--accept-all")
+    assert done.returncode == 0 and "1 accepted unseen, 1 left" in done.stdout
+    assert docs.lost_labels() == []
+    docs.client.reject_draft(gone)
+    assert docs.drafts() == []
+
+
+def test_drafting_in_python(
+    docs: ragpg.Collection, api: MessagesServer, words: WordEmbedder
+) -> None:
+    with pytest.raises(errors.AnswerError, match="no API key is set"):
+        docs.draft_questions()
+    api.enqueue(*(draft(f"Which {n}?", ".") for n in range(2)))
+    with ragpg.connect(docs.client.database.url, embedder=words) as client:
+        assert client.collection("docs").draft_questions(count=2).drafted == 2
+    assert [one["question"] for one in docs.drafts()] == ["Which 0?", "Which 1?"]
+
+
 def test_the_database_checks_the_quote(docs: ragpg.Collection, sql: Sql) -> None:
     with pytest.raises(psycopg.Error, match="does not hold this quote") as caught:
         put(sql, "How?", "rates.md", "limit is eleven")
@@ -160,7 +189,7 @@ def test_passages_are_spread_and_not_drawn_again(docs: ragpg.Collection, sql: Sq
         [Jsonb([{"source": "login.md", "quote": "A login"}])],
     )
     assert {one.source for one in passages(docs, 100)} == {"rates.md", "long.md"}
-    assert drafting.drafts(docs.client.database, "docs", "default") == []
+    assert docs.drafts() == []
     docs.erase("refunds.md")
     assert sql.execute("select count(*) from ragpg.evaluation_drafts").fetchone() == (0,)
 
@@ -248,8 +277,7 @@ def test_a_person_decides_at_the_terminal(docs: ragpg.Collection, url: str, sql:
     terminal.close()  # in the middle of the last one
     asked = sql.execute("select question from ragpg.evaluation_questions order by id").fetchall()
     assert asked == [("Question 0?",), ("Which way?",)]
-    left = drafting.drafts(docs.client.database, "docs", "default")
-    assert [one["question"] for one in left] == ["Question 2?", "Question 4?"]
+    assert [one["question"] for one in docs.drafts()] == ["Question 2?", "Question 4?"]
     again = Terminal(url, "review", "-c", "docs")
     assert "1 of 2" in again.see("[q]uit")
     again.type("q")

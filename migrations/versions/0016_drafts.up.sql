@@ -177,10 +177,15 @@ begin
         and one.id = of_set.collection_id
         and document.id = known.document_id
     returning
-        known.*, of_set.name as set_name, one.name as collection, document.source into draft;
+        known.*, of_set.name as set_name, one.name as collection, document.source,
+        strpos(document.content, known.quote) > 0 as stands into draft;
     if draft.id is null then
         raise exception 'there is no draft %', draft_id
             using errcode = 'RG005', hint = 'ragpg.evaluation_drafts holds them';
+    end if;
+    if not draft.stands then
+        raise exception '% no longer holds the quote of draft %', draft.source, draft_id
+            using errcode = 'RG006', hint = 'reject the draft';
     end if;
     if exists (
         select
@@ -205,7 +210,7 @@ begin
 end
 $$;
 comment on function ragpg.accept_draft(bigint, text[]) is
-'Makes a draft a question of its evaluation set, labelled with its quote, and returns the question''s id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already.';
+'Makes a draft a question of its evaluation set, labelled with its quote, and returns the question''s id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already, RG006 when the document no longer holds the quote; the draft stays then.';
 
 -- Lets a role search, ingest and answer, without the right to change the schema.
 create or replace function ragpg.grant_writer(role_name text) returns void

@@ -644,10 +644,15 @@ begin
         and one.id = of_set.collection_id
         and document.id = known.document_id
     returning
-        known.*, of_set.name as set_name, one.name as collection, document.source into draft;
+        known.*, of_set.name as set_name, one.name as collection, document.source,
+        strpos(document.content, known.quote) > 0 as stands into draft;
     if draft.id is null then
         raise exception 'there is no draft %', draft_id
             using errcode = 'RG005', hint = 'ragpg.evaluation_drafts holds them';
+    end if;
+    if not draft.stands then
+        raise exception '% no longer holds the quote of draft %', draft.source, draft_id
+            using errcode = 'RG006', hint = 'reject the draft';
     end if;
     if exists (
         select
@@ -4895,7 +4900,7 @@ comment on documents_keep_version on ragpg.documents: Keeps the old row in docum
 comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
 comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
-comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already.
+comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already, RG006 when the document no longer holds the quote; the draft stays then.
 comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
