@@ -116,7 +116,7 @@ def course(
             )
         if value is not None and place == len(points) - 1:
             parts.append(
-                f'<text x="{min(x(place), _WIDTH - 15):.1f}" y="{_beside(drawn):.1f}"'
+                f'<text x="{min(x(place), _WIDTH - 18):.1f}" y="{_beside(drawn):.1f}"'
                 f' class="strong" text-anchor="middle">{value:.3f}</text>'
             )
     told = ", ".join(f"run {run} {value:.3f}" for run, value, _ in points if value is not None)
