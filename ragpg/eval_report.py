@@ -276,8 +276,8 @@ def _latency(database: Database, runs: Sequence[Row], run: Row) -> str:
     slowest = each[0]
     return (
         '<h2 id="latency">Latency</h2><p class="soft small">Milliseconds of a search inside the '
-        "database, without the network; embedding the question is part of it where the database does "
-        "it, and is cached for questions asked before, so a later run may be quicker for that "
+        "database, without the network; embedding the question is part of it where the database "
+        "does so, and is cached for questions asked before, so a later run may be quicker for that "
         "alone. Dot: median, stroke: 95th percentile. Slowest in run "
         f"{run['run_id']}: {slowest['latency_ms']:.1f} ms, “{escape(slowest['question'])}”.</p>"
         + table(heads, rows, now=_place(shown, run))
