@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from ragpg import (
     answering,
+    drafting,
     embedded,
     encoder,
     evaluating,
@@ -313,6 +314,14 @@ class Client:
     def moved_questions(self, first: int, second: int) -> list[dict[str, Any]]:
         """Returns the questions whose nDCG differs between two runs, most first."""
         return evaluating.rows(self.database, queries.MOVED_QUESTIONS, first=first, second=second)
+
+    def accept_draft(self, draft_id: int) -> None:
+        """Makes a drafted question one of its evaluation set; BadArgument when that has it."""
+        drafting.accept(self.database, draft_id)
+
+    def reject_draft(self, draft_id: int) -> None:
+        """Drops a drafted question from those that wait, and its passage from further drafting."""
+        drafting.reject(self.database, draft_id)
 
     def activate_index(self, index_id: int, *, incomplete: bool = False) -> None:
         """Lets a search index answer for its collection from now on, atomically.

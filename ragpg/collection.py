@@ -16,6 +16,8 @@ from psycopg.types.json import Jsonb
 
 from ragpg import (
     answering,
+    drafting,
+    eval_report,
     evaluating,
     indexing,
     ingesting,
@@ -464,6 +466,46 @@ class Collection:
         """Returns the runs, newest first: rows of the view evaluation_leaderboard."""
         statement = queries.EVALUATION_RUNS
         return evaluating.rows(self.client.database, statement, collection=self.name)
+
+    def evaluation_report(
+        self,
+        name: str = "default",
+        *,
+        run_id: int | None = None,
+        against: int | None = None,
+        questions: int = 15,
+    ) -> eval_report.Report:
+        """Returns a self-contained HTML page on a run (the newest) against the one before it."""
+        return eval_report.make_report(
+            self.client.database,
+            self.name,
+            name,
+            run_id=run_id,
+            against=against,
+            questions=questions,
+        )
+
+    def draft_questions(
+        self, name: str = "default", count: int = 20, *, max_tokens: int = 200_000
+    ) -> drafting.DraftReport:
+        """Lets Claude draft a question from each of some passages; no run asks one yet.
+
+        `Client.accept_draft` makes one a question. `max_tokens` caps what is read and written.
+        """
+        client = self.client
+        return drafting.draft_questions(
+            client.database,
+            self.name,
+            name,
+            drafting.sample_passages(client.database, self.name, name, count),
+            drafting.require_client(client.anthropic_client()),
+            model=client.settings.answer_model,
+            max_tokens=max_tokens,
+        )
+
+    def drafts(self, name: str = "default") -> list[dict[str, Any]]:
+        """Returns the drafted questions that wait for a person, with the text around the quote."""
+        return drafting.drafts(self.client.database, self.name, name)
 
     def text_of(self, source: str, version: int | None = None) -> str | None:
         """Returns the text of a document, or of an earlier version; None when there is none.

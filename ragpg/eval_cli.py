@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ragpg import draft_cli
 from ragpg.console import (
     CollectionName,
     Json,
@@ -20,8 +21,11 @@ from ragpg.console import (
     print_json,
     table_of,
 )
+from ragpg.errors import BadArgument
 
 evaluation = typer.Typer(help="Evaluation: how good is retrieval, and why.", no_args_is_help=True)
+evaluation.command("draft")(draft_cli.eval_draft)
+evaluation.command("review")(draft_cli.eval_review)
 SetName = Annotated[str, typer.Option("--set", "-s", help="Name of the evaluation set.")]
 RunId = Annotated[int, typer.Argument(help="Id of the run, as eval list shows it.")]
 _SHOWN = ("recall", "mrr", "ndcg", "span_recall")  # --json has all of them
@@ -65,6 +69,9 @@ def eval_run(
     answers: Annotated[
         bool, typer.Option("--answers", help="Answer each question, too; Claude grades with a key.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the page of eval report there, too.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask every question of a set and print the measures; the run is kept for comparison."""
@@ -81,6 +88,9 @@ def eval_run(
         )
         (row,) = [row for row in held.evaluation_runs() if row["run_id"] == run_id]
         failures = client.evaluation_failures(run_id)
+        page = held.evaluation_report(name) if report else None
+    if page and report:
+        _write_page(report, page.html)
     if as_json:
         print_json({**row, "failures": failures})
         return
@@ -88,6 +98,45 @@ def eval_run(
     if answers:
         _print_answers(row)
     _print_counts(failures, row["labelled_questions"])
+    if report:
+        out.print(Text(f"report: {report}"))
+
+
+@evaluation.command("report")
+def eval_report(
+    name: Annotated[str, typer.Argument(metavar="SET", help="The evaluation set.")] = "default",
+    collection: CollectionName = "default",
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path(
+        "report.html"
+    ),
+    run_id: Annotated[
+        int | None, typer.Option("--run", help="Another run than the newest.")
+    ] = None,
+    against: Annotated[
+        int | None, typer.Option(help="Compare with this run; else the last of as many hits.")
+    ] = None,
+    questions: Annotated[
+        int, typer.Option(min=0, help="How many of the worst questions to show.")
+    ] = 15,
+) -> None:
+    """Write one HTML page, without network or script: measures, runs, tags, what it missed and why.
+
+    It holds questions and texts of the documents: share it as you would share them.
+    """
+    with open_client() as client:
+        page = client.collection(collection).evaluation_report(
+            name, run_id=run_id, against=against, questions=questions
+        )
+    _write_page(output, page.html)
+    compared = f" against run {page.before_id}" if page.before_id else ""
+    out.print(Text(f"{output}: run {page.run_id}{compared}, {len(page.html.encode()) // 1000} kB"))
+
+
+def _write_page(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise BadArgument(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _print_answers(row: dict[str, Any]) -> None:

@@ -629,3 +629,176 @@ from ragpg.searches_by_day
 where day = current_date
 order by collection, mode
 """
+
+# Evaluation report
+
+REPORT_RUNS: LiteralString = """
+select
+    best.run_id, best.note, best.mode, best.k, best.index_id, best.active, best.embedding_model,
+    best.questions, best.labelled_questions, best.success, best.recall, best.mrr, best.ndcg,
+    best.span_recall, best.span_iou, best.zero_hit_rate, best.answers, best.abstention_accuracy,
+    best.grounded_share, best.citation_validity, best.citation_precision, best.correct_share,
+    best.latency_p50_ms, best.latency_p95_ms, best.started_at, run.recipe
+from ragpg.evaluation_leaderboard as best
+join ragpg.evaluation_runs as run on run.id = best.run_id
+where best.collection = %(collection)s
+    and best.evaluation_set = %(evaluation_set)s
+    and best.finished_at is not null
+order by best.run_id
+"""
+
+REPORT_TAGS: LiteralString = """
+select
+    now.tag, now.questions, now.ndcg, before.ndcg as ndcg_before, now.recall, now.mrr,
+    now.span_recall,
+    array(
+        select measure.ndcg
+        from ragpg.evaluation_measures as measure
+        where measure.evaluation_run_id = now.evaluation_run_id
+            and now.tag = any(measure.tags)
+            and measure.relevant_chunks > 0
+        order by measure.ndcg
+    ) as each
+from ragpg.evaluation_tags as now
+left join ragpg.evaluation_tags as before
+    on before.evaluation_run_id = %(before)s and before.tag = now.tag
+where now.evaluation_run_id = %(run_id)s
+order by now.ndcg, now.tag
+"""
+
+REPORT_FAILURE_KINDS: LiteralString = """
+select kind, what_to_try, count(*) as questions
+from ragpg.evaluation_failures
+where evaluation_run_id = %(run_id)s
+group by kind, what_to_try
+order by questions desc, kind
+"""
+
+REPORT_LATENCIES: LiteralString = """
+select latency_ms, question
+from ragpg.evaluation_measures
+where evaluation_run_id = %(run_id)s
+order by latency_ms desc
+"""
+
+REPORT_WORST: LiteralString = """
+select
+    measure.evaluation_question_id as question_id, measure.question, measure.tags,
+    measure.is_answerable, question.expected_answer, failure.kind, failure.what_to_try,
+    measure.ndcg, measure.span_recall, measure.first_relevant_place, measure.relevant_chunks,
+    answered.answer, answered.grade_reason
+from ragpg.evaluation_measures as measure
+join ragpg.evaluation_questions as question on question.id = measure.evaluation_question_id
+left join ragpg.evaluation_failures as failure
+    on failure.evaluation_run_id = measure.evaluation_run_id
+    and failure.evaluation_question_id = measure.evaluation_question_id
+left join ragpg.evaluation_answers as answered
+    on answered.evaluation_run_id = measure.evaluation_run_id
+    and answered.evaluation_question_id = measure.evaluation_question_id
+where measure.evaluation_run_id = %(run_id)s
+    and (failure.kind is not null or measure.ndcg < 1)
+order by
+    failure.kind is null, coalesce(measure.ndcg, 0), coalesce(measure.span_recall, 0),
+    measure.evaluation_question_id
+limit %(questions)s
+"""
+
+REPORT_LABELS: LiteralString = """
+select
+    label.evaluation_question_id as question_id, label.source, label.state, label.quote,
+    label.end_char - label.start_char as characters,
+    substr(
+        document.content, greatest(label.start_char - 80, 0) + 1,
+        least(label.end_char - label.start_char, 600) + least(label.start_char, 80) + 80
+    ) as around,
+    least(label.start_char, 80) as first_char, label.start_char > 80 as is_cut_before,
+    label.end_char + 80 < char_length(document.content) as is_cut_after
+from ragpg.evaluation_label_spans as label
+left join ragpg.documents as document on document.id = label.document_id
+where label.evaluation_question_id = any(%(question_ids)s)
+order by label.evaluation_label_id
+"""
+
+REPORT_HITS: LiteralString = """
+select
+    hit.evaluation_question_id as question_id, hit.place, hit.source, hit.is_relevant, hit.score,
+    hit.similarity, hit.bm25,
+    substr(
+        ragpg.document_text(hit.document_id, hit.document_version),
+        hit.start_char + 1, hit.end_char - hit.start_char
+    ) as content,
+    array(
+        select array[lower(span) - hit.start_char, upper(span) - hit.start_char]
+        from unnest(
+            (result.labelled_spans ->> hit.document_id::text)::int4multirange
+            * int4multirange(int4range(hit.start_char, hit.end_char))
+        ) as span
+    ) as marks
+from ragpg.evaluation_hits as hit
+join ragpg.evaluation_results as result
+    on result.evaluation_run_id = hit.evaluation_run_id
+    and result.evaluation_question_id = hit.evaluation_question_id
+where hit.evaluation_run_id = %(run_id)s
+    and hit.evaluation_question_id = any(%(question_ids)s)
+    and hit.place <= %(hits)s
+order by hit.evaluation_question_id, hit.place
+"""
+
+# Evaluation drafts
+
+SAMPLE_CHUNKS: LiteralString = """
+select document_id, source, title, context, content, start_char
+from ragpg.sample_chunks(
+    collection => %(collection)s, evaluation_set => %(evaluation_set)s, k => %(k)s
+)
+"""
+
+PUT_DRAFT: LiteralString = """
+select ragpg.put_evaluation_draft(
+    collection => %(collection)s, evaluation_set => %(evaluation_set)s, question => %(question)s,
+    expected_answer => %(expected_answer)s, document_id => %(document_id)s, quote => %(quote)s,
+    start_char => %(start_char)s, model => %(model)s
+)
+"""
+
+DRAFTS: LiteralString = """
+select
+    draft.id, draft.question, draft.expected_answer, draft.quote, document.source,
+    right(left(document.content, place.start_char), 200) as before,
+    substr(document.content, place.start_char + char_length(draft.quote) + 1, 200) as after
+from ragpg.evaluation_drafts as draft
+join ragpg.evaluation_sets as of_set on of_set.id = draft.evaluation_set_id
+join ragpg.documents as document on document.id = draft.document_id
+cross join lateral (
+    -- At its old place still, or else where it first occurs; null when it is gone.
+    select case
+        when substr(document.content, draft.start_char + 1, char_length(draft.quote)) = draft.quote
+            then draft.start_char
+        else nullif(strpos(document.content, draft.quote), 0) - 1
+    end as start_char
+) as place
+where of_set.collection_id = ragpg.collection_id(%(collection)s)
+    and of_set.name = %(evaluation_set)s
+    and draft.rejected_at is null
+order by draft.id
+"""
+
+ACCEPT_DRAFT: LiteralString = "select ragpg.accept_draft(%(draft_id)s)"
+
+REJECT_DRAFT: LiteralString = """
+update ragpg.evaluation_drafts set rejected_at = now() where id = %(draft_id)s
+"""
+
+EDIT_DRAFT: LiteralString = """
+update ragpg.evaluation_drafts as draft
+set question = %(question)s, expected_answer = %(expected_answer)s
+where draft.id = %(draft_id)s
+    and not exists (
+        select
+        from ragpg.evaluation_drafts as other
+        where other.evaluation_set_id = draft.evaluation_set_id
+            and other.question = %(question)s
+            and other.id <> draft.id
+    )
+returning id
+"""

@@ -315,6 +315,33 @@ class EvaluationLabel(Base):
     end_char: Mapped[int | None] = mapped_column(Integer)
 
 
+class EvaluationDraft(Base):
+    """A question a model drafted, for a person to accept."""
+
+    __tablename__ = "evaluation_drafts"
+    __table_args__ = (
+        UniqueConstraint(
+            "evaluation_set_id",
+            "question",
+            name="evaluation_drafts_evaluation_set_id_question_key",
+        ),
+        Index("evaluation_drafts_document_id_btree", "document_id"),
+    )
+
+    id: Mapped[int] = _key()
+    evaluation_set_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
+    )
+    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    question: Mapped[str]
+    expected_answer: Mapped[str]
+    quote: Mapped[str]
+    start_char: Mapped[int] = mapped_column(Integer)
+    model: Mapped[str]
+    drafted_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    rejected_at: Mapped[datetime | None]
+
+
 class EvaluationRun(Base):
     """One asking of an evaluation set."""
 

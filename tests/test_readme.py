@@ -121,6 +121,8 @@ def test_the_page_on_evaluation(home: Path) -> None:
     assert "span_recall" in told and "24 questions" in told and "worse" in told
     assert "ranked low" in told and "answerable questions kept" in told
     assert "present" in told and "best_trade" in told and "ndcg" in told
+    assert "report.html: run 2 against run 1" in told
+    assert "10 calls of claude" in told and "accept_draft" in told
 
 
 def test_the_page_on_languages(home: Path) -> None:

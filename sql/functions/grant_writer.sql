@@ -10,7 +10,8 @@ begin
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
-        ' ragpg.evaluation_hits, ragpg.searches, ragpg.recall_measurements, ragpg.model_prices to %I',
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
+        ' ragpg.recall_measurements, ragpg.model_prices to %I',
         role_name
     );
     execute format(

@@ -22,6 +22,16 @@ table answers_by_day column input_tokens bigint null   storage p
 table answers_by_day column output_tokens bigint null   storage p
 table answers_by_day column cache_read_tokens bigint null   storage p
 table answers_by_day column median_latency_ms double precision null   storage p
+table answers_by_day column cache_creation_tokens bigint null   storage p
+table answers_by_day column grounded_share double precision null   storage p
+table answers_by_day column cost numeric null   storage m
+table chunk_sizes column collection text null   storage x
+table chunk_sizes column index_id bigint null   storage p
+table chunk_sizes column active boolean null   storage p
+table chunk_sizes column from_tokens integer null   storage p
+table chunk_sizes column to_tokens integer null   storage p
+table chunk_sizes column chunks bigint null   storage p
+table chunk_sizes column share double precision null   storage p
 table chunks column index_id bigint not null   storage p
 table chunks column id bigint not null  a storage p
 table chunks column document_id bigint not null   storage p
@@ -67,6 +77,7 @@ table collections column name text not null   storage x
 table collections column description text not null default ''::text  storage x
 table collections column active_index_id bigint null   storage p
 table collections column created_at timestamp with time zone not null default now()  storage p
+table collections column search_log_share real not null default 0  storage p
 table corpus_overview column collection text null   storage x
 table corpus_overview column documents bigint null   storage p
 table corpus_overview column characters bigint null   storage p
@@ -208,6 +219,16 @@ table evaluation_answers column grade_reason text null   storage x
 table evaluation_answers column latency_ms integer null   storage p
 table evaluation_answers column input_tokens integer null   storage p
 table evaluation_answers column output_tokens integer null   storage p
+table evaluation_drafts column id bigint not null  a storage p
+table evaluation_drafts column evaluation_set_id bigint not null   storage p
+table evaluation_drafts column document_id bigint not null   storage p
+table evaluation_drafts column question text not null   storage x
+table evaluation_drafts column expected_answer text not null   storage x
+table evaluation_drafts column quote text not null   storage x
+table evaluation_drafts column start_char integer not null   storage p
+table evaluation_drafts column model text not null   storage x
+table evaluation_drafts column drafted_at timestamp with time zone not null default now()  storage p
+table evaluation_drafts column rejected_at timestamp with time zone null   storage p
 table evaluation_failures column evaluation_run_id bigint null   storage p
 table evaluation_failures column evaluation_question_id bigint null   storage p
 table evaluation_failures column question text null   storage x
@@ -328,6 +349,18 @@ table evaluation_sets column collection_id bigint not null   storage p
 table evaluation_sets column name text not null   storage x
 table evaluation_sets column description text not null default ''::text  storage x
 table evaluation_sets column created_at timestamp with time zone not null default now()  storage p
+table evaluation_tags column evaluation_run_id bigint null   storage p
+table evaluation_tags column tag text null   storage x
+table evaluation_tags column questions bigint null   storage p
+table evaluation_tags column success double precision null   storage p
+table evaluation_tags column recall double precision null   storage p
+table evaluation_tags column mrr double precision null   storage p
+table evaluation_tags column ndcg double precision null   storage p
+table evaluation_tags column span_recall double precision null   storage p
+table health_problems column collection text null   storage x
+table health_problems column problem text null   storage x
+table health_problems column detail text null   storage x
+table health_problems column what_to_do text null   storage x
 table index_documents column index_id bigint not null   storage p
 table index_documents column document_id bigint not null   storage p
 table index_documents column document_version integer null   storage p
@@ -356,6 +389,12 @@ table index_health column overlap_tokens integer null   storage p
 table index_health column language text null   storage x
 table index_health column created_at timestamp with time zone null   storage p
 table index_health column activated_at timestamp with time zone null   storage p
+table index_health column ef_search integer null   storage p
+table index_health column vector_index_bytes bigint null   storage p
+table index_health column share_of_buffers double precision null   storage p
+table index_health column dead_chunks bigint null   storage p
+table index_health column recall double precision null   storage p
+table index_health column recall_measured_at timestamp with time zone null   storage p
 table index_statistics column index_id bigint not null   storage p
 table index_statistics column chunk_count bigint not null   storage p
 table index_statistics column mean_length real not null   storage p
@@ -369,6 +408,13 @@ table indexed_tables column content_column text null   storage x
 table indexed_tables column title_column text null   storage x
 table indexed_tables column metadata_columns text[] null   storage x
 table indexed_tables column media_type text null   storage x
+table ingest_lag column collection text null   storage x
+table ingest_lag column waiting_documents bigint null   storage p
+table ingest_lag column failing_documents bigint null   storage p
+table ingest_lag column oldest_waiting_since timestamp with time zone null   storage p
+table ingest_lag column lag_seconds double precision null   storage p
+table ingest_lag column indexed_last_hour bigint null   storage p
+table ingest_lag column last_indexed_at timestamp with time zone null   storage p
 table ingest_queue column collection text null   storage x
 table ingest_queue column source text null   storage x
 table ingest_queue column version integer null   storage p
@@ -384,12 +430,40 @@ table lexeme_statistics column index_id bigint not null   storage p
 table lexeme_statistics column lexeme text not null   storage x
 table lexeme_statistics column chunk_count integer not null   storage p
 table lexeme_statistics column occurrence_count bigint not null   storage p
+table model_prices column model text not null   storage x
+table model_prices column input_price numeric not null   storage m
+table model_prices column output_price numeric not null   storage m
+table model_prices column cache_read_price numeric not null   storage m
+table model_prices column cache_creation_price numeric not null   storage m
 table query_embeddings column id bigint not null  a storage p
 table query_embeddings column embedding_model_id bigint not null   storage p
 table query_embeddings column query_hash bytea not null   storage x
 table query_embeddings column embedding vector not null   storage e
 table query_embeddings column weights_loaded_at timestamp with time zone not null   storage p
 table query_embeddings column stored_at timestamp with time zone not null default clock_timestamp()  storage p
+table recall_history column collection text null   storage x
+table recall_history column index_id bigint null   storage p
+table recall_history column active boolean null   storage p
+table recall_history column measured_at timestamp with time zone null   storage p
+table recall_history column k integer null   storage p
+table recall_history column ef_search integer null   storage p
+table recall_history column queries integer null   storage p
+table recall_history column query_source text null   storage x
+table recall_history column recall double precision null   storage p
+table recall_history column worst_recall double precision null   storage p
+table recall_history column index_ms double precision null   storage p
+table recall_history column exact_ms double precision null   storage p
+table recall_measurements column id bigint not null  a storage p
+table recall_measurements column index_id bigint not null   storage p
+table recall_measurements column k integer not null   storage p
+table recall_measurements column ef_search integer not null   storage p
+table recall_measurements column queries integer not null   storage p
+table recall_measurements column query_source text not null   storage x
+table recall_measurements column recall double precision not null   storage p
+table recall_measurements column worst_recall double precision not null   storage p
+table recall_measurements column index_ms double precision not null   storage p
+table recall_measurements column exact_ms double precision not null   storage p
+table recall_measurements column measured_at timestamp with time zone not null default clock_timestamp()  storage p
 table search_indexes column id bigint not null  a storage p
 table search_indexes column collection_id bigint not null   storage p
 table search_indexes column embedding_model_id bigint not null   storage p
@@ -406,6 +480,40 @@ table search_indexes column created_at timestamp with time zone not null default
 table search_indexes column activated_at timestamp with time zone null   storage p
 table search_indexes column relevance_offset double precision null   storage p
 table search_indexes column relevance_slope double precision null   storage p
+table searches column id bigint not null  a storage p
+table searches column collection_id bigint not null   storage p
+table searches column index_id bigint not null   storage p
+table searches column query text not null   storage x
+table searches column query_embedding halfvec null   storage e
+table searches column mode text not null   storage x
+table searches column k integer not null   storage p
+table searches column filtered boolean not null   storage p
+table searches column hit_count integer not null   storage p
+table searches column best_similarity real null   storage p
+table searches column latency_ms real not null   storage p
+table searches column share real not null   storage p
+table searches column searched_at timestamp with time zone not null default clock_timestamp()  storage p
+table searches_by_day column collection text null   storage x
+table searches_by_day column day date null   storage p
+table searches_by_day column mode text null   storage x
+table searches_by_day column logged_searches bigint null   storage p
+table searches_by_day column searches bigint null   storage p
+table searches_by_day column latency_p50_ms double precision null   storage p
+table searches_by_day column latency_p95_ms double precision null   storage p
+table searches_by_day column latency_p99_ms double precision null   storage p
+table searches_by_day column zero_hit_share double precision null   storage p
+table searches_by_day column low_similarity_share double precision null   storage p
+table stale_citations column collection text null   storage x
+table stale_citations column answer_id bigint null   storage p
+table stale_citations column question text null   storage x
+table stale_citations column ordinal integer null   storage p
+table stale_citations column source text null   storage x
+table stale_citations column cited_version integer null   storage p
+table stale_citations column current_version integer null   storage p
+table stale_citations column quote_is text null   storage x
+table stale_citations column quote text null   storage x
+table stale_citations column answered_at timestamp with time zone null   storage p
+table stale_citations column changed_at timestamp with time zone null   storage p
 table static_encoder_status column collection text null   storage x
 table static_encoder_status column index_id bigint null   storage p
 table static_encoder_status column active boolean null   storage p
@@ -433,6 +541,12 @@ table static_encoders column enabled boolean not null default false  storage p
 table static_token_embeddings column index_id bigint not null   storage p
 table static_token_embeddings column token_id integer not null   storage p
 table static_token_embeddings column embedding halfvec not null   storage e
+table unanswered_searches column collection text null   storage x
+table unanswered_searches column query text null   storage x
+table unanswered_searches column logged_searches bigint null   storage p
+table unanswered_searches column fewest_hits integer null   storage p
+table unanswered_searches column best_similarity real null   storage p
+table unanswered_searches column last_searched_at timestamp with time zone null   storage p
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table answers constraint answers_pkey PRIMARY KEY (id)
 table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
@@ -449,6 +563,7 @@ table collections constraint collections_active_index_id_fkey FOREIGN KEY (activ
 table collections constraint collections_name_is_short_and_trimmed CHECK (((name = btrim(name)) AND (name <> ''::text) AND (octet_length(name) <= 48)))
 table collections constraint collections_name_key UNIQUE (name)
 table collections constraint collections_pkey PRIMARY KEY (id)
+table collections constraint collections_search_log_share_is_a_share CHECK (((search_log_share >= (0)::double precision) AND (search_log_share <= (1)::double precision)))
 table document_versions constraint document_versions_pkey PRIMARY KEY (document_id, version)
 table document_versions constraint document_versions_valid_range_is_ordered CHECK ((valid_from <= valid_to))
 table documents constraint documents_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -493,6 +608,13 @@ table encoders constraint encoders_max_query_tokens_holds_a_token CHECK ((max_qu
 table encoders constraint encoders_pkey PRIMARY KEY (embedding_model_id)
 table encoders constraint encoders_pooling_is_known CHECK ((pooling = ANY (ARRAY['mean'::text, 'cls'::text])))
 table encoders constraint encoders_verified_cosine_is_a_cosine CHECK (((verified_cosine >= ('-1.001'::numeric)::double precision) AND (verified_cosine <= (1.001)::double precision)))
+table evaluation_drafts constraint evaluation_drafts_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
+table evaluation_drafts constraint evaluation_drafts_pkey PRIMARY KEY (id)
+table evaluation_drafts constraint evaluation_drafts_question_is_not_blank CHECK ((question ~ '\S'::text))
+table evaluation_drafts constraint evaluation_drafts_quote_is_not_blank CHECK ((quote ~ '\S'::text))
+table evaluation_drafts constraint evaluation_drafts_start_char_is_not_negative CHECK ((start_char >= 0))
 table evaluation_hits constraint evaluation_hits_evaluation_results_fkey FOREIGN KEY (evaluation_run_id, evaluation_question_id) REFERENCES ragpg.evaluation_results(evaluation_run_id, evaluation_question_id) ON DELETE CASCADE
 table evaluation_hits constraint evaluation_hits_pkey PRIMARY KEY (evaluation_run_id, evaluation_question_id, place)
 table evaluation_labels constraint evaluation_labels_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id) REFERENCES ragpg.evaluation_questions(id) ON DELETE CASCADE
@@ -525,9 +647,15 @@ table index_statistics constraint index_statistics_index_id_fkey FOREIGN KEY (in
 table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id)
 table lexeme_statistics constraint lexeme_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table lexeme_statistics constraint lexeme_statistics_pkey PRIMARY KEY (index_id, lexeme)
+table model_prices constraint model_prices_are_not_negative CHECK ((LEAST(input_price, output_price, cache_read_price, cache_creation_price) >= (0)::numeric))
+table model_prices constraint model_prices_pkey PRIMARY KEY (model)
 table query_embeddings constraint query_embeddings_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id) ON DELETE CASCADE
 table query_embeddings constraint query_embeddings_pkey PRIMARY KEY (id)
 table query_embeddings constraint query_embeddings_query_hash_is_a_sha256 CHECK ((length(query_hash) = 32))
+table recall_measurements constraint recall_measurements_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
+table recall_measurements constraint recall_measurements_pkey PRIMARY KEY (id)
+table recall_measurements constraint recall_measurements_query_source_is_known CHECK ((query_source = ANY (ARRAY['searches'::text, 'chunks'::text])))
+table recall_measurements constraint recall_measurements_recall_is_a_share CHECK (((recall >= (0)::double precision) AND (recall <= (1)::double precision)))
 table search_indexes constraint search_indexes_candidates_is_positive CHECK (((candidates >= 1) AND (candidates <= 10000)))
 table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((chunk_tokens > 0))
 table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -540,6 +668,9 @@ table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
 table search_indexes constraint search_indexes_relevance_is_whole CHECK ((num_nulls(relevance_offset, relevance_slope) = ANY (ARRAY[0, 2])))
 table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text])))
 table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
+table searches constraint searches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table searches constraint searches_pkey PRIMARY KEY (id)
+table searches constraint searches_share_is_positive CHECK (((share > (0)::double precision) AND (share <= (1)::double precision)))
 table static_encoders constraint static_encoders_enabled_when_it_agrees CHECK ((agrees OR (NOT enabled)))
 table static_encoders constraint static_encoders_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table static_encoders constraint static_encoders_mean_cosine_is_a_cosine CHECK (((mean_cosine >= ('-1.001'::numeric)::double precision) AND (mean_cosine <= (1.001)::double precision)))
@@ -571,6 +702,9 @@ CREATE UNIQUE INDEX encoder_positions_pkey ON ragpg.encoder_positions USING btre
 CREATE UNIQUE INDEX encoder_vocabulary_pkey ON ragpg.encoder_vocabulary USING btree (embedding_model_id, token)
 CREATE UNIQUE INDEX encoder_weights_pkey ON ragpg.encoder_weights USING btree (embedding_model_id, layer, matrix, place)
 CREATE UNIQUE INDEX encoders_pkey ON ragpg.encoders USING btree (embedding_model_id)
+CREATE INDEX evaluation_drafts_document_id_btree ON ragpg.evaluation_drafts USING btree (document_id)
+CREATE UNIQUE INDEX evaluation_drafts_evaluation_set_id_question_key ON ragpg.evaluation_drafts USING btree (evaluation_set_id, question)
+CREATE UNIQUE INDEX evaluation_drafts_pkey ON ragpg.evaluation_drafts USING btree (id)
 CREATE UNIQUE INDEX evaluation_hits_pkey ON ragpg.evaluation_hits USING btree (evaluation_run_id, evaluation_question_id, place)
 CREATE INDEX evaluation_labels_evaluation_question_id_btree ON ragpg.evaluation_labels USING btree (evaluation_question_id)
 CREATE UNIQUE INDEX evaluation_labels_pkey ON ragpg.evaluation_labels USING btree (id)
@@ -588,11 +722,16 @@ CREATE INDEX index_documents_next_attempt_at_btree ON ragpg.index_documents USIN
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
 CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id)
 CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, lexeme)
+CREATE UNIQUE INDEX model_prices_pkey ON ragpg.model_prices USING btree (model)
 CREATE INDEX query_embeddings_embedding_model_id_id_btree ON ragpg.query_embeddings USING btree (embedding_model_id, id)
 CREATE INDEX query_embeddings_embedding_model_id_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, query_hash)
 CREATE UNIQUE INDEX query_embeddings_pkey ON ragpg.query_embeddings USING btree (id)
+CREATE INDEX recall_measurements_index_id_measured_at_btree ON ragpg.recall_measurements USING btree (index_id, measured_at)
+CREATE UNIQUE INDEX recall_measurements_pkey ON ragpg.recall_measurements USING btree (id)
 CREATE INDEX search_indexes_collection_id_btree ON ragpg.search_indexes USING btree (collection_id)
 CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
+CREATE INDEX searches_collection_id_searched_at_btree ON ragpg.searches USING btree (collection_id, searched_at)
+CREATE UNIQUE INDEX searches_pkey ON ragpg.searches USING btree (id)
 CREATE UNIQUE INDEX static_encoders_pkey ON ragpg.static_encoders USING btree (index_id)
 CREATE UNIQUE INDEX static_token_embeddings_pkey ON ragpg.static_token_embeddings USING btree (index_id, token_id)
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
@@ -601,6 +740,55 @@ CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg.forget_queries()
+CREATE OR REPLACE FUNCTION ragpg.accept_draft(draft_id bigint, tags text[] DEFAULT '{drafted}'::text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    draft record;
+    new_id bigint;
+begin
+    delete from ragpg.evaluation_drafts as known
+    using ragpg.evaluation_sets as of_set, ragpg.collections as one, ragpg.documents as document
+    where known.id = draft_id
+        and of_set.id = known.evaluation_set_id
+        and one.id = of_set.collection_id
+        and document.id = known.document_id
+    returning
+        known.*, of_set.name as set_name, one.name as collection, document.source,
+        strpos(document.content, known.quote) > 0 as stands into draft;
+    if draft.id is null then
+        raise exception 'there is no draft %', draft_id
+            using errcode = 'RG005', hint = 'ragpg.evaluation_drafts holds them';
+    end if;
+    if not draft.stands then
+        raise exception '% no longer holds the quote of draft %', draft.source, draft_id
+            using errcode = 'RG006', hint = 'reject the draft';
+    end if;
+    if exists (
+        select
+        from ragpg.evaluation_questions as asked
+        where asked.evaluation_set_id = draft.evaluation_set_id
+            and asked.question = draft.question
+    ) then
+        raise exception 'the set "%" holds this question already: %', draft.set_name, draft.question
+            using errcode = 'RG005', hint = 'edit the draft or reject it';
+    end if;
+    new_id := ragpg.put_evaluation_question(
+        collection => draft.collection, evaluation_set => draft.set_name,
+        question => draft.question,
+        labels => jsonb_build_array(jsonb_build_object(
+            'source', draft.source, 'quote', draft.quote,
+            'start_char', draft.start_char,
+            'end_char', draft.start_char + char_length(draft.quote)
+        )),
+        expected_answer => draft.expected_answer, tags => accept_draft.tags
+    );
+    return new_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint, incomplete boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
@@ -1117,6 +1305,18 @@ begin
     return next;
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.document_as_of(collection text, source text, as_of timestamp with time zone DEFAULT now())
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT ragpg.document_text(history.document_id, history.version) AS document_text
+    FROM ragpg.document_history history
+   WHERE ((history.collection = document_as_of.collection) AND (history.source = document_as_of.source) AND (history.valid_from <= document_as_of.as_of) AND ((history.valid_to IS NULL) OR (document_as_of.as_of < history.valid_to)))
+   ORDER BY history.valid_from DESC, history.version DESC
+  LIMIT 1;
+END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.document_language(language text, metadata jsonb, content text)
  RETURNS text
@@ -1785,6 +1985,81 @@ BEGIN ATOMIC
    GROUP BY question.id;
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.exact_distances(index_id bigint, embeddings halfvec[], own_ids bigint[], k integer)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    distances double precision[] := '{}';
+    farthest double precision;
+begin
+    for place in 1..cardinality(embeddings) loop
+        -- Without the cast it is not the index's expression, so every chunk is looked at.
+        select max(near.distance) into farthest
+        from (
+            select chunk.embedding <=> embeddings[place] as distance
+            from ragpg.chunks as chunk
+            where chunk.index_id = exact_distances.index_id
+                and chunk.id is distinct from own_ids[place]
+            order by 1
+            limit exact_distances.k
+        ) as near;
+        distances := distances || farthest;
+    end loop;
+    return distances;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.explain_search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec)
+ RETURNS TABLE(place integer, source text, content text, score double precision, similarity double precision, vector_place integer, bm25 double precision, keyword_place integer, words text[], chunk_id bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+begin
+    select known.* into recipe
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = ragpg.collection_id(explain_search.collection);
+    -- Named by its id, so that the log of searches does not count an explanation.
+    return query
+    select
+        best.place, best.source, best.content, best.score, best.similarity, near.place, best.bm25,
+        said.place,
+        (
+            select array_agg(word.lexeme order by word.lexeme)
+            from ragpg.query_words(recipe.id, explain_search.query) as word
+            where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
+        ),
+        best.chunk_id
+    from ragpg.search(query, k, null, filter, query_embedding, index_id => recipe.id) as best
+    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
+    left join ragpg.search(
+        query, greatest(k, recipe.candidates), null, filter, query_embedding,
+        -- Without a model that embeds the question there is no vector leg to ask.
+        case
+            when query_embedding is not null or exists (
+                select
+                from ragpg.encoders as encoder
+                where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+            ) then 'vector'
+            else 'keyword'
+        end,
+        recipe.id
+    ) as near on near.chunk_id = best.chunk_id and near.similarity is not null
+    left join ragpg.search(
+        query, greatest(k, recipe.candidates), null, filter, null, 'keyword', recipe.id
+    ) as said on said.chunk_id = best.chunk_id
+    where recipe.id is not null
+    order by best.place;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
  RETURNS halfvec
  LANGUAGE sql
@@ -1885,6 +2160,7 @@ begin
     execute format('grant select on all tables in schema ragpg to %I', role_name);
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
     execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg.log_search to %I', role_name);
 end
 $function$
  -- access {owner=X/postgres}
@@ -1900,14 +2176,16 @@ begin
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
-        ' ragpg.evaluation_hits to %I',
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
+        ' ragpg.recall_measurements, ragpg.model_prices to %I',
         role_name
     );
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index(text, bigint, integer, integer, text),'
         ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
-        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text) to %I',
+        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
+        ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',
         role_name
     );
 end
@@ -2207,6 +2485,101 @@ CREATE OR REPLACE FUNCTION ragpg.lexeme_query(lexeme text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.log_search(index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean, hit_count integer, best_similarity double precision, latency_ms double precision)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    insert into ragpg.searches (
+        collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,
+        best_similarity, latency_ms, share
+    )
+    select
+        one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
+        log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
+        log_search.latency_ms, one.search_log_share
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.collection_id = one.id
+    where recipe.id = log_search.index_id and one.search_log_share > 0
+    -- The foreign key's row: when somebody holds it, the search is not kept waiting.
+    for key share of one skip locked
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.match_documents(query_embedding vector, match_count integer DEFAULT 10, filter jsonb DEFAULT '{}'::jsonb, collection text DEFAULT NULL::text)
+ RETURNS TABLE(id bigint, content text, metadata jsonb, similarity double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    conditions jsonpath;
+begin
+    if jsonb_path_exists(filter, '$.* ? (@.type() == "object" || @.type() == "array")') then
+        raise exception 'the filter % holds more than plain values', filter
+            using errcode = 'RG005', hint = 'use ragpg.search, whose filter is a jsonpath predicate';
+    end if;
+    select string_agg(format('$.%s == %s', to_json(wanted.key), wanted.value), ' && ')::jsonpath
+    into conditions
+    from jsonb_each(filter) as wanted;
+    return query
+    select hit.chunk_id, hit.content, hit.metadata, hit.similarity
+    from ragpg.search(
+        query => '', k => match_count, collection => match_documents.collection,
+        filter => conditions, query_embedding => match_documents.query_embedding::halfvec,
+        mode => 'vector'
+    ) as hit
+    order by hit.place;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.measure_recall(collection text DEFAULT NULL::text, k integer DEFAULT 10, queries integer DEFAULT 100, ef_search integer DEFAULT NULL::integer, index_id bigint DEFAULT NULL::bigint)
+ RETURNS ragpg.recall_measurements
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes :=
+        ragpg.recipe_of(measure_recall.collection, measure_recall.index_id);
+    drawn record;
+    distances double precision[];
+    recalls double precision[];
+    started timestamptz := clock_timestamp();
+    exact_time interval;
+    measured ragpg.recall_measurements;
+begin
+    if least(k, queries) < 1 or k is null or queries is null then
+        raise exception 'k is %, queries is %: there is nothing to measure', k, queries
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    select sample.* into drawn
+    from ragpg.sample_queries(recipe.id, measure_recall.queries) as sample;
+    if cardinality(drawn.embeddings) = 0 then
+        return null;
+    end if;
+    distances := ragpg.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
+    exact_time := clock_timestamp() - started;
+    started := clock_timestamp();
+    recalls := ragpg.recalls_at(
+        recipe.id, drawn.embeddings, drawn.own_ids, distances, k,
+        coalesce(ef_search, recipe.ef_search)
+    );
+    insert into ragpg.recall_measurements as stored (
+        index_id, k, ef_search, queries, query_source, recall, worst_recall, index_ms, exact_ms
+    )
+    select
+        recipe.id, measure_recall.k,
+        greatest(coalesce(measure_recall.ef_search, recipe.ef_search), measure_recall.k),
+        cardinality(recalls), drawn.query_source, avg(one.recall), min(one.recall),
+        extract(epoch from clock_timestamp() - started) * 1000 / cardinality(recalls),
+        extract(epoch from exact_time) * 1000 / cardinality(recalls)
+    from unnest(recalls) as one (recall)
+    returning stored.* into measured;
+    return measured;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.measure_static_encoder(index_id bigint, queries text[], embeddings vector[])
  RETURNS boolean
@@ -2799,6 +3172,20 @@ BEGIN ATOMIC
    WHERE (stored.version = page_at.version);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.prune_searches(older_than interval)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    gone bigint;
+begin
+    delete from ragpg.searches as logged where logged.searched_at < now() - older_than;
+    get diagnostics gone = row_count;
+    return gone;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.prune_versions(older_than interval, collection text DEFAULT NULL::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -2952,6 +3339,54 @@ begin
     )
     select stored.source, case stored.version when 1 then 'added' else 'updated' end
     from stored;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.put_evaluation_draft(collection text, evaluation_set text, question text, expected_answer text, document_id bigint, quote text, start_char integer, model text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(put_evaluation_draft.collection);
+    set_id bigint;
+    new_id bigint;
+begin
+    perform
+    from ragpg.documents as document
+    where document.id = put_evaluation_draft.document_id
+        and document.collection_id = parent_id
+        and put_evaluation_draft.quote = substr(
+            document.content, put_evaluation_draft.start_char + 1,
+            char_length(put_evaluation_draft.quote)
+        );
+    if not found then
+        raise exception 'document % does not hold this quote at character %',
+            put_evaluation_draft.document_id, put_evaluation_draft.start_char
+            using errcode = 'RG006', hint = 'draft from the document as it is now';
+    end if;
+    insert into ragpg.evaluation_sets as known (collection_id, name)
+    values (parent_id, evaluation_set)
+    on conflict on constraint evaluation_sets_collection_id_name_key do update
+    set name = excluded.name
+    returning known.id into set_id;
+    insert into ragpg.evaluation_drafts as known (
+        evaluation_set_id, document_id, question, expected_answer, quote, start_char, model
+    )
+    select
+        set_id, put_evaluation_draft.document_id, put_evaluation_draft.question,
+        put_evaluation_draft.expected_answer, put_evaluation_draft.quote,
+        put_evaluation_draft.start_char, put_evaluation_draft.model
+    where not exists (
+        select
+        from ragpg.evaluation_questions as asked
+        where asked.evaluation_set_id = set_id
+            and asked.question = put_evaluation_draft.question
+    )
+    on conflict on constraint evaluation_drafts_evaluation_set_id_question_key do nothing
+    returning known.id into new_id;
+    return new_id;
 end
 $function$
  -- access 
@@ -3187,6 +3622,75 @@ BEGIN ATOMIC
     FROM sized one
    ORDER BY one.train_span_recall DESC NULLS LAST, one.train_ndcg DESC NULLS LAST, one.id;
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.recalls_at(index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[], k integer, ef_search integer)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET "hnsw.ef_search" TO '100'
+ SET "hnsw.iterative_scan" TO 'strict_order'
+AS $function$
+declare
+    recalls double precision[] := '{}';
+    held bigint := (
+        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
+    );
+    found bigint;
+begin
+    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    for place in 1..cardinality(embeddings) loop
+        execute format(
+            'select count(*) from ('
+            '  select near.distance from ('
+            '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
+            '   where chunk.index_id = %s order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
+            '  ) as near where near.id is distinct from $2 order by near.distance limit %s'
+            -- By distance, not by id: of chunks equally far any will do.
+            ' ) as best where best.distance <= $3 + 1e-6',
+            recalls_at.index_id, vector_dims(embeddings[place]),
+            k + (own_ids[place] is not null)::integer, k
+        )
+        into found
+        using embeddings[place], own_ids[place], distances[place];
+        recalls := recalls || coalesce(
+            found::double precision
+                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
+            1
+        );
+    end loop;
+    return recalls;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.recipe_of(collection text, index_id bigint)
+ RETURNS ragpg.search_indexes
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes;
+begin
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.id = coalesce(
+        recipe_of.index_id,
+        (
+            select one.active_index_id
+            from ragpg.collections as one
+            -- Not asked when the id is given.
+            where recipe_of.index_id is null and one.id = ragpg.collection_id(recipe_of.collection)
+        )
+    );
+    if recipe.id is null then
+        raise exception 'there is no search index %',
+            coalesce(recipe_of.index_id::text, 'of ' || collection, '')
+            using errcode = 'RG010', hint = 'view index_health lists them';
+    end if;
+    return recipe;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boolean DEFAULT false)
  RETURNS boolean
@@ -3543,6 +4047,94 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.sample_chunks(collection text, evaluation_set text, k integer DEFAULT 20, min_chars integer DEFAULT 100)
+ RETURNS TABLE(document_id bigint, source text, title text, context text, content text, start_char integer)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent ragpg.collections;
+    set_id bigint;
+begin
+    select one.* into parent
+    from ragpg.collections as one
+    where one.id = ragpg.collection_id(sample_chunks.collection);
+    select known.id into set_id
+    from ragpg.evaluation_sets as known
+    where known.collection_id = parent.id and known.name = sample_chunks.evaluation_set;
+    return query
+    with taken as materialized (
+        select draft.document_id, draft.start_char,
+            draft.start_char + char_length(draft.quote) as end_char
+        from ragpg.evaluation_drafts as draft
+        where draft.evaluation_set_id = set_id
+        union all
+        select label.document_id, label.start_char, label.end_char
+        from ragpg.evaluation_label_spans as label
+        where label.evaluation_set_id = set_id and label.state = 'found'
+    ),
+    drawn as (
+        -- A chunk of each document first, then a second of each.
+        select
+            chunk.id, random() as luck,
+            row_number() over (partition by chunk.document_id order by random()) as turn
+        from ragpg.chunks as chunk
+        where chunk.index_id = parent.active_index_id
+            and chunk.end_char - chunk.start_char >= min_chars
+            and not exists (
+                select
+                from taken
+                where taken.document_id = chunk.document_id
+                    and taken.start_char < chunk.end_char
+                    and chunk.start_char < taken.end_char
+            )
+        order by turn, luck
+        limit sample_chunks.k
+    )
+    select
+        document.id, document.source, document.title, chunk.context, chunk.content,
+        chunk.start_char
+    from drawn
+    join ragpg.chunks as chunk on chunk.index_id = parent.active_index_id and chunk.id = drawn.id
+    join ragpg.documents as document
+        on document.id = chunk.document_id and document.version = chunk.document_version
+    order by drawn.turn, drawn.luck;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.sample_queries(index_id bigint, queries integer, OUT query_source text, OUT embeddings halfvec[], OUT own_ids bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+begin
+    query_source := 'searches';
+    select array_agg(asked.query_embedding), array_agg(null::bigint) into embeddings, own_ids
+    from (
+        select logged.query_embedding
+        from ragpg.searches as logged
+        where logged.index_id = sample_queries.index_id and logged.query_embedding is not null
+        order by logged.searched_at desc, logged.id desc
+        limit queries
+    ) as asked;
+    if coalesce(cardinality(embeddings), 0) < least(queries, 20) then
+        query_source := 'chunks';
+        select coalesce(array_agg(drawn.embedding), '{}'), coalesce(array_agg(drawn.id), '{}')
+        into embeddings, own_ids
+        from (
+            select chunk.embedding, chunk.id
+            from ragpg.chunks as chunk
+            where chunk.index_id = sample_queries.index_id
+            -- Drawn by hash, not by random(): the same chunks give the same recall.
+            order by hashint8extended(chunk.id, 1)
+            limit queries
+        ) as drawn;
+    end if;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.save_answer(collection text, question text, content text, model text, abstained boolean, grounded boolean, stop_reason text, input_tokens integer, output_tokens integer, cache_read_tokens integer, cache_creation_tokens integer, latency_ms integer, citations jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3604,6 +4196,10 @@ declare
     similarity_expression text := 'null::double precision';
     bm25_expression text;
     score_expression text;
+    best_similarity double precision;
+    logged boolean := false;
+    hit_count integer;
+    started constant timestamptz := clock_timestamp();
 begin
     if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
         raise exception 'there is no mode "%"', mode
@@ -3624,6 +4220,18 @@ begin
         if recipe.id is null then
             return;  -- a collection without a document yet
         end if;
+        -- Is this one of the share that is logged? Never where it could not be written: on a
+        -- standby every transaction is read-only.
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege(
+                'ragpg.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
+                ' double precision, double precision)', 'execute'
+            )
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
     else
         select known.* into recipe
         from ragpg.search_indexes as known
@@ -3679,6 +4287,12 @@ begin
             on state.document_id = document.id and state.index_id = recipe.id
         where document.collection_id = recipe.collection_id and document.metadata @@ filter;
         if coalesce(matching_chunks, 0) = 0 then
+            if logged then
+                perform ragpg.log_search(
+                    recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
+                    0, null, extract(epoch from clock_timestamp() - started) * 1000
+                );
+            end if;
             return;
         end if;
     end if;
@@ -3697,7 +4311,7 @@ begin
             using hint = 'load the model with ragpg model load, or pass query_embedding';
     end if;
     if mode <> 'keyword' and query_embedding is not null then
-        select array_agg(found.chunk_id) into vector_ids
+        select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
         from ragpg.vector_candidates(
             recipe.id, query_embedding, wanted, matching_documents, matching_chunks
         ) as found;
@@ -3746,6 +4360,14 @@ begin
         similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
     )
     using word_ids || vector_ids, query_embedding;
+    if logged then
+        get diagnostics hit_count = row_count;
+        perform ragpg.log_search(
+            recipe.id, search.query, search.query_embedding, search.mode, search.k,
+            filter is not null, hit_count, best_similarity,
+            extract(epoch from clock_timestamp() - started) * 1000
+        );
+    end if;
 end
 $function$
  -- access 
@@ -3904,6 +4526,42 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.similar_chunks(to_chunk_id bigint, k integer DEFAULT 10)
+ RETURNS TABLE(place integer, source text, title text, content text, similarity double precision, start_char integer, end_char integer, document_id bigint, chunk_id bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    given ragpg.chunks;
+begin
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    select chunk.* into given
+    from ragpg.chunks as chunk
+    where chunk.id = similar_chunks.to_chunk_id;
+    if given.id is null then
+        raise exception 'there is no chunk %', similar_chunks.to_chunk_id
+            using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
+    end if;
+    return query
+    select
+        (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
+        document.source, document.title, chunk.content, near.similarity, chunk.start_char,
+        chunk.end_char, chunk.document_id, chunk.id
+    from ragpg.vector_candidates(given.index_id, given.embedding, k + 1) as near
+    join ragpg.chunks as chunk
+        on chunk.index_id = given.index_id and chunk.id = near.chunk_id
+    join ragpg.documents as document on document.id = chunk.document_id
+    where near.chunk_id <> given.id
+    order by 1
+    limit k;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
  RETURNS double precision
  LANGUAGE sql
@@ -3913,6 +4571,42 @@ BEGIN ATOMIC
     FROM UNNEST(similarity_to_keep.similarities, similarity_to_keep.answerable) given(similarity, is_answerable)
    WHERE given.is_answerable;
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.slow_queries(most integer DEFAULT 20)
+ RETURNS TABLE(query text, calls bigint, mean_ms double precision, total_ms double precision, row_count bigint, cached_share double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    home text := (
+        select space.nspname
+        from pg_extension as installed
+        join pg_namespace as space on space.oid = installed.extnamespace
+        where installed.extname = 'pg_stat_statements'
+    );
+begin
+    if home is null then
+        raise notice 'pg_stat_statements is not installed'
+            using hint = 'add it to shared_preload_libraries, then: create extension pg_stat_statements';
+        return;
+    end if;
+    return query execute format(
+        'select query, calls, mean_exec_time, total_exec_time, rows,'
+        '  shared_blks_hit::double precision / nullif(shared_blks_hit + shared_blks_read, 0)'
+        ' from %I.pg_stat_statements'
+        ' where dbid = (select oid from pg_database where datname = current_database())'
+        '  and query ilike ''%%ragpg.%%'''
+        ' order by total_exec_time desc limit $1',
+        home
+    )
+    using most;
+exception
+    when object_not_in_prerequisite_state then
+        raise notice 'pg_stat_statements is installed but not loaded'
+            using hint = 'add it to shared_preload_libraries and restart';
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.source_paths(source text)
  RETURNS SETOF text
@@ -4359,6 +5053,47 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::text, recall double precision DEFAULT 0.98, k integer DEFAULT 10, queries integer DEFAULT 100, index_id bigint DEFAULT NULL::bigint)
+ RETURNS ragpg.recall_measurements
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes :=
+        ragpg.recipe_of(tune_ef_search.collection, tune_ef_search.index_id);
+    drawn record;
+    distances double precision[];
+    low integer := k;
+    high integer := 1000;  -- the most pgvector takes
+    middle integer;
+begin
+    if recall is null or recall not between 0 and 1 or k is null or k not between 1 and 1000 then
+        raise exception 'recall is %, k is %', recall, k
+            using errcode = 'RG005', hint = 'recall is a share, 0.98 say; k is from 1 to 1000';
+    end if;
+    select sample.* into drawn
+    from ragpg.sample_queries(recipe.id, tune_ef_search.queries) as sample;
+    distances := ragpg.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
+    -- Recall grows with ef_search, so halving finds the least that suffices.
+    while low < high loop
+        middle := (low + high) / 2;
+        if (
+            select coalesce(avg(one.recall), 1) >= tune_ef_search.recall
+            from unnest(
+                ragpg.recalls_at(recipe.id, drawn.embeddings, drawn.own_ids, distances, k, middle)
+            ) as one (recall)
+        ) then
+            high := middle;
+        else
+            low := middle + 1;
+        end if;
+    end loop;
+    update ragpg.search_indexes as known set ef_search = low where known.id = recipe.id;
+    return ragpg.measure_recall(k => k, queries => queries, index_id => recipe.id);
+end
+$function$
+ -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.use_static_encoder(index_id bigint, enabled boolean DEFAULT true)
  RETURNS void
  LANGUAGE plpgsql
@@ -4443,6 +5178,109 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.verify(collection text DEFAULT NULL::text)
+ RETURNS TABLE(problem text, object text, detail text, what_to_do text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+begin
+    return query
+    select
+        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
+        format('document %s version %s, characters %s to %s', chunk.document_id,
+            chunk.document_version, chunk.start_char, chunk.end_char),
+        'build the search index anew: ragpg index build'
+    from ragpg.chunks as chunk
+    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+    left join ragpg.documents as document
+        on document.id = chunk.document_id and document.version = chunk.document_version
+    left join ragpg.document_versions as earlier
+        on earlier.document_id = chunk.document_id and earlier.version = chunk.document_version
+    where (only_id is null or recipe.collection_id = only_id)
+        and substr(
+            coalesce(document.content, earlier.content),
+            chunk.start_char + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.wait_until_indexed(collection text, source text DEFAULT NULL::text, timeout interval DEFAULT '00:00:30'::interval)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -4514,10 +5352,28 @@ view answers_by_day {security_invoker=true}
     sum(answer.input_tokens) AS input_tokens,
     sum(answer.output_tokens) AS output_tokens,
     sum(answer.cache_read_tokens) AS cache_read_tokens,
-    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((answer.latency_ms)::double precision)) AS median_latency_ms
-   FROM (ragpg.answers answer
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((answer.latency_ms)::double precision)) AS median_latency_ms,
+    sum(answer.cache_creation_tokens) AS cache_creation_tokens,
+    ((count(*) FILTER (WHERE answer.grounded))::double precision / (count(*))::double precision) AS grounded_share,
+    ((((sum(((answer.input_tokens)::numeric * price.input_price)) + sum(((answer.output_tokens)::numeric * price.output_price))) + sum(((answer.cache_read_tokens)::numeric * price.cache_read_price))) + sum(((answer.cache_creation_tokens)::numeric * price.cache_creation_price))) / (1000000)::numeric) AS cost
+   FROM ((ragpg.answers answer
      JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
+     LEFT JOIN ragpg.model_prices price ON ((price.model = answer.model)))
   GROUP BY one.name, ((answer.created_at)::date), answer.model;
+view chunk_sizes {security_invoker=true}
+ SELECT one.name AS collection,
+    recipe.id AS index_id,
+    (recipe.id = one.active_index_id) AS active,
+    ((bin.place * bin.width) + 1) AS from_tokens,
+    ((bin.place + 1) * bin.width) AS to_tokens,
+    count(*) AS chunks,
+    ((count(*))::double precision / (sum(count(*)) OVER (PARTITION BY recipe.id))::double precision) AS share
+   FROM (((ragpg.chunks chunk
+     JOIN ragpg.search_indexes recipe ON ((recipe.id = chunk.index_id)))
+     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
+     CROSS JOIN LATERAL ( SELECT GREATEST((ceil(((recipe.chunk_tokens)::numeric / 16.0)))::integer, 1) AS width,
+            (GREATEST((chunk.token_count - 1), 0) / GREATEST((ceil(((recipe.chunk_tokens)::numeric / 16.0)))::integer, 1)) AS place) bin)
+  GROUP BY one.id, recipe.id, bin.place, bin.width;
 view collection_status {security_invoker=true}
  SELECT one.name AS collection,
     one.description,
@@ -4922,6 +5778,45 @@ view evaluation_measures {security_invoker=true}
                         UNION
                          SELECT (key.key)::bigint AS key
                            FROM jsonb_object_keys(result.labelled_spans) key(key)) known(document_id)) by_document) span);
+view evaluation_tags {security_invoker=true}
+ SELECT measure.evaluation_run_id,
+    tag.tag,
+    count(*) AS questions,
+    avg(measure.success) AS success,
+    avg(measure.recall) AS recall,
+    avg(measure.reciprocal_rank) AS mrr,
+    avg(measure.ndcg) AS ndcg,
+    avg(measure.span_recall) AS span_recall
+   FROM (ragpg.evaluation_measures measure
+     CROSS JOIN LATERAL unnest(measure.tags) tag(tag))
+  WHERE (measure.relevant_chunks > 0)
+  GROUP BY measure.evaluation_run_id, tag.tag;
+view health_problems {security_invoker=true}
+ SELECT lag.collection,
+    'documents fail'::text AS problem,
+    format('%s documents could not be indexed'::text, lag.failing_documents) AS detail,
+    'ragpg.ingest_queue has the errors'::text AS what_to_do
+   FROM ragpg.ingest_lag lag
+  WHERE (lag.failing_documents > 0)
+UNION ALL
+ SELECT lag.collection,
+    'indexing is behind'::text AS problem,
+    format('%s documents wait, the oldest for %s minutes'::text, lag.waiting_documents, floor((lag.lag_seconds / (60)::double precision))) AS detail,
+    'start a worker: ragpg worker'::text AS what_to_do
+   FROM ragpg.ingest_lag lag
+  WHERE ((lag.lag_seconds > (900)::double precision) AND (lag.waiting_documents > lag.failing_documents))
+UNION ALL
+ SELECT health.collection,
+    wrong.problem,
+    format('search index %s: %s'::text, health.index_id, wrong.detail) AS detail,
+    wrong.what_to_do
+   FROM (ragpg.index_health health
+     CROSS JOIN LATERAL ( VALUES ((NOT health.indexes_valid),'index is invalid'::text,'searches do not use it'::text,'reindex it: ragpg.verify() names it'::text), ((health.recall < (0.9)::double precision),'recall is low'::text,format('recall %s, measured %s'::text, round((health.recall)::numeric, 3), health.recall_measured_at),'ragpg index tune --recall 0.98'::text), ((abs((health.chunks - COALESCE(health.counted_chunks, (0)::bigint))) >
+                CASE
+                    WHEN (health.chunks > 20000) THEN (health.chunks / 50)
+                    ELSE (0)::bigint
+                END),'statistics are stale'::text,format('counted with %s chunks, now %s'::text, COALESCE(health.counted_chunks, (0)::bigint), health.chunks),format('select ragpg.refresh_search_index(%s, force => true)'::text, health.index_id)), ((health.dead_chunks > GREATEST(health.chunks, (1000)::bigint)),'many dead rows'::text,format('%s dead, %s alive'::text, health.dead_chunks, health.chunks),format('vacuum ragpg.chunks_%s; autovacuum does not keep up'::text, health.index_id))) wrong(is_wrong, problem, detail, what_to_do))
+  WHERE ((health.state = 'ready'::text) AND wrong.is_wrong);
 view index_health {security_invoker=true}
  SELECT one.name AS collection,
     recipe.id AS index_id,
@@ -4943,8 +5838,14 @@ view index_health {security_invoker=true}
     recipe.overlap_tokens,
     recipe.language,
     recipe.created_at,
-    recipe.activated_at
-   FROM (((((ragpg.search_indexes recipe
+    recipe.activated_at,
+    recipe.ef_search,
+    pg_relation_size(partition.vector_index) AS vector_index_bytes,
+    ((pg_relation_size(partition.vector_index))::double precision / (pg_size_bytes(current_setting('shared_buffers'::text)))::double precision) AS share_of_buffers,
+    pg_stat_get_dead_tuples((partition.relation)::oid) AS dead_chunks,
+    measured.recall,
+    measured.measured_at AS recall_measured_at
+   FROM ((((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
      LEFT JOIN ragpg.index_statistics statistics ON ((statistics.index_id = recipe.id)))
@@ -4954,7 +5855,14 @@ view index_health {security_invoker=true}
             count(state.error) AS failed_documents
            FROM ragpg.index_documents state
           WHERE (state.index_id = recipe.id)) held)
-     CROSS JOIN LATERAL ( SELECT to_regclass(format('ragpg.%I'::text, ('chunks_'::text || recipe.id))) AS relation) partition);
+     CROSS JOIN LATERAL ( SELECT to_regclass(format('ragpg.%I'::text, ('chunks_'::text || recipe.id))) AS relation,
+            to_regclass(format('ragpg.%I'::text, (('chunks_'::text || recipe.id) || '_embedding_hnsw'::text))) AS vector_index) partition)
+     LEFT JOIN LATERAL ( SELECT known.recall,
+            known.measured_at
+           FROM ragpg.recall_measurements known
+          WHERE (known.index_id = recipe.id)
+          ORDER BY known.measured_at DESC
+         LIMIT 1) measured ON (true));
 view indexed_tables {security_invoker=true}
  SELECT (trigger.tgrelid)::regclass AS table_name,
     convert_from(argument.list[1], 'utf8'::name) AS collection,
@@ -4967,6 +5875,24 @@ view indexed_tables {security_invoker=true}
      CROSS JOIN LATERAL ( SELECT array_agg(decode(cut.part, 'hex'::text) ORDER BY cut.place) AS list
            FROM regexp_split_to_table(regexp_replace(encode(trigger.tgargs, 'hex'::text), '(..)'::text, '\1 '::text, 'g'::text), '00 '::text) WITH ORDINALITY cut(part, place)) argument)
   WHERE ((trigger.tgfoid = ('ragpg.index_table_row'::regproc)::oid) AND (((trigger.tgtype)::integer & 1) = 1));
+view ingest_lag {security_invoker=true}
+ SELECT one.name AS collection,
+    waiting.documents AS waiting_documents,
+    waiting.failing AS failing_documents,
+    waiting.since AS oldest_waiting_since,
+    (COALESCE(EXTRACT(epoch FROM (now() - waiting.since)), (0)::numeric))::double precision AS lag_seconds,
+    done.last_hour AS indexed_last_hour,
+    done.last_indexed_at
+   FROM ((ragpg.collections one
+     CROSS JOIN LATERAL ( SELECT count(*) AS documents,
+            count(queue.error) AS failing,
+            min(queue.waiting_since) AS since
+           FROM ragpg.ingest_queue queue
+          WHERE ((queue.collection = one.name) AND (queue.active OR (queue.index_id IS NULL)))) waiting)
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (state.indexed_at > (now() - '01:00:00'::interval))) AS last_hour,
+            max(state.indexed_at) AS last_indexed_at
+           FROM ragpg.index_documents state
+          WHERE (state.index_id = one.active_index_id)) done);
 view ingest_queue {security_invoker=true}
  SELECT one.name AS collection,
     document.source,
@@ -4984,6 +5910,59 @@ view ingest_queue {security_invoker=true}
      LEFT JOIN ragpg.search_indexes recipe ON ((recipe.collection_id = one.id)))
      LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
   WHERE (state.document_version IS DISTINCT FROM document.version);
+view recall_history {security_invoker=true}
+ SELECT one.name AS collection,
+    measured.index_id,
+    (recipe.id = one.active_index_id) AS active,
+    measured.measured_at,
+    measured.k,
+    measured.ef_search,
+    measured.queries,
+    measured.query_source,
+    measured.recall,
+    measured.worst_recall,
+    measured.index_ms,
+    measured.exact_ms
+   FROM ((ragpg.recall_measurements measured
+     JOIN ragpg.search_indexes recipe ON ((recipe.id = measured.index_id)))
+     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)));
+view searches_by_day {security_invoker=true}
+ SELECT one.name AS collection,
+    (logged.searched_at)::date AS day,
+    logged.mode,
+    count(*) AS logged_searches,
+    (sum(((1)::double precision / logged.share)))::bigint AS searches,
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((logged.latency_ms)::double precision)) AS latency_p50_ms,
+    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY ((logged.latency_ms)::double precision)) AS latency_p95_ms,
+    percentile_cont((0.99)::double precision) WITHIN GROUP (ORDER BY ((logged.latency_ms)::double precision)) AS latency_p99_ms,
+    (avg(((logged.hit_count = 0))::integer))::double precision AS zero_hit_share,
+    (avg(((logged.best_similarity < recipe.min_similarity))::integer))::double precision AS low_similarity_share
+   FROM ((ragpg.searches logged
+     JOIN ragpg.collections one ON ((one.id = logged.collection_id)))
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = logged.index_id)))
+  GROUP BY one.id, ((logged.searched_at)::date), logged.mode;
+view stale_citations {security_invoker=true}
+ SELECT one.name AS collection,
+    answer.id AS answer_id,
+    answer.question,
+    cited.ordinal,
+    COALESCE(document.source, earlier.source) AS source,
+    cited.document_version AS cited_version,
+    document.version AS current_version,
+        CASE
+            WHEN (document.id IS NULL) THEN 'deleted'::text
+            WHEN (POSITION((cited.quote) IN (document.content)) > 0) THEN 'kept'::text
+            ELSE 'gone'::text
+        END AS quote_is,
+    cited.quote,
+    answer.created_at AS answered_at,
+    document.updated_at AS changed_at
+   FROM ((((ragpg.citations cited
+     JOIN ragpg.answers answer ON ((answer.id = cited.answer_id)))
+     JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
+     LEFT JOIN ragpg.documents document ON ((document.id = cited.document_id)))
+     LEFT JOIN ragpg.document_versions earlier ON (((earlier.document_id = cited.document_id) AND (earlier.version = cited.document_version))))
+  WHERE (document.version IS DISTINCT FROM cited.document_version);
 view static_encoder_status {security_invoker=true}
  SELECT one.name AS collection,
     fitted.index_id,
@@ -5007,12 +5986,25 @@ view static_encoder_status {security_invoker=true}
            FROM ragpg.index_documents state
           WHERE (state.index_id = fitted.index_id)) held)
      CROSS JOIN LATERAL ( SELECT ((GREATEST(held.newer, abs((held.chunks - fitted.chunk_count))))::double precision / (GREATEST(held.chunks, fitted.chunk_count, (1)::bigint))::double precision) AS share) changed);
+view unanswered_searches {security_invoker=true}
+ SELECT one.name AS collection,
+    logged.query,
+    count(*) AS logged_searches,
+    min(logged.hit_count) AS fewest_hits,
+    max(logged.best_similarity) AS best_similarity,
+    max(logged.searched_at) AS last_searched_at
+   FROM ((ragpg.searches logged
+     JOIN ragpg.collections one ON ((one.id = logged.collection_id)))
+     LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = logged.index_id)))
+  WHERE ((logged.hit_count = 0) OR (logged.best_similarity < recipe.min_similarity))
+  GROUP BY one.id, logged.query;
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
 comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
 comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
+comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already, RG006 when the document no longer holds the quote; the draft stays then.
 comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
@@ -5031,10 +6023,13 @@ comment on ragpg.answers.stop_reason: Why the model stopped, in the API's words.
 comment on ragpg.answers: What was asked, what was answered and what it cost.
 comment on ragpg.answers_by_day.abstained: How many said that nothing fits.
 comment on ragpg.answers_by_day.answers: How many.
+comment on ragpg.answers_by_day.cache_creation_tokens: Tokens stored in the prompt cache.
 comment on ragpg.answers_by_day.cache_read_tokens: Tokens read from the prompt cache.
 comment on ragpg.answers_by_day.collection: Name of the collection.
+comment on ragpg.answers_by_day.cost: What the tokens cost by ragpg.model_prices; null when the model is not there.
 comment on ragpg.answers_by_day.day: The day, in the session's time zone.
 comment on ragpg.answers_by_day.grounded: How many rest on citations.
+comment on ragpg.answers_by_day.grounded_share: grounded by answers.
 comment on ragpg.answers_by_day.input_tokens: Tokens read.
 comment on ragpg.answers_by_day.median_latency_ms: Median milliseconds.
 comment on ragpg.answers_by_day.model: The language model; null when none was asked.
@@ -5046,6 +6041,14 @@ comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a 
 comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run's search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
+comment on ragpg.chunk_sizes.active: Whether it answers searches.
+comment on ragpg.chunk_sizes.chunks: Chunks in it.
+comment on ragpg.chunk_sizes.collection: Name of the collection.
+comment on ragpg.chunk_sizes.from_tokens: Fewest tokens of the bin; bins are a sixteenth of the most a chunk may have.
+comment on ragpg.chunk_sizes.index_id: The search index.
+comment on ragpg.chunk_sizes.share: Of the search index's chunks.
+comment on ragpg.chunk_sizes.to_tokens: Most tokens of the bin.
+comment on ragpg.chunk_sizes: A row per search index and bin of chunk sizes: a histogram of tokens.
 comment on ragpg.chunks.content: The verbatim span.
 comment on ragpg.chunks.content_hash: SHA-256 of context and content: equal means the embedding can be reused.
 comment on ragpg.chunks.context: What is put before the content for word search and, but for the title of all but the first chunk, for embedding; not verbatim: title, heading path; for later parts of a table its header rows and which rows they are.
@@ -5099,6 +6102,7 @@ comment on ragpg.collections.created_at: When the collection was made.
 comment on ragpg.collections.description: What the documents are, for people.
 comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
+comment on ragpg.collections.search_log_share: Share of the searches that ragpg.searches keeps, drawn at random: 0 (the default) none, 1 all.
 comment on ragpg.collections: A named set of documents that are searched together.
 comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg.evaluation_split).
 comment on ragpg.corpus_overview.characters: Characters of all of them.
@@ -5127,6 +6131,7 @@ comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_c
 comment on ragpg.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
+comment on ragpg.document_as_of(pg_catalog.text,pg_catalog.text,timestamp with time zone): Returns the text a source had at a time; null when there was none, or when that version was pruned.
 comment on ragpg.document_history.characters: Length of its text.
 comment on ragpg.document_history.citations: Citations that point at it.
 comment on ragpg.document_history.collection: Name of the collection.
@@ -5254,7 +6259,7 @@ comment on ragpg.encoders: The embedding models whose weights are in this databa
 comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
 comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
-comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
+comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
 comment on ragpg.evaluate(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Asks every question of an evaluation set and returns the id of the run; view evaluation_leaderboard has its measures. The database embeds the questions if it holds the model (ragpg model load); else words stand in for it.
 comment on ragpg.evaluate_question(bigint,bigint,public.halfvec): Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.
 comment on ragpg.evaluation_answers.abstained: Whether it says that there is no answer.
@@ -5276,6 +6281,18 @@ comment on ragpg.evaluation_answers.output_tokens: Tokens it wrote.
 comment on ragpg.evaluation_answers.question: Its text.
 comment on ragpg.evaluation_answers.valid_citations: Those whose quote stands at the cited characters of that version.
 comment on ragpg.evaluation_answers: A row per question of a run that was answered too (ragpg eval run --answers): abstained rightly or not, claims cited or not, quotes that stand where they are said to, citations that touch a labelled text, and the grade a judge gave.
+comment on ragpg.evaluation_drafts.document_id: The document it was drafted from; with it the draft goes.
+comment on ragpg.evaluation_drafts.drafted_at: When.
+comment on ragpg.evaluation_drafts.evaluation_set_id: The set it is for.
+comment on ragpg.evaluation_drafts.expected_answer: What a good answer says.
+comment on ragpg.evaluation_drafts.id: Key.
+comment on ragpg.evaluation_drafts.model: The model that wrote it.
+comment on ragpg.evaluation_drafts.question: The question.
+comment on ragpg.evaluation_drafts.quote: The text that answers it, verbatim.
+comment on ragpg.evaluation_drafts.rejected_at: When a person said no; kept, so that its passage is not drafted from again.
+comment on ragpg.evaluation_drafts.start_char: The first character of the quote when it was drafted.
+comment on ragpg.evaluation_drafts: Questions a model drafted from chunks. No run asks them: ragpg.accept_draft makes one a question of its set.
+comment on ragpg.evaluation_drafts_document_id_btree: Serves the deletion of a document.
 comment on ragpg.evaluation_failures.evaluation_question_id: The question.
 comment on ragpg.evaluation_failures.evaluation_run_id: The run.
 comment on ragpg.evaluation_failures.first_relevant_place: Where the first relevant chunk was, if a candidate.
@@ -5411,12 +6428,28 @@ comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
 comment on ragpg.evaluation_split(bigint): Returns train or held-out, about half of the questions each; questions about one source are on one side, so that what is chosen on the first is not known to suit the second.
+comment on ragpg.evaluation_tags.evaluation_run_id: The run.
+comment on ragpg.evaluation_tags.mrr: Mean reciprocal rank.
+comment on ragpg.evaluation_tags.ndcg: Mean nDCG at k.
+comment on ragpg.evaluation_tags.questions: Questions with it and a relevant chunk.
+comment on ragpg.evaluation_tags.recall: Mean recall at k.
+comment on ragpg.evaluation_tags.span_recall: Mean share of labelled characters found.
+comment on ragpg.evaluation_tags.success: Share with a relevant hit.
+comment on ragpg.evaluation_tags.tag: The tag.
+comment on ragpg.evaluation_tags: A row per run and tag: means of evaluation_measures over its questions with labelled texts in the collection.
+comment on ragpg.exact_distances(bigint,public.halfvec[],bigint[],integer): Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.
+comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec): Returns the hits of a hybrid ragpg.search with their place in each leg (null: not among its candidates) and the query's words they hold. Three searches, so for looking, not for serving.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
-comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings. For dashboards. To be called by the owner of the schema.
+comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
+comment on ragpg.health_problems.collection: Name of the collection.
+comment on ragpg.health_problems.detail: What was seen.
+comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows.
+comment on ragpg.health_problems.what_to_do: What helps.
+comment on ragpg.health_problems: A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks. language is a text-search configuration, such as that of the chunk.
 comment on ragpg.index_documents.attempts: How often indexing the waiting version failed.
 comment on ragpg.index_documents.chunk_count: How many chunks it became.
@@ -5437,7 +6470,9 @@ comment on ragpg.index_health.chunks: Chunks now.
 comment on ragpg.index_health.collection: Name of the collection.
 comment on ragpg.index_health.counted_chunks: Chunks when words were last counted.
 comment on ragpg.index_health.created_at: When the recipe was made.
+comment on ragpg.index_health.dead_chunks: Dead rows that the next vacuum takes away, estimated.
 comment on ragpg.index_health.documents: Documents it holds.
+comment on ragpg.index_health.ef_search: Least hnsw.ef_search of its scans: ragpg.tune_ef_search.
 comment on ragpg.index_health.embedding_model: The model of its embeddings.
 comment on ragpg.index_health.failed_documents: Those of them whose last attempt failed: ragpg.ingest_queue has the errors.
 comment on ragpg.index_health.index_bytes: Bytes of its indexes.
@@ -5446,9 +6481,13 @@ comment on ragpg.index_health.indexes_valid: Whether all its indexes can be used
 comment on ragpg.index_health.language: Text-search configuration of the word leg.
 comment on ragpg.index_health.overlap_tokens: Tokens a chunk shares with the one before it.
 comment on ragpg.index_health.pending_documents: Documents whose newest version it does not hold yet.
+comment on ragpg.index_health.recall: Recall when it was last measured: ragpg.measure_recall.
+comment on ragpg.index_health.recall_measured_at: When that was.
 comment on ragpg.index_health.refreshed_at: When words were last counted.
+comment on ragpg.index_health.share_of_buffers: Those bytes by shared_buffers: near 1 or above, scans may wait for the disk.
 comment on ragpg.index_health.state: building (first load, vector index not there yet) or ready.
 comment on ragpg.index_health.table_bytes: Bytes of its chunks.
+comment on ragpg.index_health.vector_index_bytes: Bytes of the vector index; null: there is none yet.
 comment on ragpg.index_health: A row per search index: its size, and whether its counts for ranking are those of now.
 comment on ragpg.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg.index_statistics.chunk_count: Chunks when it was counted: N of BM25.
@@ -5468,6 +6507,14 @@ comment on ragpg.indexed_tables.source_column: The column that gives a document'
 comment on ragpg.indexed_tables.table_name: The table.
 comment on ragpg.indexed_tables.title_column: The column that gives its title, if any.
 comment on ragpg.indexed_tables: A row per table that ragpg.index_table keeps in step with a collection.
+comment on ragpg.ingest_lag.collection: Name of the collection.
+comment on ragpg.ingest_lag.failing_documents: Those of them whose last attempt failed: ragpg.ingest_queue has the errors.
+comment on ragpg.ingest_lag.indexed_last_hour: Documents indexed within the hour.
+comment on ragpg.ingest_lag.lag_seconds: How long that is, seconds; 0: none waits.
+comment on ragpg.ingest_lag.last_indexed_at: When the last one was.
+comment on ragpg.ingest_lag.oldest_waiting_since: Since when the oldest waits; null: none does.
+comment on ragpg.ingest_lag.waiting_documents: Documents whose newest version waits.
+comment on ragpg.ingest_lag: A row per collection: documents that searches do not see yet, and since when.
 comment on ragpg.ingest_queue.active: Whether searches use that index.
 comment on ragpg.ingest_queue.attempts: How often indexing this version failed.
 comment on ragpg.ingest_queue.collection: Name of the collection.
@@ -5490,7 +6537,16 @@ comment on ragpg.lexeme_statistics.index_id: The search index.
 comment on ragpg.lexeme_statistics.lexeme: The word as text search normalises it.
 comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
 comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
+comment on ragpg.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
+comment on ragpg.match_documents(public.vector,integer,pg_catalog.jsonb,pg_catalog.text): Returns the match_count chunks nearest to an embedding, best first, of documents whose metadata have each key's value in the filter. The calling convention of many client libraries; ragpg.search does more. Raises RG005 when the filter is nested.
+comment on ragpg.measure_recall(pg_catalog.text,integer,integer,integer,bigint): Compares the vector index of a collection (its active one, or index_id) with exact search, on logged questions or else its own chunks, stores what share of the k nearest it finds in ragpg.recall_measurements and returns that row; null when it holds no chunk. A neighbour as far as the k-th counts as found.
 comment on ragpg.measure_static_encoder(bigint,pg_catalog.text[],public.vector[]): Compares a static encoder with the embeddings its model gives queries it was not fitted to, stores mean cosine and mean overlap of the ten nearest chunks, switches it off, and returns whether it agrees well enough to be switched on.
+comment on ragpg.model_prices.cache_creation_price: A million tokens stored in the prompt cache.
+comment on ragpg.model_prices.cache_read_price: A million tokens read from the prompt cache.
+comment on ragpg.model_prices.input_price: A million tokens read, without cached ones.
+comment on ragpg.model_prices.model: The model as answers name it.
+comment on ragpg.model_prices.output_price: A million tokens written.
+comment on ragpg.model_prices: What language models cost, per million tokens, in a currency of yours: ragpg.answers_by_day counts with it. Empty until you fill it.
 comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
@@ -5499,9 +6555,11 @@ comment on ragpg.near_duplicates(pg_catalog.text,double precision,double precisi
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
+comment on ragpg.prune_searches(interval): Deletes logged searches older than given and returns how many.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
+comment on ragpg.put_evaluation_draft(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.text,integer,pg_catalog.text): Stores a drafted question of an evaluation set, which is made when it is new, and returns its id; null when the set has that question or draft already. No run asks it before ragpg.accept_draft. Raises RG006 when the document does not hold the quote at that character.
 comment on ragpg.put_evaluation_question(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,boolean,pg_catalog.text[]): Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.
 comment on ragpg.query_embeddings.embedding: What ragpg.embed_query returned.
 comment on ragpg.query_embeddings.embedding_model_id: The encoder's model. It references the model, not the encoder: a search must not wait for a load, nor a load for a search.
@@ -5518,6 +6576,34 @@ comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a que
 comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
 comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg.rank_runs(bigint[]): Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).
+comment on ragpg.recall_history.active: Whether it answers searches.
+comment on ragpg.recall_history.collection: Name of the collection.
+comment on ragpg.recall_history.ef_search: hnsw.ef_search of the scans.
+comment on ragpg.recall_history.exact_ms: Mean milliseconds of an exact scan.
+comment on ragpg.recall_history.index_id: The search index.
+comment on ragpg.recall_history.index_ms: Mean milliseconds by the index.
+comment on ragpg.recall_history.k: Neighbours asked for.
+comment on ragpg.recall_history.measured_at: When.
+comment on ragpg.recall_history.queries: How many questions.
+comment on ragpg.recall_history.query_source: searches (logged questions) or chunks.
+comment on ragpg.recall_history.recall: Mean share of the k nearest found.
+comment on ragpg.recall_history.worst_recall: The least of them.
+comment on ragpg.recall_history: A row per measurement of ragpg.measure_recall, with its collection.
+comment on ragpg.recall_measurements.ef_search: hnsw.ef_search of the index's scans.
+comment on ragpg.recall_measurements.exact_ms: Mean milliseconds of an exact scan.
+comment on ragpg.recall_measurements.id: Key.
+comment on ragpg.recall_measurements.index_id: The search index.
+comment on ragpg.recall_measurements.index_ms: Mean milliseconds of a scan by the index.
+comment on ragpg.recall_measurements.k: Neighbours asked for.
+comment on ragpg.recall_measurements.measured_at: When.
+comment on ragpg.recall_measurements.queries: How many questions were asked.
+comment on ragpg.recall_measurements.query_source: searches: logged questions; chunks: embeddings of chunks, each without itself.
+comment on ragpg.recall_measurements.recall: Mean share of the k nearest found.
+comment on ragpg.recall_measurements.worst_recall: The least of them.
+comment on ragpg.recall_measurements: What share of the truly nearest chunks the vector index found, each time ragpg.measure_recall looked.
+comment on ragpg.recall_measurements_index_id_measured_at_btree: Serves the newest of a search index.
+comment on ragpg.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg.exact_distances), the chunk of own_ids left out.
+comment on ragpg.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
 comment on ragpg.relevance(bigint,double precision): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it; null until ragpg.calibrate was called.
@@ -5526,8 +6612,10 @@ comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding
 comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
 comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
+comment on ragpg.sample_chunks(pg_catalog.text,pg_catalog.text,integer,integer): Draws up to k chunks of at least min_chars characters at random from the active search index, spread over the documents, without those that a label or draft of the evaluation set touches already; fewer when there are no more.
+comment on ragpg.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
-comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. Raises RG001 to RG005, RG010.
+comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.
 comment on ragpg.search_any(pg_catalog.text[],integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec[],pg_catalog.text,bigint): Returns the k best chunks for several phrasings of one question, by reciprocal rank fusion of ragpg.search of each; similarity and bm25 are the best of any phrasing. query_embeddings, if given, has one for each query. Raises RG001 to RG005, RG010.
 comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
@@ -5548,9 +6636,49 @@ comment on ragpg.search_indexes.state: building (first load, vector index not th
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest.
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
+comment on ragpg.searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
+comment on ragpg.searches.collection_id: The collection that was searched.
+comment on ragpg.searches.filtered: Whether there was a filter.
+comment on ragpg.searches.hit_count: Hits returned.
+comment on ragpg.searches.id: Key.
+comment on ragpg.searches.index_id: The search index that answered.
+comment on ragpg.searches.k: Hits asked for.
+comment on ragpg.searches.latency_ms: Milliseconds inside ragpg.search.
+comment on ragpg.searches.mode: hybrid, vector or keyword.
+comment on ragpg.searches.query: The question.
+comment on ragpg.searches.query_embedding: Its embedding; null in keyword mode. ragpg.measure_recall asks it again.
+comment on ragpg.searches.searched_at: When.
+comment on ragpg.searches.share: Share of the searches that was logged then: this row stands for 1 / share of them.
+comment on ragpg.searches: Searches that were logged, as collections.search_log_share wants it. Keeps questions and their embeddings, never what documents say; ragpg.prune_searches forgets old ones.
+comment on ragpg.searches_by_day.collection: Name of the collection.
+comment on ragpg.searches_by_day.day: The day, in the session's time zone.
+comment on ragpg.searches_by_day.latency_p50_ms: Median milliseconds in the database.
+comment on ragpg.searches_by_day.latency_p95_ms: Their 95th percentile.
+comment on ragpg.searches_by_day.latency_p99_ms: Their 99th percentile.
+comment on ragpg.searches_by_day.logged_searches: Rows of ragpg.searches.
+comment on ragpg.searches_by_day.low_similarity_share: Share whose nearest chunk is less similar than the search index's min_similarity.
+comment on ragpg.searches_by_day.mode: hybrid, vector or keyword.
+comment on ragpg.searches_by_day.searches: How many searches those stand for, by the share that was logged.
+comment on ragpg.searches_by_day.zero_hit_share: Share without any hit.
+comment on ragpg.searches_by_day: A row per collection, day and mode of the logged searches (collections.search_log_share): volume, latency, and how many found nothing.
+comment on ragpg.searches_collection_id_searched_at_btree: Serves the newest of a collection, and forgetting old ones.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg.similar_chunks(bigint,integer): Returns the k chunks of the same search index whose embeddings are nearest to that chunk's, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.
 comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
+comment on ragpg.slow_queries(integer): Returns the statements on ragpg that took most time in all, from pg_stat_statements; no row, and a notice, where that is not there. Other roles' statements are shown to members of pg_read_all_stats.
 comment on ragpg.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
+comment on ragpg.stale_citations.answer_id: The answer.
+comment on ragpg.stale_citations.answered_at: When the answer was given.
+comment on ragpg.stale_citations.changed_at: When the document last changed.
+comment on ragpg.stale_citations.cited_version: The version that was read.
+comment on ragpg.stale_citations.collection: The collection that was asked.
+comment on ragpg.stale_citations.current_version: The version now; null: the document was deleted.
+comment on ragpg.stale_citations.ordinal: Place among the answer's citations, from 0.
+comment on ragpg.stale_citations.question: What was asked.
+comment on ragpg.stale_citations.quote: The cited characters.
+comment on ragpg.stale_citations.quote_is: kept (the new version still says it), gone, or deleted with the document.
+comment on ragpg.stale_citations.source: The document's source.
+comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
 comment on ragpg.static_encoder_status.agrees: Whether it may be enabled.
@@ -5589,8 +6717,17 @@ comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the word
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
+comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: 100 in hybrid mode, k in vector mode.
+comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
+comment on ragpg.unanswered_searches.collection: Name of the collection.
+comment on ragpg.unanswered_searches.fewest_hits: Fewest hits of those searches; 0 with a filter that nothing matches, too.
+comment on ragpg.unanswered_searches.last_searched_at: When it was last asked.
+comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
+comment on ragpg.unanswered_searches.query: The question.
+comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
 comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
 comment on ragpg.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
