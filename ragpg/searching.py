@@ -44,6 +44,14 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class LegHit(Hit):
+    """A hit with its place by meaning alone and by words alone; None: not among the first 100."""
+
+    vector_place: int | None
+    keyword_place: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchIndex:
     """A recipe of a collection."""
 
@@ -116,7 +124,44 @@ def search(
     distinct: bool = False,
 ) -> list[Hit]:
     """Returns the hits of `ragpg.search` (or `ragpg.search_distinct`), best first."""
-    parameters = {
+    parameters = _parameters(query, k, collection, filter, query_embedding, mode, index_id)
+    with (
+        database.connection() as connection,
+        connection.cursor(row_factory=class_row(Hit)) as cursor,
+    ):
+        statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
+        return cursor.execute(statement, parameters).fetchall()
+
+
+def search_legs(
+    database: Database,
+    collection: str | None,
+    query: str,
+    *,
+    k: int,
+    filter: str | None,
+    mode: Mode,
+    query_embedding: Any,
+) -> list[LegHit]:
+    """Returns the hits of `ragpg.search_legs`: those of `search`, and their place in each leg."""
+    parameters = _parameters(query, k, collection, filter, query_embedding, mode, None)
+    with (
+        database.connection() as connection,
+        connection.cursor(row_factory=class_row(LegHit)) as cursor,
+    ):
+        return cursor.execute(queries.SEARCH_LEGS, parameters).fetchall()
+
+
+def _parameters(
+    query: str,
+    k: int,
+    collection: str | None,
+    filter: str | None,
+    query_embedding: Any,
+    mode: Mode,
+    index_id: int | None,
+) -> dict[str, Any]:
+    return {
         "query": clean_query(query),
         "k": k,
         "collection": collection,
@@ -125,12 +170,6 @@ def search(
         "mode": mode,
         "index_id": index_id,
     }
-    with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(Hit)) as cursor,
-    ):
-        statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
-        return cursor.execute(statement, parameters).fetchall()
 
 
 def highlight(

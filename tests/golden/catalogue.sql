@@ -3648,6 +3648,56 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.search_legs(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, depth integer DEFAULT 100)
+ RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint, vector_place integer, keyword_place integer)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    -- Embedded here as search would, so that three searches embed once.
+    if search_legs.query_embedding is null and search_legs.query ~ '\S' then
+        select
+            case
+                when fitted.enabled then ragpg.embed_query_static(search_legs.query, recipe.id)
+                else ragpg.embed_query(search_legs.query, recipe.embedding_model_id)
+            end
+        into query_embedding
+        from ragpg.search_indexes as recipe
+        join ragpg.encoders as encoder
+            on encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+        left join ragpg.static_encoders as fitted on fitted.index_id = recipe.id
+        where recipe.id = coalesce(
+            search_legs.index_id,
+            (
+                select one.active_index_id
+                from ragpg.collections as one
+                where one.id = ragpg.collection_id(search_legs.collection)
+            )
+        );
+    end if;
+    return query
+    select hit.*, near.place, worded.place
+    from ragpg.search(
+        search_legs.query, search_legs.k, search_legs.collection, search_legs.filter,
+        search_legs.query_embedding, search_legs.mode, search_legs.index_id
+    ) as hit
+    left join ragpg.search(
+        search_legs.query, search_legs.depth, search_legs.collection, search_legs.filter,
+        search_legs.query_embedding,
+        -- Without an embedding there is no vector leg: its rows are dropped below.
+        case when search_legs.query_embedding is null then 'keyword' else 'vector' end,
+        search_legs.index_id
+    ) as near on near.chunk_id = hit.chunk_id and near.similarity is not null
+    left join ragpg.search(
+        search_legs.query, search_legs.depth, search_legs.collection, search_legs.filter,
+        search_legs.query_embedding, 'keyword', search_legs.index_id
+    ) as worded on worded.chunk_id = hit.chunk_id
+    order by hit.place;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.set_chunk_lexemes()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5235,6 +5285,7 @@ comment on ragpg.search_indexes.state: building (first load, vector index not th
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest.
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
+comment on ragpg.search_legs(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,integer): Returns what ragpg.search does, with the place each hit has when searched by meaning alone (vector_place) and by words alone (keyword_place); null where it is not among the first depth there. Slower than search: it searches three times.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
 comment on ragpg.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).

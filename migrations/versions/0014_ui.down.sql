@@ -1,0 +1,1 @@
+drop function ragpg.search_legs(text, integer, text, jsonpath, halfvec, text, bigint, integer);
