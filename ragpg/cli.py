@@ -19,7 +19,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from ragpg import embedded, eval_cli, index_cli, inspect_cli, model_cli, settings
+from ragpg import embedded, eval_cli, index_cli, inspect_cli, model_cli, settings, ui_cli
 from ragpg.console import (
     CollectionName,
     Filter,
@@ -55,6 +55,7 @@ app.add_typer(model_cli.model, name="model")
 app.add_typer(index_cli.index, name="index")
 app.add_typer(eval_cli.evaluation, name="eval")
 app.command()(inspect_cli.inspect)
+app.command()(ui_cli.ui)
 
 _MARKS = ("\x01", "\x02")
 

@@ -54,8 +54,8 @@ def connect(
     Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. With
     `embed_in_database` questions are embedded by the database where it holds the model, so that
     the model is not loaded here. With `read_only` nothing can be written, answers not stored
-    (`Collection.ask` then needs `store=False`). Raises SchemaError, saying what to run, when the database's
-    schema is missing, older or newer than this ragpg.
+    (`Collection.ask` then needs `store=False`). Raises SchemaError, saying what to run, when the
+    database's schema is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
     database = Database(server_url(config), max_size=max_connections, read_only=read_only)

@@ -16,6 +16,7 @@ from pgvector.psycopg import register_vector
 import ragpg
 from ragpg import errors
 from ragpg.database import connect
+from ragpg.searching import Mode
 
 from .conftest import WordEmbedder, database_url, new_database
 
