@@ -555,8 +555,8 @@ DOCUMENT_TEXT: LiteralString = "select ragpg.document_text(%(document_id)s, %(ve
 QUEUE: LiteralString = """
 select
     collection, source, version, indexed_version, waiting_since, document_id, index_id, active,
-    attempts, error, next_attempt_at, count(*) over () as waiting,
-    count(error) over () as failing
+    attempts, error, count(*) over () as waiting, count(error) over () as failing,
+    case when isfinite(next_attempt_at) then next_attempt_at end as next_attempt_at
 from ragpg.ingest_queue
 order by error is null, waiting_since, source, index_id
 limit %(limit)s

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
+import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -61,11 +62,11 @@ def make_app(client: Client, allowed_hosts: Collection[str] = LOCAL_HOSTS) -> St
         },
     )
     app.state.client = client
-    app.state.render = partial(render, _environment())
+    app.state.render = partial(render, _environment(_named(client)))
     return app
 
 
-def _environment() -> Environment:
+def _environment(database: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("ragpg.ui"),
         autoescape=True,
@@ -82,8 +83,15 @@ def _environment() -> Environment:
         "json": lambda value: json.dumps(value, ensure_ascii=False),
     }
     environment.globals["version"] = ragpg.__version__
+    environment.globals["database"] = database
     environment.globals["modes"] = requests.MODES
     return environment
+
+
+def _named(client: Client) -> str:
+    held = client.server()
+    embedded = " (embedded)" if client.settings.embedded else ""
+    return f"{held['database']}{embedded}, Postgres {held['postgres']}, pgvector {held['pgvector']}"
 
 
 def render(environment: Environment, name: str, status_code: int = 200, **values: Any) -> Response:
@@ -120,6 +128,8 @@ def _error_page(request: Request, status: int, heading: str, message: str) -> Re
 
 def _ragpg_error(request: Request, error: Exception) -> Response:
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    if isinstance(error.__cause__, psycopg.errors.SyntaxError | psycopg.DataError):
+        status = 400  # a filter that is no jsonpath
     said = " ".join(str(error).split())
     heading = {404: "Not found", 503: "No database"}.get(status, "That did not work")
     return _error_page(request, status, heading, f"{said[:1].upper()}{said[1:]}.")

@@ -20,7 +20,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines of one kind (text, heading, code or table): their pieces join to them exactly."""
+    """Lines of one kind (text, gap, heading, code, table): their pieces join to them exactly."""
 
     kind: str
     pieces: tuple[Piece, ...]
@@ -75,6 +75,8 @@ def _kinds(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _kind(line: str) -> str:
+    if not line.strip():
+        return "gap"
     if line.startswith("|"):
         return "table"
     hashes = len(line) - len(line.lstrip("#"))
