@@ -92,3 +92,23 @@ select day, model, answers, grounded_share, abstained, cost from ragpg.answers_b
 select from_tokens, to_tokens, chunks from ragpg.chunk_sizes where active order by collection, 1;
 -- health_problems
 select collection, problem, detail, what_to_do from ragpg.health_problems;
+-- search_any
+select place, source, content
+from ragpg.search_any(
+    array['how long do refunds take', 'when is money paid back'], k => 3, collection => 'handbook'
+);
+-- surroundings
+select content
+from ragpg.surroundings(
+    (select chunk_id from ragpg.search('refunds', k => 1, collection => 'handbook')),
+    neighbours => 1
+);
+-- text_lexemes
+select ragpg.text_lexemes('北京大学 was founded in 1898', 'english');
+-- document_language
+select ragpg.document_language('auto', '{"language": "en-GB"}', 'Colour is spelt so.');
+-- rank_runs
+select run_id, vector_weight, train_ndcg, held_out_ndcg, best_trade
+from ragpg.rank_runs(array(select id from ragpg.evaluation_runs));
+-- sample_chunks
+select * from ragpg.sample_chunks('handbook', 'default', 3);

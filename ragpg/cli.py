@@ -28,6 +28,7 @@ from ragpg import (
     model_cli,
     settings,
     tune_cli,
+    ui_cli,
 )
 from ragpg.console import (
     CollectionName,
@@ -67,6 +68,7 @@ app.command()(inspect_cli.inspect)
 app.command()(tune_cli.tune)
 app.command()(health_cli.status)
 app.command()(health_cli.metrics)
+app.command()(ui_cli.ui)
 
 _MARKS = ("\x01", "\x02")
 

@@ -49,17 +49,19 @@ def connect(
     anthropic_client: Any = None,
     embed_in_database: bool = False,
     max_connections: int = 10,
+    read_only: bool = False,
 ) -> Client:
     """Returns a client of the given database, the one the environment names, or the embedded one.
 
     `embedder` replaces the configured model; `anthropic_client` (any client of the anthropic SDK,
     Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. With
     `embed_in_database` questions are embedded by the database where it holds the model, so that
-    the model is not loaded here. Raises SchemaError, saying what to run, when the database's
-    schema is missing, older or newer than this ragpg.
+    the model is not loaded here. With `read_only` nothing can be written, answers not stored
+    (`Collection.ask` then needs `store=False`). Raises SchemaError, saying what to run, when the
+    database's schema is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
-    database = Database(server_url(config), max_size=max_connections)
+    database = Database(server_url(config), max_size=max_connections, read_only=read_only)
     return Client(
         database,
         config,

@@ -39,7 +39,7 @@ from ragpg.filters import Filter, to_jsonpath
 from ragpg.grading import Grade, grade_answer
 from ragpg.ingesting import AddProgress, AddReport, OnOutcome
 from ragpg.inspecting import Inspection
-from ragpg.searching import Hit, Mode, SearchIndex
+from ragpg.searching import ExplainedHit, Hit, Mode, SearchIndex
 from ragpg.static_encoder import StaticEncoderReport
 from ragpg.syncing import Sync
 from ragpg.watching import Change
@@ -236,6 +236,20 @@ class Collection:
             hits = self.client.reranker(rerank).rerank(phrasings[0], hits, k)
         return searching.widen(self.client.database, hits, neighbours) if neighbours else hits
 
+    def explain_search(
+        self, query: str, k: int = 10, *, filter: Filter | None = None, mode: Mode = "hybrid"
+    ) -> list[ExplainedHit]:
+        """Returns what `search` does, with each hit's place in the vector and the keyword leg."""
+        return searching.explain_search(
+            self.client.database,
+            self.name,
+            query,
+            k=k,
+            filter=to_jsonpath(filter),
+            mode=mode,
+            query_embedding=self.client.embed_query(self.name, query) if query.strip() else None,
+        )
+
     def ask(
         self,
         question: str,
@@ -245,8 +259,11 @@ class Collection:
         model: str | None = None,
         on_text: Callable[[str], None] | None = None,
         index_id: int | None = None,
+        store: bool = True,
     ) -> Answer:
-        """Returns an answer from the k best chunks, with citations to exact characters, stored.
+        """Returns an answer from the k best chunks, with citations to exact characters.
+
+        It is stored, unless `store` is False.
 
         `on_text` hears the text as it is written. Abstains, without asking a model, when no hit
         reaches the search index's min_similarity. Without an API key the best passages are quoted.
@@ -266,7 +283,7 @@ class Collection:
             client=self.client.anthropic_client(),
             on_text=on_text,
         )
-        return self._save(answer)
+        return self._save(answer) if store else answer
 
     def _save(self, answer: Answer) -> Answer:
         """Stores the answer; returns it with its id and the page of each citation."""

@@ -23,9 +23,14 @@ _OLDEST_PGVECTOR = (0, 8, 0)
 
 
 class Database:
-    """A pool of connections to one database whose schema was checked; thread-safe."""
+    """A pool of connections to one database whose schema was checked; thread-safe.
 
-    def __init__(self, url: str, *, max_size: int = 10, timeout: float = 15) -> None:
+    With `read_only` each transaction begins as `read only`, so that nothing can be written.
+    """
+
+    def __init__(
+        self, url: str, *, max_size: int = 10, timeout: float = 15, read_only: bool = False
+    ) -> None:
         check_connection(url)
         self.url = url
         self._pool = ConnectionPool[Connection](
@@ -33,7 +38,7 @@ class Database:
             min_size=1,
             max_size=max_size,
             timeout=timeout,
-            configure=_configure,
+            configure=_configure_read_only if read_only else _configure,
             kwargs={"application_name": "ragpg"},
             open=True,
         )
@@ -57,6 +62,11 @@ class Database:
 def _configure(connection: Connection) -> None:
     register_vector(connection)
     connection.commit()
+
+
+def _configure_read_only(connection: Connection) -> None:
+    _configure(connection)
+    connection.read_only = True
 
 
 def connect(url: str, **options: Any) -> Connection:

@@ -44,6 +44,18 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedHit(Hit):
+    """A hit with its place by meaning alone and by words alone, and the query's words it holds.
+
+    A place is None where it is not among the candidates of that leg, `words` where there are none.
+    """
+
+    vector_place: int | None
+    keyword_place: int | None
+    words: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchIndex:
     """A recipe of a collection."""
 
@@ -143,6 +155,32 @@ def search(
         connection.cursor(row_factory=class_row(Hit)) as cursor,
     ):
         return cursor.execute(statement, parameters).fetchall()
+
+
+def explain_search(
+    database: Database,
+    collection: str | None,
+    query: str,
+    *,
+    k: int,
+    filter: str | None,
+    mode: Mode,
+    query_embedding: Any,
+) -> list[ExplainedHit]:
+    """Returns the rows of `ragpg.explain_search`, best first."""
+    parameters = {
+        "query": clean_query(query),
+        "k": k,
+        "collection": collection,
+        "filter": filter,
+        "query_embedding": None if query_embedding is None else HalfVector(query_embedding),
+        "mode": mode,
+    }
+    with (
+        database.connection() as connection,
+        connection.cursor(row_factory=class_row(ExplainedHit)) as cursor,
+    ):
+        return cursor.execute(queries.EXPLAIN_SEARCH, parameters).fetchall()
 
 
 def widen(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]:

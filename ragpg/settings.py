@@ -12,6 +12,7 @@ from ragpg.errors import SettingsError
 
 DEFAULT_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_ANSWER_MODEL = "claude-sonnet-5-5"
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")  # names the web page answers to
 _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE", "PGUSER")
 
 

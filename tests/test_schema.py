@@ -213,6 +213,6 @@ def test_no_sql_is_built_from_strings_in_python() -> None:
 def test_queries_are_used(request: pytest.FixtureRequest) -> None:
     from ragpg import queries
 
-    sources = [path.read_text() for path in Path(ROOT / "ragpg").glob("*.py")]
+    sources = [path.read_text() for path in Path(ROOT / "ragpg").rglob("*.py")]
     names = [name for name in vars(queries) if name.isupper()]
     assert [name for name in names if not any(f"queries.{name}" in text for text in sources)] == []

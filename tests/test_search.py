@@ -16,6 +16,7 @@ from pgvector.psycopg import register_vector
 import ragpg
 from ragpg import errors
 from ragpg.database import connect
+from ragpg.searching import Mode
 
 from .conftest import WordEmbedder, database_url, new_database
 
@@ -370,3 +371,26 @@ def test_standard_scores_make_the_hybrid(big: psycopg.Connection) -> None:
     similarities = RANDOM @ (RANDOM[5] + 0.3) / np.linalg.norm(RANDOM[5] + 0.3)
     assert weights[0] == pytest.approx(0.7 / similarities.std(), rel=0.15)  # 256 sampled
     assert list(table[:, 0]) == sorted(table[:, 0], reverse=True)
+
+
+def test_each_hit_has_its_place_in_each_leg(
+    handbook: ragpg.Collection, sql: psycopg.Connection
+) -> None:
+    hits = handbook.explain_search("money refund limits", k=6)
+    assert [hit.chunk_id for hit in hits] == [
+        hit.chunk_id for hit in handbook.search("money refund limits", k=6)
+    ]
+    legs: tuple[Mode, ...] = ("vector", "keyword")
+    for mode in legs:
+        places = {
+            hit.chunk_id: hit.place
+            for hit in handbook.search("money refund limits", k=100, mode=mode)
+        }
+        assert places
+        assert [getattr(hit, f"{mode}_place") for hit in hits] == [
+            places.get(hit.chunk_id) for hit in hits
+        ]
+    worded = rows(
+        sql, "select place, vector_place, keyword_place from ragpg.explain_search('refund', k => 1)"
+    )
+    assert worded == [(1, None, 1)], "without an embedding there is no vector leg"

@@ -4,11 +4,13 @@ create or replace function ragpg.explain_search(
     k integer default 10,
     collection text default null,
     filter jsonpath default null,
-    query_embedding halfvec default null
+    query_embedding halfvec default null,
+    mode text default 'hybrid'
 ) returns table (
-    place integer, source text, content text, score double precision,
-    similarity double precision, vector_place integer, bm25 double precision,
-    keyword_place integer, words text[], chunk_id bigint
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint, vector_place integer, keyword_place integer, words text[]
 )
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
@@ -16,43 +18,47 @@ as $$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
+    depth integer;
 begin
     select known.* into recipe
     from ragpg.collections as one
     join ragpg.search_indexes as known on known.id = one.active_index_id
     where one.id = ragpg.collection_id(explain_search.collection);
-    -- Named by its id, so that the log of searches does not count an explanation.
+    depth := greatest(k, recipe.candidates);
+    -- Embedded here as search would, so that three searches embed once.
+    if query_embedding is null and explain_search.query ~ '\S' then
+        select
+            case
+                when fitted.enabled then ragpg.embed_query_static(explain_search.query, recipe.id)
+                else ragpg.embed_query(explain_search.query, recipe.embedding_model_id)
+            end
+        into query_embedding
+        from ragpg.encoders as encoder
+        left join ragpg.static_encoders as fitted on fitted.index_id = recipe.id
+        where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
+    end if;
+    -- Searched by the index's id, so that the log of searches does not count an explanation.
     return query
     select
-        best.place, best.source, best.content, best.score, best.similarity, near.place, best.bm25,
-        said.place,
+        best.*, near.place, said.place,
         (
             select array_agg(word.lexeme order by word.lexeme)
             from ragpg.query_words(recipe.id, explain_search.query) as word
             where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
-        ),
-        best.chunk_id
-    from ragpg.search(query, k, null, filter, query_embedding, index_id => recipe.id) as best
+        )
+    from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
     join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
     left join ragpg.search(
-        query, greatest(k, recipe.candidates), null, filter, query_embedding,
-        -- Without a model that embeds the question there is no vector leg to ask.
-        case
-            when query_embedding is not null or exists (
-                select
-                from ragpg.encoders as encoder
-                where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
-            ) then 'vector'
-            else 'keyword'
-        end,
+        query, depth, null, filter, query_embedding,
+        -- Without an embedding there is no vector leg: its rows are dropped below.
+        case when query_embedding is null then 'keyword' else 'vector' end,
         recipe.id
     ) as near on near.chunk_id = best.chunk_id and near.similarity is not null
-    left join ragpg.search(
-        query, greatest(k, recipe.candidates), null, filter, null, 'keyword', recipe.id
-    ) as said on said.chunk_id = best.chunk_id
+    left join ragpg.search(query, depth, null, filter, query_embedding, 'keyword', recipe.id) as said
+        on said.chunk_id = best.chunk_id
     where recipe.id is not null
     order by best.place;
 end
 $$;
-comment on function ragpg.explain_search(text, integer, text, jsonpath, halfvec) is
-'Returns the hits of a hybrid ragpg.search with their place in each leg (null: not among its candidates) and the query''s words they hold. Three searches, so for looking, not for serving.';
+comment on function ragpg.explain_search(text, integer, text, jsonpath, halfvec, text) is
+'Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query''s words it holds. Three searches, so for looking, not for serving.';

@@ -2012,8 +2012,8 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.explain_search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec)
- RETURNS TABLE(place integer, source text, content text, score double precision, similarity double precision, vector_place integer, bm25 double precision, keyword_place integer, words text[], chunk_id bigint)
+CREATE OR REPLACE FUNCTION ragpg.explain_search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text)
+ RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint, vector_place integer, keyword_place integer, words text[])
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
@@ -2021,40 +2021,44 @@ AS $function$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
+    depth integer;
 begin
     select known.* into recipe
     from ragpg.collections as one
     join ragpg.search_indexes as known on known.id = one.active_index_id
     where one.id = ragpg.collection_id(explain_search.collection);
-    -- Named by its id, so that the log of searches does not count an explanation.
+    depth := greatest(k, recipe.candidates);
+    -- Embedded here as search would, so that three searches embed once.
+    if query_embedding is null and explain_search.query ~ '\S' then
+        select
+            case
+                when fitted.enabled then ragpg.embed_query_static(explain_search.query, recipe.id)
+                else ragpg.embed_query(explain_search.query, recipe.embedding_model_id)
+            end
+        into query_embedding
+        from ragpg.encoders as encoder
+        left join ragpg.static_encoders as fitted on fitted.index_id = recipe.id
+        where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
+    end if;
+    -- Searched by the index's id, so that the log of searches does not count an explanation.
     return query
     select
-        best.place, best.source, best.content, best.score, best.similarity, near.place, best.bm25,
-        said.place,
+        best.*, near.place, said.place,
         (
             select array_agg(word.lexeme order by word.lexeme)
             from ragpg.query_words(recipe.id, explain_search.query) as word
             where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
-        ),
-        best.chunk_id
-    from ragpg.search(query, k, null, filter, query_embedding, index_id => recipe.id) as best
+        )
+    from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
     join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
     left join ragpg.search(
-        query, greatest(k, recipe.candidates), null, filter, query_embedding,
-        -- Without a model that embeds the question there is no vector leg to ask.
-        case
-            when query_embedding is not null or exists (
-                select
-                from ragpg.encoders as encoder
-                where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
-            ) then 'vector'
-            else 'keyword'
-        end,
+        query, depth, null, filter, query_embedding,
+        -- Without an embedding there is no vector leg: its rows are dropped below.
+        case when query_embedding is null then 'keyword' else 'vector' end,
         recipe.id
     ) as near on near.chunk_id = best.chunk_id and near.similarity is not null
-    left join ragpg.search(
-        query, greatest(k, recipe.candidates), null, filter, null, 'keyword', recipe.id
-    ) as said on said.chunk_id = best.chunk_id
+    left join ragpg.search(query, depth, null, filter, query_embedding, 'keyword', recipe.id) as said
+        on said.chunk_id = best.chunk_id
     where recipe.id is not null
     order by best.place;
 end
@@ -6438,7 +6442,7 @@ comment on ragpg.evaluation_tags.success: Share with a relevant hit.
 comment on ragpg.evaluation_tags.tag: The tag.
 comment on ragpg.evaluation_tags: A row per run and tag: means of evaluation_measures over its questions with labelled texts in the collection.
 comment on ragpg.exact_distances(bigint,public.halfvec[],bigint[],integer): Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.
-comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec): Returns the hits of a hybrid ragpg.search with their place in each leg (null: not among its candidates) and the query's words they hold. Three searches, so for looking, not for serving.
+comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query's words it holds. Three searches, so for looking, not for serving.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
