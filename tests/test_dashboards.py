@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from typing import Any
 
 import psycopg
@@ -11,8 +12,9 @@ import pytest
 import yaml
 
 import ragpg
+from ragpg import embedded
 
-from .conftest import ROOT, role
+from .conftest import ROOT
 from .test_observing import share
 from .test_sql_surface import cite, handbook
 
@@ -37,9 +39,7 @@ def substituted(statement: str) -> str:
 
 
 @pytest.fixture
-def reader(
-    handbook: ragpg.Collection, sql: psycopg.Connection, url: str, server: str
-) -> psycopg.Connection:
+def reader(handbook: ragpg.Collection, sql: psycopg.Connection, url: str) -> psycopg.Connection:
     """A connection of the dashboards' role to a database where every panel has something to show."""
     share(sql, 1)
     handbook.search("password")
@@ -54,8 +54,9 @@ def reader(
     handbook.evaluate("default")
     sql.execute("select ragpg.put_document('handbook', 'new', 'Some words.')")
     sql.execute("update ragpg.index_statistics set chunk_count = 99")
-    role(server, "ragpg_dashboards")
-    sql.execute("select ragpg.grant_reader('ragpg_dashboards')")
+    for _ in range(2):  # compose runs it each time
+        psql = [embedded.bin_folder() / "psql", url, "-v", "ON_ERROR_STOP=1", "-v", "password=it's"]
+        subprocess.run([*psql, "-f", FOLDER / "reader.sql"], check=True, capture_output=True)
     return psycopg.connect(url.replace("postgres:@", "ragpg_dashboards:@"), autocommit=True)
 
 

@@ -5083,7 +5083,7 @@ begin
     while low < high loop
         middle := (low + high) / 2;
         if (
-            select coalesce(avg(one.recall), 1) >= tune_ef_search.recall
+            select coalesce(avg(one.recall), 1) >= tune_ef_search.recall - 1e-9
             from unnest(
                 ragpg.recalls_at(recipe.id, drawn.embeddings, drawn.own_ids, distances, k, middle)
             ) as one (recall)
