@@ -112,3 +112,7 @@ select run_id, vector_weight, train_ndcg, held_out_ndcg, best_trade
 from ragpg.rank_runs(array(select id from ragpg.evaluation_runs));
 -- sample_chunks
 select * from ragpg.sample_chunks('handbook', 'default', 3);
+-- advise
+select step, points_to, finding, next_command from ragpg.advise('handbook');
+-- finetuning_examples
+select origin, question, answer from ragpg.finetuning_examples where collection = 'handbook';

@@ -22,6 +22,7 @@ from rich.text import Text
 from ragpg import (
     embedded,
     eval_cli,
+    finetune_cli,
     health_cli,
     index_cli,
     inspect_cli,
@@ -66,6 +67,9 @@ app.add_typer(index_cli.index, name="index")
 app.add_typer(eval_cli.evaluation, name="eval")
 app.command()(inspect_cli.inspect)
 app.command()(tune_cli.tune)
+app.command()(finetune_cli.advise)
+app.command()(finetune_cli.feedback)
+app.add_typer(finetune_cli.finetune, name="finetune")
 app.command()(health_cli.status)
 app.command()(health_cli.metrics)
 app.command()(ui_cli.ui)

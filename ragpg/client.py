@@ -299,6 +299,21 @@ class Client:
 
     # Evaluation
 
+    def feedback(
+        self, answer_id: int, rating: str, *, corrected_text: str | None = None, comment: str = ""
+    ) -> int:
+        """Stores what a person thinks of an answer, good or bad; returns the feedback's id."""
+        parameters = {
+            "answer_id": answer_id,
+            "rating": rating,
+            "corrected_text": corrected_text,
+            "comment": comment,
+        }
+        with self.database.connection() as connection:
+            row = connection.execute(queries.FEEDBACK, parameters).fetchone()
+        assert row is not None
+        return int(row[0])
+
     def evaluation_failures(self, run_id: int) -> list[dict[str, Any]]:
         """Returns the questions a run missed and why: rows of the view evaluation_failures."""
         return evaluating.rows(self.database, queries.EVALUATION_FAILURES, run_id=run_id)

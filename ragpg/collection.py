@@ -19,6 +19,7 @@ from ragpg import (
     drafting,
     eval_report,
     evaluating,
+    finetuning,
     indexing,
     ingesting,
     inspecting,
@@ -523,6 +524,28 @@ class Collection:
     def drafts(self, name: str = "default") -> list[dict[str, Any]]:
         """Returns the drafted questions that wait for a person, with the text around the quote."""
         return drafting.drafts(self.client.database, self.name, name)
+
+    def advise(self) -> list[dict[str, str]]:
+        """Returns the rows of `ragpg.advise`: retrieval, fine-tuning, the prompt, or neither."""
+        return evaluating.rows(self.client.database, queries.ADVISE, collection=self.name)
+
+    def export_finetuning(
+        self,
+        path: Path,
+        *,
+        evaluation_set: str | None = None,
+        statement: str | None = None,
+        k: int | None = 8,
+        **options: Any,
+    ) -> finetuning.Export:
+        """Writes a chat dataset (`finetuning.export` has the options) from what people vouched for.
+
+        Or from one evaluation set, or from a query with question and answer. The k hits of each
+        question stand before it; with k None the facts are to be learned.
+        """
+        rows = finetuning.examples(self.client.database, self.name, evaluation_set, statement)
+        search = None if k is None else functools.partial(self.search, k=k)
+        return finetuning.export(rows, path, search=search, **options)
 
     def text_of(self, source: str, version: int | None = None) -> str | None:
         """Returns the text of a document, or of an earlier version; None when there is none.

@@ -888,3 +888,25 @@ from ragpg.evaluation_answers
 where evaluation_run_id = %(run_id)s
 order by evaluation_question_id
 """
+
+# Feedback, advice, fine-tuning
+
+FEEDBACK: LiteralString = """
+select ragpg.feedback(
+    answer_id => %(answer_id)s, rating => %(rating)s, corrected_text => %(corrected_text)s,
+    comment => %(comment)s
+)
+"""
+
+ADVISE: LiteralString = """
+select step, finding, points_to, next_command from ragpg.advise(%(collection)s)
+"""
+
+FINETUNING_EXAMPLES: LiteralString = """
+select question, answer, split_by
+from ragpg.finetuning_examples
+where collection = %(collection)s
+    and (%(origin)s::text is null or origin = %(origin)s)
+order by
+    origin = 'corrected answer' desc, origin = 'accepted answer' desc, split_by, question, answer
+"""

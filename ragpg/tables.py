@@ -315,6 +315,21 @@ class EvaluationLabel(Base):
     end_char: Mapped[int | None] = mapped_column(Integer)
 
 
+class AnswerFeedback(Base):
+    """What a person thinks of an answer; the newest counts."""
+
+    __tablename__ = "answer_feedback"
+    __table_args__ = (Index("answer_feedback_answer_id_btree", "answer_id"),)
+
+    id: Mapped[int] = _key()
+    answer_id: Mapped[int] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"))
+    rating: Mapped[str]
+    corrected_text: Mapped[str | None]
+    comment: Mapped[str] = mapped_column(server_default="")
+    given_by: Mapped[str] = mapped_column(server_default=text("current_user"))
+    given_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
 class EvaluationDraft(Base):
     """A question a model drafted, for a person to accept."""
 

@@ -55,7 +55,14 @@ def reader(handbook: ragpg.Collection, sql: psycopg.Connection, url: str) -> psy
     sql.execute("select ragpg.put_document('handbook', 'new', 'Some words.')")
     sql.execute("update ragpg.index_statistics set chunk_count = 99")
     for _ in range(2):  # compose runs it each time
-        psql = [embedded.bin_folder() / "psql", url, "-v", "ON_ERROR_STOP=1", "-v", "password=it's"]
+        psql: list[Any] = [
+            embedded.bin_folder() / "psql",
+            url,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-v",
+            "password=it's",
+        ]
         subprocess.run([*psql, "-f", FOLDER / "reader.sql"], check=True, capture_output=True)
     return psycopg.connect(url.replace("postgres:@", "ragpg_dashboards:@"), autocommit=True)
 

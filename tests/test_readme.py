@@ -138,3 +138,9 @@ def test_the_page_on_psql(home: Path) -> None:
     assert "How long do refunds take? | refunds |             1 |               2 | gone" in told
     assert "opening hours" in told
     assert "all is well" in told and "# EOF" in told
+
+
+def test_the_page_on_finetuning(home: Path) -> None:
+    told = run_page(home, "finetuning.md")
+    assert "what goes wrong?" in told and "verdict" in told
+    assert "corrected" in told and "examples for training" in told and "0 errors" in told

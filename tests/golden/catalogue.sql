@@ -1,3 +1,10 @@
+table answer_feedback column id bigint not null  a storage p
+table answer_feedback column answer_id bigint not null   storage p
+table answer_feedback column rating text not null   storage x
+table answer_feedback column corrected_text text null   storage x
+table answer_feedback column comment text not null default ''::text  storage x
+table answer_feedback column given_by text not null default CURRENT_USER  storage x
+table answer_feedback column given_at timestamp with time zone not null default now()  storage p
 table answers column id bigint not null  a storage p
 table answers column collection_id bigint not null   storage p
 table answers column question text not null   storage x
@@ -357,6 +364,11 @@ table evaluation_tags column recall double precision null   storage p
 table evaluation_tags column mrr double precision null   storage p
 table evaluation_tags column ndcg double precision null   storage p
 table evaluation_tags column span_recall double precision null   storage p
+table finetuning_examples column collection text null   storage x
+table finetuning_examples column origin text null   storage x
+table finetuning_examples column question text null   storage x
+table finetuning_examples column answer text null   storage x
+table finetuning_examples column split_by text null   storage x
 table health_problems column collection text null   storage x
 table health_problems column problem text null   storage x
 table health_problems column detail text null   storage x
@@ -547,6 +559,10 @@ table unanswered_searches column logged_searches bigint null   storage p
 table unanswered_searches column fewest_hits integer null   storage p
 table unanswered_searches column best_similarity real null   storage p
 table unanswered_searches column last_searched_at timestamp with time zone null   storage p
+table answer_feedback constraint answer_feedback_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE CASCADE
+table answer_feedback constraint answer_feedback_corrected_text_is_not_blank CHECK ((corrected_text ~ '\S'::text))
+table answer_feedback constraint answer_feedback_pkey PRIMARY KEY (id)
+table answer_feedback constraint answer_feedback_rating_is_known CHECK ((rating = ANY (ARRAY['good'::text, 'bad'::text])))
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table answers constraint answers_pkey PRIMARY KEY (id)
 table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
@@ -679,6 +695,8 @@ table static_encoders constraint static_encoders_pkey PRIMARY KEY (index_id)
 table static_encoders constraint static_encoders_span_count_is_positive CHECK ((span_count > 0))
 table static_token_embeddings constraint static_token_embeddings_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.static_encoders(index_id) ON DELETE CASCADE
 table static_token_embeddings constraint static_token_embeddings_pkey PRIMARY KEY (index_id, token_id)
+CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btree (answer_id)
+CREATE UNIQUE INDEX answer_feedback_pkey ON ragpg.answer_feedback USING btree (id)
 CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
 CREATE UNIQUE INDEX answers_pkey ON ragpg.answers USING btree (id)
 CREATE INDEX chunks_content_hash_hash ON ONLY ragpg.chunks USING hash (content_hash)
@@ -846,6 +864,156 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.advise(collection text DEFAULT NULL::text)
+ RETURNS TABLE(step text, finding text, points_to text, next_command text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(advise.collection);
+    asked_as text := (
+        select '-c ' || one.name from ragpg.collections as one where one.id = parent_id
+    );
+    measure_command text := format(
+        'ragpg eval load FILE %1$s && ragpg eval run %1$s --answers', asked_as
+    );
+    documents bigint;
+    changed bigint;
+    answered bigint;
+    cited bigint;
+    run_id bigint;
+    judged bigint;
+    knowledge bigint;
+    reading bigint;
+    behaviour bigint;
+    commonest text;
+    remedy text;
+    corrected bigint;
+    examples bigint;
+    -- Fewer teach a form unreliably; OpenAI's guide sees clear improvements from 50 to 100.
+    enough constant integer := 50;
+begin
+    select count(*), count(*) filter (where document.updated_at > document.created_at
+        and document.updated_at > now() - interval '30 days')
+    into documents, changed
+    from ragpg.documents as document
+    where document.collection_id = parent_id;
+    step := 'does the knowledge change?';
+    finding := format('%s of %s documents changed in the last 30 days', changed, documents);
+    points_to := case when changed > 0 then 'retrieval' else 'either' end;
+    next_command := format('ragpg history SOURCE %s', asked_as);
+    return next;
+
+    select
+        count(*),
+        count(*) filter (where exists (
+            select from ragpg.citations as quoted where quoted.answer_id = answer.id
+        ))
+    into answered, cited
+    from ragpg.answers as answer
+    where answer.collection_id = parent_id;
+    step := 'must answers be traceable?';
+    finding := format('%s of %s stored answers cite their source', cited, answered);
+    points_to := case when cited > 0 then 'retrieval' else 'either' end;
+    next_command := format('ragpg ask QUESTION %s', asked_as);
+    return next;
+
+    select max(run.id) into run_id
+    from ragpg.evaluation_runs as run
+    join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
+    where of_set.collection_id = parent_id and run.finished_at is not null;
+    select count(*) filter (where result.answer_id is not null) into judged
+    from ragpg.evaluation_results as result
+    where result.evaluation_run_id = run_id;
+    select
+        count(*) filter (where missed.kind in (
+            'not in the corpus', 'cut across chunks', 'not among the candidates', 'ranked low',
+            'should have abstained'
+        )),
+        count(*) filter (where missed.kind = 'answer wrong or uncited'),
+        count(*) filter (where missed.kind = 'answer right in fact, wrong in form'),
+        mode() within group (order by missed.kind),
+        (array_agg(missed.what_to_try order by missed.times desc, missed.kind))[1]
+    into knowledge, reading, behaviour, commonest, remedy
+    from (
+        select failed.kind, failed.what_to_try, count(*) over (partition by failed.kind) as times
+        from ragpg.evaluation_failures as failed
+        where failed.evaluation_run_id = run_id
+    ) as missed;
+    step := 'what goes wrong?';
+    finding := case
+        when run_id is null then 'no evaluation run yet'
+        else format(
+            'run %s: %s questions lack knowledge, %s were read wrongly, %s are right in fact and'
+            ' wrong in form (%s answers judged)',
+            run_id, knowledge, reading, behaviour, judged
+        )
+    end;
+    points_to := case
+        when run_id is null then 'measure'
+        when knowledge > 0 and knowledge >= behaviour then 'retrieval'
+        when behaviour > 0 then 'fine-tuning'
+        when reading > 0 then 'prompt'
+        else 'neither'
+    end;
+    next_command := case
+        when run_id is null then measure_command
+        else format('ragpg eval diagnose %s', run_id)
+    end;
+    return next;
+
+    select count(*), count(*) filter (where example.origin = 'corrected answer')
+    into examples, corrected
+    from ragpg.finetuning_examples as example
+    join ragpg.collections as one on one.name = example.collection
+    where one.id = parent_id;
+    step := 'are there examples to learn from?';
+    finding := format('%s vouched for, %s of them corrected by a person', examples, corrected);
+    points_to := case when examples >= enough then 'either' else 'retrieval' end;
+    next_command := 'ragpg feedback ANSWER_ID good';
+    return next;
+
+    step := 'verdict';
+    if run_id is null then
+        finding := 'nothing is measured: evaluate before deciding';
+        points_to := 'measure';
+        next_command := measure_command;
+    elsif knowledge > 0 and knowledge >= behaviour then
+        finding := format(
+            'a knowledge gap, mostly "%s": %s. Fine-tuning would not close it', commonest, remedy
+        );
+        points_to := 'retrieval';
+        next_command := format('ragpg eval diagnose %s', run_id);
+    elsif behaviour > 0 and behaviour >= reading and examples >= enough then
+        finding := 'a behaviour gap with enough examples: fine-tune the form, leave facts to retrieval';
+        points_to := 'fine-tuning';
+        next_command := format('ragpg finetune export FILE %s', asked_as);
+    elsif behaviour > 0 and behaviour >= reading then
+        finding := format(
+            'a behaviour gap, but %s examples (%s at least): say it in the prompt, collect corrections',
+            examples, enough
+        );
+        points_to := 'prompt';
+        next_command := 'ragpg feedback ANSWER_ID bad --corrected TEXT';
+    elsif reading > 0 then
+        finding := 'the facts were found and read wrongly: the prompt or another model comes first';
+        points_to := 'prompt';
+        next_command := format('ragpg eval diagnose %s', run_id);
+    elsif judged = 0 then
+        finding := 'retrieval finds what is labelled; whether answers are right is not measured';
+        points_to := 'measure';
+        next_command := format('ragpg eval run %s --answers', asked_as);
+    else
+        finding := 'nothing goes wrong in this evaluation set: ask harder questions';
+        points_to := 'neither';
+        next_command := format('ragpg eval draft %s', asked_as);
+    end if;
+    return next;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.bm25_expression(index_id bigint, query text)
  RETURNS text
  LANGUAGE sql
@@ -2064,6 +2232,32 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.feedback(answer_id bigint, rating text, corrected_text text DEFAULT NULL::text, comment text DEFAULT ''::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    new_id bigint;
+begin
+    if rating is null or rating not in ('good', 'bad') then
+        raise exception 'the rating is %, not good or bad', coalesce(quote_literal(rating), 'null')
+            using errcode = 'RG005', hint = 'say good or bad; what it should have said is corrected_text';
+    end if;
+    if not exists (select from ragpg.answers as answer where answer.id = feedback.answer_id) then
+        raise exception 'there is no answer %', coalesce(answer_id::text, 'null')
+            using errcode = 'RG005', hint = 'table ragpg.answers has them, with their questions';
+    end if;
+    insert into ragpg.answer_feedback (answer_id, rating, corrected_text, comment)
+    values (
+        feedback.answer_id, feedback.rating, nullif(btrim(feedback.corrected_text), ''),
+        coalesce(feedback.comment, '')
+    )
+    returning id into new_id;
+    return new_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
  RETURNS halfvec
  LANGUAGE sql
@@ -2181,7 +2375,7 @@ begin
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
         ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
-        ' ragpg.recall_measurements, ragpg.model_prices to %I',
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback to %I',
         role_name
     );
     execute format(
@@ -5795,6 +5989,42 @@ view evaluation_tags {security_invoker=true}
      CROSS JOIN LATERAL unnest(measure.tags) tag(tag))
   WHERE (measure.relevant_chunks > 0)
   GROUP BY measure.evaluation_run_id, tag.tag;
+view finetuning_examples {security_invoker=true}
+ SELECT one.name AS collection,
+        CASE
+            WHEN (newest.corrected_text IS NULL) THEN 'accepted answer'::text
+            ELSE 'corrected answer'::text
+        END AS origin,
+    answer.question,
+    COALESCE(newest.corrected_text, answer.content) AS answer,
+    COALESCE(( SELECT COALESCE(document.source, earlier.source) AS "coalesce"
+           FROM ((ragpg.citations cited
+             LEFT JOIN ragpg.documents document ON ((document.id = cited.document_id)))
+             LEFT JOIN ragpg.document_versions earlier ON (((earlier.document_id = cited.document_id) AND (earlier.version = cited.document_version))))
+          WHERE (cited.answer_id = answer.id)
+          ORDER BY cited.ordinal
+         LIMIT 1), answer.question) AS split_by
+   FROM ((ragpg.answers answer
+     JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
+     CROSS JOIN LATERAL ( SELECT said.rating,
+            said.corrected_text
+           FROM ragpg.answer_feedback said
+          WHERE (said.answer_id = answer.id)
+          ORDER BY said.id DESC
+         LIMIT 1) newest)
+  WHERE ((newest.corrected_text IS NOT NULL) OR (newest.rating = 'good'::text))
+UNION ALL
+ SELECT one.name AS collection,
+    ('evaluation set '::text || of_set.name) AS origin,
+    question.question,
+    question.expected_answer AS answer,
+    COALESCE(( SELECT min(label.source) AS min
+           FROM ragpg.evaluation_labels label
+          WHERE (label.evaluation_question_id = question.id)), question.question) AS split_by
+   FROM ((ragpg.evaluation_questions question
+     JOIN ragpg.evaluation_sets of_set ON ((of_set.id = question.evaluation_set_id)))
+     JOIN ragpg.collections one ON ((one.id = of_set.collection_id)))
+  WHERE (question.expected_answer ~ '\S'::text);
 view health_problems {security_invoker=true}
  SELECT lag.collection,
     'documents fail'::text AS problem,
@@ -6010,6 +6240,16 @@ comment on documents_queue_updated on ragpg.documents: Queues changed documents 
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
 comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already, RG006 when the document no longer holds the quote; the draft stays then.
 comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
+comment on ragpg.advise(pg_catalog.text): Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.
+comment on ragpg.answer_feedback.answer_id: The answer.
+comment on ragpg.answer_feedback.comment: A remark.
+comment on ragpg.answer_feedback.corrected_text: What it should have said; null when nothing was corrected.
+comment on ragpg.answer_feedback.given_at: When.
+comment on ragpg.answer_feedback.given_by: The role that stored it.
+comment on ragpg.answer_feedback.id: Key.
+comment on ragpg.answer_feedback.rating: good or bad.
+comment on ragpg.answer_feedback: What people think of answers; the newest row of an answer counts. It goes with its answer, also when a cited document is erased.
+comment on ragpg.answer_feedback_answer_id_btree: Serves the newest feedback of an answer.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
 comment on ragpg.answers.cache_read_tokens: Tokens read from the prompt cache.
@@ -6443,7 +6683,14 @@ comment on ragpg.evaluation_tags.tag: The tag.
 comment on ragpg.evaluation_tags: A row per run and tag: means of evaluation_measures over its questions with labelled texts in the collection.
 comment on ragpg.exact_distances(bigint,public.halfvec[],bigint[],integer): Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.
 comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query's words it holds. Three searches, so for looking, not for serving.
+comment on ragpg.feedback(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores what a person thinks of an answer: good or bad, what it should have said, a comment; returns its id. The newest counts. Raises RG005.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
+comment on ragpg.finetuning_examples.answer: The answer to learn.
+comment on ragpg.finetuning_examples.collection: Name of the collection.
+comment on ragpg.finetuning_examples.origin: accepted answer, corrected answer, or the evaluation set.
+comment on ragpg.finetuning_examples.question: The question.
+comment on ragpg.finetuning_examples.split_by: Source of the first cited or labelled document, else the question: examples that share it are all in training or all in validation.
+comment on ragpg.finetuning_examples: A row per question with an answer that a person accepted, corrected or expects: what ragpg finetune export writes.
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
