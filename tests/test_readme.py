@@ -120,3 +120,12 @@ def test_the_page_on_evaluation(home: Path) -> None:
     assert "30 questions in default, 0 labels not found" in told
     assert "span_recall" in told and "24 questions" in told and "worse" in told
     assert "ranked low" in told and "answerable questions kept" in told
+
+
+def test_the_page_on_the_page(home: Path) -> None:
+    told = run_page(home, "ui.md")
+    assert "7 added" in told and "vector_place" in told and "Refunds" in told
+    pictures = re.findall(r"\((pictures/[^)]+)\)", (ROOT / "docs" / "ui.md").read_text())
+    assert pictures
+    for name in pictures:
+        assert (ROOT / "docs" / name).stat().st_size < 200_000
