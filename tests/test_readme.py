@@ -144,3 +144,12 @@ def test_the_page_on_finetuning(home: Path) -> None:
     told = run_page(home, "finetuning.md")
     assert "what goes wrong?" in told and "verdict" in told
     assert "corrected" in told and "examples for training" in told and "0 errors" in told
+
+
+def test_the_page_on_the_page(home: Path) -> None:
+    told = run_page(home, "ui.md")
+    assert "7 added" in told and "vector_place" in told and "Refunds" in told
+    pictures = re.findall(r"\((pictures/[^)]+)\)", (ROOT / "docs" / "ui.md").read_text())
+    assert pictures
+    for name in pictures:
+        assert (ROOT / "docs" / name).stat().st_size < 200_000

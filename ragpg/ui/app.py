@@ -82,7 +82,7 @@ def _environment(database: str) -> Environment:
         "measure": lambda value: _NOTHING if value is None else f"{value:.3f}",
         "json": lambda value: json.dumps(value, ensure_ascii=False),
     }
-    environment.globals["version"] = ragpg.__version__
+    environment.globals["ragpg_version"] = ragpg.__version__
     environment.globals["database"] = database
     environment.globals["modes"] = requests.MODES
     return environment
