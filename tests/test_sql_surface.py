@@ -96,6 +96,19 @@ def test_verify_finds(
     assert None not in [cell for row in rows(sql, "select * from ragpg.verify()") for cell in row]
 
 
+def test_verify_reads_a_long_document(client: ragpg.Client, sql: psycopg.Connection) -> None:
+    """Longer than the blocks it is read in, with characters of several bytes."""
+    text = "\n\n".join(f"Part {n}: refunds für Gäste 🐘 and the limit." for n in range(4000))
+    client.collection("long").add(text=text, source="long", chunk_tokens=60)
+    assert rows(sql, "select * from ragpg.verify('long')") == []
+    last = rows(sql, "select max(ordinal) from ragpg.chunks")[0][0]
+    assert last > 500
+    sql.execute("update ragpg.chunks set content = upper(content) where ordinal = %s", [last])
+    assert [row[0] for row in rows(sql, "select problem from ragpg.verify('long')")] == [
+        "chunk is not its span"
+    ]
+
+
 def test_similar_chunks_are_the_nearest(
     handbook: ragpg.Collection, sql: psycopg.Connection
 ) -> None:
