@@ -157,7 +157,7 @@ def reference(client: ragpg.Client, collection: str) -> Callable[[str], Ranking]
         with client.database.connection() as connection:
             row = connection.execute(
                 "select array_agg(word.lexeme)"
-                " from unnest(to_tsvector('english', %s)) as word, unnest(word.positions)",
+                " from unnest(ragpg.text_lexemes(%s, 'english')) as word, unnest(word.positions)",
                 (query,),
             ).fetchone()
         words = [word for word in (row[0] if row else None) or [] if word in index.vocab_dict]
