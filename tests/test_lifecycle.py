@@ -15,6 +15,7 @@ from ragpg import errors
 
 from .conftest import WordEmbedder
 from .test_ingesting import CHECK, value, write
+from .test_watching import wait_for
 
 
 def test_a_second_recipe_beside_the_first(
@@ -141,6 +142,42 @@ def test_switching_is_not_noticed_by_a_searcher(
     # An empty set is one whose index was dropped before we looked where its chunks came from.
     assert all(len(indexes) <= 1 for indexes in seen), "one search, two recipes"
     assert {first} in seen and {made.id} in seen
+
+
+def test_a_search_that_began_before_the_drop_is_waited_for_or_told(
+    client: ragpg.Client, url: str, sql: psycopg.Connection
+) -> None:
+    """A dropped table is gone for older snapshots, too: they must not find silently nothing."""
+    pages = client.collection("pages")
+    pages.add(text="The refund takes five days.", source="a")
+    made = pages.create_index(chunk_tokens=30)
+    client.fill_index(made.id)
+    first = client.search_indexes()[0]["index_id"]
+    ask = "select count(*) from ragpg.search('refund', collection => 'pages', mode => 'keyword')"
+    client.activate_index(made.id)
+    with psycopg.connect(url) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        value(reader, "select 1")
+        client.activate_index(first)
+        drop = threading.Thread(target=client.drop_index, args=(made.id,))
+        drop.start()
+        asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+        wait_for(lambda: value(sql, asleep))
+        assert value(reader, ask) == 1, "the drop did not wait for a search of the old index"
+        reader.commit()
+        drop.join()
+    assert value(sql, f"select to_regclass('ragpg.chunks_{made.id}') is null")
+    made = pages.create_index(chunk_tokens=30)
+    client.fill_index(made.id)
+    client.activate_index(made.id)
+    with psycopg.connect(url) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        value(reader, "select 1")
+        client.activate_index(first)
+        client.drop_index(made.id)  # the reader never ends: five seconds
+        with pytest.raises(psycopg.Error, match="dropped during the search") as raised:
+            value(reader, ask)
+        assert raised.value.sqlstate == "RG010"
 
 
 def test_versions_are_kept_pruned_and_read(client: ragpg.Client, sql: psycopg.Connection) -> None:

@@ -1203,8 +1203,12 @@ begin
         similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
     )
     using word_ids || vector_ids, query_embedding;
+    get diagnostics hit_count = row_count;
+    if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
+        raise exception 'search index % was dropped during the search', recipe.id
+            using errcode = 'RG010', hint = 'search again';
+    end if;
     if logged then
-        get diagnostics hit_count = row_count;
         perform ragpg.log_search(
             recipe.id, search.query, search.query_embedding, search.mode, search.k,
             filter is not null, hit_count, best_similarity,

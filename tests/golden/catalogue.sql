@@ -1571,6 +1571,9 @@ CREATE OR REPLACE FUNCTION ragpg.drop_search_index(index_id bigint)
  SECURITY DEFINER
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
+declare
+    given_up constant timestamptz := clock_timestamp() + interval '5 seconds';
+    running text[];
 begin
     if exists (
         select from ragpg.collections as one where one.active_index_id = drop_search_index.index_id
@@ -1584,6 +1587,19 @@ begin
         raise exception 'there is no search index %', index_id
             using errcode = 'RG010', hint = 'ragpg index list shows them';
     end if;
+    -- A search that began before the switch still means to read these chunks, and would find
+    -- nothing: a dropped table is gone for older snapshots, too. So those that run now may end
+    -- first, up to five seconds; one that outlasts that gets an error from ragpg.search.
+    select array_agg(held.virtualtransaction) into running
+    from pg_locks as held
+    where held.locktype = 'virtualxid' and held.pid <> pg_backend_pid();
+    while clock_timestamp() < given_up and exists (
+        select
+        from pg_locks as held
+        where held.locktype = 'virtualxid' and held.virtualtransaction = any(running)
+    ) loop
+        perform pg_sleep(0.01);
+    end loop;
     execute format('drop table ragpg.%I', 'chunks_' || index_id);
     delete from ragpg.search_indexes as recipe where recipe.id = drop_search_index.index_id;
 end
@@ -4558,8 +4574,12 @@ begin
         similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
     )
     using word_ids || vector_ids, query_embedding;
+    get diagnostics hit_count = row_count;
+    if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
+        raise exception 'search index % was dropped during the search', recipe.id
+            using errcode = 'RG010', hint = 'search again';
+    end if;
     if logged then
-        get diagnostics hit_count = row_count;
         perform ragpg.log_search(
             recipe.id, search.query, search.query_embedding, search.mode, search.k,
             filter is not null, hit_count, best_similarity,
@@ -6453,7 +6473,7 @@ comment on ragpg.documents.version: Counts the changes of title, content, media 
 comment on ragpg.documents: One source text each (a file, a page, a row): the newest version. Earlier versions are in document_versions.
 comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
 comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
-comment on ragpg.drop_search_index(bigint): Drops a search index that is not the active one, with its chunks. Raises RG010 when it is, or when there is none.
+comment on ragpg.drop_search_index(bigint): Drops a search index that is not the active one, with its chunks, once the searches that run now have ended (it waits five seconds at most). Raises RG010 when it is, or when there is none.
 comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.
 comment on ragpg.embed_query_static(pg_catalog.text,bigint): Returns roughly the embedding, of length 1, that a search index's model would give a question: the normalised sum of the vectors fitted for its tokens. How roughly says the view static_encoder_status.
 comment on ragpg.embedding_models.created_at: When it was first used here.
