@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -13,16 +14,24 @@ from ragpg.console import (
     CollectionName,
     Json,
     count_progress,
+    err,
     open_client,
     out,
     print_json,
 )
 
+if TYPE_CHECKING:
+    from ragpg.client import Client
+    from ragpg.finetuning_jobs import Job
+    from ragpg.finetuning_providers import Provider
+
 finetune = typer.Typer(
-    help="Fine-tuning: write a dataset from what people vouched for, and check it.",
+    help="Fine-tuning: write a dataset from what people vouched for, check it, submit it.",
     no_args_is_help=True,
 )
 _SHOWN = 20
+BEDROCK = "bedrock/"
+WaitOption = Annotated[bool, typer.Option("--wait", help="Until the job has ended.")]
 
 
 def advise(collection: CollectionName = "default", as_json: Json = False) -> None:
@@ -134,3 +143,130 @@ def finetune_validate(
         )
     if found.errors:
         raise typer.Exit(1)
+
+
+@finetune.command("submit")
+def finetune_submit(
+    path: Annotated[Path, typer.Argument(help="The training file.")],
+    base_model: Annotated[
+        str, typer.Option("--model", help="The model to fine-tune; bedrock/ID is one of Bedrock's.")
+    ],
+    validation: Annotated[Path | None, typer.Option(help="The validation file.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(help="A hyperparameter of the provider, NAME=VALUE; may be repeated."),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Although it was submitted.")] = False,
+    wait: WaitOption = False,
+    as_json: Json = False,
+) -> None:
+    """Hand a dataset to OpenAI's fine-tuning API, a server that speaks it, or Amazon Bedrock.
+
+    OPENAI_API_KEY and OPENAI_BASE_URL say where; Bedrock takes the account and region as boto3
+    finds them, RAGPG_BEDROCK_BUCKET (s3://NAME/PREFIX) and RAGPG_BEDROCK_ROLE (ARN). The dataset
+    is checked before. Interrupted, the same command goes on; the same data is not submitted twice
+    unless told to.
+    """
+    from ragpg import finetuning_jobs
+
+    parameters = dict(_named(one) for one in parameter or [])
+    with open_client() as client:
+        provider = _provider(BEDROCK if base_model.startswith(BEDROCK) else "")
+        job = finetuning_jobs.submit(
+            client.database,
+            provider,
+            path,
+            base_model=base_model.removeprefix(BEDROCK).removeprefix("openai/"),
+            validation=validation,
+            parameters=parameters,
+            again=again,
+        )
+        _tell(client, provider, job, wait, as_json)
+
+
+@finetune.command("status")
+def finetune_status(
+    job_id: Annotated[int | None, typer.Argument(help="Id of a job; all without it.")] = None,
+    wait: WaitOption = False,
+    as_json: Json = False,
+) -> None:
+    """Tell what became of fine-tuning jobs; with an id the provider is asked."""
+    from ragpg import finetuning_jobs
+
+    with open_client() as client:
+        if job_id is not None:
+            job = finetuning_jobs.read(client.database, job_id)
+            provider = _provider(job.provider)
+            job = finetuning_jobs.refresh(client.database, provider, job_id)
+            _tell(client, provider, job, wait, as_json)
+            return
+        found = finetuning_jobs.jobs(client.database)
+    if as_json:
+        print_json([asdict(job) for job in found])
+        return
+    for job in found:
+        out.print(_line(job))
+    if not found:
+        out.print("no job yet: ragpg finetune submit FILE --model MODEL")
+
+
+@finetune.command("cancel")
+def finetune_cancel(
+    job_id: Annotated[int, typer.Argument(help="Id of the job.")], as_json: Json = False
+) -> None:
+    """Cancel a fine-tuning job."""
+    from ragpg import finetuning_jobs
+
+    with open_client() as client:
+        provider = _provider(finetuning_jobs.read(client.database, job_id).provider)
+        job = finetuning_jobs.cancel(client.database, provider, job_id)
+        _tell(client, provider, job, False, as_json)
+
+
+def _named(text: str) -> tuple[str, float | str]:
+    """Returns the name and value of NAME=VALUE, a number if it is one."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, int(value) if value.isdigit() else float(value)
+    except ValueError:
+        return name, value
+
+
+def _provider(name: str) -> Provider:
+    from ragpg import finetuning_providers as providers
+
+    if name.rstrip("/") == providers.BedrockJobs.name:
+        environment = os.environ.get
+        return providers.BedrockJobs(
+            environment("RAGPG_BEDROCK_BUCKET"), environment("RAGPG_BEDROCK_ROLE")
+        )
+    return providers.OpenAIJobs()
+
+
+def _tell(client: Client, provider: Provider, job: Job, wait: bool, as_json: bool) -> None:
+    from ragpg import finetuning_jobs
+
+    if wait:
+        with err.status(f"job {job.id}: {job.state}") as shown:
+            job = finetuning_jobs.wait(
+                client.database,
+                provider,
+                job.id,
+                on_state=lambda now: shown.update(f"job {now.id}: {now.state}"),
+            )
+    if as_json:
+        print_json(asdict(job))
+    else:
+        out.print(_line(job))
+    if job.state == "failed":
+        raise typer.Exit(1)
+
+
+def _line(job: Job) -> Text:
+    known = f"{job.job_id} of {job.provider}" if job.job_id else "not sent yet"
+    model = f", gave {job.finished_model}" if job.finished_model else ""
+    error = f": {job.error}" if job.error else ""
+    line = Text(f"job {job.id} ({known}), {job.base_model}{model}: ")
+    return line.append(f"{job.state}{error}", "red" if job.state == "failed" else "bold")

@@ -910,3 +910,30 @@ where collection = %(collection)s
 order by
     origin = 'corrected answer' desc, origin = 'accepted answer' desc, split_by, question, answer
 """
+
+START_FINETUNING: LiteralString = """
+select ragpg.start_finetuning(
+    provider => %(provider)s, base_model => %(base_model)s, training_hash => %(training_hash)s,
+    validation_hash => %(validation_hash)s, parameters => %(parameters)s, again => %(again)s
+)
+"""
+
+FINETUNE_JOBS: LiteralString = """
+select
+    id, provider, base_model, training_file_id, validation_file_id, job_id, state,
+    finished_model, error, created_at, updated_at
+from ragpg.finetune_jobs
+order by id desc
+"""
+
+NOTE_FINETUNE_JOB: LiteralString = """
+update ragpg.finetune_jobs
+set training_file_id = coalesce(%(training_file_id)s, training_file_id),
+    validation_file_id = coalesce(%(validation_file_id)s, validation_file_id),
+    job_id = coalesce(%(job_id)s, job_id),
+    state = coalesce(%(state)s, state),
+    finished_model = coalesce(%(finished_model)s, finished_model),
+    error = coalesce(%(error)s, error),
+    updated_at = now()
+where id = %(id)s
+"""

@@ -330,6 +330,27 @@ class AnswerFeedback(Base):
     given_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
 
+class FinetuneJob(Base):
+    """A dataset handed to a provider for fine-tuning, and what became of it."""
+
+    __tablename__ = "finetune_jobs"
+
+    id: Mapped[int] = _key()
+    provider: Mapped[str]
+    base_model: Mapped[str]
+    training_hash: Mapped[bytes]
+    validation_hash: Mapped[bytes | None]
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    training_file_id: Mapped[str | None]
+    validation_file_id: Mapped[str | None]
+    job_id: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default="uploading")
+    finished_model: Mapped[str | None]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+
+
 class EvaluationDraft(Base):
     """A question a model drafted, for a person to accept."""
 

@@ -11,7 +11,8 @@ begin
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
         ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
-        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback to %I',
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
+        ' ragpg.finetune_jobs to %I',
         role_name
     );
     execute format(

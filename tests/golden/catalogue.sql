@@ -364,6 +364,20 @@ table evaluation_tags column recall double precision null   storage p
 table evaluation_tags column mrr double precision null   storage p
 table evaluation_tags column ndcg double precision null   storage p
 table evaluation_tags column span_recall double precision null   storage p
+table finetune_jobs column id bigint not null  a storage p
+table finetune_jobs column provider text not null   storage x
+table finetune_jobs column base_model text not null   storage x
+table finetune_jobs column training_hash bytea not null   storage x
+table finetune_jobs column validation_hash bytea null   storage x
+table finetune_jobs column parameters jsonb not null default '{}'::jsonb  storage x
+table finetune_jobs column training_file_id text null   storage x
+table finetune_jobs column validation_file_id text null   storage x
+table finetune_jobs column job_id text null   storage x
+table finetune_jobs column state text not null default 'uploading'::text  storage x
+table finetune_jobs column finished_model text null   storage x
+table finetune_jobs column error text null   storage x
+table finetune_jobs column created_at timestamp with time zone not null default now()  storage p
+table finetune_jobs column updated_at timestamp with time zone not null default now()  storage p
 table finetuning_examples column collection text null   storage x
 table finetuning_examples column origin text null   storage x
 table finetuning_examples column question text null   storage x
@@ -654,6 +668,8 @@ table evaluation_sets constraint evaluation_sets_collection_id_fkey FOREIGN KEY 
 table evaluation_sets constraint evaluation_sets_collection_id_name_key UNIQUE (collection_id, name)
 table evaluation_sets constraint evaluation_sets_name_is_not_blank CHECK ((name ~ '\S'::text))
 table evaluation_sets constraint evaluation_sets_pkey PRIMARY KEY (id)
+table finetune_jobs constraint finetune_jobs_pkey PRIMARY KEY (id)
+table finetune_jobs constraint finetune_jobs_training_hash_is_a_sha256 CHECK ((octet_length(training_hash) = 32))
 table index_documents constraint index_documents_attempts_is_not_negative CHECK ((attempts >= 0))
 table index_documents constraint index_documents_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
 table index_documents constraint index_documents_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
@@ -735,6 +751,7 @@ CREATE INDEX evaluation_runs_evaluation_set_id_btree ON ragpg.evaluation_runs US
 CREATE UNIQUE INDEX evaluation_runs_pkey ON ragpg.evaluation_runs USING btree (id)
 CREATE UNIQUE INDEX evaluation_sets_collection_id_name_key ON ragpg.evaluation_sets USING btree (collection_id, name)
 CREATE UNIQUE INDEX evaluation_sets_pkey ON ragpg.evaluation_sets USING btree (id)
+CREATE UNIQUE INDEX finetune_jobs_pkey ON ragpg.finetune_jobs USING btree (id)
 CREATE INDEX index_documents_index_id_btree ON ragpg.index_documents USING btree (index_id)
 CREATE INDEX index_documents_next_attempt_at_btree ON ragpg.index_documents USING btree (next_attempt_at, document_id) WHERE (pending_since IS NOT NULL)
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
@@ -2391,7 +2408,8 @@ begin
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
         ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
-        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback to %I',
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
+        ' ragpg.finetune_jobs to %I',
         role_name
     );
     execute format(
@@ -4884,6 +4902,47 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.start_finetuning(provider text, base_model text, training_hash bytea, validation_hash bytea DEFAULT NULL::bytea, parameters jsonb DEFAULT '{}'::jsonb, again boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    known ragpg.finetune_jobs;
+    new_id bigint;
+begin
+    -- Two at once: the second waits, and finds what the first made.
+    perform pg_advisory_xact_lock(
+        hashtext('ragpg.start_finetuning'), hashtext(encode(training_hash, 'hex') || base_model)
+    );
+    select job.* into known
+    from ragpg.finetune_jobs as job
+    where job.provider = start_finetuning.provider
+        and job.base_model = start_finetuning.base_model
+        and job.training_hash = start_finetuning.training_hash
+        and job.validation_hash is not distinct from start_finetuning.validation_hash
+    order by job.id desc
+    limit 1;
+    if known.id is not null and known.job_id is null then
+        return known.id;  -- interrupted before the provider knew it, or before we knew that it did
+    end if;
+    if known.id is not null and not again and known.state not in ('failed', 'cancelled') then
+        raise exception 'this data was submitted already: job % of %, %',
+            known.id, known.created_at::date, known.state
+            using errcode = 'RG005', hint = format('ragpg finetune status %s, or submit --again', known.id);
+    end if;
+    insert into ragpg.finetune_jobs (
+        provider, base_model, training_hash, validation_hash, parameters
+    )
+    values (
+        start_finetuning.provider, start_finetuning.base_model, start_finetuning.training_hash,
+        start_finetuning.validation_hash, start_finetuning.parameters
+    )
+    returning id into new_id;
+    return new_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.stop_indexing_table(table_name regclass, collection text, delete_documents boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -6726,6 +6785,21 @@ comment on ragpg.exact_distances(bigint,public.halfvec[],bigint[],integer): Retu
 comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query's words it holds. Three searches, so for looking, not for serving.
 comment on ragpg.feedback(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores what a person thinks of an answer: good or bad, what it should have said, a comment; returns its id. The newest counts. Raises RG005.
 comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
+comment on ragpg.finetune_jobs.base_model: The model that is fine-tuned.
+comment on ragpg.finetune_jobs.created_at: When the submission began.
+comment on ragpg.finetune_jobs.error: Why it failed, in the provider's words.
+comment on ragpg.finetune_jobs.finished_model: The name of the model that came out.
+comment on ragpg.finetune_jobs.id: Key.
+comment on ragpg.finetune_jobs.job_id: The provider's name of the job; null until it is known.
+comment on ragpg.finetune_jobs.parameters: What else the provider was told.
+comment on ragpg.finetune_jobs.provider: Whose machines: openai or bedrock.
+comment on ragpg.finetune_jobs.state: uploading, then a word of OpenAI's API: validating_files, queued, running, succeeded, failed, cancelled.
+comment on ragpg.finetune_jobs.training_file_id: The provider's name of the uploaded training file.
+comment on ragpg.finetune_jobs.training_hash: SHA-256 of the training file: the same data is not submitted twice unasked.
+comment on ragpg.finetune_jobs.updated_at: When the state was last heard of.
+comment on ragpg.finetune_jobs.validation_file_id: The same of the validation file.
+comment on ragpg.finetune_jobs.validation_hash: SHA-256 of the validation file, if there is one.
+comment on ragpg.finetune_jobs: Datasets handed to a provider for fine-tuning, and what became of them.
 comment on ragpg.finetuning_examples.answer: The answer to learn.
 comment on ragpg.finetuning_examples.collection: Name of the collection.
 comment on ragpg.finetuning_examples.origin: accepted answer, corrected answer, or the evaluation set.
@@ -6972,6 +7046,7 @@ comment on ragpg.stale_citations.quote_is: kept (the new version still says it),
 comment on ragpg.stale_citations.source: The document's source.
 comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
+comment on ragpg.start_finetuning(pg_catalog.text,pg_catalog.text,pg_catalog.bytea,pg_catalog.bytea,pg_catalog.jsonb,boolean): Returns the id of the row of ragpg.finetune_jobs for this data and base model: a new one, or one whose submission was interrupted. Raises RG005 when the same data was submitted before, unless again, or that job failed or was cancelled.
 comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
 comment on ragpg.static_encoder_status.agrees: Whether it may be enabled.
 comment on ragpg.static_encoder_status.changed_share: Share of the chunks written or gone since, from 0 to 1.

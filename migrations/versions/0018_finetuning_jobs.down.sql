@@ -1,0 +1,31 @@
+drop function ragpg.start_finetuning;
+drop table ragpg.finetune_jobs;
+-- Lets a role search, ingest and answer, without the right to change the schema.
+create or replace function ragpg.grant_writer(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    perform ragpg.grant_reader(role_name);
+    execute format(
+        'grant insert, update, delete on ragpg.collections, ragpg.documents,'
+        ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
+        ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
+        ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback to %I',
+        role_name
+    );
+    execute format(
+        'grant execute on function'
+        ' ragpg.create_search_index(text, bigint, integer, integer, text),'
+        ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
+        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
+        ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_writer(text) from public;
+comment on function ragpg.grant_writer(text) is
+'Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.';
