@@ -244,6 +244,7 @@ class IndexStatistics(Base):
     embedding_sample: Mapped[list[Any]] = mapped_column(ARRAY(HALFVEC))
     languages: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     refreshed_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    document_sample: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
 
 
 class LexemeStatistics(Base):

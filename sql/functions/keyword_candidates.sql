@@ -3,38 +3,35 @@ create or replace function ragpg.keyword_candidates(
     index_id bigint,
     query text,
     wanted integer,
-    document_ids bigint[] default null
+    document_ids bigint[] default null,
+    filter jsonpath default null
 ) returns table (chunk_id bigint, score double precision)
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    words tsquery[];
-    counts bigint[];  -- counts[i]: chunks that hold one of the i rarest words, at most
-    weights_left double precision[];  -- weights_left[i]: what the later words add, at most
-    depth integer;  -- words whose chunks are scored, from the rarest
-    done integer;
+    words tsquery[];  -- the rarest first
+    weights double precision[];
+    total_count bigint;  -- chunks that hold one of the words, at most
+    total_weight double precision;
+    -- What a word can add to a score, as a share of its weight: less than 1, however often it
+    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
+    most_added double precision;
+    threshold double precision;
+    sought tsquery;
     statement text;
     ids bigint[];
     scores double precision[];
-    -- Rows scored at most before the commonest words alone stop bringing in candidates, and rows
-    -- scored in the first round. Up to the first, the result is exact.
-    most constant integer := 20000;
-    first_round constant integer := 3000;
+    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
+    few constant integer := 500;
+    exact_limit constant integer := 20000;
 begin
     select
-        array_agg(listed.word order by listed.place),
-        array_agg(listed.running order by listed.place),
-        array_agg(listed.weight_left order by listed.place)
-    into words, counts, weights_left
-    from (
-        select
-            word.word, word.place,
-            sum(word.chunk_count) over (order by word.place) as running,
-            sum(word.weight) over () - sum(word.weight) over (order by word.place) as weight_left
-        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word
-    ) as listed;
+        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+        sum(word.chunk_count), sum(word.weight)
+    into words, weights, total_count, total_weight
+    from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
     if words is null then
         return;
     end if;
@@ -45,8 +42,7 @@ begin
         '  select stored.id, stored.lexemes || '''' as lexemes,'
         '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
         '  from ragpg.chunks as stored'
-        '  where stored.index_id = %s and stored.lexemes @@ $1'
-        '   and ($2 is null or stored.document_id = any($2)) offset 0) as chunk'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
@@ -55,38 +51,37 @@ begin
             where known.index_id = keyword_candidates.index_id
         ),
         keyword_candidates.index_id,
+        case
+            when document_ids is not null then ' and stored.document_id = any($2)'
+            -- A subquery that looks one document up, and no join: only candidates are asked.
+            when filter is not null then
+                ' and (select document.metadata @@ $3 from ragpg.documents as document'
+                '  where document.id = stored.document_id)'
+        end,
         wanted
     );
-    -- MaxScore (Turtle and Flood 1995): score the chunks of the rarest words first. A chunk that
-    -- holds none of them can reach no more than the weights left; when that is less than the
-    -- last score wanted, the rest need not be looked at.
-    depth := case
-        when document_ids is not null then cardinality(words)
-        else greatest(
-            1, (select count(*) from unnest(counts) as running where running <= first_round)
-        )
+    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    -- A first guess of the last score wanted; then, from what it found, what is certain.
+    threshold := case
+        when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+        else 0
     end;
     loop
-        execute statement
-        into ids, scores
-        using
-            (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word),
-            document_ids;
-        exit when depth = cardinality(words);
-        done := depth;
-        if coalesce(cardinality(ids), 0) < wanted then
-            depth := cardinality(words);
-            continue;
-        end if;
-        select min(deeper) into depth
-        from generate_series(depth, cardinality(words)) as deeper
-        where counts[deeper + 1] > most or scores[wanted] >= weights_left[deeper];
-        exit when depth = done;
+        sought := ragpg.word_combinations(
+            words, array(select most_added * weight from unnest(weights) as weight), threshold
+        );
+        execute statement into ids, scores using sought, document_ids, filter;
+        exit when threshold = 0 or scores[wanted] >= threshold;
+        threshold := case
+            when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+            when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+            else 0
+        end;
     end loop;
     return query
     select found.id, found.score
     from unnest(ids, scores) as found (id, score);
 end
 $$;
-comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[]) is
-'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that the commonest words only add to the score.';
+comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath) is
+'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';

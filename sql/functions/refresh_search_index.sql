@@ -55,7 +55,8 @@ begin
     end if;
     execute format('analyze ragpg.%I', partition_name);
     insert into ragpg.index_statistics as known (
-        index_id, chunk_count, mean_length, embedding_sample, languages, refreshed_at
+        index_id, chunk_count, mean_length, embedding_sample, document_sample, languages,
+        refreshed_at
     )
     select
         refresh_search_index.index_id,
@@ -72,6 +73,13 @@ begin
                 limit 256
             ) as drawn
         ),
+        array(
+            select state.document_id
+            from ragpg.index_documents as state
+            where state.index_id = refresh_search_index.index_id and state.chunk_count > 0
+            order by hashint8extended(state.document_id, 0)
+            limit 400
+        ),
         coalesce(array_agg(distinct chunk.language), '{}'),
         clock_timestamp()
     from ragpg.chunks as chunk
@@ -80,6 +88,7 @@ begin
     set chunk_count = excluded.chunk_count,
         mean_length = excluded.mean_length,
         embedding_sample = excluded.embedding_sample,
+        document_sample = excluded.document_sample,
         languages = excluded.languages,
         refreshed_at = excluded.refreshed_at;
     with counted_now as materialized (

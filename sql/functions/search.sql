@@ -24,6 +24,7 @@ declare
     wanted integer;
     matching_documents bigint[];
     matching_chunks bigint;
+    is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
     word_ids bigint[];
     word_scores double precision[];
     vector_ids bigint[];
@@ -119,13 +120,23 @@ begin
 
     if filter is not null then
         perform ragpg.check_filter(filter);
-        select array_agg(document.id), sum(state.chunk_count)
-        into matching_documents, matching_chunks
-        from ragpg.documents as document
-        join ragpg.index_documents as state
-            on state.document_id = document.id and state.index_id = recipe.id
-        where document.collection_id = recipe.collection_id and document.metadata @@ filter;
-        if coalesce(matching_chunks, 0) = 0 then
+        -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
+        -- do takes longer than to ask of each candidate as it is met.
+        if statistics.chunk_count > 20000 then
+            select count(*) >= 0.03 * cardinality(statistics.document_sample) into is_wide
+            from unnest(statistics.document_sample) as drawn (id)
+            join ragpg.documents as document on document.id = drawn.id
+            where document.metadata @@ filter;
+        end if;
+        if not is_wide then
+            select array_agg(document.id), sum(state.chunk_count)
+            into matching_documents, matching_chunks
+            from ragpg.documents as document
+            join ragpg.index_documents as state
+                on state.document_id = document.id and state.index_id = recipe.id
+            where document.collection_id = recipe.collection_id and document.metadata @@ filter;
+        end if;
+        if not is_wide and coalesce(matching_chunks, 0) = 0 then
             if logged then
                 perform ragpg.log_search(
                     recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
@@ -139,7 +150,9 @@ begin
     if mode <> 'vector' then
         select array_agg(found.chunk_id), array_agg(found.score)
         into word_ids, word_scores
-        from ragpg.keyword_candidates(recipe.id, search.query, wanted, matching_documents) as found;
+        from ragpg.keyword_candidates(
+            recipe.id, search.query, wanted, matching_documents, filter
+        ) as found;
         bm25_expression := ragpg.bm25_expression(recipe.id, search.query);
     end if;
     vector_weight := recipe.vector_weight;
@@ -152,7 +165,7 @@ begin
     if mode <> 'keyword' and query_embedding is not null then
         select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
         from ragpg.vector_candidates(
-            recipe.id, query_embedding, wanted, matching_documents, matching_chunks
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
         ) as found;
         similarity_expression := '1 - (stored.embedding <=> $2)';
     end if;

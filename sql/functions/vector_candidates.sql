@@ -4,7 +4,8 @@ create or replace function ragpg.vector_candidates(
     query_embedding halfvec,
     wanted integer,
     document_ids bigint[] default null,
-    matching_chunks bigint default null
+    matching_chunks bigint default null,
+    filter jsonpath default null
 ) returns table (chunk_id bigint, similarity double precision)
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
@@ -24,7 +25,11 @@ declare
         '  order by chunk.%1$s <=> $1 limit %4$s) as near';
     only_documents text := case
         when document_ids is not null then ' and chunk.document_id = any($2)'
-        else ''
+        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
+        -- meets, until it has enough.
+        when filter is not null then
+            ' and (select document.metadata @@ $3 from ragpg.documents as document'
+            '  where document.id = chunk.document_id)'
     end;
     ids bigint[];
     distances double precision[];
@@ -37,7 +42,12 @@ begin
     where known.id = vector_candidates.index_id;
     if document_ids is null or matching_chunks > exact_limit then
         perform set_config(
-            'hnsw.ef_search', least(greatest(recipe.ef_search, wanted), 1000)::text, true
+            'hnsw.ef_search',
+            -- Among filtered chunks a scan that keeps 100 found .93 of the nearest ten.
+            least(
+                greatest(recipe.ef_search, wanted, case when filter is not null then 200 end), 1000
+            )::text,
+            true
         );
         -- The index's own expression, one table, ascending: anything else loses the index.
         execute format(
@@ -46,19 +56,21 @@ begin
             recipe.id, only_documents, wanted
         )
         into ids, distances
-        using query_embedding, document_ids;
+        using query_embedding, document_ids, filter;
     end if;
-    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks)
+        and (document_ids is not null or filter is not null)
+    then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         execute format(template, 'embedding', recipe.id, only_documents, wanted)
         into ids, distances
-        using query_embedding, document_ids;
+        using query_embedding, document_ids, filter;
     end if;
     return query
     select found.id, 1 - found.distance
     from unnest(ids, distances) as found (id, distance);
 end
 $$;
-comment on function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint) is
-'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.';
+comment on function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.';

@@ -427,6 +427,7 @@ table index_statistics column mean_length real not null   storage p
 table index_statistics column embedding_sample halfvec[] not null   storage x
 table index_statistics column refreshed_at timestamp with time zone not null default now()  storage p
 table index_statistics column languages text[] not null default '{}'::text[]  storage x
+table index_statistics column document_sample bigint[] not null default '{}'::bigint[]  storage x
 table indexed_tables column table_name regclass null   storage p
 table indexed_tables column collection text null   storage x
 table indexed_tables column source_column text null   storage x
@@ -2625,7 +2626,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[])
+CREATE OR REPLACE FUNCTION ragpg.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath)
  RETURNS TABLE(chunk_id bigint, score double precision)
  LANGUAGE plpgsql
  STABLE
@@ -2633,31 +2634,27 @@ CREATE OR REPLACE FUNCTION ragpg.keyword_candidates(index_id bigint, query text,
 AS $function$
 #variable_conflict use_column
 declare
-    words tsquery[];
-    counts bigint[];  -- counts[i]: chunks that hold one of the i rarest words, at most
-    weights_left double precision[];  -- weights_left[i]: what the later words add, at most
-    depth integer;  -- words whose chunks are scored, from the rarest
-    done integer;
+    words tsquery[];  -- the rarest first
+    weights double precision[];
+    total_count bigint;  -- chunks that hold one of the words, at most
+    total_weight double precision;
+    -- What a word can add to a score, as a share of its weight: less than 1, however often it
+    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
+    most_added double precision;
+    threshold double precision;
+    sought tsquery;
     statement text;
     ids bigint[];
     scores double precision[];
-    -- Rows scored at most before the commonest words alone stop bringing in candidates, and rows
-    -- scored in the first round. Up to the first, the result is exact.
-    most constant integer := 20000;
-    first_round constant integer := 3000;
+    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
+    few constant integer := 500;
+    exact_limit constant integer := 20000;
 begin
     select
-        array_agg(listed.word order by listed.place),
-        array_agg(listed.running order by listed.place),
-        array_agg(listed.weight_left order by listed.place)
-    into words, counts, weights_left
-    from (
-        select
-            word.word, word.place,
-            sum(word.chunk_count) over (order by word.place) as running,
-            sum(word.weight) over () - sum(word.weight) over (order by word.place) as weight_left
-        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word
-    ) as listed;
+        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+        sum(word.chunk_count), sum(word.weight)
+    into words, weights, total_count, total_weight
+    from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
     if words is null then
         return;
     end if;
@@ -2668,8 +2665,7 @@ begin
         '  select stored.id, stored.lexemes || '''' as lexemes,'
         '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
         '  from ragpg.chunks as stored'
-        '  where stored.index_id = %s and stored.lexemes @@ $1'
-        '   and ($2 is null or stored.document_id = any($2)) offset 0) as chunk'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
@@ -2678,33 +2674,32 @@ begin
             where known.index_id = keyword_candidates.index_id
         ),
         keyword_candidates.index_id,
+        case
+            when document_ids is not null then ' and stored.document_id = any($2)'
+            -- A subquery that looks one document up, and no join: only candidates are asked.
+            when filter is not null then
+                ' and (select document.metadata @@ $3 from ragpg.documents as document'
+                '  where document.id = stored.document_id)'
+        end,
         wanted
     );
-    -- MaxScore (Turtle and Flood 1995): score the chunks of the rarest words first. A chunk that
-    -- holds none of them can reach no more than the weights left; when that is less than the
-    -- last score wanted, the rest need not be looked at.
-    depth := case
-        when document_ids is not null then cardinality(words)
-        else greatest(
-            1, (select count(*) from unnest(counts) as running where running <= first_round)
-        )
+    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    -- A first guess of the last score wanted; then, from what it found, what is certain.
+    threshold := case
+        when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+        else 0
     end;
     loop
-        execute statement
-        into ids, scores
-        using
-            (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word),
-            document_ids;
-        exit when depth = cardinality(words);
-        done := depth;
-        if coalesce(cardinality(ids), 0) < wanted then
-            depth := cardinality(words);
-            continue;
-        end if;
-        select min(deeper) into depth
-        from generate_series(depth, cardinality(words)) as deeper
-        where counts[deeper + 1] > most or scores[wanted] >= weights_left[deeper];
-        exit when depth = done;
+        sought := ragpg.word_combinations(
+            words, array(select most_added * weight from unnest(weights) as weight), threshold
+        );
+        execute statement into ids, scores using sought, document_ids, filter;
+        exit when threshold = 0 or scores[wanted] >= threshold;
+        threshold := case
+            when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+            when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+            else 0
+        end;
     end loop;
     return query
     select found.id, found.score
@@ -3979,7 +3974,8 @@ begin
     end if;
     execute format('analyze ragpg.%I', partition_name);
     insert into ragpg.index_statistics as known (
-        index_id, chunk_count, mean_length, embedding_sample, languages, refreshed_at
+        index_id, chunk_count, mean_length, embedding_sample, document_sample, languages,
+        refreshed_at
     )
     select
         refresh_search_index.index_id,
@@ -3996,6 +3992,13 @@ begin
                 limit 256
             ) as drawn
         ),
+        array(
+            select state.document_id
+            from ragpg.index_documents as state
+            where state.index_id = refresh_search_index.index_id and state.chunk_count > 0
+            order by hashint8extended(state.document_id, 0)
+            limit 400
+        ),
         coalesce(array_agg(distinct chunk.language), '{}'),
         clock_timestamp()
     from ragpg.chunks as chunk
@@ -4004,6 +4007,7 @@ begin
     set chunk_count = excluded.chunk_count,
         mean_length = excluded.mean_length,
         embedding_sample = excluded.embedding_sample,
+        document_sample = excluded.document_sample,
         languages = excluded.languages,
         refreshed_at = excluded.refreshed_at;
     with counted_now as materialized (
@@ -4417,6 +4421,7 @@ declare
     wanted integer;
     matching_documents bigint[];
     matching_chunks bigint;
+    is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
     word_ids bigint[];
     word_scores double precision[];
     vector_ids bigint[];
@@ -4512,13 +4517,23 @@ begin
 
     if filter is not null then
         perform ragpg.check_filter(filter);
-        select array_agg(document.id), sum(state.chunk_count)
-        into matching_documents, matching_chunks
-        from ragpg.documents as document
-        join ragpg.index_documents as state
-            on state.document_id = document.id and state.index_id = recipe.id
-        where document.collection_id = recipe.collection_id and document.metadata @@ filter;
-        if coalesce(matching_chunks, 0) = 0 then
+        -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
+        -- do takes longer than to ask of each candidate as it is met.
+        if statistics.chunk_count > 20000 then
+            select count(*) >= 0.03 * cardinality(statistics.document_sample) into is_wide
+            from unnest(statistics.document_sample) as drawn (id)
+            join ragpg.documents as document on document.id = drawn.id
+            where document.metadata @@ filter;
+        end if;
+        if not is_wide then
+            select array_agg(document.id), sum(state.chunk_count)
+            into matching_documents, matching_chunks
+            from ragpg.documents as document
+            join ragpg.index_documents as state
+                on state.document_id = document.id and state.index_id = recipe.id
+            where document.collection_id = recipe.collection_id and document.metadata @@ filter;
+        end if;
+        if not is_wide and coalesce(matching_chunks, 0) = 0 then
             if logged then
                 perform ragpg.log_search(
                     recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
@@ -4532,7 +4547,9 @@ begin
     if mode <> 'vector' then
         select array_agg(found.chunk_id), array_agg(found.score)
         into word_ids, word_scores
-        from ragpg.keyword_candidates(recipe.id, search.query, wanted, matching_documents) as found;
+        from ragpg.keyword_candidates(
+            recipe.id, search.query, wanted, matching_documents, filter
+        ) as found;
         bm25_expression := ragpg.bm25_expression(recipe.id, search.query);
     end if;
     vector_weight := recipe.vector_weight;
@@ -4545,7 +4562,7 @@ begin
     if mode <> 'keyword' and query_embedding is not null then
         select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
         from ragpg.vector_candidates(
-            recipe.id, query_embedding, wanted, matching_documents, matching_chunks
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
         ) as found;
         similarity_expression := '1 - (stored.embedding <=> $2)';
     end if;
@@ -5398,7 +5415,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint)
+CREATE OR REPLACE FUNCTION ragpg.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath)
  RETURNS TABLE(chunk_id bigint, similarity double precision)
  LANGUAGE plpgsql
  STABLE
@@ -5418,7 +5435,11 @@ declare
         '  order by chunk.%1$s <=> $1 limit %4$s) as near';
     only_documents text := case
         when document_ids is not null then ' and chunk.document_id = any($2)'
-        else ''
+        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
+        -- meets, until it has enough.
+        when filter is not null then
+            ' and (select document.metadata @@ $3 from ragpg.documents as document'
+            '  where document.id = chunk.document_id)'
     end;
     ids bigint[];
     distances double precision[];
@@ -5431,7 +5452,12 @@ begin
     where known.id = vector_candidates.index_id;
     if document_ids is null or matching_chunks > exact_limit then
         perform set_config(
-            'hnsw.ef_search', least(greatest(recipe.ef_search, wanted), 1000)::text, true
+            'hnsw.ef_search',
+            -- Among filtered chunks a scan that keeps 100 found .93 of the nearest ten.
+            least(
+                greatest(recipe.ef_search, wanted, case when filter is not null then 200 end), 1000
+            )::text,
+            true
         );
         -- The index's own expression, one table, ascending: anything else loses the index.
         execute format(
@@ -5440,14 +5466,16 @@ begin
             recipe.id, only_documents, wanted
         )
         into ids, distances
-        using query_embedding, document_ids;
+        using query_embedding, document_ids, filter;
     end if;
-    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks)
+        and (document_ids is not null or filter is not null)
+    then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         execute format(template, 'embedding', recipe.id, only_documents, wanted)
         into ids, distances
-        using query_embedding, document_ids;
+        using query_embedding, document_ids, filter;
     end if;
     return query
     select found.id, 1 - found.distance
@@ -5625,6 +5653,30 @@ BEGIN ATOMIC
     FROM ( SELECT ((wilson_interval.successes)::double precision / (wilson_interval.total)::double precision) AS share,
              sqrt((((((wilson_interval.successes)::double precision / (wilson_interval.total)::double precision) * ((1)::double precision - ((wilson_interval.successes)::double precision / (wilson_interval.total)::double precision))) / (wilson_interval.total)::double precision) + ((0.9604)::double precision / ((wilson_interval.total)::double precision ^ (2)::double precision)))) AS spread
            WHERE (wilson_interval.total > 0)) observed;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.word_combinations(words tsquery[], weights double precision[], threshold double precision)
+ RETURNS tsquery
+ LANGUAGE sql
+ IMMUTABLE
+BEGIN ATOMIC
+ WITH said AS (
+          SELECT word.query,
+             word.weight,
+             word.place,
+             sum(word.weight) OVER (ORDER BY word.place DESC) AS weight_from_here
+            FROM UNNEST(word_combinations.words, word_combinations.weights) WITH ORDINALITY word(query, weight, place)
+         )
+  SELECT (string_agg(combined.query, ' | '::text ORDER BY combined.place))::tsquery AS string_agg
+    FROM ( SELECT first.place,
+                 CASE
+                     WHEN (first.weight >= word_combinations.threshold) THEN (first.query)::text
+                     ELSE ((((first.query)::text || ' & ('::text) || ( SELECT string_agg((second.query)::text, ' | '::text ORDER BY second.place) AS string_agg
+                        FROM said second
+                       WHERE ((second.place > first.place) AND (second.weight_from_here >= (word_combinations.threshold - first.weight))))) || ')'::text)
+                 END AS query
+            FROM said first
+           WHERE (first.weight_from_here >= word_combinations.threshold)) combined;
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.word_overlap(first_text text, second_text text)
@@ -6857,6 +6909,7 @@ comment on ragpg.index_health.vector_index_bytes: Bytes of the vector index; nul
 comment on ragpg.index_health: A row per search index: its size, and whether its counts for ranking are those of now.
 comment on ragpg.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg.index_statistics.chunk_count: Chunks when it was counted: N of BM25.
+comment on ragpg.index_statistics.document_sample: Up to 400 documents drawn at random: tells ragpg.search whether a filter lets many or few through.
 comment on ragpg.index_statistics.embedding_sample: Up to 256 embeddings drawn at random: mean and deviation of a query's similarity over the index are estimated from them.
 comment on ragpg.index_statistics.index_id: The search index.
 comment on ragpg.index_statistics.languages: Text-search configurations of its chunks; where the index has auto, questions are stemmed by each.
@@ -6896,7 +6949,7 @@ comment on ragpg.ingest_queue: A row per document and search index that does not
 comment on ragpg.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
-comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[]): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that the commonest words only add to the score.
+comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
 comment on ragpg.lexeme_statistics.chunk_count: Chunks that hold it: df of BM25.
 comment on ragpg.lexeme_statistics.index_id: The search index.
@@ -7093,9 +7146,10 @@ comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
 comment on ragpg.unanswered_searches.query: The question.
 comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
 comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
-comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
+comment on ragpg.word_combinations(pg_catalog.tsquery[],double precision[],double precision): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.
 comment on ragpg.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.

@@ -1,0 +1,496 @@
+-- Undoes 0019.
+drop function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath);
+drop function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath);
+drop function ragpg.word_combinations(tsquery[], double precision[], double precision);
+
+-- Which chunks are best by words?
+create or replace function ragpg.keyword_candidates(
+    index_id bigint,
+    query text,
+    wanted integer,
+    document_ids bigint[] default null
+) returns table (chunk_id bigint, score double precision)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    words tsquery[];
+    counts bigint[];  -- counts[i]: chunks that hold one of the i rarest words, at most
+    weights_left double precision[];  -- weights_left[i]: what the later words add, at most
+    depth integer;  -- words whose chunks are scored, from the rarest
+    done integer;
+    statement text;
+    ids bigint[];
+    scores double precision[];
+    -- Rows scored at most before the commonest words alone stop bringing in candidates, and rows
+    -- scored in the first round. Up to the first, the result is exact.
+    most constant integer := 20000;
+    first_round constant integer := 3000;
+begin
+    select
+        array_agg(listed.word order by listed.place),
+        array_agg(listed.running order by listed.place),
+        array_agg(listed.weight_left order by listed.place)
+    into words, counts, weights_left
+    from (
+        select
+            word.word, word.place,
+            sum(word.chunk_count) over (order by word.place) as running,
+            sum(word.weight) over () - sum(word.weight) over (order by word.place) as weight_left
+        from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word
+    ) as listed;
+    if words is null then
+        return;
+    end if;
+    statement := format(
+        'select array_agg(best.id order by best.score desc, best.id),'
+        ' array_agg(best.score order by best.score desc, best.id)'
+        ' from (select chunk.id, %s as score from ('
+        '  select stored.id, stored.lexemes || '''' as lexemes,'
+        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '  from ragpg.chunks as stored'
+        '  where stored.index_id = %s and stored.lexemes @@ $1'
+        '   and ($2 is null or stored.document_id = any($2)) offset 0) as chunk'
+        ' order by score desc, chunk.id limit %s) as best',
+        ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
+        (
+            select greatest(known.mean_length, 1)
+            from ragpg.index_statistics as known
+            where known.index_id = keyword_candidates.index_id
+        ),
+        keyword_candidates.index_id,
+        wanted
+    );
+    -- MaxScore (Turtle and Flood 1995): score the chunks of the rarest words first. A chunk that
+    -- holds none of them can reach no more than the weights left; when that is less than the
+    -- last score wanted, the rest need not be looked at.
+    depth := case
+        when document_ids is not null then cardinality(words)
+        else greatest(
+            1, (select count(*) from unnest(counts) as running where running <= first_round)
+        )
+    end;
+    loop
+        execute statement
+        into ids, scores
+        using
+            (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word),
+            document_ids;
+        exit when depth = cardinality(words);
+        done := depth;
+        if coalesce(cardinality(ids), 0) < wanted then
+            depth := cardinality(words);
+            continue;
+        end if;
+        select min(deeper) into depth
+        from generate_series(depth, cardinality(words)) as deeper
+        where counts[deeper + 1] > most or scores[wanted] >= weights_left[deeper];
+        exit when depth = done;
+    end loop;
+    return query
+    select found.id, found.score
+    from unnest(ids, scores) as found (id, score);
+end
+$$;
+comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[]) is
+'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that the commonest words only add to the score.';
+
+-- Which chunks are nearest in meaning?
+create or replace function ragpg.vector_candidates(
+    index_id bigint,
+    query_embedding halfvec,
+    wanted integer,
+    document_ids bigint[] default null,
+    matching_chunks bigint default null
+) returns table (chunk_id bigint, similarity double precision)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = strict_order
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    template constant text :=
+        'select array_agg(near.id order by near.distance, near.id),'
+        ' array_agg(near.distance order by near.distance, near.id)'
+        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
+        '  from ragpg.chunks as chunk'
+        '  where chunk.index_id = %2$s%3$s'
+        '  order by chunk.%1$s <=> $1 limit %4$s) as near';
+    only_documents text := case
+        when document_ids is not null then ' and chunk.document_id = any($2)'
+        else ''
+    end;
+    ids bigint[];
+    distances double precision[];
+    -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
+    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
+    exact_limit constant integer := 20000;
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = vector_candidates.index_id;
+    if document_ids is null or matching_chunks > exact_limit then
+        perform set_config(
+            'hnsw.ef_search', least(greatest(recipe.ef_search, wanted), 1000)::text, true
+        );
+        -- The index's own expression, one table, ascending: anything else loses the index.
+        execute format(
+            template,
+            format('embedding::halfvec(%s)', vector_dims(query_embedding)),
+            recipe.id, only_documents, wanted
+        )
+        into ids, distances
+        using query_embedding, document_ids;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+        -- Few match, or the scan stopped short of them: without the cast it is not the index's
+        -- expression, so every matching chunk is looked at.
+        execute format(template, 'embedding', recipe.id, only_documents, wanted)
+        into ids, distances
+        using query_embedding, document_ids;
+    end if;
+    return query
+    select found.id, 1 - found.distance
+    from unnest(ids, distances) as found (id, distance);
+end
+$$;
+comment on function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.';
+
+-- Which chunks answer this question best?
+create or replace function ragpg.search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid',
+    index_id bigint default null
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    statistics ragpg.index_statistics;
+    dimensions integer;
+    wanted integer;
+    matching_documents bigint[];
+    matching_chunks bigint;
+    word_ids bigint[];
+    word_scores double precision[];
+    vector_ids bigint[];
+    vector_weight double precision;
+    vector_mean double precision := 0;
+    vector_deviation double precision;
+    word_mean double precision := 0;
+    word_deviation double precision;
+    similarity_expression text := 'null::double precision';
+    bm25_expression text;
+    score_expression text;
+    best_similarity double precision;
+    logged boolean := false;
+    hit_count integer;
+    started constant timestamptz := clock_timestamp();
+begin
+    if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
+        raise exception 'there is no mode "%"', mode
+            using errcode = 'RG005', hint = 'modes are hybrid, vector and keyword';
+    end if;
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    if query_embedding is null and coalesce(query, '') !~ '\S' then
+        raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
+    end if;
+    if search.index_id is null then
+        select known.* into recipe
+        from ragpg.collections as one
+        join ragpg.search_indexes as known on known.id = one.active_index_id
+        where one.id = ragpg.collection_id(search.collection);
+        if recipe.id is null then
+            return;  -- a collection without a document yet
+        end if;
+        -- Is this one of the share that is logged? Never where it could not be written: on a
+        -- standby every transaction is read-only.
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege(
+                'ragpg.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
+                ' double precision, double precision)', 'execute'
+            )
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
+    else
+        select known.* into recipe
+        from ragpg.search_indexes as known
+        where known.id = search.index_id;
+        if recipe.id is null then
+            raise exception 'there is no search index %', search.index_id
+                using errcode = 'RG010', hint = 'view index_health lists them';
+        end if;
+    end if;
+    -- A question is enough when the database holds the model that embedded the chunks.
+    if query_embedding is null and mode <> 'keyword'
+        and exists (
+            select
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+        )
+    then
+        if exists (
+            select
+            from ragpg.static_encoders as fitted
+            where fitted.index_id = recipe.id and fitted.enabled
+        ) then
+            query_embedding := ragpg.embed_query_static(search.query, recipe.id);
+        else
+            query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        end if;
+    end if;
+    if query_embedding is null and mode = 'vector' then
+        raise exception 'mode vector needs a query embedding'
+            using errcode = 'RG005',
+                hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
+    end if;
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
+        raise exception 'the query embedding has % dimensions, the collection''s have %',
+            vector_dims(query_embedding), dimensions
+            using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
+    end if;
+    select known.* into statistics
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id;
+    -- Fusion needs candidates that one leg alone would place lower.
+    wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
+
+    if filter is not null then
+        perform ragpg.check_filter(filter);
+        select array_agg(document.id), sum(state.chunk_count)
+        into matching_documents, matching_chunks
+        from ragpg.documents as document
+        join ragpg.index_documents as state
+            on state.document_id = document.id and state.index_id = recipe.id
+        where document.collection_id = recipe.collection_id and document.metadata @@ filter;
+        if coalesce(matching_chunks, 0) = 0 then
+            if logged then
+                perform ragpg.log_search(
+                    recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
+                    0, null, extract(epoch from clock_timestamp() - started) * 1000
+                );
+            end if;
+            return;
+        end if;
+    end if;
+
+    if mode <> 'vector' then
+        select array_agg(found.chunk_id), array_agg(found.score)
+        into word_ids, word_scores
+        from ragpg.keyword_candidates(recipe.id, search.query, wanted, matching_documents) as found;
+        bm25_expression := ragpg.bm25_expression(recipe.id, search.query);
+    end if;
+    vector_weight := recipe.vector_weight;
+    if query_embedding is null and mode = 'hybrid' then
+        query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
+        vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+        raise notice 'the database holds no model to embed the query with: searched by words'
+            using hint = 'load the model with ragpg model load, or pass query_embedding';
+    end if;
+    if mode <> 'keyword' and query_embedding is not null then
+        select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
+        from ragpg.vector_candidates(
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks
+        ) as found;
+        similarity_expression := '1 - (stored.embedding <=> $2)';
+    end if;
+
+    if mode = 'hybrid' then
+        -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
+        -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
+        -- word leg's from how common each word is.
+        select avg(1 - (sample <=> query_embedding)), stddev_pop(1 - (sample <=> query_embedding))
+        into vector_mean, vector_deviation
+        from unnest(statistics.embedding_sample) as sample;
+        select sum(word.mean_score), sqrt(sum(word.mean_square - word.mean_score ^ 2))
+        into word_mean, word_deviation
+        from ragpg.query_words(recipe.id, search.query) as word;
+        score_expression := format(
+            '%s * (chunk.similarity - %s) / %s + %s * (chunk.bm25 - %s) / %s',
+            vector_weight, coalesce(vector_mean, 0), coalesce(nullif(vector_deviation, 0), 1),
+            1 - vector_weight, coalesce(word_mean, 0), coalesce(nullif(word_deviation, 0), 1)
+        );
+    else
+        score_expression := case mode when 'vector' then 'chunk.similarity' else 'chunk.bm25' end;
+    end if;
+
+    return query execute format(
+        'select'
+        '  (row_number() over (order by best.score desc, best.id))::integer, document.source,'
+        '  document.title, best.content, best.score, best.similarity, best.bm25,'
+        '  best.start_char, best.end_char, best.page, best.context, document.metadata,'
+        '  document.id, best.document_version, best.id'
+        ' from ('
+        '  select chunk.*, %1$s as score'
+        '  from (select chunk.*, %2$s as bm25'
+        '   from (select stored.*, %3$s as similarity,'
+        '     1.2 * (0.25 + 0.75 * stored.lexeme_count / %4$s::double precision) as saturation'
+        '    from ragpg.chunks as stored'
+        '    where stored.index_id = %5$s and stored.id = any($1) offset 0) as chunk'
+        '   offset 0) as chunk'
+        '  order by score desc, chunk.id limit %6$s'
+        ' ) as best'
+        ' join ragpg.documents as document on document.id = best.document_id'
+        ' order by 1',
+        score_expression,
+        coalesce(bm25_expression, 'null::double precision'),
+        similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
+    )
+    using word_ids || vector_ids, query_embedding;
+    get diagnostics hit_count = row_count;
+    if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
+        raise exception 'search index % was dropped during the search', recipe.id
+            using errcode = 'RG010', hint = 'search again';
+    end if;
+    if logged then
+        perform ragpg.log_search(
+            recipe.id, search.query, search.query_embedding, search.mode, search.k,
+            filter is not null, hit_count, best_similarity,
+            extract(epoch from clock_timestamp() - started) * 1000
+        );
+    end if;
+end
+$$;
+comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';
+
+-- After writing: build what is missing, count what ranking needs to know.
+create or replace function ragpg.refresh_search_index(index_id bigint, force boolean default false)
+returns boolean
+language plpgsql volatile
+-- Security definer: indexes are created and tables analysed, which takes their owner.
+security definer
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    partition_name text := 'chunks_' || refresh_search_index.index_id;
+    recipe ragpg.search_indexes;
+    dimensions integer;
+    counted_at timestamptz;
+    counted bigint;
+    total bigint;
+    changed bigint;
+begin
+    -- One at a time per search index; a second caller waits and then finds little to do.
+    perform pg_advisory_xact_lock(
+        hashtext('ragpg.refresh_search_index'), hashtext(refresh_search_index.index_id::text)
+    );
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = refresh_search_index.index_id;
+    select model.dimensions into dimensions
+    from ragpg.embedding_models as model
+    where model.id = recipe.embedding_model_id;
+    select known.refreshed_at, known.chunk_count into counted_at, counted
+    from ragpg.index_statistics as known
+    where known.index_id = refresh_search_index.index_id;
+    select
+        coalesce(sum(state.chunk_count), 0),
+        coalesce(sum(state.chunk_count) filter (where state.indexed_at > counted_at), 0)
+    into total, changed
+    from ragpg.index_documents as state
+    where state.index_id = refresh_search_index.index_id;
+    changed := greatest(changed, abs(total - coalesce(counted, 0)));
+    -- Small indexes are counted every time; large ones when 2 % changed: df and N move BM25
+    -- and the standard scores by less than that.
+    if counted_at is not null and recipe.state = 'ready' and not force
+        and (changed = 0 or (total > 20000 and changed < total / 50))
+    then
+        return false;
+    end if;
+    if recipe.state = 'building' then
+        execute format(
+            'create index if not exists %I on ragpg.%I using gin (lexemes)',
+            partition_name || '_lexemes_gin', partition_name
+        );
+        perform ragpg.build_vector_index(refresh_search_index.index_id, dimensions);
+        update ragpg.search_indexes as known
+        set state = 'ready'
+        where known.id = refresh_search_index.index_id;
+    end if;
+    execute format('analyze ragpg.%I', partition_name);
+    insert into ragpg.index_statistics as known (
+        index_id, chunk_count, mean_length, embedding_sample, languages, refreshed_at
+    )
+    select
+        refresh_search_index.index_id,
+        count(*),
+        coalesce(avg(chunk.lexeme_count), 0),
+        (
+            select coalesce(array_agg(drawn.embedding), '{}')
+            from (
+                select sample.embedding
+                from ragpg.chunks as sample
+                where sample.index_id = refresh_search_index.index_id
+                -- Drawn by hash, not by random(): the same chunks give the same ranking.
+                order by hashint8extended(sample.id, 0)
+                limit 256
+            ) as drawn
+        ),
+        coalesce(array_agg(distinct chunk.language), '{}'),
+        clock_timestamp()
+    from ragpg.chunks as chunk
+    where chunk.index_id = refresh_search_index.index_id
+    on conflict on constraint index_statistics_pkey do update
+    set chunk_count = excluded.chunk_count,
+        mean_length = excluded.mean_length,
+        embedding_sample = excluded.embedding_sample,
+        languages = excluded.languages,
+        refreshed_at = excluded.refreshed_at;
+    with counted_now as materialized (
+        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
+        from ts_stat(
+            format(
+                'select lexemes from ragpg.chunks where index_id = %s',
+                refresh_search_index.index_id
+            )
+        ) as word
+    ),
+    gone as (
+        delete from ragpg.lexeme_statistics as known
+        where known.index_id = refresh_search_index.index_id
+            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
+    )
+    insert into ragpg.lexeme_statistics as known (
+        index_id, lexeme, chunk_count, occurrence_count
+    )
+    select refresh_search_index.index_id, lexeme, ndoc, nentry
+    from counted_now
+    on conflict on constraint lexeme_statistics_pkey do update
+    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
+    where (known.chunk_count, known.occurrence_count)
+        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+    return true;
+end
+$$;
+revoke execute on function ragpg.refresh_search_index(bigint, boolean) from public;
+comment on function ragpg.refresh_search_index(bigint, boolean) is
+'Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.';
+
+alter table ragpg.index_statistics drop column document_sample;
