@@ -25,7 +25,7 @@ _OLDEST_PGVECTOR = (0, 8, 0)
 class Database:
     """A pool of connections to one database whose schema was checked; thread-safe.
 
-    With `read_only` each transaction begins as `read only`, so that nothing can be written.
+    With `read_only` each transaction is read only, so that nothing can be written.
     """
 
     def __init__(
@@ -54,6 +54,20 @@ class Database:
         except psycopg.Error as error:
             raise translate(error) from error
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yields a connection for one statement that reads, without `begin` and `commit` around it.
+
+        They are two more round trips: a hand-written search took 1.26 times as long with them.
+        """
+        with self.connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
     def close(self) -> None:
         """Closes the connections."""
         self._pool.close()
@@ -66,7 +80,8 @@ def _configure(connection: Connection) -> None:
 
 def _configure_read_only(connection: Connection) -> None:
     _configure(connection)
-    connection.read_only = True
+    connection.execute("set default_transaction_read_only = on")
+    connection.commit()
 
 
 def connect(url: str, **options: Any) -> Connection:

@@ -151,8 +151,8 @@ def search(
         }
         statement = queries.SEARCH_ANY
     with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(Hit)) as cursor,
+        database.reading() as connection,
+        connection.cursor(binary=True, row_factory=class_row(Hit)) as cursor,
     ):
         return cursor.execute(statement, parameters).fetchall()
 
@@ -177,7 +177,7 @@ def explain_search(
         "mode": mode,
     }
     with (
-        database.connection() as connection,
+        database.reading() as connection,
         connection.cursor(row_factory=class_row(ExplainedHit)) as cursor,
     ):
         return cursor.execute(queries.EXPLAIN_SEARCH, parameters).fetchall()

@@ -1,4 +1,6 @@
 -- Undoes 0019.
+-- The extension's library is loaded by its first use, before functions that set its parameters.
+do $$ begin perform '[1]'::vector; end $$;
 drop function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath);
 drop function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath);
 drop function ragpg.word_combinations(tsquery[], double precision[], double precision);

@@ -1,4 +1,6 @@
 -- 0019: the word leg reads only chunks that can still be good enough; filters that let much through.
+-- The extension's library is loaded by its first use, before functions that set its parameters.
+do $$ begin perform '[1]'::vector; end $$;
 
 alter table ragpg.index_statistics add column document_sample bigint[] not null default '{}';
 comment on column ragpg.index_statistics.document_sample is
