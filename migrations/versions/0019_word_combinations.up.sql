@@ -200,9 +200,7 @@ begin
         into ids, distances
         using query_embedding, document_ids, filter;
     end if;
-    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks)
-        and (document_ids is not null or filter is not null)
-    then
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         execute format(template, 'embedding', recipe.id, only_documents, wanted)
