@@ -1,4 +1,4 @@
-"""`ragpg finetune embedder`: trains the active model on what people labelled, and judges the result.
+"""`ragpg finetune embedder`: trains the active model on what people labelled, and judges it.
 
 Pairs and hard negatives come from `ragpg.training_pairs` and `ragpg.hard_negatives`. Documents of
 held-out questions are seen neither as answers nor as negatives. The trained model gets a search

@@ -1,9 +1,10 @@
 """A sentence-transformers model, trained further on questions and the chunks that answer them.
 
 The loss is sentence-transformers' MultipleNegativesRankingLoss (InfoNCE, van den Oord et al. 2018,
-with hard negatives as in Karpukhin et al. 2020): a question's answer against all other chunks of its
-batch. Written out here because chunks that are known to answer a question must not be its negatives
-when they stand in the batch for another one; and the library's loop needs `datasets` and `accelerate`.
+with hard negatives as in Karpukhin et al. 2020): a question's answer against all other chunks of
+its batch. Written out here because chunks that are known to answer a question must not be its
+negatives when they stand in the batch for another one; and the library's loop needs `datasets` and
+`accelerate`.
 """
 
 from __future__ import annotations
