@@ -116,3 +116,12 @@ select * from ragpg.sample_chunks('handbook', 'default', 3);
 select step, points_to, finding, next_command from ragpg.advise('handbook');
 -- finetuning_examples
 select origin, question, answer from ragpg.finetuning_examples where collection = 'handbook';
+-- training_pairs
+select split, origin, count(*) from ragpg.training_pairs('handbook') group by split, origin;
+-- hard_negatives
+select pair.question, negative.place, negative.source, negative.text
+from (select * from ragpg.training_pairs('handbook') where split = 'train' limit 3) as pair
+cross join lateral ragpg.hard_negatives(
+    pair.question, pair.relevant_chunk_ids, wanted => 2, collection => 'handbook'
+) as negative
+order by pair.question, negative.place;

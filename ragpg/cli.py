@@ -23,6 +23,7 @@ from ragpg import (
     embedded,
     eval_cli,
     finetune_cli,
+    finetune_embedder_cli,
     health_cli,
     index_cli,
     inspect_cli,
@@ -69,7 +70,7 @@ app.command()(inspect_cli.inspect)
 app.command()(tune_cli.tune)
 app.command()(finetune_cli.advise)
 app.command()(finetune_cli.feedback)
-app.add_typer(finetune_cli.finetune, name="finetune")
+app.add_typer(finetune_embedder_cli.finetune, name="finetune")
 app.command()(health_cli.status)
 app.command()(health_cli.metrics)
 app.command()(ui_cli.ui)

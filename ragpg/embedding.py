@@ -98,6 +98,10 @@ class SentenceTransformerEmbedder:
 
     @cached_property
     def _model(self) -> Any:
+        return self.load()
+
+    def load(self) -> Any:
+        """Returns a copy of its own of the sentence-transformers model."""
         try:
             import sentence_transformers
             import transformers
@@ -178,12 +182,18 @@ def _unit(tensor: Any) -> Vectors:
 
 
 def _cpu_type(exact: bool) -> Any:
-    """Returns bfloat16 where the processor computes in it (twice as fast), else float32."""
+    """Returns bfloat16 where the processor computes in it, else float32."""
+    import torch
+
+    return torch.bfloat16 if not exact and computes_bfloat16() else torch.float32
+
+
+def computes_bfloat16() -> bool:
+    """Returns whether the processor computes in bfloat16: twice as fast."""
     import torch
 
     flags = Path("/proc/cpuinfo")
-    quick = not torch.cuda.is_available() and flags.exists() and "avx512_bf16" in flags.read_text()
-    return torch.bfloat16 if quick and not exact else torch.float32
+    return not torch.cuda.is_available() and flags.exists() and "avx512_bf16" in flags.read_text()
 
 
 def _packaged_minilm() -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -171,7 +170,7 @@ def finetune_submit(
 
     parameters = dict(_named(one) for one in parameter or [])
     with open_client() as client:
-        provider = _provider(BEDROCK if base_model.startswith(BEDROCK) else "")
+        provider = _provider(client, BEDROCK if base_model.startswith(BEDROCK) else "")
         job = finetuning_jobs.submit(
             client.database,
             provider,
@@ -196,7 +195,7 @@ def finetune_status(
     with open_client() as client:
         if job_id is not None:
             job = finetuning_jobs.read(client.database, job_id)
-            provider = _provider(job.provider)
+            provider = _provider(client, job.provider)
             job = finetuning_jobs.refresh(client.database, provider, job_id)
             _tell(client, provider, job, wait, as_json)
             return
@@ -218,7 +217,7 @@ def finetune_cancel(
     from ragpg import finetuning_jobs
 
     with open_client() as client:
-        provider = _provider(finetuning_jobs.read(client.database, job_id).provider)
+        provider = _provider(client, finetuning_jobs.read(client.database, job_id).provider)
         job = finetuning_jobs.cancel(client.database, provider, job_id)
         _tell(client, provider, job, False, as_json)
 
@@ -234,14 +233,12 @@ def _named(text: str) -> tuple[str, float | str]:
         return name, value
 
 
-def _provider(name: str) -> Provider:
+def _provider(client: Client, name: str) -> Provider:
     from ragpg import finetuning_providers as providers
 
     if name.rstrip("/") == providers.BedrockJobs.name:
-        environment = os.environ.get
-        return providers.BedrockJobs(
-            environment("RAGPG_BEDROCK_BUCKET"), environment("RAGPG_BEDROCK_ROLE")
-        )
+        config = client.settings
+        return providers.BedrockJobs(config.bedrock_bucket, config.bedrock_role)
     return providers.OpenAIJobs()
 
 

@@ -937,3 +937,31 @@ set training_file_id = coalesce(%(training_file_id)s, training_file_id),
     updated_at = now()
 where id = %(id)s
 """
+
+TRAINING_PAIRS: LiteralString = """
+select question, split, text, document_id, chunk_id, relevant_chunk_ids
+from ragpg.training_pairs(collection => %(collection)s, index_id => %(index_id)s)
+"""
+
+HARD_NEGATIVES: LiteralString = """
+select chunk_id, text
+from ragpg.hard_negatives(
+    question => %(question)s, relevant_chunk_ids => %(relevant_chunk_ids)s, wanted => %(wanted)s,
+    collection => %(collection)s, query_embedding => %(query_embedding)s::halfvec,
+    index_id => %(index_id)s, excluded_document_ids => %(excluded_document_ids)s::bigint[]
+)
+order by place
+"""
+
+MODEL_NAMES: LiteralString = """
+select name from ragpg.embedding_models where provider = %(provider)s
+"""
+
+FORGET_UNUSED_MODEL: LiteralString = """
+delete from ragpg.embedding_models as model
+where model.provider = %(provider)s
+    and model.name = %(name)s
+    and not exists (
+        select from ragpg.search_indexes as known where known.embedding_model_id = model.id
+    )
+"""

@@ -30,6 +30,8 @@ class Settings:
     answer_model: str = DEFAULT_ANSWER_MODEL
     anthropic_api_key: str | None = None
     anthropic_base_url: str | None = None
+    bedrock_bucket: str | None = None  # s3://NAME/PREFIX of the data for fine-tuning there
+    bedrock_role: str | None = None  # ARN of the role that may read it
 
     @property
     def embedded(self) -> bool:
@@ -50,6 +52,8 @@ def from_environment(database_url: str | None = None) -> Settings:
         answer_model=env.get("RAGPG_ANSWER_MODEL") or DEFAULT_ANSWER_MODEL,
         anthropic_api_key=env.get("ANTHROPIC_API_KEY") or None,
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
+        bedrock_bucket=env.get("RAGPG_BEDROCK_BUCKET") or None,
+        bedrock_role=env.get("RAGPG_BEDROCK_ROLE") or None,
     )
 
 

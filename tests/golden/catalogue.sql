@@ -1713,6 +1713,24 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.embedded_text(title text, context text, content text, ordinal integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+BEGIN ATOMIC
+ SELECT ((
+         CASE
+             WHEN (embedded_text.ordinal = 0) THEN embedded_text.context
+             WHEN (embedded_text.context = plain.title) THEN ''::text
+             WHEN starts_with(embedded_text.context, (plain.title || ' > '::text)) THEN substr(embedded_text.context, (char_length(plain.title) + 4))
+             WHEN starts_with(embedded_text.context, (plain.title || '
+'::text)) THEN substr(embedded_text.context, (char_length(plain.title) + 2))
+             ELSE embedded_text.context
+         END || '
+'::text) || embedded_text.content)
+    FROM ( SELECT btrim(regexp_replace(embedded_text.title, '\s+'::text, ' '::text, 'g'::text)) AS title) plain;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.encode(encoder_id bigint, token_ids integer[])
  RETURNS vector
  LANGUAGE plpgsql
@@ -2424,6 +2442,47 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.hard_negatives(question text, relevant_chunk_ids bigint[], wanted integer DEFAULT 3, collection text DEFAULT NULL::text, query_embedding halfvec DEFAULT NULL::halfvec, index_id bigint DEFAULT NULL::bigint, depth integer DEFAULT 50, max_similarity double precision DEFAULT 0.95, excluded_document_ids bigint[] DEFAULT '{}'::bigint[])
+ RETURNS TABLE(place integer, source text, text text, similarity double precision, document_id bigint, chunk_id bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    with recipe as materialized (
+        select coalesce(hard_negatives.index_id, one.active_index_id) as id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(hard_negatives.collection)
+    )
+    select
+        hit.place, hit.source,
+        ragpg.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
+        hit.similarity, hit.document_id, hit.chunk_id
+    from recipe
+    cross join ragpg.search(
+        query => hard_negatives.question, k => hard_negatives.depth,
+        collection => hard_negatives.collection,
+        query_embedding => hard_negatives.query_embedding, index_id => recipe.id
+    ) as hit
+    join ragpg.chunks as chunk
+        on chunk.index_id = recipe.id
+        and chunk.id = hit.chunk_id
+    where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
+        and hit.document_id <> all(hard_negatives.excluded_document_ids)
+        -- A copy of the answer is an answer.
+        and not exists (
+            select
+            from ragpg.chunks as answer
+            where answer.index_id = recipe.id
+                and answer.id = any(hard_negatives.relevant_chunk_ids)
+                and (
+                    answer.content_hash = chunk.content_hash
+                    or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
+                )
+        )
+    order by hit.place
+    limit hard_negatives.wanted;
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.hash_text(content text)
  RETURNS bytea
  LANGUAGE sql
@@ -5347,6 +5406,134 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.training_pairs(collection text DEFAULT NULL::text, index_id bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(question text, origin text, split text, source text, text text, start_char integer, end_char integer, document_id bigint, chunk_id bigint, relevant_chunk_ids bigint[])
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH recipe AS MATERIALIZED (
+          SELECT known.id,
+             known.collection_id
+            FROM (ragpg.collections one
+              JOIN ragpg.search_indexes known ON (((known.collection_id = one.id) AND (known.id = COALESCE(training_pairs.index_id, one.active_index_id)))))
+           WHERE (one.id = ragpg.collection_id(training_pairs.collection))
+         ), labelled AS MATERIALIZED (
+          SELECT lower(btrim(span.question)) AS asked,
+             span.question,
+             ('evaluation set '::text || of_set.name) AS origin,
+             span.document_id,
+             span.start_char,
+             span.end_char,
+             ragpg.evaluation_split(span.evaluation_question_id) AS split
+            FROM ((recipe recipe_1
+              JOIN ragpg.evaluation_sets of_set ON ((of_set.collection_id = recipe_1.collection_id)))
+              JOIN ragpg.evaluation_label_spans span ON ((span.evaluation_set_id = of_set.id)))
+           WHERE (span.state = 'found'::text)
+         ), cited AS MATERIALIZED (
+          SELECT lower(btrim(answer.question)) AS asked,
+             answer.question,
+                 CASE newest.rating
+                     WHEN 'good'::text THEN 'accepted answer'::text
+                     ELSE 'citation'::text
+                 END AS origin,
+             document_1.id AS document_id,
+             place.start_char,
+             (place.start_char + char_length(quoted.quote)) AS end_char
+            FROM (((((recipe recipe_1
+              JOIN ragpg.answers answer ON ((answer.collection_id = recipe_1.collection_id)))
+              JOIN ragpg.citations quoted ON ((quoted.answer_id = answer.id)))
+              JOIN ragpg.documents document_1 ON ((document_1.id = quoted.document_id)))
+              LEFT JOIN LATERAL ( SELECT said.rating
+                    FROM ragpg.answer_feedback said
+                   WHERE (said.answer_id = answer.id)
+                   ORDER BY said.id DESC
+                  LIMIT 1) newest ON (true))
+              CROSS JOIN LATERAL ( SELECT
+                         CASE
+                             WHEN (substr(document_1.content, (quoted.start_char + 1), char_length(quoted.quote)) = quoted.quote) THEN quoted.start_char
+                             ELSE (NULLIF(strpos(document_1.content, quoted.quote), 0) - 1)
+                         END AS start_char) place)
+           WHERE ((answer.model IS NOT NULL) AND (newest.rating IS DISTINCT FROM 'bad'::text) AND (place.start_char IS NOT NULL))
+         ), known AS MATERIALIZED (
+          SELECT labelled.asked,
+             labelled.question,
+             labelled.origin,
+             labelled.document_id,
+             labelled.start_char,
+             labelled.end_char
+            FROM labelled
+         UNION ALL
+          SELECT cited.asked,
+             cited.question,
+             cited.origin,
+             cited.document_id,
+             cited.start_char,
+             cited.end_char
+            FROM cited
+         ), touched AS MATERIALIZED (
+          SELECT known.asked,
+             known.question,
+             known.origin,
+             known.document_id,
+             known.start_char,
+             known.end_char,
+             chunk_1.id AS chunk_id,
+             chunk_1.ordinal,
+             (LEAST(known.end_char, chunk_1.end_char) - GREATEST(known.start_char, chunk_1.start_char)) AS shared
+            FROM ((known
+              CROSS JOIN recipe recipe_1)
+              JOIN ragpg.chunks chunk_1 ON (((chunk_1.index_id = recipe_1.id) AND (chunk_1.document_id = known.document_id) AND (chunk_1.start_char < known.end_char) AND (known.start_char < chunk_1.end_char))))
+         ), relevant AS MATERIALIZED (
+          SELECT touched.asked,
+             array_agg(DISTINCT touched.chunk_id) AS chunk_ids
+            FROM touched
+           GROUP BY touched.asked
+         ), positive AS (
+          SELECT DISTINCT ON (best.asked, best.chunk_id) best.asked,
+             best.question,
+             best.origin,
+             best.document_id,
+             best.start_char,
+             best.end_char,
+             best.chunk_id,
+             best.ordinal,
+             best.shared
+            FROM ( SELECT DISTINCT ON (touched.asked, touched.origin, touched.document_id, touched.start_char, touched.end_char) touched.asked,
+                     touched.question,
+                     touched.origin,
+                     touched.document_id,
+                     touched.start_char,
+                     touched.end_char,
+                     touched.chunk_id,
+                     touched.ordinal,
+                     touched.shared
+                    FROM touched
+                   ORDER BY touched.asked, touched.origin, touched.document_id, touched.start_char, touched.end_char, touched.shared DESC, touched.ordinal) best
+           ORDER BY best.asked, best.chunk_id, (best.origin = 'citation'::text), (best.origin = 'accepted answer'::text), best.origin, best.start_char
+         )
+  SELECT positive.question,
+     positive.origin,
+         CASE
+             WHEN (EXISTS ( SELECT
+                FROM labelled held
+               WHERE ((held.split = 'held-out'::text) AND ((held.asked = positive.asked) OR (held.document_id = positive.document_id))))) THEN 'held-out'::text
+             ELSE 'train'::text
+         END AS "case",
+     document.source,
+     ragpg.embedded_text(document.title, chunk.context, chunk.content, chunk.ordinal) AS embedded_text,
+     positive.start_char,
+     positive.end_char,
+     positive.document_id,
+     positive.chunk_id,
+     relevant.chunk_ids
+    FROM ((((positive
+      CROSS JOIN recipe)
+      JOIN ragpg.chunks chunk ON (((chunk.index_id = recipe.id) AND (chunk.document_id = positive.document_id) AND (chunk.ordinal = positive.ordinal))))
+      JOIN ragpg.documents document ON ((document.id = positive.document_id)))
+      JOIN relevant ON ((relevant.asked = positive.asked)))
+   ORDER BY (ragpg.hash_text(positive.asked)), document.source, positive.ordinal;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::text, recall double precision DEFAULT 0.98, k integer DEFAULT 10, queries integer DEFAULT 100, index_id bigint DEFAULT NULL::bigint)
  RETURNS ragpg.recall_measurements
  LANGUAGE plpgsql
@@ -6585,6 +6772,7 @@ comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its d
 comment on ragpg.drop_search_index(bigint): Drops a search index that is not the active one, with its chunks, once the searches that run now have ended (it waits five seconds at most). Raises RG010 when it is, or when there is none.
 comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.
 comment on ragpg.embed_query_static(pg_catalog.text,bigint): Returns roughly the embedding, of length 1, that a search index's model would give a question: the normalised sum of the vectors fitted for its tokens. How roughly says the view static_encoder_status.
+comment on ragpg.embedded_text(pg_catalog.text,pg_catalog.text,pg_catalog.text,integer): Returns the text that is embedded for a chunk: its context, without the document's title unless it is the first (ordinal 0), and its content.
 comment on ragpg.embedding_models.created_at: When it was first used here.
 comment on ragpg.embedding_models.dimensions: Length of its vectors; 4,000 is the most HNSW takes.
 comment on ragpg.embedding_models.id: Key.
@@ -6860,6 +7048,7 @@ comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
+comment on ragpg.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
 comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg.health_problems.collection: Name of the collection.
 comment on ragpg.health_problems.detail: What was seen.
@@ -7135,6 +7324,7 @@ comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the word
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
+comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
 comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: 100 in hybrid mode, k in vector mode.
 comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
 comment on ragpg.unanswered_searches.collection: Name of the collection.
