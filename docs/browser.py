@@ -52,15 +52,16 @@ class Browser:
             time.sleep(0.2)
         return found
 
-    def find(self, xpath: str) -> Any:
-        """Returns the first visible element of an XPath."""
-        return self.wait(_VISIBLE, xpath)
+    def shows(self, xpath: str) -> bool:
+        """Returns whether an element of an XPath is visible now."""
+        return self.run(_MIDDLE, xpath) is not None
 
     def click(self, xpath: str, *, times: int = 1) -> None:
         """Clicks on the middle of an element, as a mouse does; 0 times only goes there."""
+        x, y = self.wait(_MIDDLE, xpath)
         press = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
-        element = self.find(xpath)
-        move = {"type": "pointerMove", "duration": 0, "origin": element, "x": 0, "y": 0}
+        # By its place: a page that draws itself anew would have replaced the element.
+        move = {"type": "pointerMove", "duration": 0, "origin": "viewport", "x": x, "y": y}
         mouse = {"type": "pointer", "id": "mouse", "actions": [move, *press * times]}
         _call("POST", f"{self._session}/actions", {"actions": [mouse]})
 
@@ -71,10 +72,13 @@ class Browser:
         image.quantize(colors, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-_VISIBLE = """
+_MIDDLE = """
 const found = document.evaluate(arguments[0], document, null, 7, null);
-for (let place = 0; place < found.snapshotLength; place++)
-    if (found.snapshotItem(place).checkVisibility()) return found.snapshotItem(place);
+for (let number = 0; number < found.snapshotLength; number++) {
+    const element = found.snapshotItem(number), box = element.getBoundingClientRect();
+    if (element.checkVisibility())
+        return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)];
+}
 """
 
 

@@ -71,7 +71,7 @@ def open_rows(window: Browser, database: str, view: str) -> None:
     ):
         toggle = _entry(depth, name) + "/i[contains(@class,'directory-toggle')]"
         # The first click on a server connects, the second opens it.
-        while "open" not in window.run("return arguments[0].className", window.find(toggle)):
+        while not window.shows(f"{toggle}[contains(@class,'open')]"):
             window.click(toggle)
             time.sleep(3)
     window.click(_entry(8, view) + "//span[@class='file-name']")
@@ -85,10 +85,15 @@ def _entry(depth: int, name: str) -> str:
     return f"//div[contains(@class,'file-entry') and @data-depth='{depth}'][{named}]"
 
 
-# pgAdmin draws the query tool in a frame of its own; it counts the rows when they have come.
+# pgAdmin draws each query tool in a frame of its own, those of the last window included, which it
+# opens again; it counts the rows when they have come.
 _ROWS = """
-const text = document.querySelector('iframe')?.contentDocument?.body?.innerText ?? '';
-return text.includes(arguments[0]) && text.match(/Total rows: [1-9][0-9]*/)?.[0];
+for (const frame of document.querySelectorAll('iframe')) {
+    const text = frame.contentDocument?.body?.innerText ?? '';
+    const rows = text.match(/Total rows: [1-9][0-9]*/)?.[0];
+    if (frame.getBoundingClientRect().width && text.includes('ragpg.' + arguments[0]) && rows)
+        return rows;
+}
 """
 
 
