@@ -40,6 +40,7 @@ from ragpg.filters import Filter, to_jsonpath
 from ragpg.grading import Grade, grade_answer
 from ragpg.ingesting import AddProgress, AddReport, OnOutcome
 from ragpg.inspecting import Inspection
+from ragpg.model_calls import require_client
 from ragpg.searching import ExplainedHit, Hit, Mode, SearchIndex
 from ragpg.static_encoder import StaticEncoderReport
 from ragpg.syncing import Sync
@@ -516,7 +517,7 @@ class Collection:
             self.name,
             name,
             drafting.sample_passages(client.database, self.name, name, count),
-            drafting.require_client(client.anthropic_client()),
+            require_client(client.anthropic_client(), "drafting"),
             model=client.settings.answer_model,
             max_tokens=max_tokens,
         )
