@@ -10,18 +10,18 @@ import json
 import time
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import class_row
 
 from ragpg import queries
-from ragpg.contextual import Ask, Call, plan, read_sentence, request
+from ragpg.contextual import Call, plan, read_sentence, request
 from ragpg.database import connect
 from ragpg.errors import AnswerError, BadArgument, CapReached
 from ragpg.model_calls import Usage, api_errors, require_client, usage_of
-from ragpg.situating import DOING, Progress, Situator, row_of
+from ragpg.situating import DOING, Block, Progress, Situator, row_of
 
 # A batch holds at most 100,000 requests and 256 MB:
 # https://platform.claude.com/docs/en/build-with-claude/batch-processing
@@ -47,7 +47,7 @@ class Batch:
 
 def run_batches(
     situator: Situator,
-    blocks: Iterable[tuple[int, int, list[Ask]]],
+    blocks: Iterable[Block],
     *,
     poll_seconds: float = 60.0,
     progress: Progress | None = None,
@@ -65,9 +65,12 @@ def run_batches(
             raise BadArgument(
                 f'another session runs batches for "{situator.collection}": wait for it'
             )
-        runner.finish_open()
-        capped = runner.submit_all(blocks)
-        runner.finish_open()
+        try:
+            runner.finish_open()
+            capped = runner.submit_all(blocks)
+            runner.finish_open()
+        finally:
+            situator.budget.spent += runner.taken
     if runner.failed:
         raise AnswerError(f"{runner.failed:,} requests of a batch failed ({runner.why})")
     if capped:
@@ -82,10 +85,11 @@ class _Batches:
     progress: Progress | None
     failed: int = 0
     why: str = ""
+    taken: Usage = field(default_factory=Usage)
 
     # Submitting
 
-    def submit_all(self, blocks: Iterable[tuple[int, int, list[Ask]]]) -> CapReached | None:
+    def submit_all(self, blocks: Iterable[Block]) -> CapReached | None:
         """Submits what is not stored, as far as the budget goes; returns what it says then."""
         waiting: dict[bytes, Call] = {}
         expected, size = Usage(), 0
@@ -96,18 +100,18 @@ class _Batches:
                     try:
                         self.situator.budget.check(expected + call.expected)
                     except CapReached as reached:
-                        self._submit(waiting, expected)
+                        self._submit(waiting)
                         return reached
                     waiting[call.ask.key] = call
                     expected += call.expected
                     size += len(json.dumps(request(call, self.situator.model, hour=True)))
                     if len(waiting) >= _MOST_REQUESTS or size >= _MOST_BYTES:
-                        self._submit(waiting, expected)
-                        waiting, expected, size = {}, Usage(), 0
-        self._submit(waiting, expected)
+                        self._submit(waiting)
+                        waiting, size = {}, 0
+        self._submit(waiting)
         return None
 
-    def _submit(self, calls: dict[bytes, Call], expected: Usage) -> None:
+    def _submit(self, calls: dict[bytes, Call]) -> None:
         if not calls:
             return
         import anthropic
@@ -122,7 +126,6 @@ class _Batches:
             }
             for key in keys
         ]
-        self.situator.budget.spent += expected  # until its results tell
         try:
             # No retry of the SDK's own: a submission whose answer was lost would be made twice.
             with api_errors():
@@ -225,6 +228,7 @@ class _Batches:
 
     def _fill(self, batch_id: int, key: bytes, message: Any) -> None:
         sentence, problem = read_sentence(message)
+        self.taken += usage_of(message)
         row = row_of(key, sentence, problem, usage_of(message)) | {"batch_id": batch_id}
         with self.situator.database.connection() as connection:
             connection.execute(queries.FILL_CONTEXT, row)
@@ -236,9 +240,7 @@ class _Batches:
 
     def _finish(self, batch_id: int, error: str | None) -> None:
         with self.situator.database.connection() as connection:
-            connection.execute(
-                queries.FINISH_CONTEXT_BATCH, {"batch_id": batch_id, "error": error}
-            )
+            connection.execute(queries.FINISH_CONTEXT_BATCH, {"batch_id": batch_id, "error": error})
 
 
 def _requests(batch: Any) -> int:

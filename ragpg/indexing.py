@@ -109,7 +109,9 @@ class Indexer:
         if self.index.context_model is None or not spans:
             return [""] * len(spans)
         if self._situate is None:
-            raise AnswerError("this search index needs sentences of context, and nobody writes them")
+            raise AnswerError(
+                "this search index needs sentences of context, and nobody writes them"
+            )
         asks = asks_of(document, spans, self.index.context_model)
         written = self._situate(asks)
         # One token of the room is the line break's.

@@ -27,6 +27,8 @@ _BLOCK_ASKS = 64
 _BLOCK_DOCUMENTS = 32
 
 Progress = Callable[[int, int], None]
+# Documents done, documents in all, and what is to be asked about the last of them.
+Block = tuple[int, int, list[Ask]]
 
 
 @dataclass(slots=True)
@@ -149,11 +151,8 @@ def waiting_asks(
     index_id: int | None,
     model: str,
     cut: Callable[[LoadedDocument], Sequence[ChunkSpan]],
-) -> Iterator[tuple[int, int, list[Ask]]]:
-    """Yields in blocks what is to be asked about the documents a search index lacks.
-
-    Each block as (documents done, documents in all, asks). Without `index_id` about all documents.
-    """
+) -> Iterator[Block]:
+    """Yields what is to be asked about the documents a search index lacks; all, without one."""
     parameters = {"collection": collection, "index_id": index_id}
     with database.connection() as connection:
         rows = connection.execute(queries.DOCUMENTS_TO_SITUATE, parameters).fetchall()
@@ -179,7 +178,7 @@ def _texts(database: Database, ids: list[int]) -> list[_Text]:
 
 def estimate(
     situator: Situator,
-    blocks: Iterable[tuple[int, int, list[Ask]]],
+    blocks: Iterable[Block],
     prices: Prices | None,
     *,
     batch: bool = False,

@@ -227,9 +227,7 @@ class ChunkContext(Base):
 
     __tablename__ = "chunk_contexts"
     __table_args__ = (
-        Index(
-            "chunk_contexts_collection_id_document_hash_btree", "collection_id", "document_hash"
-        ),
+        Index("chunk_contexts_collection_id_document_hash_btree", "collection_id", "document_hash"),
         Index(
             "chunk_contexts_batch_id_btree",
             "batch_id",

@@ -129,7 +129,6 @@ table contextual_indexes column index_id bigint null   storage p
 table contextual_indexes column active boolean null   storage p
 table contextual_indexes column context_model text null   storage x
 table contextual_indexes column context_tokens integer null   storage p
-table contextual_indexes column context_day_tokens bigint null   storage p
 table contextual_indexes column chunks bigint null   storage p
 table contextual_indexes column chunks_with_sentence bigint null   storage p
 table contextual_indexes column mean_chars numeric null   storage m
@@ -557,7 +556,6 @@ table search_indexes column relevance_offset double precision null   storage p
 table search_indexes column relevance_slope double precision null   storage p
 table search_indexes column context_model text null   storage x
 table search_indexes column context_tokens integer not null default 0  storage p
-table search_indexes column context_day_tokens bigint null   storage p
 table searches column id bigint not null  a storage p
 table searches column collection_id bigint not null   storage p
 table searches column index_id bigint not null   storage p
@@ -754,7 +752,6 @@ table recall_measurements constraint recall_measurements_recall_is_a_share CHECK
 table search_indexes constraint search_indexes_candidates_is_positive CHECK (((candidates >= 1) AND (candidates <= 10000)))
 table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((chunk_tokens > 0))
 table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
-table search_indexes constraint search_indexes_context_day_tokens_are_not_negative CHECK ((context_day_tokens >= 0))
 table search_indexes constraint search_indexes_context_has_room CHECK (
 CASE
     WHEN (context_model IS NULL) THEN (context_tokens = 0)
@@ -5899,7 +5896,6 @@ view contextual_indexes {security_invoker=true}
     (recipe.id = one.active_index_id) AS active,
     recipe.context_model,
     recipe.context_tokens,
-    recipe.context_day_tokens,
     count(chunk.id) AS chunks,
     count(chunk.id) FILTER (WHERE (chunk.generated_chars > 0)) AS chunks_with_sentence,
     round(avg(chunk.generated_chars) FILTER (WHERE (chunk.generated_chars > 0))) AS mean_chars
@@ -6716,7 +6712,6 @@ comment on ragpg.contextual_indexes.active: Whether it answers searches.
 comment on ragpg.contextual_indexes.chunks: Its chunks.
 comment on ragpg.contextual_indexes.chunks_with_sentence: Those with a sentence.
 comment on ragpg.contextual_indexes.collection: Name of the collection.
-comment on ragpg.contextual_indexes.context_day_tokens: Most tokens that ingest may spend on sentences in 24 hours; null: no limit.
 comment on ragpg.contextual_indexes.context_model: The language model.
 comment on ragpg.contextual_indexes.context_tokens: Tokens of a chunk kept free for its sentence.
 comment on ragpg.contextual_indexes.index_id: The search index.
@@ -7264,7 +7259,6 @@ comment on ragpg.search_indexes.candidates: How many candidates each leg brings 
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
 comment on ragpg.search_indexes.chunker: The chunker and its version when the search index was made. Documents that change are cut by the present one; ragpg index build makes all of them anew.
 comment on ragpg.search_indexes.collection_id: The collection it indexes.
-comment on ragpg.search_indexes.context_day_tokens: Most tokens that ingest may spend on sentences in 24 hours, read, cached and written ones together; what is beyond waits in ingest_queue. Null: no limit.
 comment on ragpg.search_indexes.context_model: The language model that writes a sentence of context per chunk; null: none does.
 comment on ragpg.search_indexes.context_tokens: Tokens of a chunk kept free for that sentence.
 comment on ragpg.search_indexes.created_at: When the recipe was made.
