@@ -116,3 +116,8 @@ select * from ragpg.sample_chunks('handbook', 'default', 3);
 select step, points_to, finding, next_command from ragpg.advise('handbook');
 -- finetuning_examples
 select origin, question, answer from ragpg.finetuning_examples where collection = 'handbook';
+-- context_costs
+select model, in_batch, sentences, input_tokens, cache_read_tokens, output_tokens, cost
+from ragpg.context_costs where collection = 'handbook';
+-- contextual_indexes
+select index_id, context_model, chunks, chunks_with_sentence from ragpg.contextual_indexes;

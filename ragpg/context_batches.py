@@ -159,7 +159,7 @@ class _Batches:
     def finish_open(self) -> None:
         """Waits for each open batch of the collection and stores what it brought."""
         for batch in self._all():
-            if batch.state != "ended":
+            if batch.ended_at is None:
                 name = batch.provider_batch_id or self._find(batch)
                 if name is None:
                     self._finish(batch.id, "it was never submitted")

@@ -135,6 +135,7 @@ class MessagesServer:
         self.cached: set[str] = set()
         self.batches: dict[str, Batch] = {}
         self.polls_before_end = 1
+        self.errors_per_batch = 0
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -419,6 +420,7 @@ class Batch:
 def _new_batch(owner: MessagesServer, body: dict[str, Any]) -> Batch:
     made = datetime.now(UTC).isoformat()
     batch = Batch(f"msgbatch_{len(owner.batches)}", made, body["requests"], owner.polls_before_end)
+    batch.failing = {one["custom_id"] for one in batch.requests[: owner.errors_per_batch]}
     owner.batches[batch.id] = batch
     return batch
 

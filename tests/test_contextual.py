@@ -124,7 +124,7 @@ def test_the_document_is_cached_and_is_data(docs: ragpg.Collection, api: Message
 
 def test_a_document_of_one_chunk_is_not_cached() -> None:
     document = LoadedDocument("t", "Short.", "text/plain", {})
-    (first,), rest = contextual.plan(contextual.asks_of(document, [ChunkSpan(0, 6, 2, "")], MODEL))
+    (first,), rest = contextual.plan(contextual.asks_of(document, [ChunkSpan(0, 6, "", 2)], MODEL))
     assert rest == []
     assert "cache_control" not in json.dumps(contextual.request(first, MODEL))
 
@@ -132,7 +132,7 @@ def test_a_document_of_one_chunk_is_not_cached() -> None:
 def test_of_a_long_document_a_part_around_the_chunk_is_shown() -> None:
     text = "".join(f"Sentence number {n} stands here. " for n in range(20_000))
     document = LoadedDocument("long", text, "text/plain", {})
-    spans = [ChunkSpan(at, at + 30, 8, "") for at in (0, 300_000, len(text) - 30)]
+    spans = [ChunkSpan(at, at + 30, "", 8) for at in (0, 300_000, len(text) - 30)]
     for ask in contextual.asks_of(document, spans, MODEL):
         assert ask.chunk in ask.shown.text and ask.shown.text.startswith("Sentence number 0 ")
         assert ask.shown.tokens < contextual.DOCUMENT_TOKENS + 2_000
@@ -372,24 +372,12 @@ def test_what_failed_in_a_batch_is_told_and_asked_again(
     with pytest.raises(errors.AnswerError, match="too much"):
         docs.client.write_contexts(made.id, batch=True, poll_seconds=0.01)
     assert count(sql, "select count(*) from ragpg.chunk_contexts") == 0
-    fail_first(api)
+    api.errors_per_batch = 1
     with pytest.raises(errors.AnswerError, match="1 requests of a batch failed"):
         docs.client.write_contexts(made.id, batch=True, poll_seconds=0.01)
+    api.errors_per_batch = 0
     docs.client.write_contexts(made.id, batch=True, poll_seconds=0.01)
     assert [len(one) for one in posts(api)][-1] == 1
-
-
-def fail_first(api: MessagesServer) -> None:
-    """Has the first request of the next batch bring an error."""
-    from . import messages_server
-
-    class Failing(dict[str, messages_server.Batch]):
-        def __setitem__(self, name: str, batch: messages_server.Batch) -> None:
-            if not self:
-                batch.failing.add(batch.requests[0]["custom_id"])
-            super().__setitem__(name, batch)
-
-    api.batches = Failing()
 
 
 def test_a_batch_stays_under_the_cap(docs: ragpg.Collection, api: MessagesServer, sql: Sql) -> None:
