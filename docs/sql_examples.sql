@@ -125,3 +125,8 @@ cross join lateral ragpg.hard_negatives(
     pair.question, pair.relevant_chunk_ids, wanted => 2, collection => 'handbook'
 ) as negative
 order by pair.question, negative.place;
+-- context_costs
+select model, in_batch, sentences, input_tokens, cache_read_tokens, output_tokens, cost
+from ragpg.context_costs where collection = 'handbook';
+-- contextual_indexes
+select index_id, context_model, chunks, chunks_with_sentence from ragpg.contextual_indexes;

@@ -208,7 +208,7 @@ def ask_model(
             return _stream(client, request, on_text)
         message: Message = client.messages.create(**request)
     except anthropic.APIError as error:
-        raise AnswerError(_explain(error)) from error
+        raise AnswerError(explain(error)) from error
     if getattr(message, "content", None) is None:  # a web page, or JSON of another kind
         raise AnswerError(NOT_A_MESSAGE)
     return message
@@ -289,7 +289,7 @@ _ADVICE = {
 }
 
 
-def _explain(error: anthropic.APIError) -> str:
+def explain(error: anthropic.APIError) -> str:
     """Returns one sentence: what happened, what the API said, what to do next."""
     import anthropic
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ from psycopg.rows import dict_row
 
 from ragpg import (
     answering,
+    context_batches,
     drafting,
     embedded,
     encoder,
@@ -21,16 +23,19 @@ from ragpg import (
     queries,
     searching,
     settings,
+    situating,
 )
 from ragpg.collection import Collection
 from ragpg.database import Database, has_schema, migrate
 from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder, open_embedder
-from ragpg.errors import EmbeddingError, ModelMismatch
+from ragpg.errors import BadArgument, EmbeddingError, ModelMismatch
 from ragpg.evaluating import Difference
-from ragpg.indexing import Worker, WorkReport
+from ragpg.indexing import Indexer, Situate, Worker, WorkReport
 from ragpg.ingesting import AddProgress
+from ragpg.model_calls import Budget, Usage, prices_of, require_client
 from ragpg.reranking import Reranker
 from ragpg.searching import SearchIndex
+from ragpg.situating import ContextEstimate, Situator
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +249,17 @@ class Client:
 
     def worker(self, collection: str | None = None, index_id: int | None = None) -> Worker:
         """Returns a worker for what waits in `ragpg.ingest_queue`, of everything or of one."""
-        return Worker(self.database, self.embedder_for, self.embedder, collection, index_id)
+        worker = Worker(self.database, self.embedder_for, self.embedder, collection, index_id)
+        worker.situate_for = self._situate_for
+        return worker
+
+    def _situate_for(self, index: SearchIndex) -> Situate | None:
+        return None if index.context_model is None else self._situator(index, Budget()).write
+
+    def _situator(self, index: SearchIndex, budget: Budget) -> Situator:
+        assert index.context_model is not None
+        client = self.anthropic_client()
+        return Situator(self.database, index.collection, index.context_model, client, budget)
 
     def anthropic_client(self) -> Any:
         """Returns the client that answers, None without an API key."""
@@ -278,8 +293,68 @@ class Client:
             self.database, collection, recall=recall, k=k, queries_asked=queries
         )
 
+    def estimate_contexts(self, index_id: int, *, batch: bool = False) -> ContextEstimate:
+        """Returns what the sentences a contextual search index lacks will take; asks nothing."""
+        index = searching.search_index(self.database, index_id)
+        if index.context_model is None:
+            raise BadArgument(f"search index {index_id} takes no sentences of context")
+        situator = Situator(self.database, index.collection, index.context_model, None)
+        prices = prices_of(self.database, index.context_model)
+        return situating.estimate(situator, self._waiting_asks(index), prices, batch=batch)
+
+    def write_contexts(
+        self,
+        index_id: int,
+        budget: Budget | None = None,
+        *,
+        batch: bool = False,
+        poll_seconds: float = 60.0,
+        progress: situating.Progress | None = None,
+    ) -> Usage:
+        """Has the sentences written that a contextual search index lacks; returns what it took.
+
+        Each is stored as it comes: interrupted, the next call goes on. With `batch` through the
+        Message Batches API. Raises CapReached where the budget ends, AnswerError when there is no
+        API key or the API fails.
+        """
+        index = searching.search_index(self.database, index_id)
+        budget = budget or Budget()
+        if index.context_model is None:
+            return budget.spent
+        situator = self._situator(index, budget)
+        blocks = self._waiting_asks(index)
+        if batch:
+            require_client(situator.client, situating.DOING)
+            context_batches.run_batches(
+                situator, blocks, poll_seconds=poll_seconds, progress=progress
+            )
+            return budget.spent
+        for done, total, asks in blocks:
+            situator.write(asks)
+            if progress:
+                progress(done, total)
+        return budget.spent
+
+    def _waiting_asks(self, index: SearchIndex) -> Iterator[situating.Block]:
+        assert index.context_model is not None
+        indexer = Indexer(self.database, index, self.embedder_for(index))
+        return situating.waiting_asks(
+            self.database, index.collection, index.id, index.context_model, indexer.cut
+        )
+
+    def context_costs(self, collection: str = "default") -> list[dict[str, Any]]:
+        """Returns the rows of the view context_costs: sentences of context, tokens, cost."""
+        parameters = {"collection": collection}
+        with self.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(queries.CONTEXT_COSTS, parameters).fetchall()
+
     def fill_index(self, index_id: int, progress: AddProgress | None = None) -> WorkReport:
-        """Indexes all that waits for a search index and makes it ready to be activated."""
+        """Indexes all that waits for a search index and makes it ready to be activated.
+
+        Sentences of context that are not written are asked for without a cap: `write_contexts`
+        before it has one.
+        """
         searching.search_index(self.database, index_id)  # raises when there is none
         worker = self.worker(index_id=index_id)
         total = next(

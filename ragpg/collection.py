@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +28,7 @@ from ragpg import (
     queries,
     reranking,
     searching,
+    situating,
     static_encoder,
     syncing,
     tuning,
@@ -40,7 +42,9 @@ from ragpg.filters import Filter, to_jsonpath
 from ragpg.grading import Grade, grade_answer
 from ragpg.ingesting import AddProgress, AddReport, OnOutcome
 from ragpg.inspecting import Inspection
+from ragpg.model_calls import prices_of, require_client
 from ragpg.searching import ExplainedHit, Hit, Mode, SearchIndex
+from ragpg.situating import ContextEstimate
 from ragpg.static_encoder import StaticEncoderReport
 from ragpg.syncing import Sync
 from ragpg.watching import Change
@@ -376,20 +380,17 @@ class Collection:
         overlap_tokens: int = 0,
         language: str | None = None,
         model: str | None = None,
+        context_model: str | None = None,
     ) -> SearchIndex:
         """Makes another search index with all documents queued for it; searches do not use it yet.
 
         `Client.fill_index` or workers fill it. What is not given is as in the active one; `model`
-        is another model instead of the active one's, by a name that `open_embedder` takes.
+        is another model instead of the active one's, by a name that `open_embedder` takes. With a
+        `context_model` that language model writes a sentence of context per chunk, which costs
+        money: `estimate_contexts` before, `Client.write_contexts` with a cap then.
         """
         active = searching.active_index(self.client.database, self.name)
-        embedder: Embedder = (
-            open_embedder(model)
-            if model
-            else self.client.embedder_for(active)
-            if active
-            else self.client.embedder
-        )
+        embedder = self._embedder(active, model)
         return indexing.create_index(
             self.client.database,
             self.name,
@@ -397,6 +398,45 @@ class Collection:
             chunk_tokens=chunk_tokens or (active.chunk_tokens if active else None),
             overlap_tokens=overlap_tokens,
             language=language or (active.language if active else "english"),
+            context_model=context_model,
+        )
+
+    def _embedder(self, active: SearchIndex | None, model: str | None) -> Embedder:
+        if model:
+            return open_embedder(model)
+        return self.client.embedder_for(active) if active else self.client.embedder
+
+    def estimate_contexts(
+        self,
+        context_model: str,
+        *,
+        chunk_tokens: int | None = None,
+        overlap_tokens: int = 0,
+        model: str | None = None,
+        batch: bool = False,
+    ) -> ContextEstimate:
+        """Returns what a contextual search index of this recipe will take; asks and makes nothing.
+
+        What is not given is as for `create_index`.
+        """
+        database = self.client.database
+        active = searching.active_index(database, self.name)
+        embedder = self._embedder(active, model)
+        tokens = indexing.tokens_of_chunk(
+            chunk_tokens or (active.chunk_tokens if active else None), embedder
+        )
+        cut = partial(
+            indexing.cut,
+            embedder=embedder,
+            chunk_tokens=tokens,
+            overlap_tokens=overlap_tokens,
+            context_tokens=indexing.tokens_of_context(tokens),
+        )
+        return situating.estimate(
+            situating.Situator(database, self.name, context_model, None),
+            situating.waiting_asks(database, self.name, None, context_model, cut),
+            prices_of(database, context_model),
+            batch=batch,
         )
 
     def rollback_index(self) -> int:
@@ -516,7 +556,7 @@ class Collection:
             self.name,
             name,
             drafting.sample_passages(client.database, self.name, name, count),
-            drafting.require_client(client.anthropic_client()),
+            require_client(client.anthropic_client(), "drafting"),
             model=client.settings.answer_model,
             max_tokens=max_tokens,
         )

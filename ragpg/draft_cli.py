@@ -12,6 +12,7 @@ from rich.text import Text
 from ragpg import drafting
 from ragpg.console import CollectionName, Json, count_progress, open_client, out, print_json
 from ragpg.errors import BadArgument, QuoteMismatch
+from ragpg.model_calls import require_client
 
 SetArgument = Annotated[str, typer.Argument(metavar="SET", help="The evaluation set.")]
 _KEYS = "[a]ccept  [r]eject  [e]dit  [s]kip  [q]uit"
@@ -46,7 +47,7 @@ def eval_draft(
         if dry_run:
             _print_estimate(expected, client.settings.answer_model, as_json)
             return
-        claude = drafting.require_client(client.anthropic_client())
+        claude = require_client(client.anthropic_client(), "drafting")
         with count_progress("drafting") as progress:
             report = drafting.draft_questions(
                 database,

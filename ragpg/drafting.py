@@ -10,10 +10,9 @@ from typing import Any
 from ragpg import evaluating, queries
 from ragpg.answering import MessagesClient, ask_model
 from ragpg.database import Database
-from ragpg.errors import AnswerError, BadArgument, QuoteMismatch
+from ragpg.errors import BadArgument, QuoteMismatch
+from ragpg.model_calls import estimate_tokens
 
-CHARS_PER_TOKEN = 3.5
-"""Of English; a little low, so that estimates are a little high."""
 OUTPUT_TOKENS = 200
 _MAX_OUTPUT_TOKENS = 2048  # leaves room for thinking
 
@@ -57,7 +56,7 @@ class Passage:
 class DraftEstimate:
     """What drafting will take, before any call: `input_tokens` and `output_tokens` are guesses.
 
-    From the characters that are sent, and 200 tokens written a call.
+    From the length of what is sent, and 200 tokens written a call.
     """
 
     calls: int
@@ -108,10 +107,9 @@ def sample_passages(database: Database, collection: str, name: str, count: int) 
 
 def estimate(passages: list[Passage]) -> DraftEstimate:
     """Returns what drafting from these passages will take."""
-    fixed = len(_PROMPT) + len(json.dumps(_SCHEMA))
-    characters = sum(fixed + len(_told(passage)) for passage in passages)
-    calls = len(passages)
-    return DraftEstimate(calls, round(characters / CHARS_PER_TOKEN), OUTPUT_TOKENS * calls)
+    fixed = estimate_tokens(_PROMPT + json.dumps(_SCHEMA))
+    tokens = sum(fixed + estimate_tokens(_told(passage)) for passage in passages)
+    return DraftEstimate(len(passages), tokens, OUTPUT_TOKENS * len(passages))
 
 
 def draft_questions(
@@ -231,13 +229,6 @@ def edit(database: Database, draft_id: int, question: str, expected_answer: str)
     changed = {"question": question, "expected_answer": expected_answer}
     if not evaluating.rows(database, queries.EDIT_DRAFT, draft_id=draft_id, **changed):
         raise BadArgument("another draft of the set asks this already")
-
-
-def require_client(client: MessagesClient | None) -> MessagesClient:
-    """Returns the client; raises AnswerError when no API key is set."""
-    if client is None:
-        raise AnswerError("drafting asks Claude, and no API key is set (ANTHROPIC_API_KEY)")
-    return client
 
 
 def _execute(database: Database, statement: Any, **parameters: Any) -> None:

@@ -131,6 +131,10 @@ class AnswerError(RagpgError):
     """the language model gave no usable answer"""
 
 
+class CapReached(RagpgError):
+    """more would be spent on a language model than is allowed"""
+
+
 def _subclasses(base: type[RagpgError]) -> list[type[RagpgError]]:
     return [base, *(found for child in base.__subclasses__() for found in _subclasses(child))]
 

@@ -18,7 +18,21 @@ from ragpg.console import (
     print_json,
     table_of,
 )
+from ragpg.context_cli import (
+    MOST_TOKENS,
+    Batched,
+    DryRun,
+    MaxCost,
+    MaxTokens,
+    make_budget,
+    print_estimate,
+    write_contexts,
+)
+from ragpg.errors import BadArgument
 from ragpg.eval_cli import SetName, print_differences
+from ragpg.model_calls import Budget, require_client
+from ragpg.searching import search_index
+from ragpg.situating import DOING
 
 index = typer.Typer(
     help="Search indexes: recipes of chunking and embedding, several side by side.",
@@ -45,13 +59,14 @@ def index_list(as_json: Json = False) -> None:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     overlap = f", overlap {row['overlap_tokens']}" if row["overlap_tokens"] else ""
+    context = f", context by {escape(row['context_model'])}" if row["context_model"] else ""
     failed = f" ({row['failed_documents']:,} failed)" if row["failed_documents"] else ""
     return [
         str(row["index_id"]),
         escape(row["collection"]),
         "active" if row["active"] else row["state"],
         escape(row["embedding_model"]),
-        f"{row['chunk_tokens']} tokens{overlap}, {row['language']}",
+        f"{row['chunk_tokens']} tokens{overlap}, {row['language']}{context}",
         f"{row['chunks']:,}",
         f"{row['pending_documents']:,}{failed}",
         f"{((row['table_bytes'] or 0) + (row['index_bytes'] or 0)) / 1e6:,.1f} MB",
@@ -72,34 +87,72 @@ def index_build(
         str | None,
         typer.Option("--model", help="Embedding model (docs/models.md), not the active one."),
     ] = None,
+    contextual: Annotated[
+        bool,
+        typer.Option("--contextual", help="Have Claude write a sentence of context per chunk."),
+    ] = False,
+    context_model: Annotated[
+        str | None, typer.Option(help="Model that writes it, not the one that answers.")
+    ] = None,
+    dry_run: DryRun = False,
+    max_tokens: MaxTokens = MOST_TOKENS,
+    max_cost: MaxCost = None,
+    batch: Batched = False,
     as_json: Json = False,
 ) -> None:
     """Build another search index while searches and ingest go on; searches do not use it yet.
 
-    Interrupted, `ragpg worker` or `ragpg index continue` goes on.
+    Interrupted, `ragpg worker` or `ragpg index continue` goes on; a contextual one is filled by
+    `index continue` alone until it is activated.
     """
+    if not contextual and (dry_run or batch or context_model or max_cost is not None):
+        raise BadArgument("--context-model, --dry-run, --max-cost and --batch need --contextual")
     with open_client() as client:
-        made = client.collection(collection).create_index(
-            chunk_tokens=chunk_tokens,
-            overlap_tokens=overlap_tokens,
-            language=language,
-            model=embedding_model,
-        )
-        _fill(client, made.id, as_json)
+        held = client.collection(collection)
+        writer = (context_model or client.settings.answer_model) if contextual else None
+        recipe = {
+            "chunk_tokens": chunk_tokens,
+            "overlap_tokens": overlap_tokens,
+            "model": embedding_model,
+        }
+        if dry_run:
+            print_estimate(held.estimate_contexts(writer, **recipe, batch=batch), as_json)
+            return
+        budget = None
+        if writer:  # what is missing is told before anything is made
+            require_client(client.anthropic_client(), DOING)
+            budget = make_budget(client, writer, max_tokens, max_cost, batch)
+        made = held.create_index(**recipe, language=language, context_model=writer)
+        _fill(client, made.id, as_json, budget)
 
 
 @index.command("continue")
-def index_continue(index_id: IndexId, as_json: Json = False) -> None:
+def index_continue(
+    index_id: IndexId,
+    dry_run: DryRun = False,
+    max_tokens: MaxTokens = MOST_TOKENS,
+    max_cost: MaxCost = None,
+    batch: Batched = False,
+    as_json: Json = False,
+) -> None:
     """Index what waits for one search index, as after an interrupted build."""
     with open_client() as client:
-        _fill(client, index_id, as_json)
+        writer = search_index(client.database, index_id).context_model
+        if dry_run:
+            print_estimate(client.estimate_contexts(index_id, batch=batch), as_json)
+            return
+        budget = make_budget(client, writer, max_tokens, max_cost, batch) if writer else None
+        _fill(client, index_id, as_json, budget)
 
 
-def _fill(client: Any, index_id: int, as_json: bool) -> None:
+def _fill(client: Any, index_id: int, as_json: bool, budget: Budget | None) -> None:
+    if budget:
+        write_contexts(client, index_id, budget)
     with ingest_progress() as progress:
         report = client.fill_index(index_id, progress)
     if as_json:
-        print_json({"index_id": index_id, **asdict(report)})
+        spent = {"contexts": asdict(budget.spent)} if budget else {}
+        print_json({"index_id": index_id, **asdict(report), **spent})
     else:
         out.print(
             f"search index {index_id}: {report.indexed:,} documents, {report.failed:,} failed; "

@@ -17,9 +17,17 @@ from psycopg.types.json import Jsonb
 
 from ragpg import queries
 from ragpg.chunking import ChunkSpan, chunk_text
+from ragpg.contextual import CONTEXT_TOKENS, Ask, asks_of, fit
 from ragpg.database import Connection, Database, connect
 from ragpg.embedding import PROBE_TEXT, Embedder, Progress
-from ragpg.errors import ConnectionFailed, DocumentChanged, EmbeddingError, RagpgError, translate
+from ragpg.errors import (
+    AnswerError,
+    ConnectionFailed,
+    DocumentChanged,
+    EmbeddingError,
+    RagpgError,
+    translate,
+)
 from ragpg.loading import LoadedDocument
 from ragpg.searching import SearchIndex, search_index
 
@@ -31,42 +39,86 @@ _REFRESH_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A chunked document: its spans, the text that is embedded of each, and its SHA-256."""
+    """A chunked document: its spans, the text that is embedded of each, and its SHA-256.
+
+    `generated` are the characters at the end of each context that a language model wrote.
+    """
 
     spans: list[ChunkSpan]
     contexts: list[str]
     texts: list[str]
     hashes: list[bytes]
+    generated: list[int]
+
+
+# Writes sentences of context, or returns those that are written, by the key of what is asked.
+Situate = Callable[[Sequence[Ask]], dict[bytes, str]]
 
 
 class Indexer:
     """Writes documents into one search index."""
 
-    def __init__(self, database: Database, index: SearchIndex, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        database: Database,
+        index: SearchIndex,
+        embedder: Embedder,
+        situate: Situate | None = None,
+    ) -> None:
         self.index = index
         self._database = database
         self._embedder = embedder
+        self._situate = situate
 
     def prepare(self, document: LoadedDocument) -> Prepared:
-        """Returns the document's chunks by the recipe of the search index."""
+        """Returns the document's chunks by the recipe of the search index.
+
+        Where that has a language model write sentences of context, they are asked for; raises
+        AnswerError when that fails.
+        """
         content = document.content
-        spans = chunk_text(
-            content,
-            title=document.title,
-            media_type=document.media_type,
-            token_starts=self._embedder.token_starts(content),
-            count_tokens=lambda text: len(self._embedder.token_starts(text)),
-            max_tokens=min(self.index.chunk_tokens, self._embedder.max_tokens),
-            overlap_tokens=self.index.overlap_tokens,
-        )
+        spans = self.cut(document)
+        sentences = self._sentences(document, spans)
         bodies = [content[span.start_char : span.end_char] for span in spans]
-        contexts = [_with_title(document.title, span.context) for span in spans]
-        texts = [f"{span.context}\n{body}" for span, body in zip(spans, bodies, strict=True)]
+        contexts = [
+            _joined(_with_title(document.title, span.context), sentence)
+            for span, sentence in zip(spans, sentences, strict=True)
+        ]
+        texts = [
+            f"{_joined(span.context, sentence)}\n{body}"
+            for span, sentence, body in zip(spans, sentences, bodies, strict=True)
+        ]
         hashes = [
             hashlib.sha256(f"{context}\n{body}".encode()).digest()
             for context, body in zip(contexts, bodies, strict=True)
         ]
-        return Prepared(spans, contexts, texts, hashes)
+        return Prepared(spans, contexts, texts, hashes, [len(one) for one in sentences])
+
+    def cut(self, document: LoadedDocument) -> list[ChunkSpan]:
+        """Returns the document's chunks, with room for the sentences they shall get."""
+        return cut(
+            document,
+            self._embedder,
+            chunk_tokens=self.index.chunk_tokens,
+            overlap_tokens=self.index.overlap_tokens,
+            context_tokens=self.index.context_tokens,
+        )
+
+    def _sentences(self, document: LoadedDocument, spans: list[ChunkSpan]) -> list[str]:
+        """Returns what a model wrote about each chunk, as much as its room holds."""
+        if self.index.context_model is None or not spans:
+            return [""] * len(spans)
+        if self._situate is None:
+            raise AnswerError(
+                "this search index needs sentences of context, and nobody writes them"
+            )
+        asks = asks_of(document, spans, self.index.context_model)
+        written = self._situate(asks)
+        # One token of the room is the line break's.
+        return [fit(written[one.key], self.index.context_tokens - 1, self._count) for one in asks]
+
+    def _count(self, text: str) -> int:
+        return len(self._embedder.token_starts(text))
 
     def embed(
         self, batch: Sequence[Prepared], progress: Progress | None = None
@@ -112,6 +164,7 @@ class Indexer:
                 "contexts": prepared.contexts,
                 "token_counts": [span.token_count for span in prepared.spans],
                 "embeddings": [vectors[key] for key in prepared.hashes],
+                "generated_chars": prepared.generated,
             },
         )
 
@@ -134,6 +187,30 @@ class Indexer:
         with self._database.connection() as connection:
             found = connection.execute(queries.PUT_EMBEDDED_DOCUMENTS, parameters).fetchall()
         return [outcome for (outcome,) in found]
+
+
+def cut(
+    document: LoadedDocument,
+    embedder: Embedder,
+    *,
+    chunk_tokens: int,
+    overlap_tokens: int = 0,
+    context_tokens: int = 0,
+) -> list[ChunkSpan]:
+    """Returns the document's chunks, `context_tokens` of each kept free."""
+    return chunk_text(
+        document.content,
+        title=document.title,
+        media_type=document.media_type,
+        token_starts=embedder.token_starts(document.content),
+        count_tokens=lambda text: len(embedder.token_starts(text)),
+        max_tokens=min(chunk_tokens, embedder.max_tokens) - context_tokens,
+        overlap_tokens=overlap_tokens,
+    )
+
+
+def _joined(context: str, sentence: str) -> str:
+    return f"{context}\n{sentence}" if context and sentence else context or sentence
 
 
 def _with_title(title: str, context: str) -> str:
@@ -185,7 +262,7 @@ def ensure_index(
                 {
                     "collection": collection,
                     "embedding_model_id": register_model(connection, embedder),
-                    "chunk_tokens": _chunk_tokens(chunk_tokens, embedder),
+                    "chunk_tokens": tokens_of_chunk(chunk_tokens, embedder),
                     "overlap_tokens": 0,
                     "language": language,
                 },
@@ -202,8 +279,13 @@ def create_index(
     chunk_tokens: int | None = None,
     overlap_tokens: int = 0,
     language: str = "english",
+    context_model: str | None = None,
 ) -> SearchIndex:
-    """Makes another search index of the collection, to be filled by a worker, and returns it."""
+    """Makes another search index of the collection, to be filled by a worker, and returns it.
+
+    With a `context_model` that language model writes a sentence of context per chunk.
+    """
+    chunk_tokens = tokens_of_chunk(chunk_tokens, embedder)
     with database.connection() as connection:
         index_id = _value(
             connection.execute(
@@ -211,17 +293,25 @@ def create_index(
                 {
                     "collection": collection,
                     "embedding_model_id": register_model(connection, embedder),
-                    "chunk_tokens": _chunk_tokens(chunk_tokens, embedder),
+                    "chunk_tokens": chunk_tokens,
                     "overlap_tokens": overlap_tokens,
                     "language": language,
+                    "context_model": context_model,
+                    "context_tokens": tokens_of_context(chunk_tokens) if context_model else 0,
                 },
             )
         )
     return search_index(database, index_id)
 
 
-def _chunk_tokens(wanted: int | None, embedder: Embedder) -> int:
+def tokens_of_chunk(wanted: int | None, embedder: Embedder) -> int:
+    """Returns how many tokens a chunk may have: as wanted, within the model's window."""
     return min(wanted or DEFAULT_CHUNK_TOKENS, embedder.max_tokens)
+
+
+def tokens_of_context(chunk_tokens: int) -> int:
+    """Returns how many of them are kept free for a sentence of context: a quarter at most."""
+    return min(CONTEXT_TOKENS, chunk_tokens // 4)
 
 
 def refresh(database: Database, index_id: int) -> None:
@@ -281,6 +371,7 @@ class Worker:
     collection: str | None = None
     index_id: int | None = None
     on_progress: Callable[[WorkReport], None] | None = None
+    situate_for: Callable[[SearchIndex], Situate | None] = lambda index: None
     report: WorkReport = field(default_factory=WorkReport)
     _indexers: dict[int, Indexer] = field(default_factory=dict)
     _touched: set[int] = field(default_factory=set)
@@ -367,7 +458,9 @@ class Worker:
     def _indexer(self, index_id: int) -> Indexer:
         if index_id not in self._indexers:
             index = search_index(self.database, index_id)
-            self._indexers[index_id] = Indexer(self.database, index, self.embedder_for(index))
+            self._indexers[index_id] = Indexer(
+                self.database, index, self.embedder_for(index), self.situate_for(index)
+            )
         return self._indexers[index_id]
 
     def _write(

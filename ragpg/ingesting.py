@@ -248,7 +248,7 @@ def add_documents(
         index = ensure_index(
             database, collection, embedder, language=language, chunk_tokens=chunk_tokens
         )
-        indexer = Indexer(database, index, embedder)
+        indexer = Indexer(database, index, embedder, worker.situate_for(index))
         writer = _Writer(database, collection, indexer, tally, stop or threading.Event())
         for batch in _batches(writer.load(item for item in changed if item.embedding is None)):
             writer.write(batch)

@@ -65,6 +65,8 @@ class SearchIndex:
     overlap_tokens: int
     language: str
     min_similarity: float
+    context_model: str | None  # writes a sentence of context per chunk
+    context_tokens: int  # of a chunk, kept free for it
     provider: str
     name: str
     dimensions: int

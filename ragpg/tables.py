@@ -162,6 +162,8 @@ class SearchIndex(Base):
     activated_at: Mapped[datetime | None]
     relevance_offset: Mapped[float | None]
     relevance_slope: Mapped[float | None]
+    context_model: Mapped[str | None]
+    context_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
 
 class Chunk(Base):
@@ -200,6 +202,55 @@ class Chunk(Base):
     )
     lexemes: Mapped[Any] = mapped_column(TSVECTOR)
     embedding: Mapped[Any] = mapped_column(HALFVEC)
+    generated_chars: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+
+
+class ContextBatch(Base):
+    """A batch of requests for sentences of context, handed to the Message Batches API."""
+
+    __tablename__ = "context_batches"
+    __table_args__ = (Index("context_batches_collection_id_btree", "collection_id"),)
+
+    id: Mapped[int] = _key()
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    model: Mapped[str]
+    request_count: Mapped[int] = mapped_column(Integer)
+    provider_batch_id: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default="submitting")
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    ended_at: Mapped[datetime | None]
+
+
+class ChunkContext(Base):
+    """A sentence of context that a language model wrote, by what it was asked."""
+
+    __tablename__ = "chunk_contexts"
+    __table_args__ = (
+        Index("chunk_contexts_collection_id_document_hash_btree", "collection_id", "document_hash"),
+        Index(
+            "chunk_contexts_batch_id_btree",
+            "batch_id",
+            postgresql_where=text("batch_id is not null"),
+        ),
+    )
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    asked_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    document_hash: Mapped[bytes]
+    model: Mapped[str]
+    sentence: Mapped[str | None]
+    problem: Mapped[str | None]
+    batch_id: Mapped[int | None] = mapped_column(
+        ForeignKey("context_batches.id", ondelete="CASCADE")
+    )
+    input_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    output_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    cache_read_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    cache_creation_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
 
 
 class IndexDocument(Base):

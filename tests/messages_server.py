@@ -19,11 +19,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
 Block = dict[str, Any]
+BATCHES = "/v1/messages/batches"
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -131,6 +133,9 @@ class MessagesServer:
         self.requests: list[Request] = []
         self.replies: deque[Reply] = deque()
         self.cached: set[str] = set()
+        self.batches: dict[str, Batch] = {}
+        self.polls_before_end = 1
+        self.errors_per_batch = 0
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -141,7 +146,7 @@ class MessagesServer:
 
     def forget(self) -> None:
         """Nothing is queued, recorded or cached any more."""
-        for memory in (self.requests, self.replies, self.cached):
+        for memory in (self.requests, self.replies, self.cached, self.batches):
             memory.clear()
 
     def __enter__(self) -> Self:
@@ -179,7 +184,28 @@ class _Handler(BaseHTTPRequestHandler):
         body, reply = _checked(owner, self.path, headers, raw)
         owner.requests.append(Request(self.path, headers, body, reply.status))
         with suppress(ConnectionError):  # the client may have gone away
-            self._send(owner, body, reply)
+            if self.path == BATCHES and reply.status == 200 and not reply.fault:
+                self._send_json(_new_batch(owner, body).told(owner.url))
+            else:
+                self._send(owner, body, reply)
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        owner = self.server.owner
+        owner.requests.append(Request(self.path, {}, None, 200))
+        path, _, end = self.path.partition("?")[0].removeprefix(BATCHES).strip("/").partition("/")
+        if not path:
+            data = [one.told(owner.url) for one in reversed(owner.batches.values())]
+            self._send_json({"data": data, "has_more": False, "first_id": None, "last_id": None})
+        elif end == "results":
+            lines = "".join(json.dumps(one) + "\n" for one in owner.batches[path].results(owner))
+            self._send_whole(200, lines.encode(), "application/x-jsonl")
+        else:
+            owner.batches[path].polls_left -= 1
+            self._send_json(owner.batches[path].told(owner.url))
+
+    def _send_json(self, body: Any) -> None:
+        self._send_whole(200, json.dumps(body).encode(), "application/json")
 
     def _send(self, owner: MessagesServer, body: Any, reply: Reply) -> None:
         if reply.body is not None:
@@ -247,7 +273,16 @@ def _checked(
         body = json.loads(raw)
     except ValueError:
         return {}, failure(400, "The request body is not valid JSON")
-    for problem in (_routing_problem(owner, path, headers), _body_problem(body)):
+    if path == BATCHES:
+        problems = [_body_problem(one["params"]) for one in body["requests"]]
+        problems += [
+            (400, "requests.custom_id: String should match pattern")
+            for one in body["requests"]
+            if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", one["custom_id"])
+        ]
+    else:
+        problems = [_body_problem(body)]
+    for problem in (_routing_problem(owner, path, headers), *problems):
         if problem:
             return body, failure(*problem)
     return body, owner.replies.popleft() if owner.replies else Reply()
@@ -256,7 +291,7 @@ def _checked(
 def _routing_problem(
     owner: MessagesServer, path: str, headers: dict[str, str]
 ) -> tuple[int, str] | None:
-    if path.partition("?")[0] != "/v1/messages":
+    if path.partition("?")[0] not in ("/v1/messages", BATCHES):
         return 404, "Not found"
     key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
     if not key:  # SDK 2 sends the key as a bearer token, its Foundry client as x-api-key
@@ -302,6 +337,12 @@ def _invalid(body: dict[str, Any]) -> Iterator[str]:
 def _block_problems(block: Block) -> Iterator[str]:
     if block.get("type") == "text":
         yield from _text(block)
+    elif block.get("type") == "document":
+        source = block.get("source", {})
+        if (source.get("type"), source.get("media_type")) != ("text", "text/plain"):
+            yield "document.source: Input should be text of media_type text/plain"
+        elif not isinstance(source.get("data"), str) or not source["data"].strip():
+            yield "document.source.data: must be non-empty"
     elif block.get("type") != "search_result":
         yield f"type: Input tag '{block.get('type')}' found"
     else:
@@ -333,6 +374,57 @@ def _blocks(body: dict[str, Any]) -> list[Block]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
 
 
+# Batches -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Batch:
+    """A batch as it was submitted; it ends after so many polls."""
+
+    id: str
+    created_at: str
+    requests: list[dict[str, Any]]
+    polls_left: int
+    failing: set[str] = field(default_factory=set)  # custom ids that bring an error
+
+    def told(self, url: str) -> dict[str, Any]:
+        """Returns it as the API tells of it."""
+        ended, count = self.polls_left <= 0, len(self.requests)
+        failed = len(self.failing)
+        counts = {
+            "processing": 0 if ended else count,
+            "succeeded": count - failed if ended else 0,
+            "errored": failed if ended else 0,
+            "canceled": 0,
+            "expired": 0,
+        }
+        return {
+            "id": self.id,
+            "type": "message_batch",
+            "processing_status": "ended" if ended else "in_progress",
+            "request_counts": counts,
+            "created_at": self.created_at,
+            "expires_at": self.created_at,
+            "ended_at": self.created_at if ended else None,
+            "results_url": f"{url}{BATCHES}/{self.id}/results" if ended else None,
+        }
+
+    def results(self, owner: MessagesServer) -> Iterator[dict[str, Any]]:
+        for one in reversed(self.requests):  # in any order, says the API
+            result: dict[str, Any] = {"type": "errored", "error": _error(failure(529))}
+            if one["custom_id"] not in self.failing:
+                result = {"type": "succeeded", "message": _message(owner, one["params"], Reply())}
+            yield {"custom_id": one["custom_id"], "result": result}
+
+
+def _new_batch(owner: MessagesServer, body: dict[str, Any]) -> Batch:
+    made = datetime.now(UTC).isoformat()
+    batch = Batch(f"msgbatch_{len(owner.batches)}", made, body["requests"], owner.polls_before_end)
+    batch.failing = {one["custom_id"] for one in batch.requests[: owner.errors_per_batch]}
+    owner.batches[batch.id] = batch
+    return batch
+
+
 # Answers -----------------------------------------------------------------------------------------
 
 
@@ -355,21 +447,34 @@ def _message(owner: MessagesServer, body: dict[str, Any], reply: Reply) -> dict[
 
 
 def _usage(owner: MessagesServer, body: dict[str, Any], blocks: list[Block]) -> dict[str, int]:
-    """Returns a token for each four characters; a marked system prompt is cached at once."""
-    system = json.dumps(body.get("system", ""))
-    cached, seen = len(system) // 4 * ("cache_control" in system), system in owner.cached
-    owner.cached.add(system)
+    """Returns a token for each four characters; a prefix that is marked is cached at once."""
+    prefix = _marked_prefix(body)
+    cached, seen = len(prefix) // 4, prefix in owner.cached
+    owner.cached.add(prefix)
     return {
-        "input_tokens": len(json.dumps(body)) // 4 - cached,
+        "input_tokens": max(0, len(json.dumps(body)) // 4 - cached),
         "output_tokens": sum(len(block.get("text", "")) for block in blocks) // 4 + 1,
         "cache_creation_input_tokens": 0 if seen else cached,
         "cache_read_input_tokens": cached if seen else 0,
     }
 
 
+def _marked_prefix(body: dict[str, Any]) -> str:
+    """Returns all up to the last block with cache_control, empty when none has it."""
+    system = body.get("system", "")
+    parts = [*(system if isinstance(system, list) else [system]), *_blocks(body)]
+    marked = [place for place, part in enumerate(parts) if "cache_control" in part]
+    return json.dumps(parts[: marked[-1] + 1]) if marked else ""
+
+
 def _best_answer(body: dict[str, Any]) -> tuple[Block, ...]:
-    """Returns the sentence that shares most words with the question; that it does not know else."""
+    """Returns the sentence that shares most words with the question; that it does not know else.
+
+    Of a document it says what it is called.
+    """
     blocks = _blocks(body)
+    if blocks[0]["type"] == "document":
+        return (text_block(f"From the handbook named {blocks[0].get('title', 'nothing')}."),)
     wanted = _words(blocks[-1].get("text", ""))
     places = [
         (len(wanted & _words(part["text"])), -result, -place)

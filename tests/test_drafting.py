@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 import ragpg
 from ragpg import drafting, errors
+from ragpg.model_calls import require_client
 
 from .conftest import ROOT, WordEmbedder
 from .messages_server import MessagesServer, Reply, answer, failure, text_block
@@ -77,7 +78,7 @@ def run_drafting(
             "docs",
             "default",
             chosen,
-            drafting.require_client(client.anthropic_client()),
+            require_client(client.anthropic_client(), "drafting"),
             model="claude-test",
             **{"max_tokens": 100_000, **options},
         )

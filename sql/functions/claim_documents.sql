@@ -25,6 +25,12 @@ begin
             and state.next_attempt_at <= now()
             and (only_collection is null or one.name = only_collection)
             and (only_index_id is null or state.index_id = only_index_id)
+            -- Nobody pays for sentences of a recipe that never answered, unless told to fill it.
+            and (
+                recipe.context_model is null
+                or recipe.activated_at is not null
+                or state.index_id = only_index_id
+            )
         order by state.next_attempt_at, state.document_id
     loop
         exit when taken >= wanted or characters > 2000000;
@@ -56,4 +62,4 @@ begin
 end
 $$;
 comment on function ragpg.claim_documents(integer, text, bigint) is
-'Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg.release_document or ends.';
+'Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg.release_document or ends. Those of a contextual search index that was never activated only when it is named.';

@@ -4,7 +4,9 @@ create or replace function ragpg.create_search_index(
     embedding_model_id bigint,
     chunk_tokens integer,
     overlap_tokens integer default 0,
-    language text default 'english'
+    language text default 'english',
+    context_model text default null,
+    context_tokens integer default 0
 ) returns bigint
 language plpgsql volatile
 -- Security definer: a partition is the one piece of DDL of daily work, and a role that may
@@ -24,9 +26,13 @@ begin
     from ragpg.embedding_models as model
     where model.id = embedding_model_id;
     insert into ragpg.search_indexes (
-        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
     )
-    values (parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language)
+    values (
+        parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
     returning id into new_id;
     -- Made apart and attached: that locks the parent less than "partition of" does.
     execute format(
@@ -52,7 +58,8 @@ begin
     return new_id;
 end
 $$;
-revoke execute on function ragpg.create_search_index(text, bigint, integer, integer, text)
+revoke execute on function
+ragpg.create_search_index(text, bigint, integer, integer, text, text, integer)
 from public;
-comment on function ragpg.create_search_index(text, bigint, integer, integer, text) is
-'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it.';
+comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer) is
+'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.';

@@ -41,6 +41,18 @@ begin
         where of_set.collection_id = parent_id and label.source = erase_document.source
     );
     delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
+    -- What a model wrote about its chunks, of all its versions.
+    delete from ragpg.chunk_contexts as written
+    where written.collection_id = parent_id
+        and written.document_hash in (
+            select document.content_hash
+            from ragpg.documents as document
+            where document.id = any(ids)
+            union all
+            select ragpg.hash_text(earlier.content)
+            from ragpg.document_versions as earlier
+            where earlier.document_id = any(ids)
+        );
     delete from ragpg.documents as document where document.id = any(ids);
     get diagnostics documents = row_count;
     delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
@@ -56,4 +68,4 @@ begin
 end
 $$;
 comment on function ragpg.erase_document(text, text) is
-'Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';
+'Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';

@@ -12,12 +12,12 @@ begin
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
         ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
         ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
-        ' ragpg.finetune_jobs to %I',
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
         role_name
     );
     execute format(
         'grant execute on function'
-        ' ragpg.create_search_index(text, bigint, integer, integer, text),'
+        ' ragpg.create_search_index(text, bigint, integer, integer, text, text, integer),'
         ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
         ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
         ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',

@@ -76,7 +76,8 @@ begin
             language = excluded.language,
             context = excluded.context,
             content = excluded.content,
-            embedding = excluded.embedding
+            embedding = excluded.embedding,
+            generated_chars = 0
     ),
     indexed as (
         insert into ragpg.index_documents as state (

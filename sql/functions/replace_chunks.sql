@@ -7,7 +7,8 @@ create or replace function ragpg.replace_chunks(
     ends integer[],
     contexts text[],
     token_counts integer[],
-    embeddings halfvec[]
+    embeddings halfvec[],
+    generated_chars integer[] default null
 ) returns integer
 language plpgsql volatile
 set search_path = ragpg, public, extensions, pg_temp
@@ -47,7 +48,7 @@ begin
         and chunk.document_id = replace_chunks.document_id;
     insert into ragpg.chunks (
         index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding
+        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars
     )
     with blocks as materialized (
         select number, substr(body, number * block + 1, block + longest) as content
@@ -63,9 +64,11 @@ begin
             piece.start_char - blocks.number * block + 1,
             piece.end_char - piece.start_char
         ),
-        '', piece.embedding
-    from unnest(starts, ends, contexts, token_counts, embeddings) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, place)
+        '', piece.embedding, coalesce(piece.generated_chars, 0)
+    from unnest(
+        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+    ) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
     join blocks on blocks.number = piece.start_char / block;
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since
@@ -85,5 +88,5 @@ begin
     return cardinality(starts);
 end
 $$;
-comment on function ragpg.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[]) is
-'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
+comment on function ragpg.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
+'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';

@@ -33,7 +33,8 @@ select
         / pg_size_bytes(current_setting('shared_buffers')) as share_of_buffers,
     pg_stat_get_dead_tuples(partition.relation) as dead_chunks,
     measured.recall,
-    measured.measured_at as recall_measured_at
+    measured.measured_at as recall_measured_at,
+    recipe.context_model
 from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
 join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
@@ -89,3 +90,5 @@ comment on column ragpg.index_health.share_of_buffers is
 comment on column ragpg.index_health.dead_chunks is 'Dead rows that the next vacuum takes away, estimated.';
 comment on column ragpg.index_health.recall is 'Recall when it was last measured: ragpg.measure_recall.';
 comment on column ragpg.index_health.recall_measured_at is 'When that was.';
+comment on column ragpg.index_health.context_model is
+'The language model that writes a sentence of context per chunk; null: none does.';

@@ -32,6 +32,18 @@ table answers_by_day column median_latency_ms double precision null   storage p
 table answers_by_day column cache_creation_tokens bigint null   storage p
 table answers_by_day column grounded_share double precision null   storage p
 table answers_by_day column cost numeric null   storage m
+table chunk_contexts column collection_id bigint not null   storage p
+table chunk_contexts column asked_hash bytea not null   storage x
+table chunk_contexts column document_hash bytea not null   storage x
+table chunk_contexts column model text not null   storage x
+table chunk_contexts column sentence text null   storage x
+table chunk_contexts column problem text null   storage x
+table chunk_contexts column batch_id bigint null   storage p
+table chunk_contexts column input_tokens integer not null default 0  storage p
+table chunk_contexts column output_tokens integer not null default 0  storage p
+table chunk_contexts column cache_read_tokens integer not null default 0  storage p
+table chunk_contexts column cache_creation_tokens integer not null default 0  storage p
+table chunk_contexts column created_at timestamp with time zone not null default clock_timestamp()  storage p
 table chunk_sizes column collection text null   storage x
 table chunk_sizes column index_id bigint null   storage p
 table chunk_sizes column active boolean null   storage p
@@ -56,6 +68,7 @@ table chunks column content_hash bytea not null default ragpg.hash_text(((contex
 '::text) || content)) s storage x
 table chunks column lexemes tsvector not null   storage x
 table chunks column embedding halfvec not null   storage m
+table chunks column generated_chars integer not null default 0  storage p
 table citations column id bigint not null  a storage p
 table citations column answer_id bigint not null   storage p
 table citations column ordinal integer not null   storage p
@@ -85,6 +98,40 @@ table collections column description text not null default ''::text  storage x
 table collections column active_index_id bigint null   storage p
 table collections column created_at timestamp with time zone not null default now()  storage p
 table collections column search_log_share real not null default 0  storage p
+table context_batches column id bigint not null  a storage p
+table context_batches column collection_id bigint not null   storage p
+table context_batches column model text not null   storage x
+table context_batches column request_count integer not null   storage p
+table context_batches column provider_batch_id text null   storage x
+table context_batches column state text not null default 'submitting'::text  storage x
+table context_batches column error text null   storage x
+table context_batches column created_at timestamp with time zone not null default clock_timestamp()  storage p
+table context_batches column ended_at timestamp with time zone null   storage p
+table context_costs column collection text null   storage x
+table context_costs column model text null   storage x
+table context_costs column in_batch boolean null   storage p
+table context_costs column asked bigint null   storage p
+table context_costs column sentences bigint null   storage p
+table context_costs column open bigint null   storage p
+table context_costs column refused bigint null   storage p
+table context_costs column empty bigint null   storage p
+table context_costs column cut bigint null   storage p
+table context_costs column too_long bigint null   storage p
+table context_costs column input_tokens bigint null   storage p
+table context_costs column output_tokens bigint null   storage p
+table context_costs column cache_read_tokens bigint null   storage p
+table context_costs column cache_creation_tokens bigint null   storage p
+table context_costs column cost numeric null   storage m
+table context_costs column first_at timestamp with time zone null   storage p
+table context_costs column last_at timestamp with time zone null   storage p
+table contextual_indexes column collection text null   storage x
+table contextual_indexes column index_id bigint null   storage p
+table contextual_indexes column active boolean null   storage p
+table contextual_indexes column context_model text null   storage x
+table contextual_indexes column context_tokens integer null   storage p
+table contextual_indexes column chunks bigint null   storage p
+table contextual_indexes column chunks_with_sentence bigint null   storage p
+table contextual_indexes column mean_chars numeric null   storage m
 table corpus_overview column collection text null   storage x
 table corpus_overview column documents bigint null   storage p
 table corpus_overview column characters bigint null   storage p
@@ -421,6 +468,7 @@ table index_health column share_of_buffers double precision null   storage p
 table index_health column dead_chunks bigint null   storage p
 table index_health column recall double precision null   storage p
 table index_health column recall_measured_at timestamp with time zone null   storage p
+table index_health column context_model text null   storage x
 table index_statistics column index_id bigint not null   storage p
 table index_statistics column chunk_count bigint not null   storage p
 table index_statistics column mean_length real not null   storage p
@@ -507,6 +555,8 @@ table search_indexes column created_at timestamp with time zone not null default
 table search_indexes column activated_at timestamp with time zone null   storage p
 table search_indexes column relevance_offset double precision null   storage p
 table search_indexes column relevance_slope double precision null   storage p
+table search_indexes column context_model text null   storage x
+table search_indexes column context_tokens integer not null default 0  storage p
 table searches column id bigint not null  a storage p
 table searches column collection_id bigint not null   storage p
 table searches column index_id bigint not null   storage p
@@ -580,6 +630,15 @@ table answer_feedback constraint answer_feedback_pkey PRIMARY KEY (id)
 table answer_feedback constraint answer_feedback_rating_is_known CHECK ((rating = ANY (ARRAY['good'::text, 'bad'::text])))
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table answers constraint answers_pkey PRIMARY KEY (id)
+table chunk_contexts constraint chunk_contexts_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES ragpg.context_batches(id) ON DELETE CASCADE
+table chunk_contexts constraint chunk_contexts_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table chunk_contexts constraint chunk_contexts_hashes_are_sha256 CHECK (((octet_length(asked_hash) = 32) AND (octet_length(document_hash) = 32)))
+table chunk_contexts constraint chunk_contexts_pkey PRIMARY KEY (collection_id, asked_hash)
+table chunk_contexts constraint chunk_contexts_say_why_there_is_none CHECK (
+CASE
+    WHEN (sentence IS NULL) THEN ((problem IS NULL) AND (batch_id IS NOT NULL))
+    ELSE ((sentence = ''::text) = (problem IS NOT NULL))
+END)
 table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
 table chunks constraint chunks_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
 table chunks constraint chunks_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
@@ -595,6 +654,8 @@ table collections constraint collections_name_is_short_and_trimmed CHECK (((name
 table collections constraint collections_name_key UNIQUE (name)
 table collections constraint collections_pkey PRIMARY KEY (id)
 table collections constraint collections_search_log_share_is_a_share CHECK (((search_log_share >= (0)::double precision) AND (search_log_share <= (1)::double precision)))
+table context_batches constraint context_batches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table context_batches constraint context_batches_pkey PRIMARY KEY (id)
 table document_versions constraint document_versions_pkey PRIMARY KEY (document_id, version)
 table document_versions constraint document_versions_valid_range_is_ordered CHECK ((valid_from <= valid_to))
 table documents constraint documents_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -692,6 +753,11 @@ table recall_measurements constraint recall_measurements_recall_is_a_share CHECK
 table search_indexes constraint search_indexes_candidates_is_positive CHECK (((candidates >= 1) AND (candidates <= 10000)))
 table search_indexes constraint search_indexes_chunk_tokens_is_positive CHECK ((chunk_tokens > 0))
 table search_indexes constraint search_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table search_indexes constraint search_indexes_context_has_room CHECK (
+CASE
+    WHEN (context_model IS NULL) THEN (context_tokens = 0)
+    ELSE ((context_tokens >= 1) AND (context_tokens <= (chunk_tokens - 1)))
+END)
 table search_indexes constraint search_indexes_ef_search_is_in_range CHECK (((ef_search >= 1) AND (ef_search <= 1000)))
 table search_indexes constraint search_indexes_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id)
 table search_indexes constraint search_indexes_language_is_installed CHECK (((language = 'auto'::text) OR ((language)::regconfig IS NOT NULL)))
@@ -716,6 +782,9 @@ CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btre
 CREATE UNIQUE INDEX answer_feedback_pkey ON ragpg.answer_feedback USING btree (id)
 CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
 CREATE UNIQUE INDEX answers_pkey ON ragpg.answers USING btree (id)
+CREATE INDEX chunk_contexts_batch_id_btree ON ragpg.chunk_contexts USING btree (batch_id) WHERE (batch_id IS NOT NULL)
+CREATE INDEX chunk_contexts_collection_id_document_hash_btree ON ragpg.chunk_contexts USING btree (collection_id, document_hash)
+CREATE UNIQUE INDEX chunk_contexts_pkey ON ragpg.chunk_contexts USING btree (collection_id, asked_hash)
 CREATE INDEX chunks_content_hash_hash ON ONLY ragpg.chunks USING hash (content_hash)
 CREATE INDEX chunks_id_btree ON ONLY ragpg.chunks USING btree (id)
 CREATE UNIQUE INDEX chunks_pkey ON ONLY ragpg.chunks USING btree (document_id, ordinal, index_id)
@@ -724,6 +793,8 @@ CREATE INDEX citations_document_id_btree ON ragpg.citations USING btree (documen
 CREATE UNIQUE INDEX citations_pkey ON ragpg.citations USING btree (id)
 CREATE UNIQUE INDEX collections_name_key ON ragpg.collections USING btree (name)
 CREATE UNIQUE INDEX collections_pkey ON ragpg.collections USING btree (id)
+CREATE INDEX context_batches_collection_id_btree ON ragpg.context_batches USING btree (collection_id)
+CREATE UNIQUE INDEX context_batches_pkey ON ragpg.context_batches USING btree (id)
 CREATE INDEX document_versions_collection_id_source_btree ON ragpg.document_versions USING btree (collection_id, source)
 CREATE UNIQUE INDEX document_versions_pkey ON ragpg.document_versions USING btree (document_id, version)
 CREATE UNIQUE INDEX documents_collection_id_source_key ON ragpg.documents USING btree (collection_id, source)
@@ -1204,6 +1275,12 @@ begin
             and state.next_attempt_at <= now()
             and (only_collection is null or one.name = only_collection)
             and (only_index_id is null or state.index_id = only_index_id)
+            -- Nobody pays for sentences of a recipe that never answered, unless told to fill it.
+            and (
+                recipe.context_model is null
+                or recipe.activated_at is not null
+                or state.index_id = only_index_id
+            )
         order by state.next_attempt_at, state.document_id
     loop
         exit when taken >= wanted or characters > 2000000;
@@ -1354,7 +1431,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text)
+CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text, context_model text DEFAULT NULL::text, context_tokens integer DEFAULT 0)
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1372,9 +1449,13 @@ begin
     from ragpg.embedding_models as model
     where model.id = embedding_model_id;
     insert into ragpg.search_indexes (
-        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
     )
-    values (parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language)
+    values (
+        parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
     returning id into new_id;
     -- Made apart and attached: that locks the parent less than "partition of" does.
     execute format(
@@ -2033,6 +2114,18 @@ begin
         where of_set.collection_id = parent_id and label.source = erase_document.source
     );
     delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
+    -- What a model wrote about its chunks, of all its versions.
+    delete from ragpg.chunk_contexts as written
+    where written.collection_id = parent_id
+        and written.document_hash in (
+            select document.content_hash
+            from ragpg.documents as document
+            where document.id = any(ids)
+            union all
+            select ragpg.hash_text(earlier.content)
+            from ragpg.document_versions as earlier
+            where earlier.document_id = any(ids)
+        );
     delete from ragpg.documents as document where document.id = any(ids);
     get diagnostics documents = row_count;
     delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
@@ -2327,6 +2420,25 @@ AS $function$
         on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.finish_context_batch(batch_id bigint, error text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    left_over bigint;
+begin
+    delete from ragpg.chunk_contexts as written
+    where written.batch_id = finish_context_batch.batch_id and written.sentence is null;
+    get diagnostics left_over = row_count;
+    update ragpg.context_batches as batch
+    set state = 'ended', error = finish_context_batch.error, ended_at = clock_timestamp()
+    where batch.id = finish_context_batch.batch_id;
+    return left_over;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.fit_relevance(similarities double precision[], answerable boolean[], OUT relevance_offset double precision, OUT relevance_slope double precision)
  RETURNS record
  LANGUAGE plpgsql
@@ -2428,12 +2540,12 @@ begin
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
         ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
         ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
-        ' ragpg.finetune_jobs to %I',
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
         role_name
     );
     execute format(
         'grant execute on function'
-        ' ragpg.create_search_index(text, bigint, integer, integer, text),'
+        ' ragpg.create_search_index(text, bigint, integer, integer, text, text, integer),'
         ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
         ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
         ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',
@@ -3493,6 +3605,27 @@ begin
                 and cited.document_version = earlier.version
         );
     get diagnostics gone = row_count;
+    -- Sentences about texts that nothing holds any more; fresh ones may belong to a document that
+    -- is being stored, open ones to a batch.
+    delete from ragpg.chunk_contexts as written
+    where written.created_at < now() - interval '1 day'
+        and written.sentence is not null
+        and (
+            prune_versions.collection is null
+            or written.collection_id = ragpg.collection_id(prune_versions.collection)
+        )
+        and not exists (
+            select
+            from ragpg.documents as document
+            where document.collection_id = written.collection_id
+                and document.content_hash = written.document_hash
+        )
+        and not exists (
+            select
+            from ragpg.document_versions as earlier
+            where earlier.collection_id = written.collection_id
+                and ragpg.hash_text(earlier.content) = written.document_hash
+        );
     return gone;
 end
 $function$
@@ -3606,7 +3739,8 @@ begin
             language = excluded.language,
             context = excluded.context,
             content = excluded.content,
-            embedding = excluded.embedding
+            embedding = excluded.embedding,
+            generated_chars = 0
     ),
     indexed as (
         insert into ragpg.index_documents as state (
@@ -4238,7 +4372,7 @@ BEGIN ATOMIC
    ORDER BY (count(DISTINCT lines.id)) DESC, (min(lines.line));
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[])
+CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[], generated_chars integer[] DEFAULT NULL::integer[])
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
@@ -4278,7 +4412,7 @@ begin
         and chunk.document_id = replace_chunks.document_id;
     insert into ragpg.chunks (
         index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding
+        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars
     )
     with blocks as materialized (
         select number, substr(body, number * block + 1, block + longest) as content
@@ -4294,9 +4428,11 @@ begin
             piece.start_char - blocks.number * block + 1,
             piece.end_char - piece.start_char
         ),
-        '', piece.embedding
-    from unnest(starts, ends, contexts, token_counts, embeddings) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, place)
+        '', piece.embedding, coalesce(piece.generated_chars, 0)
+    from unnest(
+        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+    ) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
     join blocks on blocks.number = piece.start_char / block;
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since
@@ -4930,6 +5066,39 @@ BEGIN ATOMIC
   SELECT "left"(source_paths.source, (regexp_instr(source_paths.source, '[/#]'::text, 1, nth.nth) - 1)) AS "left"
     FROM generate_series(1, regexp_count(source_paths.source, '[/#]'::text)) nth(nth);
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.start_context_batch(collection text, model text, asked_hashes bytea[], document_hashes bytea[])
+ RETURNS TABLE(batch_id bigint, asked_hash bytea)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(start_context_batch.collection);
+    new_id bigint;
+begin
+    insert into ragpg.context_batches as batch (collection_id, model, request_count)
+    values (parent_id, start_context_batch.model, 0)
+    returning batch.id into new_id;
+    -- Two at once: the second waits for the first's rows and leaves them to it.
+    return query
+    insert into ragpg.chunk_contexts as written (
+        collection_id, asked_hash, document_hash, model, batch_id
+    )
+    select parent_id, wanted.asked_hash, wanted.document_hash, start_context_batch.model, new_id
+    from unnest(asked_hashes, document_hashes) as wanted (asked_hash, document_hash)
+    order by wanted.asked_hash
+    on conflict do nothing
+    returning new_id, written.asked_hash;
+    update ragpg.context_batches as batch
+    set request_count = (
+        select count(*) from ragpg.chunk_contexts as written where written.batch_id = new_id
+    )
+    where batch.id = new_id;
+    delete from ragpg.context_batches as batch
+    where batch.id = new_id and batch.request_count = 0;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
  RETURNS bigint
@@ -5928,6 +6097,50 @@ view collection_status {security_invoker=true}
      LEFT JOIN ragpg.documents document ON ((document.collection_id = one.id)))
      LEFT JOIN ragpg.index_documents state ON (((state.document_id = document.id) AND (state.index_id = recipe.id))))
   GROUP BY one.id, recipe.id, model.id;
+view context_costs {security_invoker=true}
+ SELECT one.name AS collection,
+    written.model,
+    (written.batch_id IS NOT NULL) AS in_batch,
+    count(*) AS asked,
+    count(*) FILTER (WHERE (written.sentence <> ''::text)) AS sentences,
+    count(*) FILTER (WHERE (written.sentence IS NULL)) AS open,
+    count(*) FILTER (WHERE (written.problem = 'refused'::text)) AS refused,
+    count(*) FILTER (WHERE (written.problem = 'empty'::text)) AS empty,
+    count(*) FILTER (WHERE (written.problem = 'cut'::text)) AS cut,
+    count(*) FILTER (WHERE (written.problem = 'too long'::text)) AS too_long,
+    sum(written.input_tokens) AS input_tokens,
+    sum(written.output_tokens) AS output_tokens,
+    sum(written.cache_read_tokens) AS cache_read_tokens,
+    sum(written.cache_creation_tokens) AS cache_creation_tokens,
+    (sum(((((((written.input_tokens)::numeric * price.input_price) + ((written.output_tokens)::numeric * price.output_price)) + ((written.cache_read_tokens)::numeric * price.cache_read_price)) + ((written.cache_creation_tokens)::numeric *
+        CASE
+            WHEN (written.batch_id IS NULL) THEN price.cache_creation_price
+            ELSE ((2)::numeric * price.input_price)
+        END)) / (
+        CASE
+            WHEN (written.batch_id IS NULL) THEN 1
+            ELSE 2
+        END)::numeric)) / (1000000)::numeric) AS cost,
+    min(written.created_at) AS first_at,
+    max(written.created_at) AS last_at
+   FROM ((ragpg.chunk_contexts written
+     JOIN ragpg.collections one ON ((one.id = written.collection_id)))
+     LEFT JOIN ragpg.model_prices price ON ((price.model = written.model)))
+  GROUP BY one.name, written.model, (written.batch_id IS NOT NULL);
+view contextual_indexes {security_invoker=true}
+ SELECT one.name AS collection,
+    recipe.id AS index_id,
+    (recipe.id = one.active_index_id) AS active,
+    recipe.context_model,
+    recipe.context_tokens,
+    count(chunk.id) AS chunks,
+    count(chunk.id) FILTER (WHERE (chunk.generated_chars > 0)) AS chunks_with_sentence,
+    round(avg(chunk.generated_chars) FILTER (WHERE (chunk.generated_chars > 0))) AS mean_chars
+   FROM ((ragpg.search_indexes recipe
+     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
+     LEFT JOIN ragpg.chunks chunk ON ((chunk.index_id = recipe.id)))
+  WHERE (recipe.context_model IS NOT NULL)
+  GROUP BY one.id, recipe.id;
 view corpus_overview {security_invoker=true}
  SELECT one.name AS collection,
     held.documents,
@@ -6415,7 +6628,8 @@ view index_health {security_invoker=true}
     ((pg_relation_size(partition.vector_index))::double precision / (pg_size_bytes(current_setting('shared_buffers'::text)))::double precision) AS share_of_buffers,
     pg_stat_get_dead_tuples((partition.relation)::oid) AS dead_chunks,
     measured.recall,
-    measured.measured_at AS recall_measured_at
+    measured.measured_at AS recall_measured_at,
+    recipe.context_model
    FROM ((((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
@@ -6622,6 +6836,21 @@ comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a 
 comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run's search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
+comment on ragpg.chunk_contexts.asked_hash: SHA-256 of what was asked: model, prompt, what was shown of the document, chunk.
+comment on ragpg.chunk_contexts.batch_id: The batch it was asked in; null: asked at once.
+comment on ragpg.chunk_contexts.cache_creation_tokens: Tokens stored in the prompt cache.
+comment on ragpg.chunk_contexts.cache_read_tokens: Tokens read from the prompt cache.
+comment on ragpg.chunk_contexts.collection_id: The collection of the document.
+comment on ragpg.chunk_contexts.created_at: When it was written, or its batch begun.
+comment on ragpg.chunk_contexts.document_hash: SHA-256 of the document's whole text, as documents.content_hash: by it the sentence is erased with the document.
+comment on ragpg.chunk_contexts.input_tokens: Tokens read, without cached ones.
+comment on ragpg.chunk_contexts.model: The language model.
+comment on ragpg.chunk_contexts.output_tokens: Tokens written.
+comment on ragpg.chunk_contexts.problem: Why there is no sentence: refused, empty, cut or too long.
+comment on ragpg.chunk_contexts.sentence: What it wrote; empty: nothing of use, problem says why; null: an open batch shall bring it.
+comment on ragpg.chunk_contexts: Sentences of context that a language model wrote, by what it was asked: none is paid for twice, whichever search index needs it.
+comment on ragpg.chunk_contexts_batch_id_btree: The sentences of a batch.
+comment on ragpg.chunk_contexts_collection_id_document_hash_btree: ragpg.erase_document: the sentences about a text.
 comment on ragpg.chunk_sizes.active: Whether it answers searches.
 comment on ragpg.chunk_sizes.chunks: Chunks in it.
 comment on ragpg.chunk_sizes.collection: Name of the collection.
@@ -6637,6 +6866,7 @@ comment on ragpg.chunks.document_id: The document.
 comment on ragpg.chunks.document_version: The version of it that was read.
 comment on ragpg.chunks.embedding: The embedding, of the search index's dimensions (checked per partition).
 comment on ragpg.chunks.end_char: One past the last character.
+comment on ragpg.chunks.generated_chars: How many characters at the end of context a language model wrote; 0: all of it is the document's own.
 comment on ragpg.chunks.id: Key across all partitions.
 comment on ragpg.chunks.index_id: The search index; the partition key.
 comment on ragpg.chunks.language: Text-search configuration that made the lexemes.
@@ -6662,7 +6892,7 @@ comment on ragpg.citations.quote: Exactly those characters.
 comment on ragpg.citations.start_char: First cited character.
 comment on ragpg.citations: Which characters of which document version an answer rests on. A trigger refuses a quote that is not there.
 comment on ragpg.citations_document_id_btree: Serves "which answers cite this document".
-comment on ragpg.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg.release_document or ends.
+comment on ragpg.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg.release_document or ends. Those of a contextual search index that was never activated only when it is named.
 comment on ragpg.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
 comment on ragpg.collection_id(pg_catalog.text): Returns the id of the named collection, or of the only one when no name is given. Raises RG001 (no such collection) or RG002 (which one?).
 comment on ragpg.collection_status.active_index_id: The search index that answers.
@@ -6686,6 +6916,44 @@ comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48
 comment on ragpg.collections.search_log_share: Share of the searches that ragpg.searches keeps, drawn at random: 0 (the default) none, 1 all.
 comment on ragpg.collections: A named set of documents that are searched together.
 comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg.evaluation_split).
+comment on ragpg.context_batches.collection_id: The collection of the documents.
+comment on ragpg.context_batches.created_at: When the submission began.
+comment on ragpg.context_batches.ended_at: When its results were stored.
+comment on ragpg.context_batches.error: Why it did not bring all sentences.
+comment on ragpg.context_batches.id: Key.
+comment on ragpg.context_batches.model: The language model.
+comment on ragpg.context_batches.provider_batch_id: The API's name of the batch; null until it is known.
+comment on ragpg.context_batches.request_count: How many sentences were asked for.
+comment on ragpg.context_batches.state: submitting, then a word of the API: in_progress, canceling, ended.
+comment on ragpg.context_batches: Batches of requests for sentences of context, handed to the Message Batches API.
+comment on ragpg.context_batches_collection_id_btree: Foreign key: the batches of a collection.
+comment on ragpg.context_costs.asked: Chunks it was asked about.
+comment on ragpg.context_costs.cache_creation_tokens: Tokens stored in the prompt cache.
+comment on ragpg.context_costs.cache_read_tokens: Tokens read from the prompt cache.
+comment on ragpg.context_costs.collection: Name of the collection.
+comment on ragpg.context_costs.cost: What the tokens cost by ragpg.model_prices; null when the model is not there.
+comment on ragpg.context_costs.cut: Chunks whose sentence did not come to an end.
+comment on ragpg.context_costs.empty: Chunks it wrote nothing about.
+comment on ragpg.context_costs.first_at: When it was first asked.
+comment on ragpg.context_costs.in_batch: Whether it was asked through the Message Batches API, at half the price.
+comment on ragpg.context_costs.input_tokens: Tokens read, without cached ones.
+comment on ragpg.context_costs.last_at: When it was last asked.
+comment on ragpg.context_costs.model: The language model.
+comment on ragpg.context_costs.open: Those that a batch under way shall bring.
+comment on ragpg.context_costs.output_tokens: Tokens written.
+comment on ragpg.context_costs.refused: Chunks it declined to write about: they have no sentence.
+comment on ragpg.context_costs.sentences: Sentences it wrote.
+comment on ragpg.context_costs.too_long: Chunks about which it wrote more than a chunk can hold.
+comment on ragpg.context_costs: A row per collection, model and way of asking: sentences of context written, those that failed and why, tokens, and their cost by ragpg.model_prices. Erased and pruned ones are not counted.
+comment on ragpg.contextual_indexes.active: Whether it answers searches.
+comment on ragpg.contextual_indexes.chunks: Its chunks.
+comment on ragpg.contextual_indexes.chunks_with_sentence: Those with a sentence.
+comment on ragpg.contextual_indexes.collection: Name of the collection.
+comment on ragpg.contextual_indexes.context_model: The language model.
+comment on ragpg.contextual_indexes.context_tokens: Tokens of a chunk kept free for its sentence.
+comment on ragpg.contextual_indexes.index_id: The search index.
+comment on ragpg.contextual_indexes.mean_chars: Mean characters of a sentence.
+comment on ragpg.contextual_indexes: A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.
 comment on ragpg.corpus_overview.characters: Characters of all of them.
 comment on ragpg.corpus_overview.chunks: Chunks of the active search index.
 comment on ragpg.corpus_overview.code_share: Share of the characters that is in fenced code or source code.
@@ -6708,7 +6976,7 @@ comment on ragpg.corpus_problems.problem: The kind, as ragpg.inspection_rules() 
 comment on ragpg.corpus_problems.source: The document's source; null for a line of many documents.
 comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
-comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it.
+comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
 comment on ragpg.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
@@ -6841,7 +7109,7 @@ comment on ragpg.encoders: The embedding models whose weights are in this databa
 comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
 comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
 comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
-comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
+comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
 comment on ragpg.evaluate(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Asks every question of an evaluation set and returns the id of the run; view evaluation_leaderboard has its measures. The database embeds the questions if it holds the model (ragpg model load); else words stand in for it.
 comment on ragpg.evaluate_question(bigint,bigint,public.halfvec): Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.
 comment on ragpg.evaluation_answers.abstained: Whether it says that there is no answer.
@@ -7044,6 +7312,7 @@ comment on ragpg.finetuning_examples.origin: accepted answer, corrected answer, 
 comment on ragpg.finetuning_examples.question: The question.
 comment on ragpg.finetuning_examples.split_by: Source of the first cited or labelled document, else the question: examples that share it are all in training or all in validation.
 comment on ragpg.finetuning_examples: A row per question with an answer that a person accepted, corrected or expects: what ragpg finetune export writes.
+comment on ragpg.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
 comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
@@ -7073,6 +7342,7 @@ comment on ragpg.index_health.active: Whether it answers searches.
 comment on ragpg.index_health.chunk_tokens: Most tokens of a chunk.
 comment on ragpg.index_health.chunks: Chunks now.
 comment on ragpg.index_health.collection: Name of the collection.
+comment on ragpg.index_health.context_model: The language model that writes a sentence of context per chunk; null: none does.
 comment on ragpg.index_health.counted_chunks: Chunks when words were last counted.
 comment on ragpg.index_health.created_at: When the recipe was made.
 comment on ragpg.index_health.dead_chunks: Dead rows that the next vacuum takes away, estimated.
@@ -7162,7 +7432,7 @@ comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the te
 comment on ragpg.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
 comment on ragpg.prune_searches(interval): Deletes logged searches older than given and returns how many.
-comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay.
+comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay. Sentences a model wrote about texts that are gone go, too.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg.put_evaluation_draft(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.text,integer,pg_catalog.text): Stores a drafted question of an evaluation set, which is made when it is new, and returns its id; null when the set has that question or draft already. No run asks it before ragpg.accept_draft. Raises RG006 when the document does not hold the quote at that character.
@@ -7216,7 +7486,7 @@ comment on ragpg.relevance(bigint,double precision): Returns how likely, from 0 
 comment on ragpg.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
 comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
-comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
+comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.sample_chunks(pg_catalog.text,pg_catalog.text,integer,integer): Draws up to k chunks of at least min_chars characters at random from the active search index, spread over the documents, without those that a label or draft of the evaluation set touches already; fewer when there are no more.
 comment on ragpg.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
@@ -7229,6 +7499,8 @@ comment on ragpg.search_indexes.candidates: How many candidates each leg brings 
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
 comment on ragpg.search_indexes.chunker: The chunker and its version when the search index was made. Documents that change are cut by the present one; ragpg index build makes all of them anew.
 comment on ragpg.search_indexes.collection_id: The collection it indexes.
+comment on ragpg.search_indexes.context_model: The language model that writes a sentence of context per chunk; null: none does.
+comment on ragpg.search_indexes.context_tokens: Tokens of a chunk kept free for that sentence.
 comment on ragpg.search_indexes.created_at: When the recipe was made.
 comment on ragpg.search_indexes.ef_search: HNSW: how many neighbours a scan keeps; more is slower and finds more.
 comment on ragpg.search_indexes.embedding_model_id: The model of its embeddings.
@@ -7285,6 +7557,7 @@ comment on ragpg.stale_citations.quote: The cited characters.
 comment on ragpg.stale_citations.quote_is: kept (the new version still says it), gone, or deleted with the document.
 comment on ragpg.stale_citations.source: The document's source.
 comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
+comment on ragpg.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
 comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg.start_finetuning(pg_catalog.text,pg_catalog.text,pg_catalog.bytea,pg_catalog.bytea,pg_catalog.jsonb,boolean): Returns the id of the row of ragpg.finetune_jobs for this data and base model: a new one, or one whose submission was interrupted. Raises RG005 when the same data was submitted before, unless again, or that job failed or was cancelled.
 comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
