@@ -241,12 +241,12 @@ def test_interrupted_nothing_is_registered(
 
 def test_what_is_refused(minilm: ragpg.Collection, client: ragpg.Client, tmp_path: Path) -> None:
     with pytest.raises(errors.BadArgument, match="there are 0 pairs to train on, 20 are the least"):
-        EmbedderTraining(minilm)
+        EmbedderTraining(minilm).run(Recipe())
     label(minilm, tmp_path)
     with pytest.raises(errors.BadArgument, match="there are 3 pairs"):
-        EmbedderTraining(minilm, limit=3)
+        EmbedderTraining(minilm, limit=3).run(Recipe())
     with pytest.raises(errors.BadArgument, match='set "other" has 0 labelled questions held out'):
-        EmbedderTraining(minilm, "other")
+        EmbedderTraining(minilm, "other").run(Recipe())
     with pytest.raises(errors.BadArgument, match="is there already"):
         EmbedderTraining(minilm, folder=tmp_path)
     with pytest.raises(errors.BadArgument, match="has no document yet"):
