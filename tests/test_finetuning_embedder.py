@@ -179,7 +179,7 @@ def test_copies_of_an_answer_are_no_negatives(minilm: ragpg.Collection, sql: Sql
 
 def test_the_loss_is_the_librarys(tmp_path: Path) -> None:
     """Without a chunk that answers two questions it is MultipleNegativesRankingLoss."""
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     model = SentenceTransformerEmbedder(exact=True).load().eval()
     texts = {
@@ -249,7 +249,7 @@ def test_what_is_refused(minilm: ragpg.Collection, client: ragpg.Client, tmp_pat
         EmbedderTraining(minilm, "other").run(Recipe())
     with pytest.raises(errors.BadArgument, match="is there already"):
         EmbedderTraining(minilm, folder=tmp_path)
-    with pytest.raises(errors.BadArgument, match="has no document yet"):
+    with pytest.raises(errors.UnknownCollection, match="empty"):
         EmbedderTraining(client.collection("empty"))
     other = fill(client.collection("words"))
     with pytest.raises(errors.EmbeddingError, match='"words" of test is no sentence-transformers'):
