@@ -160,7 +160,9 @@ def test_a_document_of_both_sides_is_held_out(
 
 
 def test_copies_of_an_answer_are_no_negatives(minilm: ragpg.Collection, sql: Sql) -> None:
-    minilm.add(records=[{"source": "copy", "text": "The kettle is in the attic."}])
+    minilm.add(
+        records=[{"source": "copy", "title": "kettle-attic", "text": "The kettle is in the attic."}]
+    )
     (answer,) = sql.execute(
         "select chunk.id from ragpg.chunks as chunk join ragpg.documents as document"
         " on document.id = chunk.document_id where document.source = 'kettle-attic'"
