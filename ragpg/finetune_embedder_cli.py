@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragpg.console import CollectionName, Json, count_progress, open_client, out, print_json
+from ragpg.errors import BadArgument
 from ragpg.eval_cli import SetName, print_differences
 from ragpg.finetune_cli import finetune
 
@@ -62,6 +63,11 @@ def finetune_embedder(
     _show_plan(training.plan)
     if found:
         _show(found)
+        return
+    try:
+        training.check()
+    except BadArgument as error:
+        out.print(f"not enough yet: {error}", markup=False)
 
 
 def _show_plan(plan: Plan) -> None:

@@ -68,7 +68,7 @@ class Result:
 
 
 class EmbedderTraining:
-    """One training: raises, before anything is done, when there is too little or no such model."""
+    """One training: reads what there is to learn from; nothing is changed before `run`."""
 
     def __init__(
         self,
@@ -80,7 +80,8 @@ class EmbedderTraining:
     ) -> None:
         """`limit` is the most pairs to train on; `folder` a new one for the model.
 
-        Raises BadArgument, and EmbeddingError for a model whose weights are not here.
+        Raises EmbeddingError for a model whose weights are not here, BadArgument for a folder that
+        is there already or a collection without documents.
         """
         self.collection = collection
         self.database: Database = collection.client.database
@@ -100,7 +101,6 @@ class EmbedderTraining:
             held_out_documents=len(self.held_out_documents),
             held_out_questions=self._held_out_questions(),
         )
-        self._check()
 
     def _held_out_questions(self) -> int:
         parameters = {
@@ -111,7 +111,8 @@ class EmbedderTraining:
         rows = evaluating.rows(self.database, queries.LABELLED_QUESTIONS, **parameters)
         return sum(row["split"] == "held-out" for row in rows)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises BadArgument when there is too little to learn from or to judge by."""
         plan = self.plan
         if plan.pairs < FEWEST_PAIRS:
             raise BadArgument(
@@ -155,6 +156,7 @@ class EmbedderTraining:
         Interrupted, no model of it is registered and no search index left; a model that was saved
         whole stays in its folder.
         """
+        self.check()
         told = progress or (lambda *_: None)
         started = time.monotonic()
         examples, texts = self._examples(negatives, told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ragpg import errors, finetuning_jobs
 from ragpg.cli import app
 from ragpg.finetuning_providers import BedrockJobs, OpenAIJobs, for_claude
 
+from .conftest import ROOT
 from .finetuning_server import KEY, FinetuningServer
 
 MODEL = "gpt-4.1-mini-2025-04-14"
@@ -248,3 +250,22 @@ def test_what_bedrock_cannot_take(
     assert "RAGPG_BEDROCK_ROLE" in run(*given, f"bedrock/{CLAUDE}", fails=True)
     monkeypatch.delenv("RAGPG_BEDROCK_BUCKET")
     assert "RAGPG_BEDROCK_BUCKET" in run(*given, "bedrock/another.anthropic.model", fails=True)
+
+
+def test_the_commands_of_the_page(
+    provider: FinetuningServer,
+    client: ragpg.Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ragpg.finetuning_jobs.time.sleep", lambda seconds: None)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "train.jsonl", range(12))
+    write(tmp_path / "train.validation.jsonl", range(12, 15))
+    page = (ROOT / "docs" / "finetuning.md").read_text()
+    commands = re.findall(r"^ragpg (finetune (?:submit|status|cancel)\b[^#\n]*)", page, re.M)
+    assert [one.split()[1] for one in commands] == ["submit", "status", "cancel"]
+    for command in commands:
+        done = CliRunner().invoke(app, command.split())
+        assert done.exit_code == 0 and "job 1 (ftjob-1 of" in done.stdout, done.output
+    assert provider.jobs["ftjob-1"]["status"] == "succeeded"  # it had ended: nothing to cancel
