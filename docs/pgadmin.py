@@ -107,7 +107,12 @@ def pgadmin(venv: Path, url: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         _configure(Path(folder), port, url)
         environment = {**os.environ, "PYTHONPATH": folder, "HOME": folder}
-        for command in (["setup-db"], ["load-servers", f"{folder}/servers.json"]):
+        forget = "misc:user_interface:save_app_state=false"  # or it brings back the last view
+        for command in (
+            ["setup-db"],
+            ["load-servers", f"{folder}/servers.json"],
+            ["set-prefs", "pgadmin4@pgadmin.org", forget],
+        ):
             subprocess.run(
                 [python, package / "setup.py", *command],
                 env=environment, cwd=package, check=True, capture_output=True,

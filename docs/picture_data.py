@@ -73,6 +73,8 @@ def fill(client: ragpg.Client, folder: Path) -> None:
     notes.add(text=late, source="runbooks/replication-lag.md")
     client.measure_recall("postgres")
     with client.database.connection() as connection:
+        # With the shortest scan, truly measured: something for health_problems to tell.
+        connection.execute("select ragpg.measure_recall('postgres', k => 1, ef_search => 1)")
         connection.execute(
             "select ragpg.put_document('runbooks', 'runbooks/disk-full.md',"
             " 'Move pg_wal to another disk.')"
