@@ -72,7 +72,13 @@ class Document(Base):
 
     __tablename__ = "documents"
     __table_args__ = (
-        UniqueConstraint("collection_id", "source", name="documents_collection_id_source_key"),
+        UniqueConstraint(
+            "collection_id",
+            "tenant",
+            "source",
+            name="documents_collection_id_tenant_source_key",
+        ),
+        UniqueConstraint("id", "tenant", name="documents_id_tenant_key"),
         Index(
             "documents_metadata_gin",
             "metadata",
@@ -95,6 +101,7 @@ class Document(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     page_starts: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class DocumentVersion(Base):
@@ -116,6 +123,7 @@ class DocumentVersion(Base):
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime]
     page_starts: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EmbeddingModel(Base):
@@ -173,6 +181,13 @@ class Chunk(Base):
 
     __tablename__ = "chunks"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["document_id", "tenant"],
+            ["documents.id", "documents.tenant"],
+            name="chunks_document_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
         Index("chunks_id_btree", "id"),
         Index("chunks_content_hash_hash", "content_hash", postgresql_using="hash"),
         {"postgresql_partition_by": "LIST (index_id)"},
@@ -182,9 +197,7 @@ class Chunk(Base):
         ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     id: Mapped[int] = mapped_column(Identity(always=True))
-    document_id: Mapped[int] = mapped_column(
-        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    document_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     document_version: Mapped[int] = mapped_column(Integer)
     ordinal: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     start_char: Mapped[int] = mapped_column(Integer)
@@ -200,6 +213,7 @@ class Chunk(Base):
     )
     lexemes: Mapped[Any] = mapped_column(TSVECTOR)
     embedding: Mapped[Any] = mapped_column(HALFVEC)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class IndexDocument(Base):
@@ -207,6 +221,13 @@ class IndexDocument(Base):
 
     __tablename__ = "index_documents"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["document_id", "tenant"],
+            ["documents.id", "documents.tenant"],
+            name="index_documents_document_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
         Index("index_documents_index_id_btree", "index_id"),
         Index(
             "index_documents_next_attempt_at_btree",
@@ -219,9 +240,7 @@ class IndexDocument(Base):
     index_id: Mapped[int] = mapped_column(
         ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    document_id: Mapped[int] = mapped_column(
-        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    document_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     document_version: Mapped[int | None] = mapped_column(Integer)
     chunk_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     indexed_at: Mapped[datetime | None]
@@ -229,6 +248,7 @@ class IndexDocument(Base):
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     error: Mapped[str | None]
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class IndexStatistics(Base):
@@ -244,6 +264,7 @@ class IndexStatistics(Base):
     embedding_sample: Mapped[list[Any]] = mapped_column(ARRAY(HALFVEC))
     languages: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     refreshed_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(primary_key=True, server_default="")
 
 
 class LexemeStatistics(Base):
@@ -257,6 +278,7 @@ class LexemeStatistics(Base):
     lexeme: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     chunk_count: Mapped[int] = mapped_column(Integer)
     occurrence_count: Mapped[int]
+    tenant: Mapped[str] = mapped_column(primary_key=True, server_default="")
 
 
 class EvaluationSet(Base):
@@ -264,7 +286,9 @@ class EvaluationSet(Base):
 
     __tablename__ = "evaluation_sets"
     __table_args__ = (
-        UniqueConstraint("collection_id", "name", name="evaluation_sets_collection_id_name_key"),
+        UniqueConstraint(
+            "collection_id", "tenant", "name", name="evaluation_sets_collection_id_tenant_name_key"
+        ),
     )
 
     id: Mapped[int] = _key()
@@ -272,6 +296,7 @@ class EvaluationSet(Base):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationQuestion(Base):
@@ -349,6 +374,7 @@ class FinetuneJob(Base):
     error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationDraft(Base):
@@ -482,6 +508,7 @@ class AnswerRow(Base):
     cache_creation_tokens: Mapped[int] = mapped_column(Integer)
     latency_ms: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class CitationRow(Base):
@@ -527,6 +554,7 @@ class SearchRow(Base):
     latency_ms: Mapped[float] = mapped_column(REAL)
     share: Mapped[float] = mapped_column(REAL)
     searched_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class RecallMeasurement(Base):
@@ -548,6 +576,7 @@ class RecallMeasurement(Base):
     index_ms: Mapped[float] = mapped_column(DOUBLE_PRECISION)
     exact_ms: Mapped[float] = mapped_column(DOUBLE_PRECISION)
     measured_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class ModelPrice(Base):
@@ -678,6 +707,7 @@ class QueryEmbedding(Base):
     embedding: Mapped[Any] = mapped_column(VECTOR)
     weights_loaded_at: Mapped[datetime]
     stored_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class StaticEncoder(Base):

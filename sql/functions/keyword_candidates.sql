@@ -18,6 +18,7 @@ declare
     statement text;
     ids bigint[];
     scores double precision[];
+    only_tenant constant text := ragpg.searched_tenant();
     -- Rows scored at most before the commonest words alone stop bringing in candidates, and rows
     -- scored in the first round. Up to the first, the result is exact.
     most constant integer := 20000;
@@ -46,13 +47,15 @@ begin
         '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
         '  from ragpg.chunks as stored'
         '  where stored.index_id = %s and stored.lexemes @@ $1'
-        '   and ($2 is null or stored.document_id = any($2)) offset 0) as chunk'
+        '   and ($2 is null or stored.document_id = any($2))'
+        '   and ($3 is null or stored.tenant = $3) offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
             select greatest(known.mean_length, 1)
             from ragpg.index_statistics as known
             where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
         ),
         keyword_candidates.index_id,
         wanted
@@ -71,7 +74,7 @@ begin
         into ids, scores
         using
             (select string_agg(word::text, ' | ')::tsquery from unnest(words[:depth]) as word),
-            document_ids;
+            document_ids, only_tenant;
         exit when depth = cardinality(words);
         done := depth;
         if coalesce(cardinality(ids), 0) < wanted then
@@ -88,5 +91,6 @@ begin
     from unnest(ids, scores) as found (id, score);
 end
 $$;
+grant execute on function ragpg.keyword_candidates(bigint, text, integer, bigint[]) to public;
 comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[]) is
-'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that the commonest words only add to the score.';
+'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that the commonest words only add to the score.';
