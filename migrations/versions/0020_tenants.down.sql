@@ -1,5 +1,6 @@
 -- Rows lose their tenant: two documents of one source and collection are in the way.
 select ragpg.disable_tenants();
+drop function ragpg.keyword_candidates(bigint, text, integer, bigint[]);
 drop policy documents_tenant on ragpg.documents;
 drop policy document_versions_tenant on ragpg.document_versions;
 drop policy chunks_tenant on ragpg.chunks;

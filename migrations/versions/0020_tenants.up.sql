@@ -76,14 +76,14 @@ $$;
 comment on function ragpg.tenants_enabled() is
 'Returns whether ragpg.enable_tenants() is in force: row-level security is on.';
 
--- Who calls, also from within a security definer function?
+-- Who calls, also from within a function that runs as its owner?
 create or replace function ragpg.calling_role() returns name
 language sql stable parallel safe
 begin atomic
     select coalesce(nullif(current_setting('role'), 'none')::name, session_user);
 end;
 comment on function ragpg.calling_role() is
-'Returns the role of the session, or the one it took by set role; unlike current_user also within security definer functions.';
+'Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.';
 
 -- Does whoever calls see the rows of every tenant?
 create or replace function ragpg.sees_all_tenants() returns boolean
@@ -324,7 +324,8 @@ begin
             group by state.tenant, known.refreshed_at, known.chunk_count
         ) as held
         where held.refreshed_at is null
-            or held.changed > 0 and (force or held.total <= 20000 or held.changed >= held.total / 50)
+            or held.changed > 0
+            and (force or held.total <= 20000 or held.changed >= held.total / 50)
     loop
         perform ragpg.count_chunks(count_tenants.index_id, changed_tenant);
         done := done + 1;

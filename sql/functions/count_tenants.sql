@@ -42,7 +42,8 @@ begin
             group by state.tenant, known.refreshed_at, known.chunk_count
         ) as held
         where held.refreshed_at is null
-            or held.changed > 0 and (force or held.total <= 20000 or held.changed >= held.total / 50)
+            or held.changed > 0
+            and (force or held.total <= 20000 or held.changed >= held.total / 50)
     loop
         perform ragpg.count_chunks(count_tenants.index_id, changed_tenant);
         done := done + 1;

@@ -1,14 +1,17 @@
 -- Which tables does a tenant see a part of?
-create or replace function ragpg.protected_tables() returns table (relation regclass, closed boolean)
+create or replace function ragpg.protected_tables()
+returns table (relation regclass, closed boolean)
 language sql stable
 begin atomic
-    select policy.polrelid::regclass, bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
+    select
+        policy.polrelid::regclass,
+        bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
     from pg_policy as policy
     join pg_class as kept on kept.oid = policy.polrelid
     where kept.relnamespace = 'ragpg'::regnamespace
     group by policy.polrelid
     union all
-    -- Policies of chunks hold where chunks is named; a partition that is named itself shows nothing.
+    -- Policies of chunks hold where chunks is named; a partition named itself shows nothing.
     select part.inhrelid::regclass, true
     from pg_inherits as part
     where part.inhparent = 'ragpg.chunks'::regclass

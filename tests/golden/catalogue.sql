@@ -1560,7 +1560,8 @@ begin
             group by state.tenant, known.refreshed_at, known.chunk_count
         ) as held
         where held.refreshed_at is null
-            or held.changed > 0 and (force or held.total <= 20000 or held.changed >= held.total / 50)
+            or held.changed > 0
+            and (force or held.total <= 20000 or held.changed >= held.total / 50)
     loop
         perform ragpg.count_chunks(count_tenants.index_id, changed_tenant);
         done := done + 1;
@@ -6929,7 +6930,7 @@ comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and t
 comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
 comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run's search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.
-comment on ragpg.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within security definer functions.
+comment on ragpg.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg.check_shared(pg_catalog.text): Raises RG014 when tenants are on and the caller is none who sees all of them.
