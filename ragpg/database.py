@@ -12,6 +12,7 @@ from pgvector.psycopg import register_vector
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from ragpg import queries
 from ragpg.errors import ConnectionFailed, SchemaError, translate
 
 if TYPE_CHECKING:
@@ -25,14 +26,22 @@ _OLDEST_PGVECTOR = (0, 8, 0)
 class Database:
     """A pool of connections to one database whose schema was checked; thread-safe.
 
-    With `read_only` each transaction begins as `read only`, so that nothing can be written.
+    With `read_only` each transaction begins as `read only`, so that nothing can be written; with
+    `tenant` it begins by acting for that tenant.
     """
 
     def __init__(
-        self, url: str, *, max_size: int = 10, timeout: float = 15, read_only: bool = False
+        self,
+        url: str,
+        *,
+        max_size: int = 10,
+        timeout: float = 15,
+        read_only: bool = False,
+        tenant: str | None = None,
     ) -> None:
         check_connection(url)
         self.url = url
+        self.tenant = tenant
         self._pool = ConnectionPool[Connection](
             url,
             min_size=1,
@@ -48,6 +57,10 @@ class Database:
         """Yields a connection in a transaction; database errors become ragpg's."""
         try:
             with self._pool.connection() as connection:
+                if self.tenant is not None:
+                    # Each transaction anew: under a pooler such as pgbouncer a session's setting
+                    # would be the next client's.
+                    connection.execute(queries.SET_TENANT, {"tenant": self.tenant})
                 yield connection
         except PoolTimeout as error:
             raise ConnectionFailed(f"no connection became free: {error}") from error

@@ -11,6 +11,10 @@ select
     current_database() as database
 """
 
+SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
+
+SET_SESSION_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s, for_session => true)"
+
 COLLECTIONS: LiteralString = """
 select
     collection, description, documents, pending_documents, chunks, characters, last_changed_at,

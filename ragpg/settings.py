@@ -18,7 +18,7 @@ _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE", "PGUSER")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the database is, which models are used.
+    """Where the database is, which models are used, for which tenant.
 
     `database_url` is None when nothing is configured: then the embedded server in `home` is used.
     The empty string leaves everything to libpq's `PG*` variables.
@@ -30,6 +30,7 @@ class Settings:
     answer_model: str = DEFAULT_ANSWER_MODEL
     anthropic_api_key: str | None = None
     anthropic_base_url: str | None = None
+    tenant: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -50,6 +51,7 @@ def from_environment(database_url: str | None = None) -> Settings:
         answer_model=env.get("RAGPG_ANSWER_MODEL") or DEFAULT_ANSWER_MODEL,
         anthropic_api_key=env.get("ANTHROPIC_API_KEY") or None,
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
+        tenant=env.get("RAGPG_TENANT") or None,
     )
 
 

@@ -94,7 +94,7 @@ def _fill(sql: psycopg.Connection, tenant: str, text: str, words: WordEmbedder) 
         "select count(*) from ragpg.search(%s, collection => 'shared', query_embedding => %s)",
         (text, str(words.embed_query(text).tolist())),
     )
-    sql.execute("select ragpg.start_finetuning(%s, %s, %s)", (text, text, text.encode()))
+    sql.execute("select ragpg.start_finetuning(%s, %s, sha256(%s))", (text, text, text.encode()))
     sql.execute("update ragpg.index_documents set error = %s where tenant = %s", (text, tenant))
 
 

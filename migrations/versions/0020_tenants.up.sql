@@ -92,7 +92,11 @@ begin atomic
     select
         not kept.relrowsecurity
         or pg_has_role(ragpg.calling_role(), kept.relowner, 'usage')
-        or (select known.rolbypassrls from pg_roles as known where known.rolname = ragpg.calling_role())
+        or (
+            select known.rolbypassrls
+            from pg_roles as known
+            where known.rolname = ragpg.calling_role()
+        )
     from pg_class as kept
     where kept.oid = 'ragpg.documents'::regclass;
 end;
@@ -235,7 +239,7 @@ declare
     counted constant text := format(
         'chunk.index_id = %s%s',
         count_chunks.index_id,
-        case when count_chunks.tenant <> '' then format(' and chunk.tenant = %L', tenant) else '' end
+        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
     );
 begin
     execute format(
@@ -392,7 +396,11 @@ declare
 begin
     if not pg_has_role(
         current_user,
-        (select known.relowner from pg_class as known where known.oid = 'ragpg.documents'::regclass),
+        (
+            select known.relowner
+            from pg_class as known
+            where known.oid = 'ragpg.documents'::regclass
+        ),
         'usage'
     ) then
         raise exception 'role % does not own the tables of ragpg', current_user
@@ -423,15 +431,13 @@ begin
         execute format('alter function %s security definer', leg);
         execute format('revoke execute on function %s from public', leg);
         for granted in
-            select distinct acl.grantee
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
             from pg_class as chunks
             cross join aclexplode(chunks.relacl) as acl
             where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
         loop
-            execute format(
-                'grant execute on function %s to %s',
-                leg, case granted.grantee when 0 then 'public' else granted.grantee::regrole::text end
-            );
+            execute format('grant execute on function %s to %s', leg, granted.to_whom);
         end loop;
     end loop;
     for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
@@ -473,16 +479,19 @@ comment on function ragpg.matching_documents(bigint, jsonpath) is
 'Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg.tenant_legs), so that the index of metadata is used; then only of the caller''s tenant.';
 
 -- Which tables does a tenant see a part of?
-create or replace function ragpg.protected_tables() returns table (relation regclass, closed boolean)
+create or replace function ragpg.protected_tables()
+returns table (relation regclass, closed boolean)
 language sql stable
 begin atomic
-    select policy.polrelid::regclass, bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
+    select
+        policy.polrelid::regclass,
+        bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
     from pg_policy as policy
     join pg_class as kept on kept.oid = policy.polrelid
     where kept.relnamespace = 'ragpg'::regnamespace
     group by policy.polrelid
     union all
-    -- Policies of chunks hold where chunks is named; a partition that is named itself shows nothing.
+    -- Policies of chunks hold where chunks is named; a partition named itself shows nothing.
     select part.inhrelid::regclass, true
     from pg_inherits as part
     where part.inhparent = 'ragpg.chunks'::regclass

@@ -7,7 +7,7 @@ declare
     counted constant text := format(
         'chunk.index_id = %s%s',
         count_chunks.index_id,
-        case when count_chunks.tenant <> '' then format(' and chunk.tenant = %L', tenant) else '' end
+        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
     );
 begin
     execute format(

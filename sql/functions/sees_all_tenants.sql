@@ -5,7 +5,11 @@ begin atomic
     select
         not kept.relrowsecurity
         or pg_has_role(ragpg.calling_role(), kept.relowner, 'usage')
-        or (select known.rolbypassrls from pg_roles as known where known.rolname = ragpg.calling_role())
+        or (
+            select known.rolbypassrls
+            from pg_roles as known
+            where known.rolname = ragpg.calling_role()
+        )
     from pg_class as kept
     where kept.oid = 'ragpg.documents'::regclass;
 end;
