@@ -116,3 +116,16 @@ select * from ragpg.sample_chunks('handbook', 'default', 3);
 select step, points_to, finding, next_command from ragpg.advise('handbook');
 -- finetuning_examples
 select origin, question, answer from ragpg.finetuning_examples where collection = 'handbook';
+-- enable_tenants
+select ragpg.enable_tenants(existing_tenant => 'first customer');
+-- disable_tenants
+select ragpg.disable_tenants();
+-- set_tenant
+select ragpg.set_tenant('a');
+-- bind_role
+create role shop_a_example login;
+select ragpg.bind_role('shop_a_example', 'a');
+-- unbind_role
+select ragpg.unbind_role('postgres', 'a');
+-- current_tenant
+select ragpg.current_tenant();
