@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ragpg import queries
-from ragpg.errors import ConnectionFailed, SchemaError, translate
+from ragpg.errors import ConnectionFailed, NoTenant, SchemaError, translate
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -27,7 +27,7 @@ class Database:
     """A pool of connections to one database whose schema was checked; thread-safe.
 
     With `read_only` each transaction begins as `read only`, so that nothing can be written; with
-    `tenant` it begins by acting for that tenant.
+    `tenant` it begins by acting for that tenant; raises NoTenant when the role would see all.
     """
 
     def __init__(
@@ -40,6 +40,8 @@ class Database:
         tenant: str | None = None,
     ) -> None:
         check_connection(url)
+        if tenant is not None:
+            _check_kept_apart(url, tenant)
         self.url = url
         self.tenant = tenant
         self._pool = ConnectionPool[Connection](
@@ -70,6 +72,18 @@ class Database:
     def close(self) -> None:
         """Closes the connections."""
         self._pool.close()
+
+
+def _check_kept_apart(url: str, tenant: str) -> None:
+    with connect(url) as connection:
+        row = connection.execute(queries.IS_KEPT_APART).fetchone()
+    assert row is not None
+    if not row[0]:
+        raise NoTenant(
+            f'role "{row[1]}" would see the rows of all tenants, not only those of "{tenant}": '
+            "connect as a role of ragpg.grant_reader or grant_writer, after the owner called "
+            "ragpg.enable_tenants()"
+        )
 
 
 def _configure(connection: Connection) -> None:

@@ -13,6 +13,8 @@ select
 
 SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
 
+IS_KEPT_APART: LiteralString = "select row_security_active('ragpg.documents'), current_user"
+
 SET_SESSION_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s, for_session => true)"
 
 COLLECTIONS: LiteralString = """

@@ -1474,7 +1474,7 @@ declare
     counted constant text := format(
         'chunk.index_id = %s%s',
         count_chunks.index_id,
-        case when count_chunks.tenant <> '' then format(' and chunk.tenant = %L', tenant) else '' end
+        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
     );
 begin
     execute format(
@@ -2013,7 +2013,11 @@ declare
 begin
     if not pg_has_role(
         current_user,
-        (select known.relowner from pg_class as known where known.oid = 'ragpg.documents'::regclass),
+        (
+            select known.relowner
+            from pg_class as known
+            where known.oid = 'ragpg.documents'::regclass
+        ),
         'usage'
     ) then
         raise exception 'role % does not own the tables of ragpg', current_user
@@ -2044,15 +2048,13 @@ begin
         execute format('alter function %s security definer', leg);
         execute format('revoke execute on function %s from public', leg);
         for granted in
-            select distinct acl.grantee
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
             from pg_class as chunks
             cross join aclexplode(chunks.relacl) as acl
             where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
         loop
-            execute format(
-                'grant execute on function %s to %s',
-                leg, case granted.grantee when 0 then 'public' else granted.grantee::regrole::text end
-            );
+            execute format('grant execute on function %s to %s', leg, granted.to_whom);
         end loop;
     end loop;
     for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
