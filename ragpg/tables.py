@@ -109,7 +109,12 @@ class DocumentVersion(Base):
 
     __tablename__ = "document_versions"
     __table_args__ = (
-        Index("document_versions_collection_id_source_btree", "collection_id", "source"),
+        Index(
+            "document_versions_collection_id_tenant_source_btree",
+            "collection_id",
+            "tenant",
+            "source",
+        ),
     )
 
     document_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -289,6 +294,7 @@ class EvaluationSet(Base):
         UniqueConstraint(
             "collection_id", "tenant", "name", name="evaluation_sets_collection_id_tenant_name_key"
         ),
+        UniqueConstraint("id", "tenant", name="evaluation_sets_id_tenant_key"),
     )
 
     id: Mapped[int] = _key()
@@ -306,20 +312,27 @@ class EvaluationQuestion(Base):
     __table_args__ = (
         UniqueConstraint(
             "evaluation_set_id",
+            "tenant",
             "question",
             name="evaluation_questions_evaluation_set_id_question_key",
+        ),
+        ForeignKeyConstraint(
+            ["evaluation_set_id", "tenant"],
+            ["evaluation_sets.id", "evaluation_sets.tenant"],
+            name="evaluation_questions_evaluation_set_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
         ),
     )
 
     id: Mapped[int] = _key()
-    evaluation_set_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
-    )
+    evaluation_set_id: Mapped[int]
     question: Mapped[str]
     expected_answer: Mapped[str | None]
     is_answerable: Mapped[bool] = mapped_column(server_default=text("true"))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationLabel(Base):
@@ -384,16 +397,22 @@ class EvaluationDraft(Base):
     __table_args__ = (
         UniqueConstraint(
             "evaluation_set_id",
+            "tenant",
             "question",
             name="evaluation_drafts_evaluation_set_id_question_key",
+        ),
+        ForeignKeyConstraint(
+            ["evaluation_set_id", "tenant"],
+            ["evaluation_sets.id", "evaluation_sets.tenant"],
+            name="evaluation_drafts_evaluation_set_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
         ),
         Index("evaluation_drafts_document_id_btree", "document_id"),
     )
 
     id: Mapped[int] = _key()
-    evaluation_set_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
-    )
+    evaluation_set_id: Mapped[int]
     document_id: Mapped[int] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
     question: Mapped[str]
     expected_answer: Mapped[str]
@@ -402,6 +421,7 @@ class EvaluationDraft(Base):
     model: Mapped[str]
     drafted_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     rejected_at: Mapped[datetime | None]
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationRun(Base):
@@ -692,8 +712,9 @@ class QueryEmbedding(Base):
     __tablename__ = "query_embeddings"
     __table_args__ = (
         Index(
-            "query_embeddings_embedding_model_id_query_hash_btree",
+            "query_embeddings_embedding_model_id_tenant_query_hash_btree",
             "embedding_model_id",
+            "tenant",
             "query_hash",
         ),
         Index("query_embeddings_embedding_model_id_id_btree", "embedding_model_id", "id"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,6 +245,62 @@ def test_estimates_do_not_tell_what_others_say(reader: psycopg.Connection) -> No
         "select 1 from pg_stats where schemaname = 'ragpg' and tablename in ('documents', 'chunks')"
     ).fetchall()
     assert rows == []
+
+
+def test_indexes_over_texts_have_the_tenant_in_them(shared: psycopg.Connection) -> None:
+    """Else a comparison, which is leakproof, searches them before the policy is asked."""
+    rows = shared.execute(
+        """
+        select ind.indexrelid::regclass::text
+        from pg_index as ind
+        join pg_class as tab on tab.oid = ind.indrelid
+        join pg_class as kept on kept.oid = ind.indexrelid
+        join pg_am as method on method.oid = kept.relam
+        join pg_attribute as col on col.attrelid = tab.oid and col.attnum = any(ind.indkey)
+        where tab.relnamespace = 'ragpg'::regnamespace and tab.relrowsecurity
+            and tab.relname not in ('collections', 'embedding_models', 'model_prices')
+            and method.amname in ('btree', 'hash')
+        group by ind.indexrelid
+        having bool_or(col.atttypid in ('text'::regtype, 'bytea'::regtype))
+            and not bool_or(col.attname = 'tenant')
+        """
+    ).fetchall()
+    assert rows == []
+
+
+def test_plans_do_not_count_what_others_say(
+    shared: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    reader.execute("set enable_seqscan = off")
+
+    def removed(statement: str) -> list[int]:
+        row = reader.execute(f"explain (analyze, format json) {statement}".encode()).fetchone()
+        assert row is not None
+        return [int(n) for n in re.findall(r"Removed by [A-Za-z ]+': (\d+)", str(row[0]))]
+
+    set_id = shared.execute(
+        "select id from ragpg.evaluation_sets where tenant = %s", (MARKER,)
+    ).fetchone()
+    assert set_id is not None
+    for guessed in (
+        f"ragpg.evaluation_questions where evaluation_set_id = {set_id[0]} and question >= '{{}}'",
+        f"ragpg.evaluation_drafts where evaluation_set_id = {set_id[0]} and question >= '{{}}'",
+        "ragpg.document_versions where collection_id = 1 and source >= '{}'",
+        "ragpg.documents where collection_id = 1 and source >= '{}'",
+        f"ragpg.lexeme_statistics where index_id = 1 and tenant = '{MARKER}' and lexeme >= '{{}}'",
+    ):
+        right, wrong = (
+            removed(f"select 1 from {guessed.format(guess)}") for guess in (MARKER[:4], "zzz")
+        )
+        assert right == wrong, guessed
+    hashed = shared.execute(
+        "select content_hash::text from ragpg.chunks where tenant = %s limit 1", (MARKER,)
+    ).fetchone()
+    assert hashed is not None
+    same = "ragpg.chunks where index_id = 1 and content_hash ="
+    assert removed(f"select 1 from {same} '{hashed[0]}'") == removed(
+        f"select 1 from {same} '\\x00'"
+    )
 
 
 def test_words_and_metadata_keep_their_indexes(

@@ -35,6 +35,8 @@ alter table ragpg.evaluation_sets alter column tenant set default '';
 alter table ragpg.finetune_jobs alter column tenant set default '';
 alter table ragpg.recall_measurements alter column tenant set default '';
 alter table ragpg.query_embeddings alter column tenant set default '';
+alter table ragpg.evaluation_questions alter column tenant set default '';
+alter table ragpg.evaluation_drafts alter column tenant set default '';
 
 -- Which recipe answers from now on? One update, and the collection's view follows.
 create or replace function ragpg.activate_search_index(
@@ -1863,7 +1865,30 @@ alter table ragpg.index_statistics
 alter table ragpg.lexeme_statistics
     drop constraint lexeme_statistics_pkey,
     add constraint lexeme_statistics_pkey primary key (index_id, lexeme);
+alter table ragpg.evaluation_questions
+    drop constraint evaluation_questions_evaluation_set_id_question_key,
+    add constraint evaluation_questions_evaluation_set_id_question_key unique (evaluation_set_id, question),
+    drop constraint evaluation_questions_evaluation_set_id_fkey,
+    add constraint evaluation_questions_evaluation_set_id_fkey foreign key (evaluation_set_id)
+        references ragpg.evaluation_sets (id) on delete cascade;
+alter table ragpg.evaluation_drafts
+    drop constraint evaluation_drafts_evaluation_set_id_question_key,
+    add constraint evaluation_drafts_evaluation_set_id_question_key unique (evaluation_set_id, question),
+    drop constraint evaluation_drafts_evaluation_set_id_fkey,
+    add constraint evaluation_drafts_evaluation_set_id_fkey foreign key (evaluation_set_id)
+        references ragpg.evaluation_sets (id) on delete cascade;
+drop index ragpg.document_versions_collection_id_tenant_source_btree;
+create index document_versions_collection_id_source_btree
+    on ragpg.document_versions (collection_id, source);
+comment on index ragpg.document_versions_collection_id_source_btree is
+'Serves the history of one source.';
+drop index ragpg.query_embeddings_embedding_model_id_tenant_query_hash_btree;
+create index query_embeddings_embedding_model_id_query_hash_btree
+    on ragpg.query_embeddings (embedding_model_id, query_hash);
+comment on index ragpg.query_embeddings_embedding_model_id_query_hash_btree is
+'ragpg.remembered_query: was this question embedded before?';
 alter table ragpg.evaluation_sets
+    drop constraint evaluation_sets_id_tenant_key,
     drop constraint evaluation_sets_collection_id_tenant_name_key,
     add constraint evaluation_sets_collection_id_name_key unique (collection_id, name);
 alter table ragpg.documents drop column tenant;
@@ -1878,6 +1903,8 @@ alter table ragpg.evaluation_sets drop column tenant;
 alter table ragpg.finetune_jobs drop column tenant;
 alter table ragpg.recall_measurements drop column tenant;
 alter table ragpg.query_embeddings drop column tenant;
+alter table ragpg.evaluation_questions drop column tenant;
+alter table ragpg.evaluation_drafts drop column tenant;
 drop function ragpg.check_shared(text);
 drop function ragpg.protect_table(regclass, boolean);
 drop function ragpg.count_chunks(bigint, text);

@@ -37,6 +37,10 @@ alter table ragpg.recall_measurements add column tenant text not null default ''
 comment on column ragpg.recall_measurements.tenant is 'Who measured.';
 alter table ragpg.query_embeddings add column tenant text not null default '';
 comment on column ragpg.query_embeddings.tenant is 'Who asked it.';
+alter table ragpg.evaluation_questions add column tenant text not null default '';
+comment on column ragpg.evaluation_questions.tenant is 'The set''s, always: its foreign key says so.';
+alter table ragpg.evaluation_drafts add column tenant text not null default '';
+comment on column ragpg.evaluation_drafts.tenant is 'The set''s, always: its foreign key says so.';
 
 alter table ragpg.documents
     drop constraint documents_collection_id_source_key,
@@ -58,7 +62,33 @@ alter table ragpg.lexeme_statistics
     add constraint lexeme_statistics_pkey primary key (index_id, tenant, lexeme);
 alter table ragpg.evaluation_sets
     drop constraint evaluation_sets_collection_id_name_key,
-    add constraint evaluation_sets_collection_id_tenant_name_key unique (collection_id, tenant, name);
+    add constraint evaluation_sets_collection_id_tenant_name_key unique (collection_id, tenant, name),
+    add constraint evaluation_sets_id_tenant_key unique (id, tenant);
+-- Comparisons of texts are leakproof, so an index may be searched by one before the policy is asked,
+-- and explain analyze tells how many rows the policy then took away. Where the tenant is in the
+-- index, the policy is part of that search, and other tenants' rows are not come by.
+alter table ragpg.evaluation_questions
+    drop constraint evaluation_questions_evaluation_set_id_question_key,
+    add constraint evaluation_questions_evaluation_set_id_question_key unique (evaluation_set_id, tenant, question),
+    drop constraint evaluation_questions_evaluation_set_id_fkey,
+    add constraint evaluation_questions_evaluation_set_id_fkey foreign key (evaluation_set_id, tenant)
+        references ragpg.evaluation_sets (id, tenant) on update cascade on delete cascade;
+alter table ragpg.evaluation_drafts
+    drop constraint evaluation_drafts_evaluation_set_id_question_key,
+    add constraint evaluation_drafts_evaluation_set_id_question_key unique (evaluation_set_id, tenant, question),
+    drop constraint evaluation_drafts_evaluation_set_id_fkey,
+    add constraint evaluation_drafts_evaluation_set_id_fkey foreign key (evaluation_set_id, tenant)
+        references ragpg.evaluation_sets (id, tenant) on update cascade on delete cascade;
+drop index ragpg.document_versions_collection_id_source_btree;
+create index document_versions_collection_id_tenant_source_btree
+    on ragpg.document_versions (collection_id, tenant, source);
+comment on index ragpg.document_versions_collection_id_tenant_source_btree is
+'Serves the history of one source.';
+drop index ragpg.query_embeddings_embedding_model_id_query_hash_btree;
+create index query_embeddings_embedding_model_id_tenant_query_hash_btree
+    on ragpg.query_embeddings (embedding_model_id, tenant, query_hash);
+comment on index ragpg.query_embeddings_embedding_model_id_tenant_query_hash_btree is
+'ragpg.remembered_query: was this question embedded before?';
 
 -- Are tenants kept apart?
 create or replace function ragpg.tenants_enabled() returns boolean
@@ -375,6 +405,9 @@ begin
     end loop;
     drop index if exists ragpg.documents_tenant_btree;
     drop index if exists ragpg.chunks_tenant_btree;
+    drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
+    comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
     delete from ragpg.index_statistics as known where known.tenant <> '';
 end
@@ -420,6 +453,11 @@ begin
     end if;
     create index if not exists documents_tenant_btree on ragpg.documents (tenant);
     create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
     for kept in select held.relation from ragpg.protected_tables() as held loop
@@ -2377,6 +2415,8 @@ alter table ragpg.evaluation_sets alter column tenant set default ragpg.written_
 alter table ragpg.finetune_jobs alter column tenant set default ragpg.written_tenant();
 alter table ragpg.recall_measurements alter column tenant set default ragpg.written_tenant();
 alter table ragpg.query_embeddings alter column tenant set default ragpg.written_tenant();
+alter table ragpg.evaluation_questions alter column tenant set default ragpg.written_tenant();
+alter table ragpg.evaluation_drafts alter column tenant set default ragpg.written_tenant();
 
 -- Policies, without effect until row-level security is on. The subquery is asked once a statement.
 
@@ -2384,7 +2424,11 @@ create policy documents_tenant on ragpg.documents
     using (tenant = (select ragpg.current_tenant()));
 comment on policy documents_tenant on ragpg.documents is 'Rows of the session''s tenant.';
 create policy document_versions_tenant on ragpg.document_versions
-    using (tenant = (select ragpg.current_tenant()));
+    using (tenant = (select ragpg.current_tenant()))
+    with check (
+        tenant = (select ragpg.current_tenant())
+        and exists (select from ragpg.documents as own where own.id = document_versions.document_id)
+    );
 comment on policy document_versions_tenant on ragpg.document_versions is 'Rows of the session''s tenant.';
 create policy chunks_tenant on ragpg.chunks
     using (tenant = (select ragpg.current_tenant()));
@@ -2427,18 +2471,15 @@ create policy answer_feedback_tenant on ragpg.answer_feedback
     );
 comment on policy answer_feedback_tenant on ragpg.answer_feedback is 'Rows of the session''s tenant: those whose parent in answers it sees.';
 create policy evaluation_questions_tenant on ragpg.evaluation_questions
-    using (
-        exists (select from ragpg.evaluation_sets as parent where parent.id = evaluation_questions.evaluation_set_id)
-    );
-comment on policy evaluation_questions_tenant on ragpg.evaluation_questions is 'Rows of the session''s tenant: those whose parent in evaluation_sets it sees.';
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy evaluation_questions_tenant on ragpg.evaluation_questions is 'Rows of the session''s tenant.';
 create policy evaluation_drafts_tenant on ragpg.evaluation_drafts
-    using (
-        exists (select from ragpg.evaluation_sets as parent where parent.id = evaluation_drafts.evaluation_set_id)
-    ) with check (
-        exists (select from ragpg.evaluation_sets as parent where parent.id = evaluation_drafts.evaluation_set_id)
+    using (tenant = (select ragpg.current_tenant()))
+    with check (
+        tenant = (select ragpg.current_tenant())
         and exists (select from ragpg.documents as about where about.id = evaluation_drafts.document_id)
     );
-comment on policy evaluation_drafts_tenant on ragpg.evaluation_drafts is 'Rows of the session''s tenant: those whose parent in evaluation_sets it sees.';
+comment on policy evaluation_drafts_tenant on ragpg.evaluation_drafts is 'Rows of the session''s tenant.';
 create policy evaluation_runs_tenant on ragpg.evaluation_runs
     using (
         exists (select from ragpg.evaluation_sets as parent where parent.id = evaluation_runs.evaluation_set_id)

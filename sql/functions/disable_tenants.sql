@@ -17,6 +17,9 @@ begin
     end loop;
     drop index if exists ragpg.documents_tenant_btree;
     drop index if exists ragpg.chunks_tenant_btree;
+    drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
+    comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
     delete from ragpg.index_statistics as known where known.tenant <> '';
 end

@@ -35,6 +35,11 @@ begin
     end if;
     create index if not exists documents_tenant_btree on ragpg.documents (tenant);
     create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
     for kept in select held.relation from ragpg.protected_tables() as held loop

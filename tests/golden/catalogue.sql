@@ -240,6 +240,7 @@ table evaluation_drafts column start_char integer not null   storage p
 table evaluation_drafts column model text not null   storage x
 table evaluation_drafts column drafted_at timestamp with time zone not null default now()  storage p
 table evaluation_drafts column rejected_at timestamp with time zone null   storage p
+table evaluation_drafts column tenant text not null default ragpg.written_tenant()  storage x
 table evaluation_failures column evaluation_run_id bigint null   storage p
 table evaluation_failures column evaluation_question_id bigint null   storage p
 table evaluation_failures column question text null   storage x
@@ -333,6 +334,7 @@ table evaluation_questions column expected_answer text null   storage x
 table evaluation_questions column is_answerable boolean not null default true  storage p
 table evaluation_questions column tags text[] not null default '{}'::text[]  storage x
 table evaluation_questions column created_at timestamp with time zone not null default now()  storage p
+table evaluation_questions column tenant text not null default ragpg.written_tenant()  storage x
 table evaluation_results column evaluation_run_id bigint not null   storage p
 table evaluation_results column evaluation_question_id bigint not null   storage p
 table evaluation_results column hit_count integer not null   storage p
@@ -654,8 +656,8 @@ table encoders constraint encoders_pkey PRIMARY KEY (embedding_model_id)
 table encoders constraint encoders_pooling_is_known CHECK ((pooling = ANY (ARRAY['mean'::text, 'cls'::text])))
 table encoders constraint encoders_verified_cosine_is_a_cosine CHECK (((verified_cosine >= ('-1.001'::numeric)::double precision) AND (verified_cosine <= (1.001)::double precision)))
 table evaluation_drafts constraint evaluation_drafts_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
-table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
-table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id, tenant) REFERENCES ragpg.evaluation_sets(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_question_key UNIQUE (evaluation_set_id, tenant, question)
 table evaluation_drafts constraint evaluation_drafts_pkey PRIMARY KEY (id)
 table evaluation_drafts constraint evaluation_drafts_question_is_not_blank CHECK ((question ~ '\S'::text))
 table evaluation_drafts constraint evaluation_drafts_quote_is_not_blank CHECK ((quote ~ '\S'::text))
@@ -667,8 +669,8 @@ table evaluation_labels constraint evaluation_labels_pkey PRIMARY KEY (id)
 table evaluation_labels constraint evaluation_labels_quote_is_not_blank CHECK ((quote ~ '\S'::text))
 table evaluation_labels constraint evaluation_labels_source_is_not_blank CHECK ((source ~ '\S'::text))
 table evaluation_labels constraint evaluation_labels_span_is_ordered CHECK (((num_nulls(start_char, end_char) = 2) OR ((0 <= start_char) AND (start_char < end_char))))
-table evaluation_questions constraint evaluation_questions_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
-table evaluation_questions constraint evaluation_questions_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
+table evaluation_questions constraint evaluation_questions_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id, tenant) REFERENCES ragpg.evaluation_sets(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table evaluation_questions constraint evaluation_questions_evaluation_set_id_question_key UNIQUE (evaluation_set_id, tenant, question)
 table evaluation_questions constraint evaluation_questions_pkey PRIMARY KEY (id)
 table evaluation_questions constraint evaluation_questions_question_is_not_blank CHECK ((question ~ '\S'::text))
 table evaluation_results constraint evaluation_results_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE SET NULL
@@ -681,6 +683,7 @@ table evaluation_runs constraint evaluation_runs_k_is_positive CHECK ((k > 0))
 table evaluation_runs constraint evaluation_runs_pkey PRIMARY KEY (id)
 table evaluation_sets constraint evaluation_sets_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table evaluation_sets constraint evaluation_sets_collection_id_tenant_name_key UNIQUE (collection_id, tenant, name)
+table evaluation_sets constraint evaluation_sets_id_tenant_key UNIQUE (id, tenant)
 table evaluation_sets constraint evaluation_sets_name_is_not_blank CHECK ((name ~ '\S'::text))
 table evaluation_sets constraint evaluation_sets_pkey PRIMARY KEY (id)
 table finetune_jobs constraint finetune_jobs_pkey PRIMARY KEY (id)
@@ -740,7 +743,7 @@ CREATE INDEX citations_document_id_btree ON ragpg.citations USING btree (documen
 CREATE UNIQUE INDEX citations_pkey ON ragpg.citations USING btree (id)
 CREATE UNIQUE INDEX collections_name_key ON ragpg.collections USING btree (name)
 CREATE UNIQUE INDEX collections_pkey ON ragpg.collections USING btree (id)
-CREATE INDEX document_versions_collection_id_source_btree ON ragpg.document_versions USING btree (collection_id, source)
+CREATE INDEX document_versions_collection_id_tenant_source_btree ON ragpg.document_versions USING btree (collection_id, tenant, source)
 CREATE UNIQUE INDEX document_versions_pkey ON ragpg.document_versions USING btree (document_id, version)
 CREATE UNIQUE INDEX documents_collection_id_tenant_source_key ON ragpg.documents USING btree (collection_id, tenant, source)
 CREATE UNIQUE INDEX documents_id_tenant_key ON ragpg.documents USING btree (id, tenant)
@@ -755,12 +758,12 @@ CREATE UNIQUE INDEX encoder_vocabulary_pkey ON ragpg.encoder_vocabulary USING bt
 CREATE UNIQUE INDEX encoder_weights_pkey ON ragpg.encoder_weights USING btree (embedding_model_id, layer, matrix, place)
 CREATE UNIQUE INDEX encoders_pkey ON ragpg.encoders USING btree (embedding_model_id)
 CREATE INDEX evaluation_drafts_document_id_btree ON ragpg.evaluation_drafts USING btree (document_id)
-CREATE UNIQUE INDEX evaluation_drafts_evaluation_set_id_question_key ON ragpg.evaluation_drafts USING btree (evaluation_set_id, question)
+CREATE UNIQUE INDEX evaluation_drafts_evaluation_set_id_question_key ON ragpg.evaluation_drafts USING btree (evaluation_set_id, tenant, question)
 CREATE UNIQUE INDEX evaluation_drafts_pkey ON ragpg.evaluation_drafts USING btree (id)
 CREATE UNIQUE INDEX evaluation_hits_pkey ON ragpg.evaluation_hits USING btree (evaluation_run_id, evaluation_question_id, place)
 CREATE INDEX evaluation_labels_evaluation_question_id_btree ON ragpg.evaluation_labels USING btree (evaluation_question_id)
 CREATE UNIQUE INDEX evaluation_labels_pkey ON ragpg.evaluation_labels USING btree (id)
-CREATE UNIQUE INDEX evaluation_questions_evaluation_set_id_question_key ON ragpg.evaluation_questions USING btree (evaluation_set_id, question)
+CREATE UNIQUE INDEX evaluation_questions_evaluation_set_id_question_key ON ragpg.evaluation_questions USING btree (evaluation_set_id, tenant, question)
 CREATE UNIQUE INDEX evaluation_questions_pkey ON ragpg.evaluation_questions USING btree (id)
 CREATE INDEX evaluation_results_answer_id_btree ON ragpg.evaluation_results USING btree (answer_id) WHERE (answer_id IS NOT NULL)
 CREATE INDEX evaluation_results_evaluation_question_id_btree ON ragpg.evaluation_results USING btree (evaluation_question_id)
@@ -768,6 +771,7 @@ CREATE UNIQUE INDEX evaluation_results_pkey ON ragpg.evaluation_results USING bt
 CREATE INDEX evaluation_runs_evaluation_set_id_btree ON ragpg.evaluation_runs USING btree (evaluation_set_id)
 CREATE UNIQUE INDEX evaluation_runs_pkey ON ragpg.evaluation_runs USING btree (id)
 CREATE UNIQUE INDEX evaluation_sets_collection_id_tenant_name_key ON ragpg.evaluation_sets USING btree (collection_id, tenant, name)
+CREATE UNIQUE INDEX evaluation_sets_id_tenant_key ON ragpg.evaluation_sets USING btree (id, tenant)
 CREATE UNIQUE INDEX evaluation_sets_pkey ON ragpg.evaluation_sets USING btree (id)
 CREATE UNIQUE INDEX finetune_jobs_pkey ON ragpg.finetune_jobs USING btree (id)
 CREATE INDEX index_documents_index_id_btree ON ragpg.index_documents USING btree (index_id)
@@ -777,7 +781,7 @@ CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree 
 CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, tenant, lexeme)
 CREATE UNIQUE INDEX model_prices_pkey ON ragpg.model_prices USING btree (model)
 CREATE INDEX query_embeddings_embedding_model_id_id_btree ON ragpg.query_embeddings USING btree (embedding_model_id, id)
-CREATE INDEX query_embeddings_embedding_model_id_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, query_hash)
+CREATE INDEX query_embeddings_embedding_model_id_tenant_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, tenant, query_hash)
 CREATE UNIQUE INDEX query_embeddings_pkey ON ragpg.query_embeddings USING btree (id)
 CREATE INDEX recall_measurements_index_id_measured_at_btree ON ragpg.recall_measurements USING btree (index_id, measured_at)
 CREATE UNIQUE INDEX recall_measurements_pkey ON ragpg.recall_measurements USING btree (id)
@@ -804,15 +808,13 @@ policy citations_tenant on citations for * using (EXISTS ( SELECT
   WHERE (parent.id = citations.answer_id))) check 
 policy collections_add on collections for a using  check true
 policy collections_read on collections for r using true check 
-policy document_versions_tenant on document_versions for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy document_versions_tenant on document_versions for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
+   FROM ragpg.documents own
+  WHERE (own.id = document_versions.document_id))))
 policy documents_tenant on documents for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
 policy embedding_models_add on embedding_models for a using  check true
 policy embedding_models_read on embedding_models for r using true check 
-policy evaluation_drafts_tenant on evaluation_drafts for * using (EXISTS ( SELECT
-   FROM ragpg.evaluation_sets parent
-  WHERE (parent.id = evaluation_drafts.evaluation_set_id))) check ((EXISTS ( SELECT
-   FROM ragpg.evaluation_sets parent
-  WHERE (parent.id = evaluation_drafts.evaluation_set_id))) AND (EXISTS ( SELECT
+policy evaluation_drafts_tenant on evaluation_drafts for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents about
   WHERE (about.id = evaluation_drafts.document_id))))
 policy evaluation_hits_tenant on evaluation_hits for * using (EXISTS ( SELECT
@@ -825,9 +827,7 @@ policy evaluation_hits_tenant on evaluation_hits for * using (EXISTS ( SELECT
 policy evaluation_labels_tenant on evaluation_labels for * using (EXISTS ( SELECT
    FROM ragpg.evaluation_questions parent
   WHERE (parent.id = evaluation_labels.evaluation_question_id))) check 
-policy evaluation_questions_tenant on evaluation_questions for * using (EXISTS ( SELECT
-   FROM ragpg.evaluation_sets parent
-  WHERE (parent.id = evaluation_questions.evaluation_set_id))) check 
+policy evaluation_questions_tenant on evaluation_questions for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
 policy evaluation_results_tenant on evaluation_results for * using (EXISTS ( SELECT
    FROM ragpg.evaluation_runs parent
   WHERE (parent.id = evaluation_results.evaluation_run_id))) check ((EXISTS ( SELECT
@@ -1772,6 +1772,9 @@ begin
     end loop;
     drop index if exists ragpg.documents_tenant_btree;
     drop index if exists ragpg.chunks_tenant_btree;
+    drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
+    comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
     delete from ragpg.index_statistics as known where known.tenant <> '';
 end
@@ -2037,6 +2040,11 @@ begin
     end if;
     create index if not exists documents_tenant_btree on ragpg.documents (tenant);
     create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
     for kept in select held.relation from ragpg.protected_tables() as held loop
@@ -6872,10 +6880,10 @@ comment on documents_tenant on ragpg.documents: Rows of the session's tenant.
 comment on embedding_models_add on ragpg.embedding_models: A tenant may add one; changing it is the owner's.
 comment on embedding_models_read on ragpg.embedding_models: Shared by all tenants.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
-comment on evaluation_drafts_tenant on ragpg.evaluation_drafts: Rows of the session's tenant: those whose parent in evaluation_sets it sees.
+comment on evaluation_drafts_tenant on ragpg.evaluation_drafts: Rows of the session's tenant.
 comment on evaluation_hits_tenant on ragpg.evaluation_hits: Rows of the session's tenant: those whose parent in evaluation_runs it sees.
 comment on evaluation_labels_tenant on ragpg.evaluation_labels: Rows of the session's tenant: those whose parent in evaluation_questions it sees.
-comment on evaluation_questions_tenant on ragpg.evaluation_questions: Rows of the session's tenant: those whose parent in evaluation_sets it sees.
+comment on evaluation_questions_tenant on ragpg.evaluation_questions: Rows of the session's tenant.
 comment on evaluation_results_tenant on ragpg.evaluation_results: Rows of the session's tenant: those whose parent in evaluation_runs it sees.
 comment on evaluation_runs_tenant on ragpg.evaluation_runs: Rows of the session's tenant: those whose parent in evaluation_sets it sees.
 comment on evaluation_sets_tenant on ragpg.evaluation_sets: Rows of the session's tenant.
@@ -7073,7 +7081,7 @@ comment on ragpg.document_versions.valid_from: From when it was the current vers
 comment on ragpg.document_versions.valid_to: Until when it was the current version.
 comment on ragpg.document_versions.version: Which version this was.
 comment on ragpg.document_versions: Every earlier version of a document, also of deleted ones; written by a trigger, so that citations stay checkable.
-comment on ragpg.document_versions_collection_id_source_btree: Serves the history of one source.
+comment on ragpg.document_versions_collection_id_tenant_source_btree: Serves the history of one source.
 comment on ragpg.documents.collection_id: The collection the document belongs to.
 comment on ragpg.documents.content: The clean text. Every chunk and citation is a span of characters of it.
 comment on ragpg.documents.content_hash: SHA-256 of the content.
@@ -7195,6 +7203,7 @@ comment on ragpg.evaluation_drafts.question: The question.
 comment on ragpg.evaluation_drafts.quote: The text that answers it, verbatim.
 comment on ragpg.evaluation_drafts.rejected_at: When a person said no; kept, so that its passage is not drafted from again.
 comment on ragpg.evaluation_drafts.start_char: The first character of the quote when it was drafted.
+comment on ragpg.evaluation_drafts.tenant: The set's, always: its foreign key says so.
 comment on ragpg.evaluation_drafts: Questions a model drafted from chunks. No run asks them: ragpg.accept_draft makes one a question of its set.
 comment on ragpg.evaluation_drafts_document_id_btree: Serves the deletion of a document.
 comment on ragpg.evaluation_failures.evaluation_question_id: The question.
@@ -7297,6 +7306,7 @@ comment on ragpg.evaluation_questions.id: Key.
 comment on ragpg.evaluation_questions.is_answerable: Whether the collection holds the answer; false: abstaining is right.
 comment on ragpg.evaluation_questions.question: The question, as a user would ask it.
 comment on ragpg.evaluation_questions.tags: Kinds it belongs to, for measures per tag.
+comment on ragpg.evaluation_questions.tenant: The set's, always: its foreign key says so.
 comment on ragpg.evaluation_questions: The questions of an evaluation set.
 comment on ragpg.evaluation_results.answer_id: The answer it got; null when none was asked for, or it was erased.
 comment on ragpg.evaluation_results.evaluation_question_id: The question.
@@ -7504,7 +7514,7 @@ comment on ragpg.query_embeddings.tenant: Who asked it.
 comment on ragpg.query_embeddings.weights_loaded_at: The encoder's loaded_at then; rows of other weights are not used.
 comment on ragpg.query_embeddings: A cache: the embeddings that encoders in this database gave questions, so that a question asked again costs no forward pass. The questions themselves are not stored. Emptied when an encoder changes; may be emptied at any time.
 comment on ragpg.query_embeddings_embedding_model_id_id_btree: ragpg.remember_query: which questions are the oldest?
-comment on ragpg.query_embeddings_embedding_model_id_query_hash_btree: ragpg.remembered_query: was this question embedded before?
+comment on ragpg.query_embeddings_embedding_model_id_tenant_query_hash_btree: ragpg.remembered_query: was this question embedded before?
 comment on ragpg.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
