@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 import ragpg
+from ragpg.database import migrate
 
 from .conftest import WordEmbedder, role
 
@@ -352,6 +353,32 @@ def test_a_client_acts_for_its_tenant(
             # Nothing is left on the connection for whoever has it next.
             with client.database._pool.connection() as bare:
                 assert bare.execute("select count(*) from ragpg.documents").fetchone() == (0,)
+
+
+def test_an_owner_who_is_no_superuser_switches_it_on(
+    owner_url: str, server: str, words: WordEmbedder
+) -> None:
+    migrate(owner_url)
+    role(server, "tenant_reader_owned")
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("select ragpg.enable_tenants()")
+        owner.execute("select ragpg.grant_reader('tenant_reader_owned')")
+        owner.execute("select ragpg.bind_role('tenant_reader_owned', 'a')")
+        for tenant in ("a", MARKER):
+            owner.execute("select ragpg.set_tenant(%s, for_session => true)", (tenant,))
+            owner.execute(
+                "select ragpg.put_document('shared', 'same', %s)", (f"{tenant} refund money",)
+            )
+        owner.execute("reset ragpg.tenant")
+        with ragpg.connect(owner_url, embedder=words) as client:
+            assert client.worker("shared").drain().indexed == 2
+        with psycopg.connect(owner_url, user="tenant_reader_owned", autocommit=True) as reader:
+            for mode in ("keyword", "hybrid"):
+                found = reader.execute(
+                    "select content from ragpg.search('refund', collection => 'shared', mode => %s)",
+                    (mode,),
+                ).fetchall()
+                assert found == [("a refund money",)]
 
 
 # Random statements -----------------------------------------------------------------------------
