@@ -1,4 +1,7 @@
 -- Rows lose their tenant: two documents of one source and collection are in the way.
+
+-- Loads pgvector, without which its settings may be named by a superuser only.
+do $$ begin perform '[1]'::vector; end $$;
 select ragpg.disable_tenants();
 drop function ragpg.keyword_candidates(bigint, text, integer, bigint[]);
 drop policy documents_tenant on ragpg.documents;

@@ -1,5 +1,8 @@
 -- Tenants: whose a row is, and row-level security that ragpg.enable_tenants() switches on.
 
+-- Loads pgvector, without which its settings may be named by a superuser only.
+do $$ begin perform '[1]'::vector; end $$;
+
 create table ragpg.tenant_roles (
     role regrole not null,
     tenant text not null,
