@@ -130,3 +130,16 @@ select model, in_batch, sentences, input_tokens, cache_read_tokens, output_token
 from ragpg.context_costs where collection = 'handbook';
 -- contextual_indexes
 select index_id, context_model, chunks, chunks_with_sentence from ragpg.contextual_indexes;
+-- enable_tenants
+select ragpg.enable_tenants(existing_tenant => 'first customer');
+-- disable_tenants
+select ragpg.disable_tenants();
+-- set_tenant
+select ragpg.set_tenant('a');
+-- bind_role
+create role shop_a_example login;
+select ragpg.bind_role('shop_a_example', 'a');
+-- unbind_role
+select ragpg.unbind_role('postgres', 'a');
+-- current_tenant
+select ragpg.current_tenant();

@@ -55,6 +55,7 @@ def connect(
     embed_in_database: bool = False,
     max_connections: int = 10,
     read_only: bool = False,
+    tenant: str | None = None,
 ) -> Client:
     """Returns a client of the given database, the one the environment names, or the embedded one.
 
@@ -62,11 +63,18 @@ def connect(
     Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. With
     `embed_in_database` questions are embedded by the database where it holds the model, so that
     the model is not loaded here. With `read_only` nothing can be written, answers not stored
-    (`Collection.ask` then needs `store=False`). Raises SchemaError, saying what to run, when the
-    database's schema is missing, older or newer than this ragpg.
+    (`Collection.ask` then needs `store=False`). `tenant`, by default RAGPG_TENANT, is whose rows
+    are read and written where tenants are kept apart (docs/tenants.md); NoTenant is raised where
+    the role may not act for it. Raises SchemaError, saying what to run, when the database's schema
+    is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
-    database = Database(server_url(config), max_size=max_connections, read_only=read_only)
+    database = Database(
+        server_url(config),
+        max_size=max_connections,
+        read_only=read_only,
+        tenant=tenant or config.tenant,
+    )
     return Client(
         database,
         config,

@@ -116,6 +116,18 @@ class TooManyVanished(RagpgError):
     sqlstate = "RG012"
 
 
+class NoTenant(RagpgError):
+    """the role acts for no tenant, or not for this one"""
+
+    sqlstate = "RG013"
+
+
+class SharedByTenants(RagpgError):
+    """what all tenants use is changed by the owner alone"""
+
+    sqlstate = "RG014"
+
+
 # Raised by the Python layer --------------------------------------------------------------------
 
 

@@ -408,6 +408,8 @@ class Worker:
         """Yields a connection of its own: claims and notifications belong to a session."""
         connection = connect(self.database.url, autocommit=True)
         try:
+            if self.database.tenant is not None:
+                connection.execute(queries.SET_SESSION_TENANT, {"tenant": self.database.tenant})
             yield connection
         except (ConnectionFailed, RagpgError):
             raise

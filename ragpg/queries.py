@@ -11,6 +11,12 @@ select
     current_database() as database
 """
 
+SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
+
+IS_KEPT_APART: LiteralString = "select row_security_active('ragpg.documents'), current_user"
+
+SET_SESSION_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s, for_session => true)"
+
 COLLECTIONS: LiteralString = """
 select
     collection, description, documents, pending_documents, chunks, characters, last_changed_at,

@@ -18,7 +18,7 @@ _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE", "PGUSER")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the database is, which models are used.
+    """Where the database is, which models are used, for which tenant.
 
     `database_url` is None when nothing is configured: then the embedded server in `home` is used.
     The empty string leaves everything to libpq's `PG*` variables.
@@ -32,6 +32,7 @@ class Settings:
     anthropic_base_url: str | None = None
     bedrock_bucket: str | None = None  # s3://NAME/PREFIX of the data for fine-tuning there
     bedrock_role: str | None = None  # ARN of the role that may read it
+    tenant: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -54,6 +55,7 @@ def from_environment(database_url: str | None = None) -> Settings:
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
         bedrock_bucket=env.get("RAGPG_BEDROCK_BUCKET") or None,
         bedrock_role=env.get("RAGPG_BEDROCK_ROLE") or None,
+        tenant=env.get("RAGPG_TENANT") or None,
     )
 
 

@@ -72,7 +72,13 @@ class Document(Base):
 
     __tablename__ = "documents"
     __table_args__ = (
-        UniqueConstraint("collection_id", "source", name="documents_collection_id_source_key"),
+        UniqueConstraint(
+            "collection_id",
+            "tenant",
+            "source",
+            name="documents_collection_id_tenant_source_key",
+        ),
+        UniqueConstraint("id", "tenant", name="documents_id_tenant_key"),
         Index(
             "documents_metadata_gin",
             "metadata",
@@ -95,6 +101,7 @@ class Document(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     page_starts: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class DocumentVersion(Base):
@@ -102,7 +109,12 @@ class DocumentVersion(Base):
 
     __tablename__ = "document_versions"
     __table_args__ = (
-        Index("document_versions_collection_id_source_btree", "collection_id", "source"),
+        Index(
+            "document_versions_collection_id_tenant_source_btree",
+            "collection_id",
+            "tenant",
+            "source",
+        ),
     )
 
     document_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -116,6 +128,7 @@ class DocumentVersion(Base):
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime]
     page_starts: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EmbeddingModel(Base):
@@ -175,6 +188,13 @@ class Chunk(Base):
 
     __tablename__ = "chunks"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["document_id", "tenant"],
+            ["documents.id", "documents.tenant"],
+            name="chunks_document_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
         Index("chunks_id_btree", "id"),
         Index("chunks_content_hash_hash", "content_hash", postgresql_using="hash"),
         {"postgresql_partition_by": "LIST (index_id)"},
@@ -184,9 +204,7 @@ class Chunk(Base):
         ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     id: Mapped[int] = mapped_column(Identity(always=True))
-    document_id: Mapped[int] = mapped_column(
-        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    document_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     document_version: Mapped[int] = mapped_column(Integer)
     ordinal: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     start_char: Mapped[int] = mapped_column(Integer)
@@ -203,6 +221,7 @@ class Chunk(Base):
     lexemes: Mapped[Any] = mapped_column(TSVECTOR)
     embedding: Mapped[Any] = mapped_column(HALFVEC)
     generated_chars: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class ContextBatch(Base):
@@ -258,6 +277,13 @@ class IndexDocument(Base):
 
     __tablename__ = "index_documents"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["document_id", "tenant"],
+            ["documents.id", "documents.tenant"],
+            name="index_documents_document_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
+        ),
         Index("index_documents_index_id_btree", "index_id"),
         Index(
             "index_documents_next_attempt_at_btree",
@@ -270,9 +296,7 @@ class IndexDocument(Base):
     index_id: Mapped[int] = mapped_column(
         ForeignKey("search_indexes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    document_id: Mapped[int] = mapped_column(
-        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    document_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     document_version: Mapped[int | None] = mapped_column(Integer)
     chunk_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     indexed_at: Mapped[datetime | None]
@@ -280,6 +304,7 @@ class IndexDocument(Base):
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     error: Mapped[str | None]
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class IndexStatistics(Base):
@@ -296,6 +321,7 @@ class IndexStatistics(Base):
     languages: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     refreshed_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     document_sample: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+    tenant: Mapped[str] = mapped_column(primary_key=True, server_default="")
 
 
 class LexemeStatistics(Base):
@@ -309,6 +335,7 @@ class LexemeStatistics(Base):
     lexeme: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     chunk_count: Mapped[int] = mapped_column(Integer)
     occurrence_count: Mapped[int]
+    tenant: Mapped[str] = mapped_column(primary_key=True, server_default="")
 
 
 class EvaluationSet(Base):
@@ -316,7 +343,10 @@ class EvaluationSet(Base):
 
     __tablename__ = "evaluation_sets"
     __table_args__ = (
-        UniqueConstraint("collection_id", "name", name="evaluation_sets_collection_id_name_key"),
+        UniqueConstraint(
+            "collection_id", "tenant", "name", name="evaluation_sets_collection_id_tenant_name_key"
+        ),
+        UniqueConstraint("id", "tenant", name="evaluation_sets_id_tenant_key"),
     )
 
     id: Mapped[int] = _key()
@@ -324,6 +354,7 @@ class EvaluationSet(Base):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationQuestion(Base):
@@ -333,20 +364,27 @@ class EvaluationQuestion(Base):
     __table_args__ = (
         UniqueConstraint(
             "evaluation_set_id",
+            "tenant",
             "question",
             name="evaluation_questions_evaluation_set_id_question_key",
+        ),
+        ForeignKeyConstraint(
+            ["evaluation_set_id", "tenant"],
+            ["evaluation_sets.id", "evaluation_sets.tenant"],
+            name="evaluation_questions_evaluation_set_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
         ),
     )
 
     id: Mapped[int] = _key()
-    evaluation_set_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
-    )
+    evaluation_set_id: Mapped[int]
     question: Mapped[str]
     expected_answer: Mapped[str | None]
     is_answerable: Mapped[bool] = mapped_column(server_default=text("true"))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationLabel(Base):
@@ -401,6 +439,7 @@ class FinetuneJob(Base):
     error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationDraft(Base):
@@ -410,16 +449,22 @@ class EvaluationDraft(Base):
     __table_args__ = (
         UniqueConstraint(
             "evaluation_set_id",
+            "tenant",
             "question",
             name="evaluation_drafts_evaluation_set_id_question_key",
+        ),
+        ForeignKeyConstraint(
+            ["evaluation_set_id", "tenant"],
+            ["evaluation_sets.id", "evaluation_sets.tenant"],
+            name="evaluation_drafts_evaluation_set_id_fkey",
+            onupdate="CASCADE",
+            ondelete="CASCADE",
         ),
         Index("evaluation_drafts_document_id_btree", "document_id"),
     )
 
     id: Mapped[int] = _key()
-    evaluation_set_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
-    )
+    evaluation_set_id: Mapped[int]
     document_id: Mapped[int] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
     question: Mapped[str]
     expected_answer: Mapped[str]
@@ -428,6 +473,7 @@ class EvaluationDraft(Base):
     model: Mapped[str]
     drafted_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     rejected_at: Mapped[datetime | None]
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class EvaluationRun(Base):
@@ -534,6 +580,7 @@ class AnswerRow(Base):
     cache_creation_tokens: Mapped[int] = mapped_column(Integer)
     latency_ms: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class CitationRow(Base):
@@ -579,6 +626,7 @@ class SearchRow(Base):
     latency_ms: Mapped[float] = mapped_column(REAL)
     share: Mapped[float] = mapped_column(REAL)
     searched_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class RecallMeasurement(Base):
@@ -600,6 +648,7 @@ class RecallMeasurement(Base):
     index_ms: Mapped[float] = mapped_column(DOUBLE_PRECISION)
     exact_ms: Mapped[float] = mapped_column(DOUBLE_PRECISION)
     measured_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class ModelPrice(Base):
@@ -715,8 +764,9 @@ class QueryEmbedding(Base):
     __tablename__ = "query_embeddings"
     __table_args__ = (
         Index(
-            "query_embeddings_embedding_model_id_query_hash_btree",
+            "query_embeddings_embedding_model_id_tenant_query_hash_btree",
             "embedding_model_id",
+            "tenant",
             "query_hash",
         ),
         Index("query_embeddings_embedding_model_id_id_btree", "embedding_model_id", "id"),
@@ -730,6 +780,7 @@ class QueryEmbedding(Base):
     embedding: Mapped[Any] = mapped_column(VECTOR)
     weights_loaded_at: Mapped[datetime]
     stored_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    tenant: Mapped[str] = mapped_column(server_default="")
 
 
 class StaticEncoder(Base):

@@ -42,6 +42,20 @@ _QUERIES = (
     order by tgname
     """,
     """
+    select format('table %s row level security', relname)
+    from pg_class
+    where relnamespace = to_regnamespace('ragpg') and relrowsecurity
+    union all
+    select format(
+        'policy %s on %s for %s using %s check %s', polname, relname, polcmd,
+        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)
+    )
+    from pg_policy
+    join pg_class on pg_class.oid = polrelid
+    where relnamespace = to_regnamespace('ragpg')
+    order by 1
+    """,
+    """
     select concat(pg_get_functiondef(oid), ' -- access ', proacl)
     from pg_proc
     where pronamespace = to_regnamespace('ragpg')
@@ -66,6 +80,12 @@ _QUERIES = (
             from pg_trigger
             join pg_class on pg_class.oid = tgrelid
             where classoid = 'pg_trigger'::regclass and pg_trigger.oid = objoid
+        ),
+        (
+            select relnamespace
+            from pg_policy
+            join pg_class on pg_class.oid = polrelid
+            where classoid = 'pg_policy'::regclass and pg_policy.oid = objoid
         ),
         case when classoid = 'pg_namespace'::regclass then objoid end
     ) = to_regnamespace('ragpg')

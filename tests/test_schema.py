@@ -159,7 +159,10 @@ def test_the_models_are_the_tables(url: str) -> None:
                 "include_schemas": True,
                 "compare_type": True,
                 "include_name": lambda name, kind, parents: (
-                    name == "ragpg" if kind == "schema" else name != "alembic_version"
+                    name == "ragpg"
+                    if kind == "schema"
+                    # tenant_roles is read by the owner alone, through functions.
+                    else name not in ("alembic_version", "tenant_roles")
                 ),
             },
         )
@@ -189,9 +192,10 @@ def test_security_definer_comes_with_a_reason_and_a_search_path() -> None:
     for path in SQL:
         text = path.read_text()
         code = re.sub(r"--.*", "", text)
-        if re.search(r"\bsecurity definer\b", code):
+        if re.search(r"^security definer$", code, re.M):
             assert "-- Security definer:" in text and "set search_path" in text, path
-            assert "revoke execute on function" in text, path
+            everybody = "Everybody may call it" in text
+            assert everybody or "revoke execute on function" in text, path
 
 
 def test_error_codes_are_the_same_in_sql_and_python() -> None:

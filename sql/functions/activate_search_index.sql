@@ -17,6 +17,9 @@ begin
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
+    perform ragpg.check_shared('collection ' || collection_name)
+    from ragpg.collections as one
+    where one.name = collection_name and one.active_index_id is not null;
     select count(*) into waiting
     from ragpg.index_documents as state
     where state.index_id = activate_search_index.index_id and state.pending_since is not null;

@@ -19,6 +19,10 @@ declare
     new_id bigint;
     dimensions integer;
 begin
+    -- The first one is anybody's who begins a collection, another one is work for all.
+    perform ragpg.check_shared('collection ' || collection)
+    from ragpg.collections as one
+    where one.id = parent_id and one.active_index_id is not null;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
     -- or waits and then queues them for the new index too.
     lock table ragpg.documents in share row exclusive mode;
@@ -45,13 +49,16 @@ begin
         'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
         'chunks_' || new_id, new_id
     );
+    if ragpg.tenants_enabled() then
+        perform ragpg.protect_table(format('ragpg.%I', 'chunks_' || new_id)::regclass, true);
+    end if;
     execute format(
         'comment on table ragpg.%I is %L',
         'chunks_' || new_id,
         format('Chunks of search index %s, collection %s.', new_id, collection)
     );
-    insert into ragpg.index_documents (index_id, document_id, pending_since)
-    select new_id, document.id, now()
+    insert into ragpg.index_documents (index_id, document_id, pending_since, tenant)
+    select new_id, document.id, now(), document.tenant
     from ragpg.documents as document
     where document.collection_id = parent_id;
     notify ragpg_documents;

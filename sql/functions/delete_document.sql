@@ -6,6 +6,7 @@ as $$
 begin
     delete from ragpg.documents as document
     where document.collection_id = ragpg.collection_id(delete_document.collection)
+        and document.tenant = ragpg.written_tenant()
         and document.source = delete_document.source;
     return found;
 end

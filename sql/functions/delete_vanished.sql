@@ -23,7 +23,7 @@ begin
         select document.id, document.source, place.path
         from ragpg.documents as document
         cross join ragpg.source_paths(document.source) as place(path)
-        where document.collection_id = parent_id
+        where document.collection_id = parent_id and document.tenant = ragpg.written_tenant()
     ),
     candidate as materialized (
         select distinct placed.id, placed.source

@@ -10,6 +10,7 @@ declare
     documents_gone bigint;
     recipe_id bigint;
 begin
+    perform ragpg.check_shared('collection ' || drop_collection.collection);
     execute format('drop view if exists ragpg.%I', 'chunks_of_' || drop_collection.collection);
     for recipe_id in
         select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = gone_id

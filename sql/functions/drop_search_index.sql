@@ -9,6 +9,7 @@ declare
     given_up constant timestamptz := clock_timestamp() + interval '5 seconds';
     running text[];
 begin
+    perform ragpg.check_shared('search index ' || drop_search_index.index_id);
     if exists (
         select from ragpg.collections as one where one.active_index_id = drop_search_index.index_id
     ) then

@@ -9,17 +9,22 @@ declare
     parent_id bigint := ragpg.collection_id(erase_document.collection);
     ids bigint[];
     recipe_id bigint;
+    owner_name constant text := ragpg.written_tenant();
 begin
     -- Also what was deleted under that source before: its versions are still there.
     select array_agg(known.id) into ids
     from (
         select document.id
         from ragpg.documents as document
-        where document.collection_id = parent_id and document.source = erase_document.source
+        where document.collection_id = parent_id
+            and document.tenant = owner_name
+            and document.source = erase_document.source
         union
         select earlier.document_id
         from ragpg.document_versions as earlier
-        where earlier.collection_id = parent_id and earlier.source = erase_document.source
+        where earlier.collection_id = parent_id
+            and earlier.tenant = owner_name
+            and earlier.source = erase_document.source
     ) as known;
     -- Answers repeat what they read, so those that cite it go as a whole.
     delete from ragpg.answers as answer
@@ -38,7 +43,9 @@ begin
         from ragpg.evaluation_labels as label
         join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
         join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
-        where of_set.collection_id = parent_id and label.source = erase_document.source
+        where of_set.collection_id = parent_id
+            and of_set.tenant = owner_name
+            and label.source = erase_document.source
     );
     delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
     -- What a model wrote about its chunks, of all its versions.

@@ -9,6 +9,10 @@ begin
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
     execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
     execute format('grant execute on function ragpg.log_search to %I', role_name);
+    execute format(
+        'grant execute on function ragpg.keyword_candidates, ragpg.matching_documents to %I',
+        role_name
+    );
 end
 $$;
 revoke execute on function ragpg.grant_reader(text) from public;

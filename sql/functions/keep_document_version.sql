@@ -14,11 +14,12 @@ begin
     end if;
     insert into ragpg.document_versions (
         document_id, version, collection_id, source, title, media_type, content, metadata,
-        page_starts, valid_from, valid_to
+        page_starts, valid_from, valid_to, tenant
     )
     values (
         old.id, old.version, old.collection_id, old.source, old.title, old.media_type,
-        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now())
+        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now()),
+        old.tenant
     );
     if tg_op = 'DELETE' then
         return old;

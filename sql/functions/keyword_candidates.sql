@@ -23,6 +23,7 @@ declare
     statement text;
     ids bigint[];
     scores double precision[];
+    only_tenant constant text := ragpg.searched_tenant();
     -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
     few constant integer := 500;
     exact_limit constant integer := 20000;
@@ -42,13 +43,14 @@ begin
         '  select stored.id, stored.lexemes || '''' as lexemes,'
         '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
         '  from ragpg.chunks as stored'
-        '  where stored.index_id = %s and stored.lexemes @@ $1%s offset 0) as chunk'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
             select greatest(known.mean_length, 1)
             from ragpg.index_statistics as known
             where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
         ),
         keyword_candidates.index_id,
         case
@@ -58,6 +60,7 @@ begin
                 ' and (select document.metadata @@ $3 from ragpg.documents as document'
                 '  where document.id = stored.document_id)'
         end,
+        case when only_tenant is not null then ' and stored.tenant = $4' end,
         wanted
     );
     most_added := case when total_count <= exact_limit then 1 else 0.75 end;
@@ -70,7 +73,7 @@ begin
         sought := ragpg.word_combinations(
             words, array(select most_added * weight from unnest(weights) as weight), threshold
         );
-        execute statement into ids, scores using sought, document_ids, filter;
+        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
         exit when threshold = 0 or scores[wanted] >= threshold;
         threshold := case
             when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
@@ -83,5 +86,7 @@ begin
     from unnest(ids, scores) as found (id, score);
 end
 $$;
+grant execute on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath)
+to public;
 comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath) is
-'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';
+'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';

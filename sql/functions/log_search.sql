@@ -10,12 +10,12 @@ set search_path = ragpg, public, extensions, pg_temp
 as $$
     insert into ragpg.searches (
         collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,
-        best_similarity, latency_ms, share
+        best_similarity, latency_ms, share, tenant
     )
     select
         one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
         log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
-        log_search.latency_ms, one.search_log_share
+        log_search.latency_ms, one.search_log_share, ragpg.written_tenant()
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.collection_id = one.id
     where recipe.id = log_search.index_id and one.search_log_share > 0

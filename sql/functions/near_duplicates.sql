@@ -13,6 +13,8 @@ language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 -- Named here so that what is set below ends with the call.
 set hnsw.ef_search = 40
+-- A tenant's chunks may be few among the nearest.
+set hnsw.iterative_scan = strict_order
 as $$
 #variable_conflict use_column
 declare

@@ -16,21 +16,25 @@ as $$
 declare
     parent_id bigint := ragpg.ensure_collection(put_document.collection);
     old_version integer;
+    owner_name constant text := ragpg.written_tenant();
 begin
     insert into ragpg.documents as document (
-        collection_id, source, content, title, media_type, metadata, source_hash, page_starts
+        collection_id, source, content, title, media_type, metadata, source_hash, page_starts,
+        tenant
     )
     values (
         parent_id, put_document.source, put_document.content, put_document.title,
         put_document.media_type, put_document.metadata, put_document.source_hash,
-        put_document.page_starts
+        put_document.page_starts, owner_name
     )
     on conflict do nothing
     returning document.id, document.version, 'added' into document_id, version, outcome;
     if document_id is null then
         select document.id, document.version into strict document_id, old_version
         from ragpg.documents as document
-        where document.collection_id = parent_id and document.source = put_document.source
+        where document.collection_id = parent_id
+            and document.tenant = owner_name
+            and document.source = put_document.source
         for update;
         update ragpg.documents as document
         set content = put_document.content,

@@ -15,6 +15,7 @@ as $$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
+    owner_name constant text := ragpg.written_tenant();
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
@@ -35,13 +36,13 @@ begin
     ),
     stored as (
         insert into ragpg.documents as document (
-            collection_id, source, content, title, media_type, metadata, source_hash
+            collection_id, source, content, title, media_type, metadata, source_hash, tenant
         )
         select
             recipe.collection_id, given.source, given.content, given.title, given.media_type,
-            given.metadata, given.source_hash
+            given.metadata, given.source_hash, owner_name
         from given
-        on conflict on constraint documents_collection_id_source_key do update
+        on conflict on constraint documents_collection_id_tenant_source_key do update
         set content = excluded.content,
             title = excluded.title,
             media_type = excluded.media_type,
@@ -61,12 +62,12 @@ begin
     written as (
         insert into ragpg.chunks as chunk (
             index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-            lexeme_count, language, context, content, lexemes, embedding
+            lexeme_count, language, context, content, lexemes, embedding, tenant
         )
         select
             recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
             0, 0, ragpg.document_language(recipe.language, given.metadata, given.content),
-            given.title, given.content, '', given.embedding
+            given.title, given.content, '', given.embedding, owner_name
         from stored
         join given on given.source = stored.source
         on conflict on constraint chunks_pkey do update
@@ -81,9 +82,9 @@ begin
     ),
     indexed as (
         insert into ragpg.index_documents as state (
-            index_id, document_id, document_version, chunk_count, indexed_at
+            index_id, document_id, document_version, chunk_count, indexed_at, tenant
         )
-        select recipe.id, stored.id, stored.version, 1, clock_timestamp()
+        select recipe.id, stored.id, stored.version, 1, clock_timestamp(), owner_name
         from stored
         on conflict on constraint index_documents_pkey do update
         set document_version = excluded.document_version,

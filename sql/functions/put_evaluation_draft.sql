@@ -33,7 +33,7 @@ begin
     end if;
     insert into ragpg.evaluation_sets as known (collection_id, name)
     values (parent_id, evaluation_set)
-    on conflict on constraint evaluation_sets_collection_id_name_key do update
+    on conflict on constraint evaluation_sets_collection_id_tenant_name_key do update
     set name = excluded.name
     returning known.id into set_id;
     insert into ragpg.evaluation_drafts as known (

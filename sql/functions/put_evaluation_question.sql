@@ -18,7 +18,7 @@ declare
 begin
     insert into ragpg.evaluation_sets as known (collection_id, name)
     values (ragpg.collection_id(put_evaluation_question.collection), evaluation_set)
-    on conflict on constraint evaluation_sets_collection_id_name_key do update
+    on conflict on constraint evaluation_sets_collection_id_tenant_name_key do update
     set name = excluded.name
     returning known.id into set_id;
     insert into ragpg.evaluation_questions as known (

@@ -35,7 +35,9 @@ begin atomic
                 -- A stem that occurs speaks for the same word's stems in other languages.
                 bool_or(known.lexeme is not null) over (partition by said.positions) as is_answered
             from ragpg.search_indexes as recipe
-            join ragpg.index_statistics as total on total.index_id = recipe.id
+            join ragpg.index_statistics as total
+                on total.index_id = recipe.id
+                and total.tenant = (select coalesce(ragpg.searched_tenant(), ''))
             cross join lateral ragpg.query_lexemes(
                 case
                     when recipe.language <> 'auto' then array[recipe.language]
@@ -45,7 +47,9 @@ begin atomic
                 query_words.query
             ) as said
             left join ragpg.lexeme_statistics as known
-                on known.index_id = recipe.id and known.lexeme = said.lexeme collate "C"
+                on known.index_id = recipe.id
+                and known.tenant = total.tenant
+                and known.lexeme = said.lexeme collate "C"
             where recipe.id = query_words.index_id
         ) as found
         where found.is_known or not found.is_answered

@@ -4,8 +4,8 @@ language plpgsql
 set search_path = ragpg, pg_temp
 as $$
 begin
-    insert into ragpg.index_documents as state (index_id, document_id, pending_since)
-    select recipe.id, written.id, now()
+    insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
+    select recipe.id, written.id, now(), written.tenant
     from written
     join ragpg.search_indexes as recipe on recipe.collection_id = written.collection_id
     left join ragpg.index_documents as known

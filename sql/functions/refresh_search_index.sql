@@ -28,7 +28,7 @@ begin
     where model.id = recipe.embedding_model_id;
     select known.refreshed_at, known.chunk_count into counted_at, counted
     from ragpg.index_statistics as known
-    where known.index_id = refresh_search_index.index_id;
+    where known.index_id = refresh_search_index.index_id and known.tenant = '';
     select
         coalesce(sum(state.chunk_count), 0),
         coalesce(sum(state.chunk_count) filter (where state.indexed_at > counted_at), 0)
@@ -41,7 +41,7 @@ begin
     if counted_at is not null and recipe.state = 'ready' and not force
         and (changed = 0 or (total > 20000 and changed < total / 50))
     then
-        return false;
+        return ragpg.count_tenants(refresh_search_index.index_id, force) > 0;
     end if;
     if recipe.state = 'building' then
         execute format(
@@ -54,66 +54,8 @@ begin
         where known.id = refresh_search_index.index_id;
     end if;
     execute format('analyze ragpg.%I', partition_name);
-    insert into ragpg.index_statistics as known (
-        index_id, chunk_count, mean_length, embedding_sample, document_sample, languages,
-        refreshed_at
-    )
-    select
-        refresh_search_index.index_id,
-        count(*),
-        coalesce(avg(chunk.lexeme_count), 0),
-        (
-            select coalesce(array_agg(drawn.embedding), '{}')
-            from (
-                select sample.embedding
-                from ragpg.chunks as sample
-                where sample.index_id = refresh_search_index.index_id
-                -- Drawn by hash, not by random(): the same chunks give the same ranking.
-                order by hashint8extended(sample.id, 0)
-                limit 256
-            ) as drawn
-        ),
-        array(
-            select state.document_id
-            from ragpg.index_documents as state
-            where state.index_id = refresh_search_index.index_id and state.chunk_count > 0
-            order by hashint8extended(state.document_id, 0)
-            limit 400
-        ),
-        coalesce(array_agg(distinct chunk.language), '{}'),
-        clock_timestamp()
-    from ragpg.chunks as chunk
-    where chunk.index_id = refresh_search_index.index_id
-    on conflict on constraint index_statistics_pkey do update
-    set chunk_count = excluded.chunk_count,
-        mean_length = excluded.mean_length,
-        embedding_sample = excluded.embedding_sample,
-        document_sample = excluded.document_sample,
-        languages = excluded.languages,
-        refreshed_at = excluded.refreshed_at;
-    with counted_now as materialized (
-        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
-        from ts_stat(
-            format(
-                'select lexemes from ragpg.chunks where index_id = %s',
-                refresh_search_index.index_id
-            )
-        ) as word
-    ),
-    gone as (
-        delete from ragpg.lexeme_statistics as known
-        where known.index_id = refresh_search_index.index_id
-            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
-    )
-    insert into ragpg.lexeme_statistics as known (
-        index_id, lexeme, chunk_count, occurrence_count
-    )
-    select refresh_search_index.index_id, lexeme, ndoc, nentry
-    from counted_now
-    on conflict on constraint lexeme_statistics_pkey do update
-    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
-    where (known.chunk_count, known.occurrence_count)
-        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+    perform ragpg.count_chunks(refresh_search_index.index_id, '');
+    perform ragpg.count_tenants(refresh_search_index.index_id, force);
     return true;
 end
 $$;

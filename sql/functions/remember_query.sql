@@ -27,9 +27,10 @@ begin
     -- Nothing here waits for another session: no unique index (two sessions that ask the same new
     -- question both store it), and the row the foreign key locks is skipped when it is taken.
     insert into ragpg.query_embeddings (
-        embedding_model_id, query_hash, embedding, weights_loaded_at
+        embedding_model_id, query_hash, embedding, weights_loaded_at, tenant
     )
-    select model.id, ragpg.hash_text(remember_query.query), computed, loaded_at
+    select model.id, ragpg.hash_text(remember_query.query), computed, loaded_at,
+        ragpg.written_tenant()
     from ragpg.embedding_models as model
     where model.id = remember_query.encoder_id
     for key share skip locked

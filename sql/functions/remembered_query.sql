@@ -13,6 +13,8 @@ as $$
     where encoder.embedding_model_id = remembered_query.encoder_id
         and encoder.cached_queries > 0
         and known.query_hash = ragpg.hash_text(remembered_query.query)
+        -- Whether somebody else asked it would show in how fast the answer comes.
+        and known.tenant = (select ragpg.written_tenant())
     limit 1
 $$;
 comment on function ragpg.remembered_query(bigint, text) is

@@ -19,13 +19,14 @@ declare
     page_starts integer[];
     document_metadata jsonb;
     words_language text;
+    owner_name text;
     -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
     -- the start of the text, which over a long document is quadratic.
     block constant integer := 65536;
     longest integer;
 begin
-    select document.content, nullif(document.page_starts, '{}'), document.metadata
-    into body, page_starts, document_metadata
+    select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
+    into body, page_starts, document_metadata, owner_name
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
@@ -48,7 +49,8 @@ begin
         and chunk.document_id = replace_chunks.document_id;
     insert into ragpg.chunks (
         index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars
+        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
+        tenant
     )
     with blocks as materialized (
         select number, substr(body, number * block + 1, block + longest) as content
@@ -64,18 +66,18 @@ begin
             piece.start_char - blocks.number * block + 1,
             piece.end_char - piece.start_char
         ),
-        '', piece.embedding, coalesce(piece.generated_chars, 0)
+        '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
     from unnest(
         starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
     ) with ordinality
         as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
     join blocks on blocks.number = piece.start_char / block;
     insert into ragpg.index_documents as state (
-        index_id, document_id, document_version, chunk_count, indexed_at, pending_since
+        index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )
     values (
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        cardinality(starts), clock_timestamp(), null
+        cardinality(starts), clock_timestamp(), null, owner_name
     )
     on conflict on constraint index_documents_pkey do update
     set document_version = excluded.document_version,

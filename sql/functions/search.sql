@@ -39,6 +39,7 @@ declare
     best_similarity double precision;
     logged boolean := false;
     hit_count integer;
+    counted_tenant constant text := coalesce(ragpg.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
 begin
     if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
@@ -114,7 +115,7 @@ begin
     end if;
     select known.* into statistics
     from ragpg.index_statistics as known
-    where known.index_id = recipe.id;
+    where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Fusion needs candidates that one leg alone would place lower.
     wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
@@ -129,12 +130,9 @@ begin
             where document.metadata @@ filter;
         end if;
         if not is_wide then
-            select array_agg(document.id), sum(state.chunk_count)
+            select found.document_ids, found.chunks
             into matching_documents, matching_chunks
-            from ragpg.documents as document
-            join ragpg.index_documents as state
-                on state.document_id = document.id and state.index_id = recipe.id
-            where document.collection_id = recipe.collection_id and document.metadata @@ filter;
+            from ragpg.matching_documents(recipe.id, filter) as found;
         end if;
         if not is_wide and coalesce(matching_chunks, 0) = 0 then
             if logged then

@@ -19,7 +19,9 @@ declare
 begin
     select known.id into set_id
     from ragpg.evaluation_sets as known
-    where known.collection_id = parent_id and known.name = start_evaluation.evaluation_set;
+    where known.collection_id = parent_id
+        and known.tenant = ragpg.written_tenant()
+        and known.name = start_evaluation.evaluation_set;
     if set_id is null then
         select string_agg(known.name, ', ' order by known.name) into names
         from ragpg.evaluation_sets as known

@@ -23,6 +23,7 @@ begin
             'delete from ragpg.documents as document'
             ' using %s as stored'
             ' where document.collection_id = ragpg.collection_id($1)'
+            ' and document.tenant = ragpg.written_tenant()'
             ' and document.source = stored.%I::text',
             table_name, followed.source_column
         )

@@ -20,6 +20,7 @@ declare
     high integer := 1000;  -- the most pgvector takes
     middle integer;
 begin
+    perform ragpg.check_shared('search index ' || recipe.id);
     if recall is null or recall not between 0 and 1 or k is null or k not between 1 and 1000 then
         raise exception 'recall is %, k is %', recall, k
             using errcode = 'RG005', hint = 'recall is a share, 0.98 say; k is from 1 to 1000';

@@ -38,7 +38,8 @@ select
 from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
 join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
-left join ragpg.index_statistics as statistics on statistics.index_id = recipe.id
+left join ragpg.index_statistics as statistics
+    on statistics.index_id = recipe.id and statistics.tenant = (select ragpg.counted_tenant())
 cross join lateral (
     select
         coalesce(sum(state.chunk_count), 0) as chunks,

@@ -19,6 +19,7 @@ table answers column cache_read_tokens integer not null   storage p
 table answers column cache_creation_tokens integer not null   storage p
 table answers column latency_ms integer not null   storage p
 table answers column created_at timestamp with time zone not null default now()  storage p
+table answers column tenant text not null default ragpg.written_tenant()  storage x
 table answers_by_day column collection text null   storage x
 table answers_by_day column day date null   storage p
 table answers_by_day column model text null   storage x
@@ -69,6 +70,7 @@ table chunks column content_hash bytea not null default ragpg.hash_text(((contex
 table chunks column lexemes tsvector not null   storage x
 table chunks column embedding halfvec not null   storage m
 table chunks column generated_chars integer not null default 0  storage p
+table chunks column tenant text not null default ''::text  storage x
 table citations column id bigint not null  a storage p
 table citations column answer_id bigint not null   storage p
 table citations column ordinal integer not null   storage p
@@ -186,6 +188,7 @@ table document_versions column metadata jsonb not null   storage x
 table document_versions column valid_from timestamp with time zone not null   storage p
 table document_versions column valid_to timestamp with time zone not null   storage p
 table document_versions column page_starts integer[] not null default '{}'::integer[]  storage x
+table document_versions column tenant text not null default ''::text  storage x
 table documents column id bigint not null  a storage p
 table documents column collection_id bigint not null   storage p
 table documents column source text not null   storage x
@@ -199,6 +202,7 @@ table documents column source_hash bytea null   storage x
 table documents column created_at timestamp with time zone not null default now()  storage p
 table documents column updated_at timestamp with time zone not null default now()  storage p
 table documents column page_starts integer[] not null default '{}'::integer[]  storage x
+table documents column tenant text not null default ragpg.written_tenant()  storage x
 table embedding_models column id bigint not null  a storage p
 table embedding_models column provider text not null   storage x
 table embedding_models column name text not null   storage x
@@ -283,6 +287,7 @@ table evaluation_drafts column start_char integer not null   storage p
 table evaluation_drafts column model text not null   storage x
 table evaluation_drafts column drafted_at timestamp with time zone not null default now()  storage p
 table evaluation_drafts column rejected_at timestamp with time zone null   storage p
+table evaluation_drafts column tenant text not null default ragpg.written_tenant()  storage x
 table evaluation_failures column evaluation_run_id bigint null   storage p
 table evaluation_failures column evaluation_question_id bigint null   storage p
 table evaluation_failures column question text null   storage x
@@ -376,6 +381,7 @@ table evaluation_questions column expected_answer text null   storage x
 table evaluation_questions column is_answerable boolean not null default true  storage p
 table evaluation_questions column tags text[] not null default '{}'::text[]  storage x
 table evaluation_questions column created_at timestamp with time zone not null default now()  storage p
+table evaluation_questions column tenant text not null default ragpg.written_tenant()  storage x
 table evaluation_results column evaluation_run_id bigint not null   storage p
 table evaluation_results column evaluation_question_id bigint not null   storage p
 table evaluation_results column hit_count integer not null   storage p
@@ -403,6 +409,7 @@ table evaluation_sets column collection_id bigint not null   storage p
 table evaluation_sets column name text not null   storage x
 table evaluation_sets column description text not null default ''::text  storage x
 table evaluation_sets column created_at timestamp with time zone not null default now()  storage p
+table evaluation_sets column tenant text not null default ragpg.written_tenant()  storage x
 table evaluation_tags column evaluation_run_id bigint null   storage p
 table evaluation_tags column tag text null   storage x
 table evaluation_tags column questions bigint null   storage p
@@ -425,6 +432,7 @@ table finetune_jobs column finished_model text null   storage x
 table finetune_jobs column error text null   storage x
 table finetune_jobs column created_at timestamp with time zone not null default now()  storage p
 table finetune_jobs column updated_at timestamp with time zone not null default now()  storage p
+table finetune_jobs column tenant text not null default ragpg.written_tenant()  storage x
 table finetuning_examples column collection text null   storage x
 table finetuning_examples column origin text null   storage x
 table finetuning_examples column question text null   storage x
@@ -443,6 +451,7 @@ table index_documents column pending_since timestamp with time zone null   stora
 table index_documents column attempts integer not null default 0  storage p
 table index_documents column error text null   storage x
 table index_documents column next_attempt_at timestamp with time zone not null default '-infinity'::timestamp with time zone  storage p
+table index_documents column tenant text not null default ''::text  storage x
 table index_health column collection text null   storage x
 table index_health column index_id bigint null   storage p
 table index_health column active boolean null   storage p
@@ -476,6 +485,7 @@ table index_statistics column embedding_sample halfvec[] not null   storage x
 table index_statistics column refreshed_at timestamp with time zone not null default now()  storage p
 table index_statistics column languages text[] not null default '{}'::text[]  storage x
 table index_statistics column document_sample bigint[] not null default '{}'::bigint[]  storage x
+table index_statistics column tenant text not null default ''::text  storage x
 table indexed_tables column table_name regclass null   storage p
 table indexed_tables column collection text null   storage x
 table indexed_tables column source_column text null   storage x
@@ -505,6 +515,7 @@ table lexeme_statistics column index_id bigint not null   storage p
 table lexeme_statistics column lexeme text not null   storage x
 table lexeme_statistics column chunk_count integer not null   storage p
 table lexeme_statistics column occurrence_count bigint not null   storage p
+table lexeme_statistics column tenant text not null default ''::text  storage x
 table model_prices column model text not null   storage x
 table model_prices column input_price numeric not null   storage m
 table model_prices column output_price numeric not null   storage m
@@ -516,6 +527,7 @@ table query_embeddings column query_hash bytea not null   storage x
 table query_embeddings column embedding vector not null   storage e
 table query_embeddings column weights_loaded_at timestamp with time zone not null   storage p
 table query_embeddings column stored_at timestamp with time zone not null default clock_timestamp()  storage p
+table query_embeddings column tenant text not null default ragpg.written_tenant()  storage x
 table recall_history column collection text null   storage x
 table recall_history column index_id bigint null   storage p
 table recall_history column active boolean null   storage p
@@ -539,6 +551,7 @@ table recall_measurements column worst_recall double precision not null   storag
 table recall_measurements column index_ms double precision not null   storage p
 table recall_measurements column exact_ms double precision not null   storage p
 table recall_measurements column measured_at timestamp with time zone not null default clock_timestamp()  storage p
+table recall_measurements column tenant text not null default ragpg.written_tenant()  storage x
 table search_indexes column id bigint not null  a storage p
 table search_indexes column collection_id bigint not null   storage p
 table search_indexes column embedding_model_id bigint not null   storage p
@@ -570,6 +583,7 @@ table searches column best_similarity real null   storage p
 table searches column latency_ms real not null   storage p
 table searches column share real not null   storage p
 table searches column searched_at timestamp with time zone not null default clock_timestamp()  storage p
+table searches column tenant text not null default ragpg.written_tenant()  storage x
 table searches_by_day column collection text null   storage x
 table searches_by_day column day date null   storage p
 table searches_by_day column mode text null   storage x
@@ -618,6 +632,8 @@ table static_encoders column enabled boolean not null default false  storage p
 table static_token_embeddings column index_id bigint not null   storage p
 table static_token_embeddings column token_id integer not null   storage p
 table static_token_embeddings column embedding halfvec not null   storage e
+table tenant_roles column role regrole not null   storage p
+table tenant_roles column tenant text not null   storage x
 table unanswered_searches column collection text null   storage x
 table unanswered_searches column query text null   storage x
 table unanswered_searches column logged_searches bigint null   storage p
@@ -640,7 +656,7 @@ CASE
     ELSE ((sentence = ''::text) = (problem IS NOT NULL))
 END)
 table chunks constraint chunks_content_is_not_empty CHECK ((content <> ''::text))
-table chunks constraint chunks_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
+table chunks constraint chunks_document_id_fkey FOREIGN KEY (document_id, tenant) REFERENCES ragpg.documents(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
 table chunks constraint chunks_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table chunks constraint chunks_pkey PRIMARY KEY (document_id, ordinal, index_id)
 table chunks constraint chunks_span_is_as_long_as_the_content CHECK (((start_char >= 0) AND ((end_char - start_char) = char_length(content))))
@@ -659,7 +675,8 @@ table context_batches constraint context_batches_pkey PRIMARY KEY (id)
 table document_versions constraint document_versions_pkey PRIMARY KEY (document_id, version)
 table document_versions constraint document_versions_valid_range_is_ordered CHECK ((valid_from <= valid_to))
 table documents constraint documents_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
-table documents constraint documents_collection_id_source_key UNIQUE (collection_id, source)
+table documents constraint documents_collection_id_tenant_source_key UNIQUE (collection_id, tenant, source)
+table documents constraint documents_id_tenant_key UNIQUE (id, tenant)
 table documents constraint documents_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text))
 table documents constraint documents_page_starts_has_no_null CHECK ((array_position(page_starts, NULL::integer) IS NULL))
 table documents constraint documents_pkey PRIMARY KEY (id)
@@ -701,8 +718,8 @@ table encoders constraint encoders_pkey PRIMARY KEY (embedding_model_id)
 table encoders constraint encoders_pooling_is_known CHECK ((pooling = ANY (ARRAY['mean'::text, 'cls'::text])))
 table encoders constraint encoders_verified_cosine_is_a_cosine CHECK (((verified_cosine >= ('-1.001'::numeric)::double precision) AND (verified_cosine <= (1.001)::double precision)))
 table evaluation_drafts constraint evaluation_drafts_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
-table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
-table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id, tenant) REFERENCES ragpg.evaluation_sets(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table evaluation_drafts constraint evaluation_drafts_evaluation_set_id_question_key UNIQUE (evaluation_set_id, tenant, question)
 table evaluation_drafts constraint evaluation_drafts_pkey PRIMARY KEY (id)
 table evaluation_drafts constraint evaluation_drafts_question_is_not_blank CHECK ((question ~ '\S'::text))
 table evaluation_drafts constraint evaluation_drafts_quote_is_not_blank CHECK ((quote ~ '\S'::text))
@@ -714,8 +731,8 @@ table evaluation_labels constraint evaluation_labels_pkey PRIMARY KEY (id)
 table evaluation_labels constraint evaluation_labels_quote_is_not_blank CHECK ((quote ~ '\S'::text))
 table evaluation_labels constraint evaluation_labels_source_is_not_blank CHECK ((source ~ '\S'::text))
 table evaluation_labels constraint evaluation_labels_span_is_ordered CHECK (((num_nulls(start_char, end_char) = 2) OR ((0 <= start_char) AND (start_char < end_char))))
-table evaluation_questions constraint evaluation_questions_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
-table evaluation_questions constraint evaluation_questions_evaluation_set_id_question_key UNIQUE (evaluation_set_id, question)
+table evaluation_questions constraint evaluation_questions_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id, tenant) REFERENCES ragpg.evaluation_sets(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table evaluation_questions constraint evaluation_questions_evaluation_set_id_question_key UNIQUE (evaluation_set_id, tenant, question)
 table evaluation_questions constraint evaluation_questions_pkey PRIMARY KEY (id)
 table evaluation_questions constraint evaluation_questions_question_is_not_blank CHECK ((question ~ '\S'::text))
 table evaluation_results constraint evaluation_results_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE SET NULL
@@ -727,20 +744,21 @@ table evaluation_runs constraint evaluation_runs_evaluation_set_id_fkey FOREIGN 
 table evaluation_runs constraint evaluation_runs_k_is_positive CHECK ((k > 0))
 table evaluation_runs constraint evaluation_runs_pkey PRIMARY KEY (id)
 table evaluation_sets constraint evaluation_sets_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
-table evaluation_sets constraint evaluation_sets_collection_id_name_key UNIQUE (collection_id, name)
+table evaluation_sets constraint evaluation_sets_collection_id_tenant_name_key UNIQUE (collection_id, tenant, name)
+table evaluation_sets constraint evaluation_sets_id_tenant_key UNIQUE (id, tenant)
 table evaluation_sets constraint evaluation_sets_name_is_not_blank CHECK ((name ~ '\S'::text))
 table evaluation_sets constraint evaluation_sets_pkey PRIMARY KEY (id)
 table finetune_jobs constraint finetune_jobs_pkey PRIMARY KEY (id)
 table finetune_jobs constraint finetune_jobs_training_hash_is_a_sha256 CHECK ((octet_length(training_hash) = 32))
 table index_documents constraint index_documents_attempts_is_not_negative CHECK ((attempts >= 0))
-table index_documents constraint index_documents_document_id_fkey FOREIGN KEY (document_id) REFERENCES ragpg.documents(id) ON DELETE CASCADE
+table index_documents constraint index_documents_document_id_fkey FOREIGN KEY (document_id, tenant) REFERENCES ragpg.documents(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
 table index_documents constraint index_documents_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table index_documents constraint index_documents_is_indexed_or_pending CHECK ((((document_version IS NOT NULL) AND (indexed_at IS NOT NULL)) OR (pending_since IS NOT NULL)))
 table index_documents constraint index_documents_pkey PRIMARY KEY (document_id, index_id)
 table index_statistics constraint index_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
-table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id)
+table index_statistics constraint index_statistics_pkey PRIMARY KEY (index_id, tenant)
 table lexeme_statistics constraint lexeme_statistics_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
-table lexeme_statistics constraint lexeme_statistics_pkey PRIMARY KEY (index_id, lexeme)
+table lexeme_statistics constraint lexeme_statistics_pkey PRIMARY KEY (index_id, tenant, lexeme)
 table model_prices constraint model_prices_are_not_negative CHECK ((LEAST(input_price, output_price, cache_read_price, cache_creation_price) >= (0)::numeric))
 table model_prices constraint model_prices_pkey PRIMARY KEY (model)
 table query_embeddings constraint query_embeddings_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id) ON DELETE CASCADE
@@ -778,6 +796,8 @@ table static_encoders constraint static_encoders_pkey PRIMARY KEY (index_id)
 table static_encoders constraint static_encoders_span_count_is_positive CHECK ((span_count > 0))
 table static_token_embeddings constraint static_token_embeddings_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.static_encoders(index_id) ON DELETE CASCADE
 table static_token_embeddings constraint static_token_embeddings_pkey PRIMARY KEY (index_id, token_id)
+table tenant_roles constraint tenant_roles_pkey PRIMARY KEY (role, tenant)
+table tenant_roles constraint tenant_roles_tenant_is_not_blank CHECK ((tenant ~ '\S'::text))
 CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btree (answer_id)
 CREATE UNIQUE INDEX answer_feedback_pkey ON ragpg.answer_feedback USING btree (id)
 CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
@@ -795,9 +815,10 @@ CREATE UNIQUE INDEX collections_name_key ON ragpg.collections USING btree (name)
 CREATE UNIQUE INDEX collections_pkey ON ragpg.collections USING btree (id)
 CREATE INDEX context_batches_collection_id_btree ON ragpg.context_batches USING btree (collection_id)
 CREATE UNIQUE INDEX context_batches_pkey ON ragpg.context_batches USING btree (id)
-CREATE INDEX document_versions_collection_id_source_btree ON ragpg.document_versions USING btree (collection_id, source)
+CREATE INDEX document_versions_collection_id_tenant_source_btree ON ragpg.document_versions USING btree (collection_id, tenant, source)
 CREATE UNIQUE INDEX document_versions_pkey ON ragpg.document_versions USING btree (document_id, version)
-CREATE UNIQUE INDEX documents_collection_id_source_key ON ragpg.documents USING btree (collection_id, source)
+CREATE UNIQUE INDEX documents_collection_id_tenant_source_key ON ragpg.documents USING btree (collection_id, tenant, source)
+CREATE UNIQUE INDEX documents_id_tenant_key ON ragpg.documents USING btree (id, tenant)
 CREATE INDEX documents_metadata_gin ON ragpg.documents USING gin (metadata jsonb_path_ops)
 CREATE UNIQUE INDEX documents_pkey ON ragpg.documents USING btree (id)
 CREATE UNIQUE INDEX embedding_models_pkey ON ragpg.embedding_models USING btree (id)
@@ -809,29 +830,30 @@ CREATE UNIQUE INDEX encoder_vocabulary_pkey ON ragpg.encoder_vocabulary USING bt
 CREATE UNIQUE INDEX encoder_weights_pkey ON ragpg.encoder_weights USING btree (embedding_model_id, layer, matrix, place)
 CREATE UNIQUE INDEX encoders_pkey ON ragpg.encoders USING btree (embedding_model_id)
 CREATE INDEX evaluation_drafts_document_id_btree ON ragpg.evaluation_drafts USING btree (document_id)
-CREATE UNIQUE INDEX evaluation_drafts_evaluation_set_id_question_key ON ragpg.evaluation_drafts USING btree (evaluation_set_id, question)
+CREATE UNIQUE INDEX evaluation_drafts_evaluation_set_id_question_key ON ragpg.evaluation_drafts USING btree (evaluation_set_id, tenant, question)
 CREATE UNIQUE INDEX evaluation_drafts_pkey ON ragpg.evaluation_drafts USING btree (id)
 CREATE UNIQUE INDEX evaluation_hits_pkey ON ragpg.evaluation_hits USING btree (evaluation_run_id, evaluation_question_id, place)
 CREATE INDEX evaluation_labels_evaluation_question_id_btree ON ragpg.evaluation_labels USING btree (evaluation_question_id)
 CREATE UNIQUE INDEX evaluation_labels_pkey ON ragpg.evaluation_labels USING btree (id)
-CREATE UNIQUE INDEX evaluation_questions_evaluation_set_id_question_key ON ragpg.evaluation_questions USING btree (evaluation_set_id, question)
+CREATE UNIQUE INDEX evaluation_questions_evaluation_set_id_question_key ON ragpg.evaluation_questions USING btree (evaluation_set_id, tenant, question)
 CREATE UNIQUE INDEX evaluation_questions_pkey ON ragpg.evaluation_questions USING btree (id)
 CREATE INDEX evaluation_results_answer_id_btree ON ragpg.evaluation_results USING btree (answer_id) WHERE (answer_id IS NOT NULL)
 CREATE INDEX evaluation_results_evaluation_question_id_btree ON ragpg.evaluation_results USING btree (evaluation_question_id)
 CREATE UNIQUE INDEX evaluation_results_pkey ON ragpg.evaluation_results USING btree (evaluation_run_id, evaluation_question_id)
 CREATE INDEX evaluation_runs_evaluation_set_id_btree ON ragpg.evaluation_runs USING btree (evaluation_set_id)
 CREATE UNIQUE INDEX evaluation_runs_pkey ON ragpg.evaluation_runs USING btree (id)
-CREATE UNIQUE INDEX evaluation_sets_collection_id_name_key ON ragpg.evaluation_sets USING btree (collection_id, name)
+CREATE UNIQUE INDEX evaluation_sets_collection_id_tenant_name_key ON ragpg.evaluation_sets USING btree (collection_id, tenant, name)
+CREATE UNIQUE INDEX evaluation_sets_id_tenant_key ON ragpg.evaluation_sets USING btree (id, tenant)
 CREATE UNIQUE INDEX evaluation_sets_pkey ON ragpg.evaluation_sets USING btree (id)
 CREATE UNIQUE INDEX finetune_jobs_pkey ON ragpg.finetune_jobs USING btree (id)
 CREATE INDEX index_documents_index_id_btree ON ragpg.index_documents USING btree (index_id)
 CREATE INDEX index_documents_next_attempt_at_btree ON ragpg.index_documents USING btree (next_attempt_at, document_id) WHERE (pending_since IS NOT NULL)
 CREATE UNIQUE INDEX index_documents_pkey ON ragpg.index_documents USING btree (document_id, index_id)
-CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id)
-CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, lexeme)
+CREATE UNIQUE INDEX index_statistics_pkey ON ragpg.index_statistics USING btree (index_id, tenant)
+CREATE UNIQUE INDEX lexeme_statistics_pkey ON ragpg.lexeme_statistics USING btree (index_id, tenant, lexeme)
 CREATE UNIQUE INDEX model_prices_pkey ON ragpg.model_prices USING btree (model)
 CREATE INDEX query_embeddings_embedding_model_id_id_btree ON ragpg.query_embeddings USING btree (embedding_model_id, id)
-CREATE INDEX query_embeddings_embedding_model_id_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, query_hash)
+CREATE INDEX query_embeddings_embedding_model_id_tenant_query_hash_btree ON ragpg.query_embeddings USING btree (embedding_model_id, tenant, query_hash)
 CREATE UNIQUE INDEX query_embeddings_pkey ON ragpg.query_embeddings USING btree (id)
 CREATE INDEX recall_measurements_index_id_measured_at_btree ON ragpg.recall_measurements USING btree (index_id, measured_at)
 CREATE UNIQUE INDEX recall_measurements_pkey ON ragpg.recall_measurements USING btree (id)
@@ -841,12 +863,67 @@ CREATE INDEX searches_collection_id_searched_at_btree ON ragpg.searches USING bt
 CREATE UNIQUE INDEX searches_pkey ON ragpg.searches USING btree (id)
 CREATE UNIQUE INDEX static_encoders_pkey ON ragpg.static_encoders USING btree (index_id)
 CREATE UNIQUE INDEX static_token_embeddings_pkey ON ragpg.static_token_embeddings USING btree (index_id, token_id)
+CREATE UNIQUE INDEX tenant_roles_pkey ON ragpg.tenant_roles USING btree (role, tenant)
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
 CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg.check_citation_quote()
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg.keep_document_version()
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg.forget_queries()
+policy answer_feedback_tenant on answer_feedback for * using (EXISTS ( SELECT
+   FROM ragpg.answers parent
+  WHERE (parent.id = answer_feedback.answer_id))) check 
+policy answers_tenant on answers for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy chunk_contexts_nobody on chunk_contexts for * using false check 
+policy chunks_tenant on chunks for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy citations_tenant on citations for * using (EXISTS ( SELECT
+   FROM ragpg.answers parent
+  WHERE (parent.id = citations.answer_id))) check 
+policy collections_add on collections for a using  check true
+policy collections_read on collections for r using true check 
+policy context_batches_nobody on context_batches for * using false check 
+policy document_versions_tenant on document_versions for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
+   FROM ragpg.documents own
+  WHERE (own.id = document_versions.document_id))))
+policy documents_tenant on documents for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy embedding_models_add on embedding_models for a using  check true
+policy embedding_models_read on embedding_models for r using true check 
+policy evaluation_drafts_tenant on evaluation_drafts for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
+   FROM ragpg.documents about
+  WHERE (about.id = evaluation_drafts.document_id))))
+policy evaluation_hits_tenant on evaluation_hits for * using (EXISTS ( SELECT
+   FROM ragpg.evaluation_runs parent
+  WHERE (parent.id = evaluation_hits.evaluation_run_id))) check ((EXISTS ( SELECT
+   FROM ragpg.evaluation_runs parent
+  WHERE (parent.id = evaluation_hits.evaluation_run_id))) AND (EXISTS ( SELECT
+   FROM ragpg.evaluation_questions asked
+  WHERE (asked.id = evaluation_hits.evaluation_question_id))))
+policy evaluation_labels_tenant on evaluation_labels for * using (EXISTS ( SELECT
+   FROM ragpg.evaluation_questions parent
+  WHERE (parent.id = evaluation_labels.evaluation_question_id))) check 
+policy evaluation_questions_tenant on evaluation_questions for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy evaluation_results_tenant on evaluation_results for * using (EXISTS ( SELECT
+   FROM ragpg.evaluation_runs parent
+  WHERE (parent.id = evaluation_results.evaluation_run_id))) check ((EXISTS ( SELECT
+   FROM ragpg.evaluation_runs parent
+  WHERE (parent.id = evaluation_results.evaluation_run_id))) AND (EXISTS ( SELECT
+   FROM ragpg.evaluation_questions asked
+  WHERE (asked.id = evaluation_results.evaluation_question_id))))
+policy evaluation_runs_tenant on evaluation_runs for * using (EXISTS ( SELECT
+   FROM ragpg.evaluation_sets parent
+  WHERE (parent.id = evaluation_runs.evaluation_set_id))) check 
+policy evaluation_sets_tenant on evaluation_sets for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy finetune_jobs_tenant on finetune_jobs for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy index_documents_tenant on index_documents for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy index_statistics_tenant on index_statistics for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy lexeme_statistics_tenant on lexeme_statistics for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy model_prices_read on model_prices for r using true check 
+policy query_embeddings_tenant on query_embeddings for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy recall_measurements_tenant on recall_measurements for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy searches_tenant on searches for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy static_encoders_nobody on static_encoders for * using false check 
+policy static_token_embeddings_nobody on static_token_embeddings for * using false check 
+table tenant_roles row level security
 CREATE OR REPLACE FUNCTION ragpg.accept_draft(draft_id bigint, tags text[] DEFAULT '{drafted}'::text[])
  RETURNS bigint
  LANGUAGE plpgsql
@@ -912,6 +989,9 @@ begin
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
+    perform ragpg.check_shared('collection ' || collection_name)
+    from ragpg.collections as one
+    where one.name = collection_name and one.active_index_id is not null;
     select count(*) into waiting
     from ragpg.index_documents as state
     where state.index_id = activate_search_index.index_id and state.pending_since is not null;
@@ -1103,6 +1183,18 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.bind_role(role_name text, tenant text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    insert into ragpg.tenant_roles (role, tenant)
+    values (quote_ident(role_name)::regrole, bind_role.tenant)
+    on conflict on constraint tenant_roles_pkey do nothing;
+end
+$function$
+ -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.bm25_expression(index_id bigint, query text)
  RETURNS text
  LANGUAGE sql
@@ -1216,6 +1308,14 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.calling_role()
+ RETURNS name
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT COALESCE((NULLIF(current_setting('role'::text), 'none'::text))::name, SESSION_USER) AS "coalesce";
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.check_citation_quote()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1252,6 +1352,20 @@ exception
         raise exception 'the filter % is not a predicate: %', filter, sqlerrm
             using errcode = 'RG004',
                 hint = 'compare something, such as $.tier == "pro" && $.year >= 2024';
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.check_shared(what text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if not ragpg.sees_all_tenants() then
+        raise exception '% belongs to all tenants', what
+            using errcode = 'RG014', hint = 'only the owner of the schema may do this';
+    end if;
 end
 $function$
  -- access 
@@ -1431,6 +1545,127 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.count_chunks(index_id bigint, tenant text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    counted constant text := format(
+        'chunk.index_id = %s%s',
+        count_chunks.index_id,
+        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
+    );
+begin
+    execute format(
+        'insert into ragpg.index_statistics as known ('
+        '  index_id, tenant, chunk_count, mean_length, embedding_sample, document_sample,'
+        '  languages, refreshed_at)'
+        ' select $1, $2, count(*), coalesce(avg(chunk.lexeme_count), 0),'
+        '  (select coalesce(array_agg(drawn.embedding), ''{}'')'
+        '   from (select chunk.embedding from ragpg.chunks as chunk where %1$s'
+        -- Drawn by hash, not by random(): the same chunks give the same ranking.
+        '    order by hashint8extended(chunk.id, 0) limit 256) as drawn),'
+        '  array(select chunk.document_id from ragpg.chunks as chunk where %1$s'
+        '   and chunk.ordinal = 0 order by hashint8extended(chunk.document_id, 0) limit 400),'
+        '  coalesce(array_agg(distinct chunk.language), ''{}''), clock_timestamp()'
+        ' from ragpg.chunks as chunk where %1$s'
+        ' on conflict on constraint index_statistics_pkey do update'
+        ' set chunk_count = excluded.chunk_count, mean_length = excluded.mean_length,'
+        '  embedding_sample = excluded.embedding_sample,'
+        '  document_sample = excluded.document_sample, languages = excluded.languages,'
+        '  refreshed_at = excluded.refreshed_at',
+        counted
+    )
+    using count_chunks.index_id, count_chunks.tenant;
+    with counted_now as materialized (
+        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
+        from ts_stat('select chunk.lexemes from ragpg.chunks as chunk where ' || counted) as word
+    ),
+    gone as (
+        delete from ragpg.lexeme_statistics as known
+        where known.index_id = count_chunks.index_id
+            and known.tenant = count_chunks.tenant
+            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
+    )
+    insert into ragpg.lexeme_statistics as known (
+        index_id, tenant, lexeme, chunk_count, occurrence_count
+    )
+    select count_chunks.index_id, count_chunks.tenant, lexeme, ndoc, nentry
+    from counted_now
+    on conflict on constraint lexeme_statistics_pkey do update
+    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
+    where (known.chunk_count, known.occurrence_count)
+        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.count_tenants(index_id bigint, force boolean)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    changed_tenant text;
+    done integer := 0;
+begin
+    if not ragpg.tenants_enabled() then
+        return 0;
+    end if;
+    delete from ragpg.lexeme_statistics as known
+    where known.index_id = count_tenants.index_id and known.tenant <> '' and not exists (
+        select
+        from ragpg.index_documents as state
+        where state.index_id = known.index_id and state.tenant = known.tenant
+    );
+    delete from ragpg.index_statistics as known
+    where known.index_id = count_tenants.index_id and known.tenant <> '' and not exists (
+        select
+        from ragpg.index_documents as state
+        where state.index_id = known.index_id and state.tenant = known.tenant
+    );
+    -- The rule of refresh_search_index, for each of them: what did not change costs nothing.
+    for changed_tenant in
+        select held.tenant
+        from (
+            select
+                state.tenant, known.refreshed_at, sum(state.chunk_count) as total,
+                greatest(
+                    coalesce(
+                        sum(state.chunk_count) filter (where state.indexed_at > known.refreshed_at),
+                        0
+                    ),
+                    abs(sum(state.chunk_count) - coalesce(known.chunk_count, 0))
+                ) as changed
+            from ragpg.index_documents as state
+            left join ragpg.index_statistics as known
+                on known.index_id = state.index_id and known.tenant = state.tenant
+            where state.index_id = count_tenants.index_id and state.tenant <> ''
+            group by state.tenant, known.refreshed_at, known.chunk_count
+        ) as held
+        where held.refreshed_at is null
+            or held.changed > 0
+            and (force or held.total <= 20000 or held.changed >= held.total / 50)
+    loop
+        perform ragpg.count_chunks(count_tenants.index_id, changed_tenant);
+        done := done + 1;
+    end loop;
+    return done;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.counted_tenant()
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ragpg.tenants_enabled() THEN COALESCE(ragpg.current_tenant(), ''::text)
+             ELSE ''::text
+         END AS "case";
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text, context_model text DEFAULT NULL::text, context_tokens integer DEFAULT 0)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1442,6 +1677,10 @@ declare
     new_id bigint;
     dimensions integer;
 begin
+    -- The first one is anybody's who begins a collection, another one is work for all.
+    perform ragpg.check_shared('collection ' || collection)
+    from ragpg.collections as one
+    where one.id = parent_id and one.active_index_id is not null;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
     -- or waits and then queues them for the new index too.
     lock table ragpg.documents in share row exclusive mode;
@@ -1468,13 +1707,16 @@ begin
         'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
         'chunks_' || new_id, new_id
     );
+    if ragpg.tenants_enabled() then
+        perform ragpg.protect_table(format('ragpg.%I', 'chunks_' || new_id)::regclass, true);
+    end if;
     execute format(
         'comment on table ragpg.%I is %L',
         'chunks_' || new_id,
         format('Chunks of search index %s, collection %s.', new_id, collection)
     );
-    insert into ragpg.index_documents (index_id, document_id, pending_since)
-    select new_id, document.id, now()
+    insert into ragpg.index_documents (index_id, document_id, pending_since, tenant)
+    select new_id, document.id, now(), document.tenant
     from ragpg.documents as document
     where document.collection_id = parent_id;
     notify ragpg_documents;
@@ -1482,6 +1724,31 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.current_tenant()
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE SECURITY DEFINER
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+    allowed text[];
+begin
+    -- By session_user and not by current_user, which in a security definer function is another's.
+    select array_agg(distinct bound.tenant) into allowed
+    from ragpg.tenant_roles as bound
+    join pg_roles as known on known.oid = bound.role
+    where pg_has_role(session_user, known.oid, 'usage')
+        or pg_has_role(ragpg.calling_role(), known.oid, 'usage');
+    if allowed is null or wanted = any(allowed) or ragpg.sees_all_tenants() then
+        return wanted;
+    elsif wanted is null and cardinality(allowed) = 1 then
+        return allowed[1];
+    end if;
+    return null;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.cut_chunks(collection text DEFAULT NULL::text)
  RETURNS TABLE(chunk_id bigint, document_id bigint, content text)
  LANGUAGE sql
@@ -1510,6 +1777,7 @@ AS $function$
 begin
     delete from ragpg.documents as document
     where document.collection_id = ragpg.collection_id(delete_document.collection)
+        and document.tenant = ragpg.written_tenant()
         and document.source = delete_document.source;
     return found;
 end
@@ -1532,7 +1800,7 @@ begin
         select document.id, document.source, place.path
         from ragpg.documents as document
         cross join ragpg.source_paths(document.source) as place(path)
-        where document.collection_id = parent_id
+        where document.collection_id = parent_id and document.tenant = ragpg.written_tenant()
     ),
     candidate as materialized (
         select distinct placed.id, placed.source
@@ -1573,6 +1841,33 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.disable_tenants()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    kept regclass;
+    leg regprocedure;
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    for kept in select held.relation from ragpg.protected_tables() as held loop
+        perform ragpg.protect_table(kept, false);
+    end loop;
+    for leg in select own.called from ragpg.tenant_legs() as own loop
+        execute format('alter function %s security invoker', leg);
+        execute format('grant execute on function %s to public', leg);
+    end loop;
+    drop index if exists ragpg.documents_tenant_btree;
+    drop index if exists ragpg.chunks_tenant_btree;
+    drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
+    comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
+    delete from ragpg.lexeme_statistics as known where known.tenant <> '';
+    delete from ragpg.index_statistics as known where known.tenant <> '';
+end
+$function$
+ -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.document_as_of(collection text, source text, as_of timestamp with time zone DEFAULT now())
  RETURNS text
  LANGUAGE sql
@@ -1648,6 +1943,7 @@ declare
     documents_gone bigint;
     recipe_id bigint;
 begin
+    perform ragpg.check_shared('collection ' || drop_collection.collection);
     execute format('drop view if exists ragpg.%I', 'chunks_of_' || drop_collection.collection);
     for recipe_id in
         select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = gone_id
@@ -1674,6 +1970,7 @@ declare
     given_up constant timestamptz := clock_timestamp() + interval '5 seconds';
     running text[];
 begin
+    perform ragpg.check_shared('search index ' || drop_search_index.index_id);
     if exists (
         select from ragpg.collections as one where one.active_index_id = drop_search_index.index_id
     ) then
@@ -1812,6 +2109,74 @@ BEGIN ATOMIC
     FROM ( SELECT btrim(regexp_replace(embedded_text.title, '\s+'::text, ' '::text, 'g'::text)) AS title) plain;
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.enable_tenants(existing_tenant text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    kept regclass;
+    leg regprocedure;
+    granted record;
+    recipe_id bigint;
+begin
+    if not pg_has_role(
+        current_user,
+        (
+            select known.relowner
+            from pg_class as known
+            where known.oid = 'ragpg.documents'::regclass
+        ),
+        'usage'
+    ) then
+        raise exception 'role % does not own the tables of ragpg', current_user
+            using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    if existing_tenant is not null then
+        -- chunks and index_documents follow by their foreign keys, the rest by their parents.
+        foreach kept in array array[
+            'ragpg.documents', 'ragpg.document_versions', 'ragpg.answers', 'ragpg.searches',
+            'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
+        ]::regclass[]
+        loop
+            execute format('update %s set tenant = $1 where tenant = ''''', kept)
+            using existing_tenant;
+        end loop;
+    end if;
+    create index if not exists documents_tenant_btree on ragpg.documents (tenant);
+    create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
+    comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
+    comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
+    for kept in select held.relation from ragpg.protected_tables() as held loop
+        perform ragpg.protect_table(kept, true);
+    end loop;
+    -- Operators on words and on metadata are not leakproof: under a policy they would lose their
+    -- indexes. So what uses them runs as the owner and compares the tenant itself.
+    for leg in select own.called from ragpg.tenant_legs() as own loop
+        execute format('alter function %s security definer', leg);
+        execute format('revoke execute on function %s from public', leg);
+        for granted in
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
+            from pg_class as chunks
+            cross join aclexplode(chunks.relacl) as acl
+            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
+        loop
+            execute format('grant execute on function %s to %s', leg, granted.to_whom);
+        end loop;
+    end loop;
+    for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
+        perform ragpg.refresh_search_index(recipe_id);
+    end loop;
+end
+$function$
+ -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.encode(encoder_id bigint, token_ids integer[])
  RETURNS vector
  LANGUAGE plpgsql
@@ -2082,17 +2447,22 @@ declare
     parent_id bigint := ragpg.collection_id(erase_document.collection);
     ids bigint[];
     recipe_id bigint;
+    owner_name constant text := ragpg.written_tenant();
 begin
     -- Also what was deleted under that source before: its versions are still there.
     select array_agg(known.id) into ids
     from (
         select document.id
         from ragpg.documents as document
-        where document.collection_id = parent_id and document.source = erase_document.source
+        where document.collection_id = parent_id
+            and document.tenant = owner_name
+            and document.source = erase_document.source
         union
         select earlier.document_id
         from ragpg.document_versions as earlier
-        where earlier.collection_id = parent_id and earlier.source = erase_document.source
+        where earlier.collection_id = parent_id
+            and earlier.tenant = owner_name
+            and earlier.source = erase_document.source
     ) as known;
     -- Answers repeat what they read, so those that cite it go as a whole.
     delete from ragpg.answers as answer
@@ -2111,7 +2481,9 @@ begin
         from ragpg.evaluation_labels as label
         join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
         join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
-        where of_set.collection_id = parent_id and label.source = erase_document.source
+        where of_set.collection_id = parent_id
+            and of_set.tenant = owner_name
+            and label.source = erase_document.source
     );
     delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
     -- What a model wrote about its chunks, of all its versions.
@@ -2523,6 +2895,10 @@ begin
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
     execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
     execute format('grant execute on function ragpg.log_search to %I', role_name);
+    execute format(
+        'grant execute on function ragpg.keyword_candidates, ragpg.matching_documents to %I',
+        role_name
+    );
 end
 $function$
  -- access {owner=X/postgres}
@@ -2731,6 +3107,7 @@ begin
             'delete from ragpg.documents as document'
             ' using %s as stored'
             ' where document.collection_id = ragpg.collection_id($1)'
+            ' and document.tenant = ragpg.written_tenant()'
             ' and document.source = stored.%I::text',
             tg_relid::regclass, tg_argv[1]
         )
@@ -2782,11 +3159,12 @@ begin
     end if;
     insert into ragpg.document_versions (
         document_id, version, collection_id, source, title, media_type, content, metadata,
-        page_starts, valid_from, valid_to
+        page_starts, valid_from, valid_to, tenant
     )
     values (
         old.id, old.version, old.collection_id, old.source, old.title, old.media_type,
-        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now())
+        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now()),
+        old.tenant
     );
     if tg_op = 'DELETE' then
         return old;
@@ -2817,6 +3195,7 @@ declare
     statement text;
     ids bigint[];
     scores double precision[];
+    only_tenant constant text := ragpg.searched_tenant();
     -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
     few constant integer := 500;
     exact_limit constant integer := 20000;
@@ -2836,13 +3215,14 @@ begin
         '  select stored.id, stored.lexemes || '''' as lexemes,'
         '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
         '  from ragpg.chunks as stored'
-        '  where stored.index_id = %s and stored.lexemes @@ $1%s offset 0) as chunk'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
             select greatest(known.mean_length, 1)
             from ragpg.index_statistics as known
             where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
         ),
         keyword_candidates.index_id,
         case
@@ -2852,6 +3232,7 @@ begin
                 ' and (select document.metadata @@ $3 from ragpg.documents as document'
                 '  where document.id = stored.document_id)'
         end,
+        case when only_tenant is not null then ' and stored.tenant = $4' end,
         wanted
     );
     most_added := case when total_count <= exact_limit then 1 else 0.75 end;
@@ -2864,7 +3245,7 @@ begin
         sought := ragpg.word_combinations(
             words, array(select most_added * weight from unnest(weights) as weight), threshold
         );
-        execute statement into ids, scores using sought, document_ids, filter;
+        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
         exit when threshold = 0 or scores[wanted] >= threshold;
         threshold := case
             when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
@@ -2877,7 +3258,7 @@ begin
     from unnest(ids, scores) as found (id, score);
 end
 $function$
- -- access 
+ -- access {=X/postgres,owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.lexeme_query(lexeme text)
  RETURNS tsquery
  LANGUAGE sql
@@ -2892,12 +3273,12 @@ CREATE OR REPLACE FUNCTION ragpg.log_search(index_id bigint, query text, query_e
 AS $function$
     insert into ragpg.searches (
         collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,
-        best_similarity, latency_ms, share
+        best_similarity, latency_ms, share, tenant
     )
     select
         one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
         log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
-        log_search.latency_ms, one.search_log_share
+        log_search.latency_ms, one.search_log_share, ragpg.written_tenant()
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.collection_id = one.id
     where recipe.id = log_search.index_id and one.search_log_share > 0
@@ -2933,6 +3314,31 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    only_tenant text := ragpg.searched_tenant();
+    parent_id bigint := (
+        select recipe.collection_id
+        from ragpg.search_indexes as recipe
+        where recipe.id = matching_documents.index_id
+    );
+begin
+    select array_agg(document.id), sum(state.chunk_count)
+    into document_ids, chunks
+    from ragpg.documents as document
+    join ragpg.index_documents as state
+        on state.document_id = document.id and state.index_id = matching_documents.index_id
+    where document.collection_id = parent_id
+        and document.metadata @@ matching_documents.filter
+        and (only_tenant is null or document.tenant = only_tenant);
+end
+$function$
+ -- access {=X/postgres,owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.measure_recall(collection text DEFAULT NULL::text, k integer DEFAULT 10, queries integer DEFAULT 100, ef_search integer DEFAULT NULL::integer, index_id bigint DEFAULT NULL::bigint)
  RETURNS ragpg.recall_measurements
  LANGUAGE plpgsql
@@ -3311,6 +3717,7 @@ CREATE OR REPLACE FUNCTION ragpg.near_duplicates(collection text DEFAULT NULL::t
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
  SET "hnsw.ef_search" TO '40'
+ SET "hnsw.iterative_scan" TO 'strict_order'
 AS $function$
 #variable_conflict use_column
 declare
@@ -3570,6 +3977,61 @@ BEGIN ATOMIC
    WHERE (stored.version = page_at.version);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.protect_table(kept regclass, protected boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    told record;
+begin
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when protected then 'enable' else 'disable' end
+    );
+    -- Comparisons of texts are leakproof, so the planner uses statistics of all rows for them, and
+    -- EXPLAIN's estimates would spell out, guess by guess, what other tenants' rows say.
+    for told in
+        select col.attname, part.relname, tree.inherited
+        from pg_attribute as col
+        join pg_class as part on part.oid = col.attrelid
+        cross join (values (false), (true)) as tree (inherited)
+        where col.attrelid = kept
+            and col.attnum > 0
+            and not col.attisdropped
+            and col.atttypid in ('text'::regtype, 'bytea'::regtype)
+    loop
+        execute format(
+            'alter table %s alter column %I set statistics %s',
+            kept, told.attname, case when protected then 0 else -1 end
+        );
+        if protected and current_setting('server_version_num')::integer >= 180000 then
+            execute 'select pg_clear_attribute_stats(''ragpg'', $1, $2, $3)'
+            using told.relname::text, told.attname::text, told.inherited;
+        end if;
+    end loop;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.protected_tables()
+ RETURNS TABLE(relation regclass, closed boolean)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (policy.polrelid)::regclass AS polrelid,
+     bool_and((pg_get_expr(policy.polqual, policy.polrelid) = 'false'::text)) AS bool_and
+    FROM (pg_policy policy
+      JOIN pg_class kept ON ((kept.oid = policy.polrelid)))
+   WHERE (kept.relnamespace = ('ragpg'::regnamespace)::oid)
+   GROUP BY policy.polrelid
+ UNION ALL
+  SELECT (part.inhrelid)::regclass AS inhrelid,
+     true
+    FROM pg_inherits part
+   WHERE (part.inhparent = ('ragpg.chunks'::regclass)::oid)
+  ORDER BY 1;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.prune_searches(older_than interval)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3639,21 +4101,25 @@ AS $function$
 declare
     parent_id bigint := ragpg.ensure_collection(put_document.collection);
     old_version integer;
+    owner_name constant text := ragpg.written_tenant();
 begin
     insert into ragpg.documents as document (
-        collection_id, source, content, title, media_type, metadata, source_hash, page_starts
+        collection_id, source, content, title, media_type, metadata, source_hash, page_starts,
+        tenant
     )
     values (
         parent_id, put_document.source, put_document.content, put_document.title,
         put_document.media_type, put_document.metadata, put_document.source_hash,
-        put_document.page_starts
+        put_document.page_starts, owner_name
     )
     on conflict do nothing
     returning document.id, document.version, 'added' into document_id, version, outcome;
     if document_id is null then
         select document.id, document.version into strict document_id, old_version
         from ragpg.documents as document
-        where document.collection_id = parent_id and document.source = put_document.source
+        where document.collection_id = parent_id
+            and document.tenant = owner_name
+            and document.source = put_document.source
         for update;
         update ragpg.documents as document
         set content = put_document.content,
@@ -3678,6 +4144,7 @@ AS $function$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
+    owner_name constant text := ragpg.written_tenant();
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
@@ -3698,13 +4165,13 @@ begin
     ),
     stored as (
         insert into ragpg.documents as document (
-            collection_id, source, content, title, media_type, metadata, source_hash
+            collection_id, source, content, title, media_type, metadata, source_hash, tenant
         )
         select
             recipe.collection_id, given.source, given.content, given.title, given.media_type,
-            given.metadata, given.source_hash
+            given.metadata, given.source_hash, owner_name
         from given
-        on conflict on constraint documents_collection_id_source_key do update
+        on conflict on constraint documents_collection_id_tenant_source_key do update
         set content = excluded.content,
             title = excluded.title,
             media_type = excluded.media_type,
@@ -3724,12 +4191,12 @@ begin
     written as (
         insert into ragpg.chunks as chunk (
             index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-            lexeme_count, language, context, content, lexemes, embedding
+            lexeme_count, language, context, content, lexemes, embedding, tenant
         )
         select
             recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
             0, 0, ragpg.document_language(recipe.language, given.metadata, given.content),
-            given.title, given.content, '', given.embedding
+            given.title, given.content, '', given.embedding, owner_name
         from stored
         join given on given.source = stored.source
         on conflict on constraint chunks_pkey do update
@@ -3744,9 +4211,9 @@ begin
     ),
     indexed as (
         insert into ragpg.index_documents as state (
-            index_id, document_id, document_version, chunk_count, indexed_at
+            index_id, document_id, document_version, chunk_count, indexed_at, tenant
         )
-        select recipe.id, stored.id, stored.version, 1, clock_timestamp()
+        select recipe.id, stored.id, stored.version, 1, clock_timestamp(), owner_name
         from stored
         on conflict on constraint index_documents_pkey do update
         set document_version = excluded.document_version,
@@ -3788,7 +4255,7 @@ begin
     end if;
     insert into ragpg.evaluation_sets as known (collection_id, name)
     values (parent_id, evaluation_set)
-    on conflict on constraint evaluation_sets_collection_id_name_key do update
+    on conflict on constraint evaluation_sets_collection_id_tenant_name_key do update
     set name = excluded.name
     returning known.id into set_id;
     insert into ragpg.evaluation_drafts as known (
@@ -3822,7 +4289,7 @@ declare
 begin
     insert into ragpg.evaluation_sets as known (collection_id, name)
     values (ragpg.collection_id(put_evaluation_question.collection), evaluation_set)
-    on conflict on constraint evaluation_sets_collection_id_name_key do update
+    on conflict on constraint evaluation_sets_collection_id_tenant_name_key do update
     set name = excluded.name
     returning known.id into set_id;
     insert into ragpg.evaluation_questions as known (
@@ -3941,14 +4408,14 @@ BEGIN ATOMIC
                      (total.chunk_count)::double precision AS total,
                      bool_or((known.lexeme IS NOT NULL)) OVER (PARTITION BY said.positions) AS is_answered
                     FROM (((ragpg.search_indexes recipe
-                      JOIN ragpg.index_statistics total ON ((total.index_id = recipe.id)))
+                      JOIN ragpg.index_statistics total ON (((total.index_id = recipe.id) AND (total.tenant = ( SELECT COALESCE(ragpg.searched_tenant(), ''::text) AS "coalesce")))))
                       CROSS JOIN LATERAL ragpg.query_lexemes(
                          CASE
                              WHEN (recipe.language <> 'auto'::text) THEN ARRAY[recipe.language]
                              WHEN (total.languages = '{}'::text[]) THEN '{simple}'::text[]
                              ELSE total.languages
                          END, query_words.query) said(lexeme, positions))
-                      LEFT JOIN ragpg.lexeme_statistics known ON (((known.index_id = recipe.id) AND (known.lexeme = (said.lexeme COLLATE "C")))))
+                      LEFT JOIN ragpg.lexeme_statistics known ON (((known.index_id = recipe.id) AND (known.tenant = total.tenant) AND (known.lexeme = (said.lexeme COLLATE "C")))))
                    WHERE (recipe.id = query_words.index_id)) found
            WHERE (found.is_known OR (NOT found.is_answered))) asked
    ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
@@ -3960,8 +4427,8 @@ CREATE OR REPLACE FUNCTION ragpg.queue_documents()
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    insert into ragpg.index_documents as state (index_id, document_id, pending_since)
-    select recipe.id, written.id, now()
+    insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
+    select recipe.id, written.id, now(), written.tenant
     from written
     join ragpg.search_indexes as recipe on recipe.collection_id = written.collection_id
     left join ragpg.index_documents as known
@@ -4140,7 +4607,7 @@ begin
     where model.id = recipe.embedding_model_id;
     select known.refreshed_at, known.chunk_count into counted_at, counted
     from ragpg.index_statistics as known
-    where known.index_id = refresh_search_index.index_id;
+    where known.index_id = refresh_search_index.index_id and known.tenant = '';
     select
         coalesce(sum(state.chunk_count), 0),
         coalesce(sum(state.chunk_count) filter (where state.indexed_at > counted_at), 0)
@@ -4153,7 +4620,7 @@ begin
     if counted_at is not null and recipe.state = 'ready' and not force
         and (changed = 0 or (total > 20000 and changed < total / 50))
     then
-        return false;
+        return ragpg.count_tenants(refresh_search_index.index_id, force) > 0;
     end if;
     if recipe.state = 'building' then
         execute format(
@@ -4166,66 +4633,8 @@ begin
         where known.id = refresh_search_index.index_id;
     end if;
     execute format('analyze ragpg.%I', partition_name);
-    insert into ragpg.index_statistics as known (
-        index_id, chunk_count, mean_length, embedding_sample, document_sample, languages,
-        refreshed_at
-    )
-    select
-        refresh_search_index.index_id,
-        count(*),
-        coalesce(avg(chunk.lexeme_count), 0),
-        (
-            select coalesce(array_agg(drawn.embedding), '{}')
-            from (
-                select sample.embedding
-                from ragpg.chunks as sample
-                where sample.index_id = refresh_search_index.index_id
-                -- Drawn by hash, not by random(): the same chunks give the same ranking.
-                order by hashint8extended(sample.id, 0)
-                limit 256
-            ) as drawn
-        ),
-        array(
-            select state.document_id
-            from ragpg.index_documents as state
-            where state.index_id = refresh_search_index.index_id and state.chunk_count > 0
-            order by hashint8extended(state.document_id, 0)
-            limit 400
-        ),
-        coalesce(array_agg(distinct chunk.language), '{}'),
-        clock_timestamp()
-    from ragpg.chunks as chunk
-    where chunk.index_id = refresh_search_index.index_id
-    on conflict on constraint index_statistics_pkey do update
-    set chunk_count = excluded.chunk_count,
-        mean_length = excluded.mean_length,
-        embedding_sample = excluded.embedding_sample,
-        document_sample = excluded.document_sample,
-        languages = excluded.languages,
-        refreshed_at = excluded.refreshed_at;
-    with counted_now as materialized (
-        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
-        from ts_stat(
-            format(
-                'select lexemes from ragpg.chunks where index_id = %s',
-                refresh_search_index.index_id
-            )
-        ) as word
-    ),
-    gone as (
-        delete from ragpg.lexeme_statistics as known
-        where known.index_id = refresh_search_index.index_id
-            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
-    )
-    insert into ragpg.lexeme_statistics as known (
-        index_id, lexeme, chunk_count, occurrence_count
-    )
-    select refresh_search_index.index_id, lexeme, ndoc, nentry
-    from counted_now
-    on conflict on constraint lexeme_statistics_pkey do update
-    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
-    where (known.chunk_count, known.occurrence_count)
-        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+    perform ragpg.count_chunks(refresh_search_index.index_id, '');
+    perform ragpg.count_tenants(refresh_search_index.index_id, force);
     return true;
 end
 $function$
@@ -4293,9 +4702,10 @@ begin
     -- Nothing here waits for another session: no unique index (two sessions that ask the same new
     -- question both store it), and the row the foreign key locks is skipped when it is taken.
     insert into ragpg.query_embeddings (
-        embedding_model_id, query_hash, embedding, weights_loaded_at
+        embedding_model_id, query_hash, embedding, weights_loaded_at, tenant
     )
-    select model.id, ragpg.hash_text(remember_query.query), computed, loaded_at
+    select model.id, ragpg.hash_text(remember_query.query), computed, loaded_at,
+        ragpg.written_tenant()
     from ragpg.embedding_models as model
     where model.id = remember_query.encoder_id
     for key share skip locked
@@ -4339,6 +4749,8 @@ AS $function$
     where encoder.embedding_model_id = remembered_query.encoder_id
         and encoder.cached_queries > 0
         and known.query_hash = ragpg.hash_text(remembered_query.query)
+        -- Whether somebody else asked it would show in how fast the answer comes.
+        and known.tenant = (select ragpg.written_tenant())
     limit 1
 $function$
  -- access 
@@ -4383,13 +4795,14 @@ declare
     page_starts integer[];
     document_metadata jsonb;
     words_language text;
+    owner_name text;
     -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
     -- the start of the text, which over a long document is quadratic.
     block constant integer := 65536;
     longest integer;
 begin
-    select document.content, nullif(document.page_starts, '{}'), document.metadata
-    into body, page_starts, document_metadata
+    select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
+    into body, page_starts, document_metadata, owner_name
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
@@ -4412,7 +4825,8 @@ begin
         and chunk.document_id = replace_chunks.document_id;
     insert into ragpg.chunks (
         index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars
+        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
+        tenant
     )
     with blocks as materialized (
         select number, substr(body, number * block + 1, block + longest) as content
@@ -4428,18 +4842,18 @@ begin
             piece.start_char - blocks.number * block + 1,
             piece.end_char - piece.start_char
         ),
-        '', piece.embedding, coalesce(piece.generated_chars, 0)
+        '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
     from unnest(
         starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
     ) with ordinality
         as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
     join blocks on blocks.number = piece.start_char / block;
     insert into ragpg.index_documents as state (
-        index_id, document_id, document_version, chunk_count, indexed_at, pending_since
+        index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )
     values (
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        cardinality(starts), clock_timestamp(), null
+        cardinality(starts), clock_timestamp(), null, owner_name
     )
     on conflict on constraint index_documents_pkey do update
     set document_version = excluded.document_version,
@@ -4631,6 +5045,7 @@ declare
     best_similarity double precision;
     logged boolean := false;
     hit_count integer;
+    counted_tenant constant text := coalesce(ragpg.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
 begin
     if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
@@ -4706,7 +5121,7 @@ begin
     end if;
     select known.* into statistics
     from ragpg.index_statistics as known
-    where known.index_id = recipe.id;
+    where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Fusion needs candidates that one leg alone would place lower.
     wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
@@ -4721,12 +5136,9 @@ begin
             where document.metadata @@ filter;
         end if;
         if not is_wide then
-            select array_agg(document.id), sum(state.chunk_count)
+            select found.document_ids, found.chunks
             into matching_documents, matching_chunks
-            from ragpg.documents as document
-            join ragpg.index_documents as state
-                on state.document_id = document.id and state.index_id = recipe.id
-            where document.collection_id = recipe.collection_id and document.metadata @@ filter;
+            from ragpg.matching_documents(recipe.id, filter) as found;
         end if;
         if not is_wide and coalesce(matching_chunks, 0) = 0 then
             if logged then
@@ -4956,6 +5368,43 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.searched_tenant()
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found_tenant text;
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+begin
+    if not ragpg.tenants_enabled() then
+        return null;
+    end if;
+    found_tenant := ragpg.current_tenant();
+    if found_tenant is null and not ragpg.sees_all_tenants() then
+        raise exception 'role % %', ragpg.calling_role(), coalesce(
+            format('may not act for tenant "%s"', wanted), 'acts for no tenant'
+        )
+            using errcode = 'RG013',
+                hint = 'select ragpg.set_tenant(''...''); connect(tenant=...) in Python';
+    end if;
+    return found_tenant;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.sees_all_tenants()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT ((NOT kept.relrowsecurity) OR pg_has_role(ragpg.calling_role(), kept.relowner, 'usage'::text) OR ( SELECT known.rolbypassrls
+            FROM pg_roles known
+           WHERE (known.rolname = ragpg.calling_role())))
+    FROM pg_class kept
+   WHERE (kept.oid = ('ragpg.documents'::regclass)::oid);
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.set_chunk_lexemes()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4971,6 +5420,23 @@ begin
         0
     );
     return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.set_tenant(tenant text, for_session boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if coalesce(tenant, '') !~ '\S' then
+        raise exception 'the tenant is blank' using errcode = 'RG005', hint = 'name one';
+    end if;
+    perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
+    if ragpg.current_tenant() is distinct from set_tenant.tenant then
+        raise exception 'role % may not act for tenant "%"', ragpg.calling_role(), tenant
+            using errcode = 'RG013', hint = 'the owner of the schema binds roles: ragpg.bind_role';
+    end if;
 end
 $function$
  -- access 
@@ -5114,7 +5580,9 @@ declare
 begin
     select known.id into set_id
     from ragpg.evaluation_sets as known
-    where known.collection_id = parent_id and known.name = start_evaluation.evaluation_set;
+    where known.collection_id = parent_id
+        and known.tenant = ragpg.written_tenant()
+        and known.name = start_evaluation.evaluation_set;
     if set_id is null then
         select string_agg(known.name, ', ' order by known.name) into names
         from ragpg.evaluation_sets as known
@@ -5211,6 +5679,7 @@ begin
             'delete from ragpg.documents as document'
             ' using %s as stored'
             ' where document.collection_id = ragpg.collection_id($1)'
+            ' and document.tenant = ragpg.written_tenant()'
             ' and document.source = stored.%I::text',
             table_name, followed.source_column
         )
@@ -5246,6 +5715,31 @@ BEGIN ATOMIC
            WHERE ((earlier.document_id = span.document_id) AND (earlier.version = span.document_version))
   LIMIT 1) kept);
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.tenant_legs()
+ RETURNS TABLE(called regprocedure)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (leg.oid)::regprocedure AS oid
+    FROM pg_proc leg
+   WHERE ((leg.pronamespace = ('ragpg'::regnamespace)::oid) AND (leg.proname = ANY (ARRAY['keyword_candidates'::name, 'matching_documents'::name])));
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.tenants_enabled()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    return (
+        select kept.relrowsecurity
+        from pg_class as kept
+        where kept.oid = 'ragpg.documents'::regclass
+    );
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.text_language(content text)
  RETURNS text
@@ -5718,6 +6212,7 @@ declare
     high integer := 1000;  -- the most pgvector takes
     middle integer;
 begin
+    perform ragpg.check_shared('search index ' || recipe.id);
     if recall is null or recall not between 0 and 1 or k is null or k not between 1 and 1000 then
         raise exception 'recall is %, k is %', recall, k
             using errcode = 'RG005', hint = 'recall is a share, 0.98 say; k is from 1 to 1000';
@@ -5741,6 +6236,18 @@ begin
     end loop;
     update ragpg.search_indexes as known set ef_search = low where known.id = recipe.id;
     return ragpg.measure_recall(k => k, queries => queries, index_id => recipe.id);
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.unbind_role(role_name text, tenant text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    delete from ragpg.tenant_roles as bound
+    where bound.role = quote_ident(role_name)::regrole and bound.tenant = unbind_role.tenant;
+    return found;
 end
 $function$
  -- access {owner=X/postgres}
@@ -5802,11 +6309,26 @@ declare
     -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
     -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
     exact_limit constant integer := 20000;
+    only_tenant constant text := ragpg.searched_tenant();
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
-    if document_ids is null or matching_chunks > exact_limit then
+    if only_tenant is not null then
+        -- A tenant is a filter, too: how many chunks it has was counted with its words.
+        only_documents := coalesce(only_documents, '') || ' and chunk.tenant = $4';
+        if document_ids is null then
+            matching_chunks := coalesce(
+                (
+                    select counted.chunk_count
+                    from ragpg.index_statistics as counted
+                    where counted.index_id = recipe.id and counted.tenant = only_tenant
+                ),
+                0
+            );
+        end if;
+    end if;
+    if matching_chunks is null or matching_chunks > exact_limit then
         perform set_config(
             'hnsw.ef_search',
             -- Among filtered chunks a scan that keeps 100 found .93 of the nearest ten.
@@ -5822,14 +6344,14 @@ begin
             recipe.id, only_documents, wanted
         )
         into ids, distances
-        using query_embedding, document_ids, filter;
+        using query_embedding, document_ids, filter, only_tenant;
     end if;
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         execute format(template, 'embedding', recipe.id, only_documents, wanted)
         into ids, distances
-        using query_embedding, document_ids, filter;
+        using query_embedding, document_ids, filter, only_tenant;
     end if;
     return query
     select found.id, 1 - found.distance
@@ -6044,6 +6566,14 @@ BEGIN ATOMIC
                  UNION ALL
                   SELECT unnest(tsvector_to_array(to_tsvector('simple'::regconfig, word_overlap.second_text))) AS unnest) both_sides
            GROUP BY both_sides.word) counted;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.written_tenant()
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT COALESCE(ragpg.current_tenant(), ''::text) AS "coalesce";
 END
  -- access 
 view answers_by_day {security_invoker=true}
@@ -6633,7 +7163,7 @@ view index_health {security_invoker=true}
    FROM ((((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
-     LEFT JOIN ragpg.index_statistics statistics ON ((statistics.index_id = recipe.id)))
+     LEFT JOIN ragpg.index_statistics statistics ON (((statistics.index_id = recipe.id) AND (statistics.tenant = ( SELECT ragpg.counted_tenant() AS counted_tenant)))))
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(state.chunk_count), (0)::bigint) AS chunks,
             count(state.document_version) AS documents,
             count(state.pending_since) AS pending_documents,
@@ -6783,12 +7313,35 @@ view unanswered_searches {security_invoker=true}
      LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = logged.index_id)))
   WHERE ((logged.hit_count = 0) OR (logged.best_similarity < recipe.min_similarity))
   GROUP BY one.id, logged.query;
+comment on answer_feedback_tenant on ragpg.answer_feedback: Rows of the session's tenant: those whose parent in answers it sees.
+comment on answers_tenant on ragpg.answers: Rows of the session's tenant.
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
+comment on chunks_tenant on ragpg.chunks: Rows of the session's tenant.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
+comment on citations_tenant on ragpg.citations: Rows of the session's tenant: those whose parent in answers it sees.
+comment on collections_add on ragpg.collections: A tenant may add one; changing it is the owner's.
+comment on collections_read on ragpg.collections: Shared by all tenants.
+comment on document_versions_tenant on ragpg.document_versions: Rows of the session's tenant.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
 comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
 comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
+comment on documents_tenant on ragpg.documents: Rows of the session's tenant.
+comment on embedding_models_add on ragpg.embedding_models: A tenant may add one; changing it is the owner's.
+comment on embedding_models_read on ragpg.embedding_models: Shared by all tenants.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
+comment on evaluation_drafts_tenant on ragpg.evaluation_drafts: Rows of the session's tenant.
+comment on evaluation_hits_tenant on ragpg.evaluation_hits: Rows of the session's tenant: those whose parent in evaluation_runs it sees.
+comment on evaluation_labels_tenant on ragpg.evaluation_labels: Rows of the session's tenant: those whose parent in evaluation_questions it sees.
+comment on evaluation_questions_tenant on ragpg.evaluation_questions: Rows of the session's tenant.
+comment on evaluation_results_tenant on ragpg.evaluation_results: Rows of the session's tenant: those whose parent in evaluation_runs it sees.
+comment on evaluation_runs_tenant on ragpg.evaluation_runs: Rows of the session's tenant: those whose parent in evaluation_sets it sees.
+comment on evaluation_sets_tenant on ragpg.evaluation_sets: Rows of the session's tenant.
+comment on finetune_jobs_tenant on ragpg.finetune_jobs: Rows of the session's tenant.
+comment on index_documents_tenant on ragpg.index_documents: Rows of the session's tenant.
+comment on index_statistics_tenant on ragpg.index_statistics: Rows of the session's tenant.
+comment on lexeme_statistics_tenant on ragpg.lexeme_statistics: Rows of the session's tenant.
+comment on model_prices_read on ragpg.model_prices: Shared by all tenants.
+comment on query_embeddings_tenant on ragpg.query_embeddings: Rows of the session's tenant.
 comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already, RG006 when the document no longer holds the quote; the draft stays then.
 comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
 comment on ragpg.advise(pg_catalog.text): Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.
@@ -6815,6 +7368,7 @@ comment on ragpg.answers.model: The language model; null when none was asked.
 comment on ragpg.answers.output_tokens: Tokens written.
 comment on ragpg.answers.question: The question.
 comment on ragpg.answers.stop_reason: Why the model stopped, in the API's words.
+comment on ragpg.answers.tenant: Who asked.
 comment on ragpg.answers: What was asked, what was answered and what it cost.
 comment on ragpg.answers_by_day.abstained: How many said that nothing fits.
 comment on ragpg.answers_by_day.answers: How many.
@@ -6831,11 +7385,14 @@ comment on ragpg.answers_by_day.model: The language model; null when none was as
 comment on ragpg.answers_by_day.output_tokens: Tokens written.
 comment on ragpg.answers_by_day: A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.
 comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a collection's answers by time.
+comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and the roles that inherit from it, to a tenant: it then sees no other one's rows, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Needed for every role whose SQL is not yours: a role that is not bound may name any tenant.
 comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
 comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run's search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.
+comment on ragpg.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
+comment on ragpg.check_shared(pg_catalog.text): Raises RG014 when tenants are on and the caller is none who sees all of them.
 comment on ragpg.chunk_contexts.asked_hash: SHA-256 of what was asked: model, prompt, what was shown of the document, chunk.
 comment on ragpg.chunk_contexts.batch_id: The batch it was asked in; null: asked at once.
 comment on ragpg.chunk_contexts.cache_creation_tokens: Tokens stored in the prompt cache.
@@ -6875,6 +7432,7 @@ comment on ragpg.chunks.lexemes: Words of context and content, for BM25; set by 
 comment on ragpg.chunks.ordinal: Place of the chunk in its document, from 0.
 comment on ragpg.chunks.page: Page of the source, where it has pages.
 comment on ragpg.chunks.start_char: First character (Unicode code points, from 0).
+comment on ragpg.chunks.tenant: The document's, always: its foreign key says so.
 comment on ragpg.chunks.token_count: Tokens of content in the embedding model's own tokens; 0 where the embedding was given and nobody counted.
 comment on ragpg.chunks: Verbatim spans of documents, one partition per search index: content is exactly the characters start_char to end_char of that document version.
 comment on ragpg.chunks_content_hash_hash: Serves the reuse of embeddings.
@@ -6976,10 +7534,15 @@ comment on ragpg.corpus_problems.problem: The kind, as ragpg.inspection_rules() 
 comment on ragpg.corpus_problems.source: The document's source; null for a line of many documents.
 comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
+comment on ragpg.count_chunks(bigint,pg_catalog.text): Counts the words and samples the embeddings that ranking uses, of one tenant's chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.
+comment on ragpg.count_tenants(bigint,boolean): Counts anew, while tenants are on, for each tenant of whose chunks enough changed (or, with force, any); forgets the counts of tenants that are gone. Returns how many were counted. Part of ragpg.refresh_search_index.
+comment on ragpg.counted_tenant(): Returns the tenant whose rows of index_statistics and lexeme_statistics count for the caller; empty for those of the whole search index.
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
+comment on ragpg.current_tenant(): Returns the tenant this session acts for, null for none: the setting ragpg.tenant; for a role bound by ragpg.bind_role only a tenant it is bound to, and the only one without a setting. Policies compare rows with it.
 comment on ragpg.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
+comment on ragpg.disable_tenants(): Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.
 comment on ragpg.document_as_of(pg_catalog.text,pg_catalog.text,timestamp with time zone): Returns the text a source had at a time; null when there was none, or when that version was pruned.
 comment on ragpg.document_history.characters: Length of its text.
 comment on ragpg.document_history.citations: Citations that point at it.
@@ -7015,12 +7578,13 @@ comment on ragpg.document_versions.media_type: Its media type then.
 comment on ragpg.document_versions.metadata: Its metadata then.
 comment on ragpg.document_versions.page_starts: Where its pages began then.
 comment on ragpg.document_versions.source: Its source then.
+comment on ragpg.document_versions.tenant: The document's.
 comment on ragpg.document_versions.title: Its title then.
 comment on ragpg.document_versions.valid_from: From when it was the current version.
 comment on ragpg.document_versions.valid_to: Until when it was the current version.
 comment on ragpg.document_versions.version: Which version this was.
 comment on ragpg.document_versions: Every earlier version of a document, also of deleted ones; written by a trigger, so that citations stay checkable.
-comment on ragpg.document_versions_collection_id_source_btree: Serves the history of one source.
+comment on ragpg.document_versions_collection_id_tenant_source_btree: Serves the history of one source.
 comment on ragpg.documents.collection_id: The collection the document belongs to.
 comment on ragpg.documents.content: The clean text. Every chunk and citation is a span of characters of it.
 comment on ragpg.documents.content_hash: SHA-256 of the content.
@@ -7031,6 +7595,7 @@ comment on ragpg.documents.metadata: A JSON object that search filters look at.
 comment on ragpg.documents.page_starts: The characters, from 0 and in order, at which pages, slides or sheets 1, 2, ... begin; empty when it has none.
 comment on ragpg.documents.source: What identifies the document in its collection: a path, a URL or the writer's own key.
 comment on ragpg.documents.source_hash: SHA-256 of the loader's version and the bytes the text was read from, to skip unchanged files; null when written from SQL.
+comment on ragpg.documents.tenant: Whose it is; empty: nobody's but the owner's. Default: ragpg.written_tenant().
 comment on ragpg.documents.title: Title, put before every chunk for embedding and word search.
 comment on ragpg.documents.updated_at: When this version was stored.
 comment on ragpg.documents.version: Counts the changes of title, content, media type and metadata, from 1; kept by a trigger.
@@ -7049,6 +7614,7 @@ comment on ragpg.embedding_models.name: The model's published name.
 comment on ragpg.embedding_models.probe: Its embedding of a fixed text: another model behind the same name or dimension is noticed and refused.
 comment on ragpg.embedding_models.provider: Who computes it, such as sentence-transformers.
 comment on ragpg.embedding_models: The models whose embeddings are stored here.
+comment on ragpg.enable_tenants(pg_catalog.text): Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant's, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.
 comment on ragpg.encode(bigint,integer[]): Returns the embedding, of length 1, that a loaded encoder gives tokens: BERT's forward pass (Devlin et al. 2018) with the products of pgvector.
 comment on ragpg.encoder_embeddings.embedding: Its vector; in half precision, which LayerNorm forgives.
 comment on ragpg.encoder_embeddings.embedding_model_id: The encoder.
@@ -7141,6 +7707,7 @@ comment on ragpg.evaluation_drafts.question: The question.
 comment on ragpg.evaluation_drafts.quote: The text that answers it, verbatim.
 comment on ragpg.evaluation_drafts.rejected_at: When a person said no; kept, so that its passage is not drafted from again.
 comment on ragpg.evaluation_drafts.start_char: The first character of the quote when it was drafted.
+comment on ragpg.evaluation_drafts.tenant: The set's, always: its foreign key says so.
 comment on ragpg.evaluation_drafts: Questions a model drafted from chunks. No run asks them: ragpg.accept_draft makes one a question of its set.
 comment on ragpg.evaluation_drafts_document_id_btree: Serves the deletion of a document.
 comment on ragpg.evaluation_failures.evaluation_question_id: The question.
@@ -7243,6 +7810,7 @@ comment on ragpg.evaluation_questions.id: Key.
 comment on ragpg.evaluation_questions.is_answerable: Whether the collection holds the answer; false: abstaining is right.
 comment on ragpg.evaluation_questions.question: The question, as a user would ask it.
 comment on ragpg.evaluation_questions.tags: Kinds it belongs to, for measures per tag.
+comment on ragpg.evaluation_questions.tenant: The set's, always: its foreign key says so.
 comment on ragpg.evaluation_questions: The questions of an evaluation set.
 comment on ragpg.evaluation_results.answer_id: The answer it got; null when none was asked for, or it was erased.
 comment on ragpg.evaluation_results.evaluation_question_id: The question.
@@ -7276,6 +7844,7 @@ comment on ragpg.evaluation_sets.created_at: When it was made.
 comment on ragpg.evaluation_sets.description: Where the questions come from, for people.
 comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
+comment on ragpg.evaluation_sets.tenant: Whose questions they are.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
 comment on ragpg.evaluation_split(bigint): Returns train or held-out, about half of the questions each; questions about one source are on one side, so that what is chosen on the first is not known to suit the second.
 comment on ragpg.evaluation_tags.evaluation_run_id: The run.
@@ -7300,6 +7869,7 @@ comment on ragpg.finetune_jobs.job_id: The provider's name of the job; null unti
 comment on ragpg.finetune_jobs.parameters: What else the provider was told.
 comment on ragpg.finetune_jobs.provider: Whose machines: openai or bedrock.
 comment on ragpg.finetune_jobs.state: uploading, then a word of OpenAI's API: validating_files, queued, running, succeeded, failed, cancelled.
+comment on ragpg.finetune_jobs.tenant: Whose examples they are.
 comment on ragpg.finetune_jobs.training_file_id: The provider's name of the uploaded training file.
 comment on ragpg.finetune_jobs.training_hash: SHA-256 of the training file: the same data is not submitted twice unasked.
 comment on ragpg.finetune_jobs.updated_at: When the state was last heard of.
@@ -7334,6 +7904,7 @@ comment on ragpg.index_documents.index_id: The search index.
 comment on ragpg.index_documents.indexed_at: When; null before the first time.
 comment on ragpg.index_documents.next_attempt_at: Workers leave it alone until then.
 comment on ragpg.index_documents.pending_since: Since when a newer version waits to be indexed; null when none does.
+comment on ragpg.index_documents.tenant: The document's, always: its foreign key says so.
 comment on ragpg.index_documents: Which version of which document a search index holds, and which documents wait for it (view ingest_queue).
 comment on ragpg.index_documents_index_id_btree: Serves counts per search index.
 comment on ragpg.index_documents_next_attempt_at_btree: Serves workers that look for what waits.
@@ -7372,6 +7943,7 @@ comment on ragpg.index_statistics.index_id: The search index.
 comment on ragpg.index_statistics.languages: Text-search configurations of its chunks; where the index has auto, questions are stemmed by each.
 comment on ragpg.index_statistics.mean_length: Mean lexeme_count: avgdl of BM25.
 comment on ragpg.index_statistics.refreshed_at: When it was counted.
+comment on ragpg.index_statistics.tenant: Whose chunks were counted; empty: all chunks.
 comment on ragpg.index_statistics: What ranking needs to know of a whole search index; made by refresh_index.
 comment on ragpg.index_table(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table's owner; the owner of schema ragpg must be able to read it.
 comment on ragpg.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
@@ -7406,15 +7978,17 @@ comment on ragpg.ingest_queue: A row per document and search index that does not
 comment on ragpg.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
-comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
 comment on ragpg.lexeme_statistics.chunk_count: Chunks that hold it: df of BM25.
 comment on ragpg.lexeme_statistics.index_id: The search index.
 comment on ragpg.lexeme_statistics.lexeme: The word as text search normalises it.
 comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
+comment on ragpg.lexeme_statistics.tenant: Whose chunks were counted; empty: all chunks.
 comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
 comment on ragpg.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg.match_documents(public.vector,integer,pg_catalog.jsonb,pg_catalog.text): Returns the match_count chunks nearest to an embedding, best first, of documents whose metadata have each key's value in the filter. The calling convention of many client libraries; ragpg.search does more. Raises RG005 when the filter is nested.
+comment on ragpg.matching_documents(bigint,pg_catalog.jsonpath): Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg.tenant_legs), so that the index of metadata is used; then only of the caller's tenant.
 comment on ragpg.measure_recall(pg_catalog.text,integer,integer,integer,bigint): Compares the vector index of a collection (its active one, or index_id) with exact search, on logged questions or else its own chunks, stores what share of the k nearest it finds in ragpg.recall_measurements and returns that row; null when it holds no chunk. A neighbour as far as the k-th counts as found.
 comment on ragpg.measure_static_encoder(bigint,pg_catalog.text[],public.vector[]): Compares a static encoder with the embeddings its model gives queries it was not fitted to, stores mean cosine and mean overlap of the ten nearest chunks, switches it off, and returns whether it agrees well enough to be switched on.
 comment on ragpg.model_prices.cache_creation_price: A million tokens stored in the prompt cache.
@@ -7431,6 +8005,8 @@ comment on ragpg.near_duplicates(pg_catalog.text,double precision,double precisi
 comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
+comment on ragpg.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics of its texts are gathered, and those there were are forgotten (Postgres 18 or newer).
+comment on ragpg.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
 comment on ragpg.prune_searches(interval): Deletes logged searches older than given and returns how many.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay. Sentences a model wrote about texts that are gone go, too.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
@@ -7442,10 +8018,11 @@ comment on ragpg.query_embeddings.embedding_model_id: The encoder's model. It re
 comment on ragpg.query_embeddings.id: Key; grows in the order of storing.
 comment on ragpg.query_embeddings.query_hash: SHA-256 of the question's UTF-8 bytes. Not unique: two sessions that ask a new question at once both store it.
 comment on ragpg.query_embeddings.stored_at: When it was computed.
+comment on ragpg.query_embeddings.tenant: Who asked it.
 comment on ragpg.query_embeddings.weights_loaded_at: The encoder's loaded_at then; rows of other weights are not used.
 comment on ragpg.query_embeddings: A cache: the embeddings that encoders in this database gave questions, so that a question asked again costs no forward pass. The questions themselves are not stored. Emptied when an encoder changes; may be emptied at any time.
 comment on ragpg.query_embeddings_embedding_model_id_id_btree: ragpg.remember_query: which questions are the oldest?
-comment on ragpg.query_embeddings_embedding_model_id_query_hash_btree: ragpg.remembered_query: was this question embedded before?
+comment on ragpg.query_embeddings_embedding_model_id_tenant_query_hash_btree: ragpg.remembered_query: was this question embedded before?
 comment on ragpg.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
 comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
@@ -7475,6 +8052,7 @@ comment on ragpg.recall_measurements.measured_at: When.
 comment on ragpg.recall_measurements.queries: How many questions were asked.
 comment on ragpg.recall_measurements.query_source: searches: logged questions; chunks: embeddings of chunks, each without itself.
 comment on ragpg.recall_measurements.recall: Mean share of the k nearest found.
+comment on ragpg.recall_measurements.tenant: Who measured.
 comment on ragpg.recall_measurements.worst_recall: The least of them.
 comment on ragpg.recall_measurements: What share of the truly nearest chunks the vector index found, each time ragpg.measure_recall looked.
 comment on ragpg.recall_measurements_index_id_measured_at_btree: Serves the newest of a search index.
@@ -7514,6 +8092,7 @@ comment on ragpg.search_indexes.state: building (first load, vector index not th
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest.
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
+comment on ragpg.searched_tenant(): Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.
 comment on ragpg.searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
 comment on ragpg.searches.collection_id: The collection that was searched.
 comment on ragpg.searches.filtered: Whether there was a filter.
@@ -7527,6 +8106,7 @@ comment on ragpg.searches.query: The question.
 comment on ragpg.searches.query_embedding: Its embedding; null in keyword mode. ragpg.measure_recall asks it again.
 comment on ragpg.searches.searched_at: When.
 comment on ragpg.searches.share: Share of the searches that was logged then: this row stands for 1 / share of them.
+comment on ragpg.searches.tenant: Who searched.
 comment on ragpg.searches: Searches that were logged, as collections.search_log_share wants it. Keeps questions and their embeddings, never what documents say; ragpg.prune_searches forgets old ones.
 comment on ragpg.searches_by_day.collection: Name of the collection.
 comment on ragpg.searches_by_day.day: The day, in the session's time zone.
@@ -7540,7 +8120,9 @@ comment on ragpg.searches_by_day.searches: How many searches those stand for, by
 comment on ragpg.searches_by_day.zero_hit_share: Share without any hit.
 comment on ragpg.searches_by_day: A row per collection, day and mode of the logged searches (collections.search_log_share): volume, latency, and how many found nothing.
 comment on ragpg.searches_collection_id_searched_at_btree: Serves the newest of a collection, and forgetting old ones.
+comment on ragpg.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the caller owns the tables, is a superuser or bypasses row-level security.
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg.set_tenant(pg_catalog.text,boolean): Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session's outlasts a transaction of a pooler such as pgbouncer and would be the next client's: there keep to the transaction's. Raises RG013 when the role is bound to others.
 comment on ragpg.similar_chunks(bigint,integer): Returns the k chunks of the same search index whose embeddings are nearest to that chunk's, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.
 comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
 comment on ragpg.slow_queries(integer): Returns the statements on ragpg that took most time in all, from pg_stat_statements; no row, and a notice, where that is not there. Other roles' statements are shown to members of pg_read_all_stats.
@@ -7592,6 +8174,11 @@ comment on ragpg.static_token_embeddings.token_id: The token, by the vocabulary 
 comment on ragpg.static_token_embeddings: What each token adds in a static encoder.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.surroundings(bigint,integer): Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.
+comment on ragpg.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg.searched_tenant).
+comment on ragpg.tenant_roles.role: The role; those that inherit from it are bound, too.
+comment on ragpg.tenant_roles.tenant: The tenant it may act for.
+comment on ragpg.tenant_roles: Which roles act for which tenant whatever they set: ragpg.bind_role. Read by nobody but the owner.
+comment on ragpg.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
 comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
@@ -7606,6 +8193,7 @@ comment on ragpg.unanswered_searches.last_searched_at: When it was last asked.
 comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
 comment on ragpg.unanswered_searches.query: The question.
 comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
+comment on ragpg.unbind_role(pg_catalog.text,pg_catalog.text): Takes back ragpg.bind_role; returns whether it was bound. A role with no binding left may name any tenant again: revoke its privileges instead if it shall see nothing.
 comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
 comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.
@@ -7613,4 +8201,9 @@ comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): R
 comment on ragpg.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
 comment on ragpg.word_combinations(pg_catalog.tsquery[],double precision[],double precision): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.
 comment on ragpg.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
+comment on ragpg.written_tenant(): Returns the tenant of rows written now, the default of the columns tenant: empty when none is set.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
+comment on recall_measurements_tenant on ragpg.recall_measurements: Rows of the session's tenant.
+comment on searches_tenant on ragpg.searches: Rows of the session's tenant.
+comment on static_encoders_nobody on ragpg.static_encoders: Fitted to the texts of all tenants, so for none of them.
+comment on static_token_embeddings_nobody on ragpg.static_token_embeddings: Fitted to the texts of all tenants, so for none of them.

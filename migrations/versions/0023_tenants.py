@@ -1,0 +1,16 @@
+"""Tenants."""
+
+from __future__ import annotations
+
+from ragpg.database import run_step
+
+revision = "0023"
+down_revision = "0022"
+
+
+def upgrade() -> None:
+    run_step(__file__, "up")
+
+
+def downgrade() -> None:
+    run_step(__file__, "down")
