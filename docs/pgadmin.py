@@ -49,19 +49,19 @@ def main(venv: Path) -> None:
         stdout=subprocess.DEVNULL,
     )
     database = str(conninfo_to_dict(url)["dbname"])
-    with pgadmin(venv, url) as address:
-        for view in VIEWS:
-            with browser() as window:
-                window.resize(*_NAVIGATING)
-                window.open(address)
-                open_rows(window, database, view)
-                for suffix, size in SIZES.items():
-                    window.resize(*size)
-                    shown = window.wait(_ROWS, view)
-                    time.sleep(2)  # the panes are laid out anew, with no sign of the end
-                    name = f"pgadmin-{view.replace('_', '-')}{suffix}.png"
-                    window.picture(PICTURES / name, 64)
-                print(f"{view}: {shown}")
+    for view in VIEWS:
+        # A new one each time: an old one opens the views of before beside it.
+        with pgadmin(venv, url) as address, browser() as window:
+            window.resize(*_NAVIGATING)
+            window.open(address)
+            open_rows(window, database, view)
+            for suffix, size in SIZES.items():
+                window.resize(*size)
+                shown = window.wait(_ROWS, view)
+                time.sleep(2)  # the panes are laid out anew, with no sign of the end
+                name = f"pgadmin-{view.replace('_', '-')}{suffix}.png"
+                window.picture(PICTURES / name, 64)
+            print(f"{view}: {shown}")
 
 
 def open_rows(window: Browser, database: str, view: str) -> None:
@@ -107,12 +107,7 @@ def pgadmin(venv: Path, url: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         _configure(Path(folder), port, url)
         environment = {**os.environ, "PYTHONPATH": folder, "HOME": folder}
-        forget = "misc:user_interface:save_app_state=false"  # or it brings back the last view
-        for command in (
-            ["setup-db"],
-            ["load-servers", f"{folder}/servers.json"],
-            ["set-prefs", "pgadmin4@pgadmin.org", forget],
-        ):
+        for command in (["setup-db"], ["load-servers", f"{folder}/servers.json"]):
             subprocess.run(
                 [python, package / "setup.py", *command],
                 env=environment, cwd=package, check=True, capture_output=True,

@@ -12,7 +12,6 @@ import typer
 from ragpg.console import CollectionName, Json, count_progress, open_client, out, print_json
 from ragpg.errors import BadArgument
 from ragpg.eval_cli import SetName, print_differences
-from ragpg.finetune_cli import finetune
 
 if TYPE_CHECKING:
     from ragpg.finetuning_embedder import Plan, Result
@@ -24,7 +23,6 @@ VERDICTS = {
 }
 
 
-@finetune.command("embedder")
 def finetune_embedder(
     collection: CollectionName = "default",
     name: SetName = "default",

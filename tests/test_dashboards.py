@@ -109,3 +109,14 @@ def test_the_provisioning_fits_together() -> None:
         for y in range(at["y"], at["y"] + at["h"])
     ]
     assert len(cells) == len(set(cells)) and max(x for x, _ in cells) < 24
+
+
+def test_the_page_shows_every_picture_of_pgadmin() -> None:
+    page = (ROOT / "docs" / "dashboards.md").read_text()
+    for name in re.findall(r"\((pictures/[^)]+)\)", page):
+        assert (ROOT / "docs" / name).stat().st_size < 200_000
+    for view in re.findall(r"pictures/pgadmin-([a-z-]+?)(?:-small)?\.png", page):
+        assert (ROOT / "sql" / "views" / f"{view.replace('-', '_')}.sql").exists()
+    assert {path.name for path in (ROOT / "docs" / "pictures").glob("pgadmin-*")} <= set(
+        re.findall(r"pictures/([^)]+)\)", page)
+    )
