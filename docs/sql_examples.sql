@@ -143,3 +143,8 @@ select ragpg.bind_role('shop_a_example', 'a');
 select ragpg.unbind_role('postgres', 'a');
 -- current_tenant
 select ragpg.current_tenant();
+-- search_recent
+select place, source, score
+from ragpg.search_recent(
+    'how long do refunds take', k => 3, collection => 'handbook', half_life => '30 days'
+);

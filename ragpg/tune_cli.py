@@ -90,7 +90,7 @@ def _show(found: Tuning) -> None:
             f"{one.index_id}",
             f"{one.chunk_tokens}",
             f"{one.k}",
-            f"{one.vector_weight:.1f}",
+            f"{one.vector_weight:.2g}",
             f"{one.candidates}",
             f"{one.ef_search}",
             f"{one.train_ndcg:.3f}",

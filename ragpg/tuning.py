@@ -24,7 +24,7 @@ from ragpg.searching import SearchIndex
 if TYPE_CHECKING:
     from ragpg.collection import Collection
 
-WEIGHTS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+WEIGHTS = (0.0, 0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
 CANDIDATES = (50, 100, 200)
 EF_SEARCH = (40, 100, 200)
 ENOUGH = 0.002  # a cheaper setting that loses less than this is as good
@@ -233,7 +233,7 @@ class _Search:
         }
         row = connection.execute(queries.START_EVALUATION, parameters).fetchone()
         assert row is not None
-        what = f"{index.chunk_tokens} tokens, weight {settings.vector_weight:.1f}"
+        what = f"{index.chunk_tokens} tokens, weight {settings.vector_weight:.2g}"
         for done, (key, vector) in enumerate(vectors.items(), 1):
             embedding = None if vector is None else HalfVector(vector)
             asked = {"run_id": row[0], "question_id": key, "query_embedding": embedding}

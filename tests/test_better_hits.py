@@ -121,3 +121,36 @@ def test_a_cross_encoder_orders_all_candidates(
 def test_a_model_that_is_not_there_is_told(collection: ragpg.Collection) -> None:
     with pytest.raises(errors.EmbeddingError, match="nowhere/model"):
         collection.search("password", rerank="nowhere/model")
+
+
+def test_what_is_new_counts_for_more_from_psql(client: ragpg.Client, sql: Sql) -> None:
+    dates = {"old": "2001-05-01", "new": "2026-01-02T03:04:05Z", "undated": None, "odd": "soon"}
+    client.collection("news").add(
+        records=[
+            {"source": source, "text": f"The refund policy, {source}.", "metadata": {"date": date}}
+            for source, date in dates.items()
+        ]
+    )
+    plain = dict(
+        sql.execute(
+            "select source, score"
+            " from ragpg.search('refund', collection => 'news', mode => 'keyword')"
+        )
+    )
+    found = sql.execute(
+        "select source, score, place from ragpg.search_recent('refund', collection => 'news',"
+        " half_life => '365 days', weight => 10, mode => 'keyword')"
+    ).fetchall()
+    assert [place for _, _, place in found] == [1, 2, 3, 4]
+    assert found[0][0] == "new", "old, undated and odd dates add next to nothing"
+    row = sql.execute(
+        "select 10 * 0.5 ^ (extract(epoch from now() - '2026-01-02T03:04:05Z'::timestamptz)"
+        " / (365 * 86400))"
+    ).fetchone()
+    assert row is not None
+    gained = {source: score - plain[source] for source, score, _ in found}
+    assert gained["new"] == pytest.approx(float(row[0]), rel=1e-3)
+    assert gained["old"] < 0.01 and gained["undated"] == gained["odd"] == 0
+    for wrong in ("half_life => '-1 day'", "weight => -1"):
+        with pytest.raises(psycopg.Error, match="half_life is"):
+            sql.execute(f"select ragpg.search_recent('a', collection => 'news', {wrong})".encode())

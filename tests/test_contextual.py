@@ -349,7 +349,10 @@ def test_a_submission_that_was_cut_off_is_found_or_made_again(
 ) -> None:
     made = build(docs, batch=True, poll_seconds=0.01)
     # As after a kill between the commit and the API's answer.
-    sql.execute("update ragpg.context_batches set state = 'submitting', provider_batch_id = null")
+    sql.execute(
+        "update ragpg.context_batches"
+        " set state = 'submitting', provider_batch_id = null, ended_at = null"
+    )
     sql.execute("update ragpg.chunk_contexts set sentence = null, problem = null")
     sql.execute(
         "update ragpg.index_documents set document_version = null, pending_since = now()"

@@ -1,0 +1,16 @@
+"""What is new counts for more."""
+
+from __future__ import annotations
+
+from ragpg.database import run_step
+
+revision = "0024"
+down_revision = "0023"
+
+
+def upgrade() -> None:
+    run_step(__file__, "up")
+
+
+def downgrade() -> None:
+    run_step(__file__, "down")
