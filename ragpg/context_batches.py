@@ -71,6 +71,8 @@ def run_batches(
             runner.finish_open()
         finally:
             situator.budget.spent += runner.taken
+            # Closing the session would do it as well, but some time after this returned.
+            session.execute(queries.UNLOCK_CONTEXT_BATCHES)
     if runner.failed:
         raise AnswerError(f"{runner.failed:,} requests of a batch failed ({runner.why})")
     if capped:

@@ -1057,6 +1057,10 @@ select pg_try_advisory_lock(
 )
 """
 
+UNLOCK_CONTEXT_BATCHES: LiteralString = """
+select pg_advisory_unlock_all()
+"""
+
 CONTEXT_BATCHES: LiteralString = """
 select
     batch.id, one.name as collection, batch.model, batch.request_count, batch.provider_batch_id,

@@ -185,10 +185,11 @@ def test_the_cap_of_a_cost_needs_prices_and_holds(
     made = docs.create_index(context_model=MODEL)
     whole = docs.client.estimate_contexts(made.id).cost
     assert whole is not None
-    cap = Budget(None, Decimal(whole) / 2, prices())
+    # Less than the calls take in the end, however few of them run at once.
+    cap = Budget(None, Decimal(whole) / 4, prices())
     with pytest.raises(errors.CapReached, match="a cost of"):
         docs.client.write_contexts(made.id, cap)
-    assert 0 < cap.spent.cost(prices()) <= whole / 2
+    assert 0 < cap.spent.cost(prices()) <= whole / 4
 
 
 def test_another_recipe_reuses_the_sentences(docs: ragpg.Collection, api: MessagesServer) -> None:
