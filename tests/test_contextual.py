@@ -277,14 +277,15 @@ def test_killed_in_the_middle_it_pays_only_for_the_rest(
     expected = docs.client.estimate_contexts(made.id).calls
     child = start(url, f"client.write_contexts({made.id})")
     written = "select count(*) from ragpg.chunk_contexts"
-    wait_for(lambda: count(sql, written) > 20)
+    wait_for(lambda: count(sql, written) > 60)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     kept, asked = count(sql, written), len(api.requests)
     assert kept < expected and asked - kept <= 8, "at most the calls under way are lost"
     api.requests.clear()
     docs.client.write_contexts(made.id)
-    assert expected - kept - 8 <= len(api.requests) <= expected - kept
+    # What the killed one had sent may still arrive now: up to as many calls as were under way.
+    assert expected - kept - 8 <= len(api.requests) <= expected - kept + 8 < expected
     docs.client.fill_index(made.id)
     docs.client.activate_index(made.id)
     assert sql.execute("select * from ragpg.verify('docs')").fetchall() == []
