@@ -503,6 +503,7 @@ class Collection:
         *,
         k: int = 10,
         chunk_tokens: Sequence[int] = (),
+        overlap_tokens: Sequence[int] = (),
         most_questions: int = 300,
         progress: tuning.Progress | None = None,
     ) -> tuning.Tuning:
@@ -512,6 +513,7 @@ class Collection:
             name,
             k=k,
             chunk_tokens=chunk_tokens,
+            overlap_tokens=overlap_tokens,
             most_questions=most_questions,
             progress=progress,
         )

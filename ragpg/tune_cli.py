@@ -35,13 +35,17 @@ def tune(
         list[int] | None,
         typer.Option(help="Also try chunks of this size (builds a search index); repeatable."),
     ] = None,
+    overlap_tokens: Annotated[
+        list[int] | None,
+        typer.Option(help="Also try chunks that share so many tokens with the one before."),
+    ] = None,
     questions: Annotated[int, typer.Option(help="Ask at most so many, drawn by hash.")] = 300,
     activate: Annotated[
         bool, typer.Option("--activate", help="Use what is proposed, if better than chance.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Find better settings by an evaluation set: weight, candidates, ef_search, chunk size.
+    """Find better settings by an evaluation set: weight, candidates, ef_search, chunks.
 
     All search indexes of the collection take part. Settings are chosen on half of the questions and
     judged on the other half. Nothing is changed without --activate.
@@ -53,6 +57,7 @@ def tune(
                 name,
                 k=k,
                 chunk_tokens=chunk_tokens or (),
+                overlap_tokens=overlap_tokens or (),
                 most_questions=questions,
                 progress=progress,
             )
@@ -79,7 +84,19 @@ def tune(
 
 def _show(found: Tuning) -> None:
     table = table_of(
-        "", "index", "tokens", "k", "weight", "candidates", "ef", "nDCG", "span", "ms", "MB", ""
+        "",
+        "index",
+        "tokens",
+        "overlap",
+        "k",
+        "weight",
+        "candidates",
+        "ef",
+        "nDCG",
+        "span",
+        "ms",
+        "MB",
+        "",
     )
     for number, one in enumerate(found.trials, 1):
         told = {found.present.run_id: "present", found.proposal.run_id: "proposed"}
@@ -89,6 +106,7 @@ def _show(found: Tuning) -> None:
             f"{number}",
             f"{one.index_id}",
             f"{one.chunk_tokens}",
+            f"{one.overlap_tokens}",
             f"{one.k}",
             f"{one.vector_weight:.2g}",
             f"{one.candidates}",

@@ -1,13 +1,14 @@
 """`ragpg tune`: which settings are best for these questions, and is that more than chance?
 
 A bounded search, one thing after the other (coordinate descent): for each search index of the
-collection and each chunk size asked for the weight of the vector leg, then candidates and ef_search
-for the best. Settings are chosen on one half of the questions and judged on the other
+collection, and each chunk size and overlap asked for, the weight of the vector leg, then candidates
+and ef_search for the best. Settings are chosen on one half of the questions and judged on the other
 (`ragpg.evaluation_split`). Other chunk sizes are given as much text to read, not as many hits.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -94,21 +95,23 @@ def tune(
     *,
     k: int = 10,
     chunk_tokens: Sequence[int] = (),
+    overlap_tokens: Sequence[int] = (),
     most_questions: int = 300,
     progress: Progress | None = None,
 ) -> Tuning:
     """Tries settings and proposes; changes none.
 
-    Builds a search index for each of `chunk_tokens` that has none. Of the runs only those of the
-    present settings and the proposal stay. Raises BadArgument with fewer than five labelled
-    questions in either half.
+    Builds a search index for each of `chunk_tokens` with each of `overlap_tokens` that has none
+    (the active one's value stands in for none). Of the runs only those of the present settings and
+    the proposal stay. Raises BadArgument with fewer than five labelled questions in either half,
+    and for an overlap that is not less than a chunk.
     """
     search = _Search(collection, name, k, most_questions, progress or (lambda *_: None))
     kept: tuple[int, ...] = ()
     try:
         (present,) = search.try_all([search.settings(search.active.id)])
         best = [present]
-        for index_id in search.index_ids(chunk_tokens):
+        for index_id in search.index_ids(chunk_tokens, overlap_tokens):
             given = search.settings(index_id)
             tried = search.try_all([replace(given, vector_weight=weight) for weight in WEIGHTS])
             best.append(max(tried, key=lambda one: one.train_ndcg))
@@ -168,8 +171,8 @@ class _Search:
             )
         self.questions: dict[int, str] = {row["id"]: row["question"] for row in rows}
 
-    def index_ids(self, chunk_tokens: Sequence[int]) -> list[int]:
-        """Returns the complete search indexes, the active one first, and one for each size."""
+    def index_ids(self, chunk_tokens: Sequence[int], overlap_tokens: Sequence[int]) -> list[int]:
+        """Returns the complete search indexes, the active one first, and one for each recipe."""
         known = {
             row["index_id"]: row
             for row in self.collection.client.search_indexes()
@@ -177,22 +180,26 @@ class _Search:
             and row["state"] == "ready"
             and not row["pending_documents"]
         }
-        sizes = {row["chunk_tokens"] for row in known.values()}
+        recipes: list[tuple[int, int]] = []
+        if chunk_tokens or overlap_tokens:
+            sizes = chunk_tokens or [self.active.chunk_tokens]
+            overlaps = overlap_tokens or [self.active.overlap_tokens]
+            recipes = list(itertools.product(sizes, overlaps))
+        for chunk, overlap in recipes:
+            if not 0 <= overlap < chunk:
+                raise BadArgument(f"chunks of {chunk} tokens cannot overlap by {overlap}")
+        built = {(row["chunk_tokens"], row["overlap_tokens"]) for row in known.values()}
         ids = sorted(known, key=lambda one: (one != self.active.id, one))
-        for size in dict.fromkeys(chunk_tokens):
-            if size not in sizes:
-                ids.append(self._build(size))
-        return ids
+        return ids + [self._build(*one) for one in dict.fromkeys(recipes) if one not in built]
 
-    def _build(self, chunk_tokens: int) -> int:
+    def _build(self, chunk_tokens: int, overlap_tokens: int) -> int:
         made = self.collection.create_index(
-            chunk_tokens=chunk_tokens, overlap_tokens=self.active.overlap_tokens
+            chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens
         )
+        what = f"chunks of {chunk_tokens} tokens, overlap {overlap_tokens}"
         self.collection.client.fill_index(
             made.id,
-            lambda *, documents, total, chunks: self.progress(
-                documents, total, f"chunks of {chunk_tokens} tokens"
-            ),
+            lambda *, documents, total, chunks: self.progress(documents, total, what),
         )
         return made.id
 

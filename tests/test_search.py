@@ -322,6 +322,43 @@ def test_the_words_found_first_are_the_best(big: psycopg.Connection) -> None:
         assert ten == every[:10]
 
 
+def test_the_hybrid_hits_are_the_best_of_all_chunks(big: psycopg.Connection) -> None:
+    """With 3,000 candidates every chunk is scored; with 100, nearly all that can win are."""
+    draw = random.Random(6)
+    asked = [
+        (
+            " ".join(f"w{draw.randrange(300)}" for _ in range(draw.randrange(1, 9))),
+            HalfVector(embedding),
+        )
+        for embedding in np.random.default_rng(8).normal(size=(20, DIMENSIONS))
+    ]
+    found = []
+    for candidates in (COUNT, 100):
+        rows(big, "update ragpg.search_indexes set candidates = %s returning 1", candidates)
+        found.append(
+            [
+                (number, source)
+                for number, (query, embedding) in enumerate(asked)
+                for (source,) in rows(
+                    big,
+                    "select source from ragpg.search(%s, 5, query_embedding => %s)",
+                    query,
+                    embedding,
+                )
+            ]
+        )
+    every, few = found
+    assert len(few) == 100 and len(set(every) & set(few)) >= 98
+
+
+def test_words_are_looked_up_one_by_one(big: psycopg.Connection) -> None:
+    """Not joined with every word of the index, as a plan without statistics would."""
+    rows(big, "select set_config('enable_seqscan', 'off', false)")
+    plan = str(rows(big, "explain select * from ragpg.query_words(1, 'w1 w2')"))
+    assert "lexeme_statistics_pkey" in plan
+    assert "AND (lexeme = (said.lexeme)::text))" in plan
+
+
 def test_the_plans_use_the_indexes(big: psycopg.Connection) -> None:
     rows(big, "select set_config('enable_seqscan', 'off', false)")
     plan = "\n".join(

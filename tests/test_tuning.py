@@ -105,6 +105,17 @@ def test_another_chunk_size_is_built_once_and_reads_as_much(
     assert len(settings(sql)) == 2
 
 
+def test_overlaps_are_tried_with_each_size(by_words: ragpg.Collection, sql: Sql) -> None:
+    with pytest.raises(errors.BadArgument, match="20 tokens cannot overlap by 20"):
+        by_words.tune(chunk_tokens=[40, 20], overlap_tokens=[20])
+    assert len(settings(sql)) == 1, "nothing was built for a request that is refused"
+    found = by_words.tune(chunk_tokens=[20], overlap_tokens=[0, 8])
+    recipes = {(one.chunk_tokens, one.overlap_tokens) for one in found.trials}
+    assert recipes == {(40, 0), (20, 0), (20, 8)}
+    by_words.tune(overlap_tokens=[10])
+    assert len(settings(sql)) == 4, "of the size of the active one"
+
+
 def test_one_interrupted_leaves_nothing(by_words: ragpg.Collection, sql: Sql) -> None:
     before = settings(sql)
     asked = 0

@@ -4,7 +4,8 @@ create or replace function ragpg.keyword_candidates(
     query text,
     wanted integer,
     document_ids bigint[] default null,
-    filter jsonpath default null
+    filter jsonpath default null,
+    least_score double precision default 0
 ) returns table (chunk_id bigint, score double precision)
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
@@ -64,29 +65,39 @@ begin
         wanted
     );
     most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    least_score := greatest(coalesce(least_score, 0), 0);
     -- A first guess of the last score wanted; then, from what it found, what is certain.
-    threshold := case
-        when document_ids is null and total_count > few then 0.45 * most_added * total_weight
-        else 0
-    end;
+    threshold := greatest(
+        least_score,
+        case
+            when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+        end
+    );
     loop
         sought := ragpg.word_combinations(
             words, array(select most_added * weight from unnest(weights) as weight), threshold
         );
         execute statement into ids, scores using sought, document_ids, filter, only_tenant;
-        exit when threshold = 0 or scores[wanted] >= threshold;
-        threshold := case
-            when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
-            when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
-            else 0
-        end;
+        exit when threshold <= least_score or scores[wanted] >= threshold;
+        threshold := greatest(
+            least_score,
+            case
+                when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+                when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+            end
+        );
     end loop;
     return query
     select found.id, found.score
-    from unnest(ids, scores) as found (id, score);
+    from unnest(ids, scores) as found (id, score)
+    where found.score >= least_score;
 end
 $$;
-grant execute on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath)
+grant execute on function ragpg.keyword_candidates(
+    bigint, text, integer, bigint[], jsonpath, double precision
+)
 to public;
-comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath) is
-'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';
+comment on function ragpg.keyword_candidates(
+    bigint, text, integer, bigint[], jsonpath, double precision
+) is
+'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';

@@ -4,6 +4,8 @@ create or replace function ragpg.matching_documents(
 )
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
+-- Planned for this filter: how many documents pass decides whether their index is worth it.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
     only_tenant text := ragpg.searched_tenant();

@@ -11,18 +11,20 @@ language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 -- Named here so that what is set below ends with the call.
 set hnsw.ef_search = 100
-set hnsw.iterative_scan = strict_order
+set hnsw.iterative_scan = off
 as $$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
     template constant text :=
-        'select array_agg(near.id order by near.distance, near.id),'
-        ' array_agg(near.distance order by near.distance, near.id)'
+        'select array_agg(near.id), array_agg(near.distance)'
         ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
-        '  from ragpg.chunks as chunk'
-        '  where chunk.index_id = %2$s%3$s'
-        '  order by chunk.%1$s <=> $1 limit %4$s) as near';
+        '  from ragpg.%2$I as chunk'
+        '  where chunk.index_id = %3$s%4$s'
+        '  order by chunk.%1$s <=> $1 limit %5$s) as near';
+    -- The partition itself is planned more quickly than its parent, whose policies keep tenants
+    -- apart.
+    table_name text := 'chunks_' || vector_candidates.index_id;
     only_documents text := case
         when document_ids is not null then ' and chunk.document_id = any($2)'
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
@@ -31,6 +33,7 @@ declare
             ' and (select document.metadata @@ $3 from ragpg.documents as document'
             '  where document.id = chunk.document_id)'
     end;
+    scan text;
     ids bigint[];
     distances double precision[];
     -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
@@ -55,6 +58,11 @@ begin
             );
         end if;
     end if;
+    if only_tenant is not null
+        or not coalesce(has_table_privilege(to_regclass('ragpg.' || table_name), 'select'), false)
+    then
+        table_name := 'chunks';
+    end if;
     if matching_chunks is null or matching_chunks > exact_limit then
         perform set_config(
             'hnsw.ef_search',
@@ -64,25 +72,36 @@ begin
             )::text,
             true
         );
-        -- The index's own expression, one table, ascending: anything else loses the index.
-        execute format(
-            template,
-            format('embedding::halfvec(%s)', vector_dims(query_embedding)),
-            recipe.id, only_documents, wanted
-        )
-        into ids, distances
-        using query_embedding, document_ids, filter, only_tenant;
+        -- A scan that goes on until it has enough takes longer, so only where rows it meets are
+        -- left out: by a condition, or, seen by what came back, because they were deleted.
+        foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
+            else '{strict_order}' end
+        loop
+            perform set_config('hnsw.iterative_scan', scan, true);
+            -- The index's own expression, one table, ascending: anything else loses the index.
+            execute format(
+                template,
+                format('embedding::halfvec(%s)', vector_dims(query_embedding)),
+                table_name, recipe.id, only_documents, wanted
+            )
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
+            exit when cardinality(ids) >= wanted;
+        end loop;
     end if;
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
-        execute format(template, 'embedding', recipe.id, only_documents, wanted)
+        execute format(template, 'embedding', table_name, recipe.id, only_documents, wanted)
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;
     end if;
     return query
     select found.id, 1 - found.distance
     from unnest(ids, distances) as found (id, distance);
+exception
+    when undefined_table then
+        return;  -- dropped between two looks at it; search says so
 end
 $$;
 comment on function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is

@@ -3175,7 +3175,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath)
+CREATE OR REPLACE FUNCTION ragpg.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0)
  RETURNS TABLE(chunk_id bigint, score double precision)
  LANGUAGE plpgsql
  STABLE
@@ -3236,26 +3236,32 @@ begin
         wanted
     );
     most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    least_score := greatest(coalesce(least_score, 0), 0);
     -- A first guess of the last score wanted; then, from what it found, what is certain.
-    threshold := case
-        when document_ids is null and total_count > few then 0.45 * most_added * total_weight
-        else 0
-    end;
+    threshold := greatest(
+        least_score,
+        case
+            when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+        end
+    );
     loop
         sought := ragpg.word_combinations(
             words, array(select most_added * weight from unnest(weights) as weight), threshold
         );
         execute statement into ids, scores using sought, document_ids, filter, only_tenant;
-        exit when threshold = 0 or scores[wanted] >= threshold;
-        threshold := case
-            when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
-            when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
-            else 0
-        end;
+        exit when threshold <= least_score or scores[wanted] >= threshold;
+        threshold := greatest(
+            least_score,
+            case
+                when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+                when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+            end
+        );
     end loop;
     return query
     select found.id, found.score
-    from unnest(ids, scores) as found (id, score);
+    from unnest(ids, scores) as found (id, score)
+    where found.score >= least_score;
 end
 $function$
  -- access {=X/postgres,owner=X/postgres}
@@ -3319,6 +3325,7 @@ CREATE OR REPLACE FUNCTION ragpg.matching_documents(index_id bigint, filter json
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
     only_tenant text := ragpg.searched_tenant();
@@ -4415,7 +4422,12 @@ BEGIN ATOMIC
                              WHEN (total.languages = '{}'::text[]) THEN '{simple}'::text[]
                              ELSE total.languages
                          END, query_words.query) said(lexeme, positions))
-                      LEFT JOIN ragpg.lexeme_statistics known ON (((known.index_id = recipe.id) AND (known.tenant = total.tenant) AND (known.lexeme = (said.lexeme COLLATE "C")))))
+                      LEFT JOIN LATERAL ( SELECT counted.lexeme,
+                             counted.chunk_count,
+                             counted.occurrence_count
+                            FROM ragpg.lexeme_statistics counted
+                           WHERE ((counted.index_id = recipe.id) AND (counted.tenant = total.tenant) AND (counted.lexeme = (said.lexeme COLLATE "C")))
+                          LIMIT 1) known ON (true))
                    WHERE (recipe.id = query_words.index_id)) found
            WHERE (found.is_known OR (NOT found.is_answered))) asked
    ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
@@ -5021,6 +5033,7 @@ CREATE OR REPLACE FUNCTION ragpg.search(query text, k integer DEFAULT 10, collec
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 #variable_conflict use_column
 declare
@@ -5031,18 +5044,18 @@ declare
     matching_documents bigint[];
     matching_chunks bigint;
     is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
-    word_ids bigint[];
+    vector_ids bigint[];  -- best first
+    similarities double precision[];
+    bm25_scores double precision[];  -- of the same chunks
+    word_ids bigint[];  -- best first
     word_scores double precision[];
-    vector_ids bigint[];
-    vector_weight double precision;
+    vector_weight double precision := 1;
     vector_mean double precision := 0;
-    vector_deviation double precision;
+    vector_deviation double precision := 1;
+    word_weight double precision := 0;
     word_mean double precision := 0;
-    word_deviation double precision;
-    similarity_expression text := 'null::double precision';
-    bm25_expression text;
-    score_expression text;
-    best_similarity double precision;
+    word_deviation double precision := 1;
+    least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
     logged boolean := false;
     hit_count integer;
     counted_tenant constant text := coalesce(ragpg.searched_tenant(), '');
@@ -5122,6 +5135,9 @@ begin
     select known.* into statistics
     from ragpg.index_statistics as known
     where known.index_id = recipe.id and known.tenant = counted_tenant;
+    -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
+    -- measured. (Not above: a model in the database takes half as long again.)
+    perform set_config('plan_cache_mode', 'force_generic_plan', true);
     -- Fusion needs candidates that one leg alone would place lower.
     wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
@@ -5151,71 +5167,121 @@ begin
         end if;
     end if;
 
-    if mode <> 'vector' then
+    if mode = 'keyword' or query_embedding is null then
         select array_agg(found.chunk_id), array_agg(found.score)
         into word_ids, word_scores
         from ragpg.keyword_candidates(
             recipe.id, search.query, wanted, matching_documents, filter
         ) as found;
-        bm25_expression := ragpg.bm25_expression(recipe.id, search.query);
     end if;
-    vector_weight := recipe.vector_weight;
-    if query_embedding is null and mode = 'hybrid' then
-        query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
-        vector_weight := 0.5;  -- measured: near one half is best when words made the vector
-        raise notice 'the database holds no model to embed the query with: searched by words'
-            using hint = 'load the model with ragpg model load, or pass query_embedding';
+    if mode = 'keyword' then
+        query_embedding := null;
+        vector_weight := 0;
+        word_weight := 1;
+    elsif mode = 'hybrid' then
+        vector_weight := recipe.vector_weight;
+        if query_embedding is null then
+            query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
+            vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+            raise notice 'the database holds no model to embed the query with: searched by words'
+                using hint = 'load the model with ragpg model load, or pass query_embedding';
+        end if;
+        word_weight := 1 - vector_weight;
     end if;
-    if mode <> 'keyword' and query_embedding is not null then
-        select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
+    if query_embedding is not null then
+        select array_agg(found.chunk_id), array_agg(found.similarity)
+        into vector_ids, similarities
         from ragpg.vector_candidates(
             recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
         ) as found;
-        similarity_expression := '1 - (stored.embedding <=> $2)';
     end if;
 
-    if mode = 'hybrid' then
+    if mode = 'hybrid' and vector_ids is not null then
         -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
         -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
         -- word leg's from how common each word is.
-        select avg(1 - (sample <=> query_embedding)), stddev_pop(1 - (sample <=> query_embedding))
+        select
+            coalesce(avg(1 - (sample <=> query_embedding)), 0),
+            coalesce(nullif(stddev_pop(1 - (sample <=> query_embedding)), 0), 1)
         into vector_mean, vector_deviation
         from unnest(statistics.embedding_sample) as sample;
-        select sum(word.mean_score), sqrt(sum(word.mean_square - word.mean_score ^ 2))
+        select
+            coalesce(sum(word.mean_score), 0),
+            coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
         into word_mean, word_deviation
         from ragpg.query_words(recipe.id, search.query) as word;
-        score_expression := format(
-            '%s * (chunk.similarity - %s) / %s + %s * (chunk.bm25 - %s) / %s',
-            vector_weight, coalesce(vector_mean, 0), coalesce(nullif(vector_deviation, 0), 1),
-            1 - vector_weight, coalesce(word_mean, 0), coalesce(nullif(word_deviation, 0), 1)
-        );
-    else
-        score_expression := case mode when 'vector' then 'chunk.similarity' else 'chunk.bm25' end;
+        execute format(
+            'select array_agg(%s order by chunk.place)'
+            ' from (select stored.lexemes || '''' as lexemes, known.place,'
+            '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+            '  from unnest($1) with ordinality as known (id, place)'
+            '  join ragpg.chunks as stored on stored.index_id = %s and stored.id = known.id'
+            '  offset 0) as chunk',
+            ragpg.bm25_expression(recipe.id, search.query),
+            greatest(statistics.mean_length, 1), recipe.id
+        )
+        into bm25_scores
+        using vector_ids;
+        -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
+        -- last of these, so that its words must make up for that to come before the k-th of these
+        -- (the threshold algorithm of Fagin, Lotem and Naor 2003).
+        if word_ids is null and cardinality(vector_ids) >= wanted then
+            select
+                word_mean + word_deviation / nullif(word_weight, 0) * (
+                    vector_weight * (known.similarity - similarities[wanted]) / vector_deviation
+                    + word_weight * (known.bm25 - word_mean) / word_deviation
+                )
+            into least_bm25
+            from unnest(similarities, bm25_scores) as known (similarity, bm25)
+            order by
+                vector_weight * known.similarity / vector_deviation
+                + word_weight * known.bm25 / word_deviation desc
+            offset k - 1
+            limit 1;
+            select array_agg(found.chunk_id), array_agg(found.score)
+            into word_ids, word_scores
+            from ragpg.keyword_candidates(
+                recipe.id, search.query, wanted, matching_documents, filter, least_bm25
+            ) as found;
+        end if;
     end if;
 
-    return query execute format(
-        'select'
-        '  (row_number() over (order by best.score desc, best.id))::integer, document.source,'
-        '  document.title, best.content, best.score, best.similarity, best.bm25,'
-        '  best.start_char, best.end_char, best.page, best.context, document.metadata,'
-        '  document.id, best.document_version, best.id'
-        ' from ('
-        '  select chunk.*, %1$s as score'
-        '  from (select chunk.*, %2$s as bm25'
-        '   from (select stored.*, %3$s as similarity,'
-        '     1.2 * (0.25 + 0.75 * stored.lexeme_count / %4$s::double precision) as saturation'
-        '    from ragpg.chunks as stored'
-        '    where stored.index_id = %5$s and stored.id = any($1) offset 0) as chunk'
-        '   offset 0) as chunk'
-        '  order by score desc, chunk.id limit %6$s'
-        ' ) as best'
-        ' join ragpg.documents as document on document.id = best.document_id'
-        ' order by 1',
-        score_expression,
-        coalesce(bm25_expression, 'null::double precision'),
-        similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
+    return query
+    with candidates as (
+        select known.chunk_id, known.similarity, known.bm25
+        from unnest(vector_ids, similarities, bm25_scores) as known (chunk_id, similarity, bm25)
+        union all
+        select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
+        from unnest(word_ids, word_scores) as said (chunk_id, bm25)
+        join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = said.chunk_id
+        where said.chunk_id <> all(coalesce(vector_ids, '{}'))
+    ),
+    best as (
+        select known.*
+        from (
+            select
+                candidate.*,
+                case mode
+                    when 'vector' then candidate.similarity
+                    when 'keyword' then candidate.bm25
+                    else
+                        vector_weight * (candidate.similarity - vector_mean) / vector_deviation
+                        + word_weight * (candidate.bm25 - word_mean) / word_deviation
+                end as score
+            from candidates as candidate
+        ) as known
+        order by known.score desc, known.chunk_id
+        limit k
     )
-    using word_ids || vector_ids, query_embedding;
+    select
+        (row_number() over (order by best.score desc, best.chunk_id))::integer, document.source,
+        document.title, chunk.content, best.score, best.similarity, best.bm25, chunk.start_char,
+        chunk.end_char, chunk.page, chunk.context, document.metadata, document.id,
+        chunk.document_version, chunk.id
+    from best
+    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
+    join ragpg.documents as document on document.id = chunk.document_id
+    order by 1;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
         raise exception 'search index % was dropped during the search', recipe.id
@@ -5224,7 +5290,7 @@ begin
     if logged then
         perform ragpg.log_search(
             recipe.id, search.query, search.query_embedding, search.mode, search.k,
-            filter is not null, hit_count, best_similarity,
+            filter is not null, hit_count, similarities[1],
             extract(epoch from clock_timestamp() - started) * 1000
         );
     end if;
@@ -6341,18 +6407,20 @@ CREATE OR REPLACE FUNCTION ragpg.vector_candidates(index_id bigint, query_embedd
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
  SET "hnsw.ef_search" TO '100'
- SET "hnsw.iterative_scan" TO 'strict_order'
+ SET "hnsw.iterative_scan" TO 'off'
 AS $function$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
     template constant text :=
-        'select array_agg(near.id order by near.distance, near.id),'
-        ' array_agg(near.distance order by near.distance, near.id)'
+        'select array_agg(near.id), array_agg(near.distance)'
         ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
-        '  from ragpg.chunks as chunk'
-        '  where chunk.index_id = %2$s%3$s'
-        '  order by chunk.%1$s <=> $1 limit %4$s) as near';
+        '  from ragpg.%2$I as chunk'
+        '  where chunk.index_id = %3$s%4$s'
+        '  order by chunk.%1$s <=> $1 limit %5$s) as near';
+    -- The partition itself is planned more quickly than its parent, whose policies keep tenants
+    -- apart.
+    table_name text := 'chunks_' || vector_candidates.index_id;
     only_documents text := case
         when document_ids is not null then ' and chunk.document_id = any($2)'
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
@@ -6361,6 +6429,7 @@ declare
             ' and (select document.metadata @@ $3 from ragpg.documents as document'
             '  where document.id = chunk.document_id)'
     end;
+    scan text;
     ids bigint[];
     distances double precision[];
     -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
@@ -6385,6 +6454,11 @@ begin
             );
         end if;
     end if;
+    if only_tenant is not null
+        or not coalesce(has_table_privilege(to_regclass('ragpg.' || table_name), 'select'), false)
+    then
+        table_name := 'chunks';
+    end if;
     if matching_chunks is null or matching_chunks > exact_limit then
         perform set_config(
             'hnsw.ef_search',
@@ -6394,25 +6468,36 @@ begin
             )::text,
             true
         );
-        -- The index's own expression, one table, ascending: anything else loses the index.
-        execute format(
-            template,
-            format('embedding::halfvec(%s)', vector_dims(query_embedding)),
-            recipe.id, only_documents, wanted
-        )
-        into ids, distances
-        using query_embedding, document_ids, filter, only_tenant;
+        -- A scan that goes on until it has enough takes longer, so only where rows it meets are
+        -- left out: by a condition, or, seen by what came back, because they were deleted.
+        foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
+            else '{strict_order}' end
+        loop
+            perform set_config('hnsw.iterative_scan', scan, true);
+            -- The index's own expression, one table, ascending: anything else loses the index.
+            execute format(
+                template,
+                format('embedding::halfvec(%s)', vector_dims(query_embedding)),
+                table_name, recipe.id, only_documents, wanted
+            )
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
+            exit when cardinality(ids) >= wanted;
+        end loop;
     end if;
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
-        execute format(template, 'embedding', recipe.id, only_documents, wanted)
+        execute format(template, 'embedding', table_name, recipe.id, only_documents, wanted)
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;
     end if;
     return query
     select found.id, 1 - found.distance
     from unnest(ids, distances) as found (id, distance);
+exception
+    when undefined_table then
+        return;  -- dropped between two looks at it; search says so
 end
 $function$
  -- access 
@@ -8035,7 +8120,7 @@ comment on ragpg.ingest_queue: A row per document and search index that does not
 comment on ragpg.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
-comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
 comment on ragpg.lexeme_statistics.chunk_count: Chunks that hold it: df of BM25.
 comment on ragpg.lexeme_statistics.index_id: The search index.

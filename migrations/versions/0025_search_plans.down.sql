@@ -1,0 +1,510 @@
+-- Undoes 0025.
+
+drop function ragpg.keyword_candidates(
+    bigint, text, integer, bigint[], jsonpath, double precision
+);
+
+-- Loads pgvector, without which its settings may be named by a superuser only.
+do $$ begin perform '[1]'::vector; end $$;
+
+-- What is each word of a question worth?
+create or replace function ragpg.query_words(index_id bigint, query text)
+returns table (
+    place bigint, lexeme text, word tsquery, weight double precision, chunk_count integer,
+    mean_score double precision, mean_square double precision
+)
+language sql stable
+begin atomic
+    select
+        row_number() over (order by asked.chunk_count, asked.lexeme) as place,
+        asked.lexeme,
+        ragpg.lexeme_query(asked.lexeme) as word,
+        asked.weight,
+        asked.chunk_count,
+        asked.share * asked.weight * asked.saturation as mean_score,
+        asked.share * (asked.weight * asked.saturation) ^ 2 as mean_square
+    from (
+        select
+            found.lexeme,
+            found.chunk_count,
+            found.chunk_count / greatest(found.total, 1) as share,
+            -- idf of Lucene's BM25, times how often the question says the word.
+            found.times
+            * ln(1 + (found.total - found.chunk_count + 0.5) / (found.chunk_count + 0.5)) as weight,
+            found.mean_frequency / (found.mean_frequency + 1.2) as saturation
+        from (
+            select
+                said.lexeme,
+                cardinality(said.positions) as times,
+                known.lexeme is not null as is_known,
+                least(coalesce(known.chunk_count, 1), total.chunk_count::integer) as chunk_count,
+                coalesce(known.occurrence_count::double precision / known.chunk_count, 1)
+                    as mean_frequency,
+                total.chunk_count::double precision as total,
+                -- A stem that occurs speaks for the same word's stems in other languages.
+                bool_or(known.lexeme is not null) over (partition by said.positions) as is_answered
+            from ragpg.search_indexes as recipe
+            join ragpg.index_statistics as total
+                on total.index_id = recipe.id
+                and total.tenant = (select coalesce(ragpg.searched_tenant(), ''))
+            cross join lateral ragpg.query_lexemes(
+                case
+                    when recipe.language <> 'auto' then array[recipe.language]
+                    when total.languages = '{}' then '{simple}'
+                    else total.languages
+                end,
+                query_words.query
+            ) as said
+            left join ragpg.lexeme_statistics as known
+                on known.index_id = recipe.id
+                and known.tenant = total.tenant
+                and known.lexeme = said.lexeme collate "C"
+            where recipe.id = query_words.index_id
+        ) as found
+        where found.is_known or not found.is_answered
+    ) as asked
+    order by 1;
+end;
+comment on function ragpg.query_words(bigint, text) is
+'Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.';
+
+-- Which documents does a filter let through?
+create or replace function ragpg.matching_documents(
+    index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    only_tenant text := ragpg.searched_tenant();
+    parent_id bigint := (
+        select recipe.collection_id
+        from ragpg.search_indexes as recipe
+        where recipe.id = matching_documents.index_id
+    );
+begin
+    select array_agg(document.id), sum(state.chunk_count)
+    into document_ids, chunks
+    from ragpg.documents as document
+    join ragpg.index_documents as state
+        on state.document_id = document.id and state.index_id = matching_documents.index_id
+    where document.collection_id = parent_id
+        and document.metadata @@ matching_documents.filter
+        and (only_tenant is null or document.tenant = only_tenant);
+end
+$$;
+grant execute on function ragpg.matching_documents(bigint, jsonpath) to public;
+comment on function ragpg.matching_documents(bigint, jsonpath) is
+'Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg.tenant_legs), so that the index of metadata is used; then only of the caller''s tenant.';
+
+-- Which chunks are nearest in meaning?
+create or replace function ragpg.vector_candidates(
+    index_id bigint,
+    query_embedding halfvec,
+    wanted integer,
+    document_ids bigint[] default null,
+    matching_chunks bigint default null,
+    filter jsonpath default null
+) returns table (chunk_id bigint, similarity double precision)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = strict_order
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    template constant text :=
+        'select array_agg(near.id order by near.distance, near.id),'
+        ' array_agg(near.distance order by near.distance, near.id)'
+        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
+        '  from ragpg.chunks as chunk'
+        '  where chunk.index_id = %2$s%3$s'
+        '  order by chunk.%1$s <=> $1 limit %4$s) as near';
+    only_documents text := case
+        when document_ids is not null then ' and chunk.document_id = any($2)'
+        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
+        -- meets, until it has enough.
+        when filter is not null then
+            ' and (select document.metadata @@ $3 from ragpg.documents as document'
+            '  where document.id = chunk.document_id)'
+    end;
+    ids bigint[];
+    distances double precision[];
+    -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
+    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
+    exact_limit constant integer := 20000;
+    only_tenant constant text := ragpg.searched_tenant();
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = vector_candidates.index_id;
+    if only_tenant is not null then
+        -- A tenant is a filter, too: how many chunks it has was counted with its words.
+        only_documents := coalesce(only_documents, '') || ' and chunk.tenant = $4';
+        if document_ids is null then
+            matching_chunks := coalesce(
+                (
+                    select counted.chunk_count
+                    from ragpg.index_statistics as counted
+                    where counted.index_id = recipe.id and counted.tenant = only_tenant
+                ),
+                0
+            );
+        end if;
+    end if;
+    if matching_chunks is null or matching_chunks > exact_limit then
+        perform set_config(
+            'hnsw.ef_search',
+            -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
+            least(
+                greatest(recipe.ef_search, wanted, case when filter is not null then 200 end), 1000
+            )::text,
+            true
+        );
+        -- The index's own expression, one table, ascending: anything else loses the index.
+        execute format(
+            template,
+            format('embedding::halfvec(%s)', vector_dims(query_embedding)),
+            recipe.id, only_documents, wanted
+        )
+        into ids, distances
+        using query_embedding, document_ids, filter, only_tenant;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+        -- Few match, or the scan stopped short of them: without the cast it is not the index's
+        -- expression, so every matching chunk is looked at.
+        execute format(template, 'embedding', recipe.id, only_documents, wanted)
+        into ids, distances
+        using query_embedding, document_ids, filter, only_tenant;
+    end if;
+    return query
+    select found.id, 1 - found.distance
+    from unnest(ids, distances) as found (id, distance);
+end
+$$;
+comment on function ragpg.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.';
+
+-- Which chunks are best by words?
+create or replace function ragpg.keyword_candidates(
+    index_id bigint,
+    query text,
+    wanted integer,
+    document_ids bigint[] default null,
+    filter jsonpath default null
+) returns table (chunk_id bigint, score double precision)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    words tsquery[];  -- the rarest first
+    weights double precision[];
+    total_count bigint;  -- chunks that hold one of the words, at most
+    total_weight double precision;
+    -- What a word can add to a score, as a share of its weight: less than 1, however often it
+    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
+    most_added double precision;
+    threshold double precision;
+    sought tsquery;
+    statement text;
+    ids bigint[];
+    scores double precision[];
+    only_tenant constant text := ragpg.searched_tenant();
+    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
+    few constant integer := 500;
+    exact_limit constant integer := 20000;
+begin
+    select
+        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+        sum(word.chunk_count), sum(word.weight)
+    into words, weights, total_count, total_weight
+    from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
+    if words is null then
+        return;
+    end if;
+    statement := format(
+        'select array_agg(best.id order by best.score desc, best.id),'
+        ' array_agg(best.score order by best.score desc, best.id)'
+        ' from (select chunk.id, %s as score from ('
+        '  select stored.id, stored.lexemes || '''' as lexemes,'
+        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '  from ragpg.chunks as stored'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
+        ' order by score desc, chunk.id limit %s) as best',
+        ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
+        (
+            select greatest(known.mean_length, 1)
+            from ragpg.index_statistics as known
+            where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
+        ),
+        keyword_candidates.index_id,
+        case
+            when document_ids is not null then ' and stored.document_id = any($2)'
+            -- A subquery that looks one document up, and no join: only candidates are asked.
+            when filter is not null then
+                ' and (select document.metadata @@ $3 from ragpg.documents as document'
+                '  where document.id = stored.document_id)'
+        end,
+        case when only_tenant is not null then ' and stored.tenant = $4' end,
+        wanted
+    );
+    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    -- A first guess of the last score wanted; then, from what it found, what is certain.
+    threshold := case
+        when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+        else 0
+    end;
+    loop
+        sought := ragpg.word_combinations(
+            words, array(select most_added * weight from unnest(weights) as weight), threshold
+        );
+        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
+        exit when threshold = 0 or scores[wanted] >= threshold;
+        threshold := case
+            when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+            when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+            else 0
+        end;
+    end loop;
+    return query
+    select found.id, found.score
+    from unnest(ids, scores) as found (id, score);
+end
+$$;
+grant execute on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath)
+to public;
+comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath) is
+'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';
+
+-- Which chunks answer this question best?
+create or replace function ragpg.search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid',
+    index_id bigint default null
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    statistics ragpg.index_statistics;
+    dimensions integer;
+    wanted integer;
+    matching_documents bigint[];
+    matching_chunks bigint;
+    is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
+    word_ids bigint[];
+    word_scores double precision[];
+    vector_ids bigint[];
+    vector_weight double precision;
+    vector_mean double precision := 0;
+    vector_deviation double precision;
+    word_mean double precision := 0;
+    word_deviation double precision;
+    similarity_expression text := 'null::double precision';
+    bm25_expression text;
+    score_expression text;
+    best_similarity double precision;
+    logged boolean := false;
+    hit_count integer;
+    counted_tenant constant text := coalesce(ragpg.searched_tenant(), '');
+    started constant timestamptz := clock_timestamp();
+begin
+    if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
+        raise exception 'there is no mode "%"', mode
+            using errcode = 'RG005', hint = 'modes are hybrid, vector and keyword';
+    end if;
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    if query_embedding is null and coalesce(query, '') !~ '\S' then
+        raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
+    end if;
+    if search.index_id is null then
+        select known.* into recipe
+        from ragpg.collections as one
+        join ragpg.search_indexes as known on known.id = one.active_index_id
+        where one.id = ragpg.collection_id(search.collection);
+        if recipe.id is null then
+            return;  -- a collection without a document yet
+        end if;
+        -- Is this one of the share that is logged? Never where it could not be written: on a
+        -- standby every transaction is read-only.
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege(
+                'ragpg.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
+                ' double precision, double precision)', 'execute'
+            )
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
+    else
+        select known.* into recipe
+        from ragpg.search_indexes as known
+        where known.id = search.index_id;
+        if recipe.id is null then
+            raise exception 'there is no search index %', search.index_id
+                using errcode = 'RG010', hint = 'view index_health lists them';
+        end if;
+    end if;
+    -- A question is enough when the database holds the model that embedded the chunks.
+    if query_embedding is null and mode <> 'keyword'
+        and exists (
+            select
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+        )
+    then
+        if exists (
+            select
+            from ragpg.static_encoders as fitted
+            where fitted.index_id = recipe.id and fitted.enabled
+        ) then
+            query_embedding := ragpg.embed_query_static(search.query, recipe.id);
+        else
+            query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+        end if;
+    end if;
+    if query_embedding is null and mode = 'vector' then
+        raise exception 'mode vector needs a query embedding'
+            using errcode = 'RG005',
+                hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
+    end if;
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
+        raise exception 'the query embedding has % dimensions, the collection''s have %',
+            vector_dims(query_embedding), dimensions
+            using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
+    end if;
+    select known.* into statistics
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id and known.tenant = counted_tenant;
+    -- Fusion needs candidates that one leg alone would place lower.
+    wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
+
+    if filter is not null then
+        perform ragpg.check_filter(filter);
+        -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
+        -- do takes longer than to ask of each candidate as it is met.
+        if statistics.chunk_count > 20000 then
+            select count(*) >= 0.03 * cardinality(statistics.document_sample) into is_wide
+            from unnest(statistics.document_sample) as drawn (id)
+            join ragpg.documents as document on document.id = drawn.id
+            where document.metadata @@ filter;
+        end if;
+        if not is_wide then
+            select found.document_ids, found.chunks
+            into matching_documents, matching_chunks
+            from ragpg.matching_documents(recipe.id, filter) as found;
+        end if;
+        if not is_wide and coalesce(matching_chunks, 0) = 0 then
+            if logged then
+                perform ragpg.log_search(
+                    recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
+                    0, null, extract(epoch from clock_timestamp() - started) * 1000
+                );
+            end if;
+            return;
+        end if;
+    end if;
+
+    if mode <> 'vector' then
+        select array_agg(found.chunk_id), array_agg(found.score)
+        into word_ids, word_scores
+        from ragpg.keyword_candidates(
+            recipe.id, search.query, wanted, matching_documents, filter
+        ) as found;
+        bm25_expression := ragpg.bm25_expression(recipe.id, search.query);
+    end if;
+    vector_weight := recipe.vector_weight;
+    if query_embedding is null and mode = 'hybrid' then
+        query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
+        vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+        raise notice 'the database holds no model to embed the query with: searched by words'
+            using hint = 'load the model with ragpg model load, or pass query_embedding';
+    end if;
+    if mode <> 'keyword' and query_embedding is not null then
+        select array_agg(found.chunk_id), max(found.similarity) into vector_ids, best_similarity
+        from ragpg.vector_candidates(
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
+        ) as found;
+        similarity_expression := '1 - (stored.embedding <=> $2)';
+    end if;
+
+    if mode = 'hybrid' then
+        -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
+        -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
+        -- word leg's from how common each word is.
+        select avg(1 - (sample <=> query_embedding)), stddev_pop(1 - (sample <=> query_embedding))
+        into vector_mean, vector_deviation
+        from unnest(statistics.embedding_sample) as sample;
+        select sum(word.mean_score), sqrt(sum(word.mean_square - word.mean_score ^ 2))
+        into word_mean, word_deviation
+        from ragpg.query_words(recipe.id, search.query) as word;
+        score_expression := format(
+            '%s * (chunk.similarity - %s) / %s + %s * (chunk.bm25 - %s) / %s',
+            vector_weight, coalesce(vector_mean, 0), coalesce(nullif(vector_deviation, 0), 1),
+            1 - vector_weight, coalesce(word_mean, 0), coalesce(nullif(word_deviation, 0), 1)
+        );
+    else
+        score_expression := case mode when 'vector' then 'chunk.similarity' else 'chunk.bm25' end;
+    end if;
+
+    return query execute format(
+        'select'
+        '  (row_number() over (order by best.score desc, best.id))::integer, document.source,'
+        '  document.title, best.content, best.score, best.similarity, best.bm25,'
+        '  best.start_char, best.end_char, best.page, best.context, document.metadata,'
+        '  document.id, best.document_version, best.id'
+        ' from ('
+        '  select chunk.*, %1$s as score'
+        '  from (select chunk.*, %2$s as bm25'
+        '   from (select stored.*, %3$s as similarity,'
+        '     1.2 * (0.25 + 0.75 * stored.lexeme_count / %4$s::double precision) as saturation'
+        '    from ragpg.chunks as stored'
+        '    where stored.index_id = %5$s and stored.id = any($1) offset 0) as chunk'
+        '   offset 0) as chunk'
+        '  order by score desc, chunk.id limit %6$s'
+        ' ) as best'
+        ' join ragpg.documents as document on document.id = best.document_id'
+        ' order by 1',
+        score_expression,
+        coalesce(bm25_expression, 'null::double precision'),
+        similarity_expression, greatest(statistics.mean_length, 1), recipe.id, k
+    )
+    using word_ids || vector_ids, query_embedding;
+    get diagnostics hit_count = row_count;
+    if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
+        raise exception 'search index % was dropped during the search', recipe.id
+            using errcode = 'RG010', hint = 'search again';
+    end if;
+    if logged then
+        perform ragpg.log_search(
+            recipe.id, search.query, search.query_embedding, search.mode, search.k,
+            filter is not null, hit_count, best_similarity,
+            extract(epoch from clock_timestamp() - started) * 1000
+        );
+    end if;
+end
+$$;
+comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';
