@@ -37,11 +37,12 @@ begin
     if words is null then
         return;
     end if;
+    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
     statement := format(
         'select array_agg(best.id order by best.score desc, best.id),'
         ' array_agg(best.score order by best.score desc, best.id)'
         ' from (select chunk.id, %s as score from ('
-        '  select stored.id, stored.lexemes || '''' as lexemes,'
+        '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
         '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
         '  from ragpg.chunks as stored'
         '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
