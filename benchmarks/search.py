@@ -69,15 +69,17 @@ def by_hand(url: str) -> dict[str, Search]:
     """Returns searches by prepared statements, a connection for each thread."""
     own = threading.local()
 
-    def connection() -> psycopg.Connection[Any]:
-        if not hasattr(own, "connection"):
-            own.connection = psycopg.connect(url, autocommit=True)
-            register_vector(own.connection)
-        return own.connection  # type: ignore[no-any-return]
+    def connection(ef_search: int = 40) -> psycopg.Connection[Any]:
+        name = f"connection_{ef_search}"
+        if not hasattr(own, name):
+            made = psycopg.connect(url, autocommit=True, options=f"-c hnsw.ef_search={ef_search}")
+            register_vector(made)
+            setattr(own, name, made)
+        return getattr(own, name)  # type: ignore[no-any-return]
 
-    def vector(question: Question) -> Any:
-        return (
-            connection()
+    def vector(ef_search: int) -> Search:
+        return lambda question: (
+            connection(ef_search)
             .execute(
                 "select key, content from rows order by embedding <=> %s limit %s",
                 [HalfVector(question.embedding), K],
@@ -101,7 +103,8 @@ def by_hand(url: str) -> dict[str, Search]:
             .fetchall()
         )
 
-    return {"vector": vector, "any word": words}
+    # pgvector's own ef_search, and ragpg's.
+    return {"vector": vector(40), "vector, ef_search 100": vector(100), "any word": words}
 
 
 def searches(store: Any) -> dict[str, Search]:

@@ -114,14 +114,16 @@ def answer_question(
     client: MessagesClient | None,
     max_tokens: int = 8192,
     on_text: Callable[[str], None] | None = None,
+    missing: Sequence[str] = (),
 ) -> Answer:
     """Returns the answer to the question that the hits give, with its citations.
 
-    No model is asked without hits (the answer abstains) or without a client (the answer quotes
-    the best passages). `max_tokens` bounds the model's thinking and its answer together.
-    With `on_text` the answer streams: the texts it receives join to `Answer.text`. Not so when a
-    model was asked and `generated` is False: it declined (`stop_reason` "refusal"), which takes
-    back what was received, or wrote nothing; only `Answer.text` is to be shown then.
+    No model is asked without hits (the answer abstains, and says which names were `missing`) or
+    without a client (the answer quotes the best passages). `max_tokens` bounds the model's thinking
+    and its answer together. With `on_text` the answer streams: the texts it receives join to
+    `Answer.text`. Not so when a model was asked and `generated` is False: it declined
+    (`stop_reason` "refusal"), which takes back what was received, or wrote nothing; only
+    `Answer.text` is to be shown then.
     Raises AnswerError when the API fails, after the client's own retries, or a stream is cut.
     """
     started = time.monotonic()
@@ -130,7 +132,7 @@ def answer_question(
         request = _request(question, passages, model, max_tokens)
         answer = _read(question, passages, ask_model(client, request, on_text), model)
     else:
-        answer = _quote(question, passages)
+        answer = _quote(question, passages, missing)
         if on_text is not None:
             on_text(answer.text)
     return replace(answer, hits=tuple(hits), latency_ms=round((time.monotonic() - started) * 1000))
@@ -407,10 +409,11 @@ def _has_uncited_claim(text: str, start: int, end: int, cited: set[tuple[int, in
 # Without a model -----------------------------------------------------------------------------
 
 
-def _quote(question: str, passages: Sequence[_Passage]) -> Answer:
+def _quote(question: str, passages: Sequence[_Passage], missing: Sequence[str]) -> Answer:
     """Returns the best passages, quoted; without any, that nothing fits."""
     if not passages:
-        return Answer(question, NOTHING_FITS, (), (), abstained=True)
+        told = f" Not found with the rest: {', '.join(missing)}." if missing else ""
+        return Answer(question, NOTHING_FITS + told, (), (), abstained=True)
     text, citations = NO_KEY, []
     for number, (hit, start, end) in enumerate(_best_quotes(question, passages), 1):
         text += f"\n\n[{number}] {_place(_cite(hit, start, end, 0, 0))}\n"

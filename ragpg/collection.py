@@ -270,16 +270,12 @@ class Collection:
 
         It is stored, unless `store` is False.
 
-        `on_text` hears the text as it is written. Abstains, without asking a model, when no hit
-        reaches the search index's min_similarity. Without an API key the best passages are quoted.
+        `on_text` hears the text as it is written. Abstains, without asking a model, when the
+        hits are not enough (`ragpg.judge_hits`). Without an API key the best passages are quoted.
         """
         hits = self.search(question, k, filter=filter, index_id=index_id)
-        if index_id is None:
-            index = searching.active_index(self.client.database, self.name)
-        else:
-            index = searching.search_index(self.client.database, index_id)
-        floor = index.min_similarity if index else 0.0
-        if not any(hit.similarity is None or hit.similarity >= floor for hit in hits):
+        judged = searching.judge(self.client.database, question, hits)
+        if not judged.is_enough:
             hits = []
         answer = answering.answer_question(
             question,
@@ -287,6 +283,7 @@ class Collection:
             model=model or self.client.settings.answer_model,
             client=self.client.anthropic_client(),
             on_text=on_text,
+            missing=judged.missing_names or (),
         )
         return self._save(answer) if store else answer
 

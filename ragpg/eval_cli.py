@@ -167,13 +167,18 @@ def eval_calibrate(
     if as_json:
         print_json(asdict(found))
         return
-    out.print(f"ask abstains when the best hit's similarity is below {found.min_similarity:.3f}")
+    rule = f"the best hit's similarity is below {found.min_similarity:.3f}"
+    if found.min_relevance is not None:
+        rule += f" or the hits' relevance below {found.min_relevance:.3f}"
+    out.print(f"ask abstains when {rule}")
     out.print(
         f"{found.kept:.1%} of {found.answerable} answerable questions kept "
         f"({found.kept_low:.1%} to {found.kept_high:.1%})\n"
         f"{found.refused:.1%} of {found.unanswerable} unanswerable ones refused "
         f"({found.refused_low:.1%} to {found.refused_high:.1%}), "
-        "on questions it was not chosen on"
+        "on questions it was not chosen on\n"
+        f"(by similarity alone: {found.kept_by_similarity:.1%} and "
+        f"{found.refused_by_similarity:.1%})"
     )
     if dry_run:
         out.print("nothing was stored")

@@ -48,15 +48,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What `ragpg.calibrate` chose: `ask` abstains below `min_similarity`.
+    """What `ragpg.calibrate` chose: `ask` abstains below `min_similarity` or `min_relevance`.
 
-    `kept` of the `answerable` questions reach it and `refused` of the `unanswerable` do not, each
-    measured on questions it was not chosen on, with 95 % intervals (Wilson 1927).
+    `kept` of the `answerable` questions are answered and `refused` of the `unanswerable` are not,
+    each measured on questions it was not chosen on, with 95 % intervals (Wilson 1927); beside what
+    a threshold on similarity alone does to the same questions. Where that is as good,
+    `min_relevance` is None.
     """
 
     min_similarity: float
-    relevance_offset: float
-    relevance_slope: float
+    min_relevance: float | None
+    relevance_weights: list[float]
     answerable: int
     kept: float
     kept_low: float
@@ -65,6 +67,8 @@ class Calibration:
     refused: float
     refused_low: float
     refused_high: float
+    kept_by_similarity: float
+    refused_by_similarity: float
 
 
 def read_questions(path: Path) -> Iterator[dict[str, Any]]:

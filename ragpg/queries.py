@@ -65,7 +65,7 @@ select ragpg.ensure_search_index(
 SEARCH_INDEX: LiteralString = """
 select
     recipe.id, one.name as collection, recipe.chunk_tokens, recipe.overlap_tokens,
-    recipe.language, recipe.min_similarity, recipe.context_model, recipe.context_tokens,
+    recipe.language, recipe.context_model, recipe.context_tokens,
     model.provider, model.name, model.dimensions, model.probe,
     coalesce(encoder.verified, false) as in_database,
     array(
@@ -254,6 +254,14 @@ WAIT_UNTIL_INDEXED: LiteralString = """
 select ragpg.wait_until_indexed(
     collection => %(collection)s, source => %(source)s,
     timeout => make_interval(secs => %(seconds)s)
+)
+"""
+
+JUDGE_HITS: LiteralString = """
+select is_enough, relevance, similarity, words_held, missing_names, unmatched_negation
+from ragpg.judge_hits(
+    query => %(query)s, chunk_ids => %(chunk_ids)s::bigint[],
+    similarities => %(similarities)s::double precision[]
 )
 """
 

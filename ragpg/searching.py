@@ -56,6 +56,21 @@ class ExplainedHit(Hit):
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """The row of `ragpg.judge_hits`: whether hits are enough to answer from, and why.
+
+    `relevance` is from 0 to 1, None until `ragpg eval calibrate`; `similarity` that of the best.
+    """
+
+    is_enough: bool
+    relevance: float | None
+    similarity: float | None
+    words_held: float | None
+    missing_names: list[str] | None
+    unmatched_negation: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchIndex:
     """A recipe of a collection."""
 
@@ -64,7 +79,6 @@ class SearchIndex:
     chunk_tokens: int
     overlap_tokens: int
     language: str
-    min_similarity: float
     context_model: str | None  # writes a sentence of context per chunk
     context_tokens: int  # of a chunk, kept free for it
     provider: str
@@ -157,6 +171,22 @@ def search(
         connection.cursor(binary=True, row_factory=class_row(Hit)) as cursor,
     ):
         return cursor.execute(statement, parameters).fetchall()
+
+
+def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
+    """Returns whether the hits of a search, best first, are enough to answer from."""
+    parameters = {
+        "query": clean_query(query),
+        "chunk_ids": [hit.chunk_id for hit in hits],
+        "similarities": [hit.similarity for hit in hits],
+    }
+    with (
+        database.reading() as connection,
+        connection.cursor(row_factory=class_row(Judgement)) as cursor,
+    ):
+        found = cursor.execute(queries.JUDGE_HITS, parameters).fetchone()
+    assert found is not None
+    return found
 
 
 def explain_search(

@@ -177,6 +177,10 @@ class SearchIndex(Base):
     relevance_slope: Mapped[float | None]
     context_model: Mapped[str | None]
     context_tokens: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    words_held_slope: Mapped[float] = mapped_column(server_default=text("0"))
+    missing_names_slope: Mapped[float] = mapped_column(server_default=text("0"))
+    unmatched_negation_slope: Mapped[float] = mapped_column(server_default=text("0"))
+    min_relevance: Mapped[float | None]
 
 
 class Chunk(Base):

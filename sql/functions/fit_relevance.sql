@@ -1,64 +1,102 @@
--- How likely is an answer, given the best hit's similarity?
+-- How likely is an answer, given what is known of the hits?
 create or replace function ragpg.fit_relevance(
-    similarities double precision[], answerable boolean[], out relevance_offset double precision,
-    out relevance_slope double precision
-)
+    similarities double precision[],
+    words_held double precision[],
+    missing_names integer[],
+    unmatched_negations boolean[],
+    answerable boolean[]
+) returns double precision[]
 language plpgsql immutable parallel safe
 set search_path = ragpg, pg_temp
 as $$
 declare
-    total bigint := cardinality(similarities);
-    positives bigint;
-    mean double precision;
-    gradient_offset double precision;
-    gradient_slope double precision;
-    h_offset double precision;
-    h_both double precision;
-    h_slope double precision;
-    determinant double precision;
+    total bigint := cardinality(answerable);
+    positives bigint := (select count(*) from unnest(answerable) as given (yes) where given.yes);
+    means double precision[];
+    deviations double precision[];
+    -- Of the intercept and of the signals less their mean, in deviations.
+    weights double precision[] := '{0,0,0,0,0}';
+    gradient double precision;
+    curvature double precision;
+    moved double precision;
+    largest_move double precision;
 begin
-    select count(*) filter (where given.is_answerable), avg(given.similarity)
-    into positives, mean
-    from unnest(similarities, answerable) as given (similarity, is_answerable);
     if positives = 0 or positives = total then
         raise exception 'all % questions are %answerable: relevance cannot be told apart', total,
             case when positives = 0 then 'un' else '' end
             using errcode = 'RG011', hint = 'an evaluation set needs questions of both kinds';
     end if;
-    -- Newton's method on the similarities less their mean; targets as Platt (1999) smooths them,
-    -- so that separable questions do not drive the slope to infinity.
-    relevance_offset := ln((positives + 1.0) / (total - positives + 1.0));
-    relevance_slope := 0;
-    for step in 1..50 loop
-        select
-            sum(point.probability - point.target),
-            sum((point.probability - point.target) * point.centred) + 1e-3 * relevance_slope,
-            sum(point.probability * (1 - point.probability)) + 1e-9,
-            sum(point.probability * (1 - point.probability) * point.centred),
-            sum(point.probability * (1 - point.probability) * point.centred ^ 2) + 1e-3
-        into gradient_offset, gradient_slope, h_offset, h_both, h_slope
-        from (
+    select
+        array[avg(similarity), avg(held), avg(-ln(1 + missing)), avg(-unmatched::integer)],
+        array[
+            stddev_pop(similarity), stddev_pop(held), stddev_pop(-ln(1 + missing)),
+            stddev_pop(-unmatched::integer)
+        ]
+    into means, deviations
+    from unnest(similarities, words_held, missing_names, unmatched_negations)
+        as given (similarity, held, missing, unmatched);
+    deviations := array(
+        select case when one.deviation > 1e-6 then one.deviation else 1 end  -- or all are the same
+        from unnest(deviations) with ordinality as one (deviation, place)
+        order by one.place
+    );
+    -- Logistic regression with a ridge of 1 by Newton's method in one weight at a time, none below
+    -- 0: more similarity, more words, fewer missing never speak against an answer. Targets as Platt
+    -- (1999) smooths them.
+    for sweep in 1..200 loop
+        largest_move := 0;
+        for chosen in 1..5 loop
             select
-                given.similarity - mean as centred,
-                1 / (1 + exp(-greatest(-500, least(500,
-                    relevance_offset + relevance_slope * (given.similarity - mean)
-                )))) as probability,
-                case
-                    when given.is_answerable then (positives + 1.0) / (positives + 2.0)
-                    else 1.0 / (total - positives + 2.0)
-                end::double precision as target
-            from unnest(similarities, answerable) as given (similarity, is_answerable)
-        ) as point;
-        determinant := h_offset * h_slope - h_both ^ 2;
-        exit when determinant < 1e-12;
-        relevance_offset := relevance_offset
-            - (h_slope * gradient_offset - h_both * gradient_slope) / determinant;
-        relevance_slope := relevance_slope
-            - (h_offset * gradient_slope - h_both * gradient_offset) / determinant;
-        exit when abs(gradient_offset) + abs(gradient_slope) < 1e-9;
+                sum((point.probability - point.target) * point.x[chosen]),
+                sum(point.probability * (1 - point.probability) * point.x[chosen] ^ 2)
+            into gradient, curvature
+            from (
+                select
+                    one.x,
+                    1 / (1 + exp(-(
+                        weights[1] + weights[2] * one.x[2] + weights[3] * one.x[3]
+                        + weights[4] * one.x[4] + weights[5] * one.x[5]
+                    ))) as probability,
+                    case
+                        when given.yes then (positives + 1.0) / (positives + 2.0)
+                        else 1.0 / (total - positives + 2.0)
+                    end::double precision as target
+                from unnest(
+                    similarities, words_held, missing_names, unmatched_negations, answerable
+                ) as given (similarity, held, missing, unmatched, yes)
+                cross join lateral (
+                    select array[
+                        1,
+                        (given.similarity - means[1]) / deviations[1],
+                        (given.held - means[2]) / deviations[2],
+                        (-ln(1 + given.missing) - means[3]) / deviations[3],
+                        (-given.unmatched::integer - means[4]) / deviations[4]
+                    ] as x
+                ) as one
+            ) as point;
+            if chosen > 1 then
+                gradient := gradient + weights[chosen];
+                curvature := curvature + 1;
+            end if;
+            moved := -gradient / greatest(curvature, 1e-9);
+            if chosen > 1 then
+                moved := greatest(moved, -weights[chosen]);
+            end if;
+            weights[chosen] := weights[chosen] + moved;
+            largest_move := greatest(largest_move, abs(moved));
+        end loop;
+        exit when largest_move < 1e-7;
     end loop;
-    relevance_offset := relevance_offset - relevance_slope * mean;
+    weights := array[
+        weights[1], weights[2] / deviations[1], weights[3] / deviations[2],
+        -weights[4] / deviations[3], -weights[5] / deviations[4]
+    ];
+    weights[1] := weights[1] - weights[2] * means[1] - weights[3] * means[2]
+        + weights[4] * means[3] + weights[5] * means[4];
+    return weights;
 end
 $$;
-comment on function ragpg.fit_relevance(double precision[], boolean[]) is
-'Returns offset and slope of the logistic curve that tells from the best hit''s similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.';
+comment on function ragpg.fit_relevance(
+    double precision[], double precision[], integer[], boolean[], boolean[]
+) is
+'Returns the weights of ragpg.logistic that tell from the best hit''s similarity and ragpg.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.';

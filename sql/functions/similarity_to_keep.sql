@@ -17,4 +17,4 @@ begin atomic
     where given.is_answerable;
 end;
 comment on function ragpg.similarity_to_keep(double precision[], boolean[], double precision) is
-'Returns the largest similarity that at least the share keep of the answerable questions'' best hits reach, and at least 0.';
+'Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.';

@@ -570,6 +570,10 @@ table search_indexes column relevance_offset double precision null   storage p
 table search_indexes column relevance_slope double precision null   storage p
 table search_indexes column context_model text null   storage x
 table search_indexes column context_tokens integer not null default 0  storage p
+table search_indexes column words_held_slope double precision not null default 0  storage p
+table search_indexes column missing_names_slope double precision not null default 0  storage p
+table search_indexes column unmatched_negation_slope double precision not null default 0  storage p
+table search_indexes column min_relevance double precision null   storage p
 table searches column id bigint not null  a storage p
 table searches column collection_id bigint not null   storage p
 table searches column index_id bigint not null   storage p
@@ -779,6 +783,7 @@ END)
 table search_indexes constraint search_indexes_ef_search_is_in_range CHECK (((ef_search >= 1) AND (ef_search <= 1000)))
 table search_indexes constraint search_indexes_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES ragpg.embedding_models(id)
 table search_indexes constraint search_indexes_language_is_installed CHECK (((language = 'auto'::text) OR ((language)::regconfig IS NOT NULL)))
+table search_indexes constraint search_indexes_min_relevance_is_a_share CHECK (((min_relevance >= (0)::double precision) AND (min_relevance <= (1)::double precision)))
 table search_indexes constraint search_indexes_min_similarity_is_a_cosine CHECK (((min_similarity >= ('-1'::integer)::double precision) AND (min_similarity <= (1)::double precision)))
 table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHECK (((overlap_tokens >= 0) AND (overlap_tokens < chunk_tokens)))
 table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
@@ -1183,6 +1188,84 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.answer_signals(index_id bigint, query text, passages text[], titles text[], OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    spoken text := (
+        select ragpg.document_language(recipe.language, '{}', passages[1])
+        from ragpg.search_indexes as recipe
+        where recipe.id = answer_signals.index_id
+    );
+    negation constant text := '\m(not|no|never|none|nor|neither|without|cannot)\M|n[''’]t\M';
+    words tsquery[];
+    weights double precision[];
+    sentence text;
+    held text[];  -- the words of that sentence, of those beside it and of the title
+begin
+    select array_agg(word.word), array_agg(word.weight)
+    into words, weights
+    from ragpg.query_words(answer_signals.index_id, answer_signals.query) as word;
+    -- The sentence that holds most of the question's words, itself and with its neighbours.
+    select best.content, tsvector_to_array(best.lexemes_around), best.share
+    into sentence, held, words_held
+    from (
+        select
+            around.*,
+            (
+                select sum(word.weight) filter (where around.lexemes @@ word.query)
+                    / sum(word.weight)
+                from unnest(words, weights) as word (query, weight)
+            ) as share,
+            (
+                select sum(word.weight) filter (where around.lexemes_around @@ word.query)
+                    / sum(word.weight)
+                from unnest(words, weights) as word (query, weight)
+            ) as share_around
+        from (
+            select
+                one.*,
+                one.lexemes
+                || coalesce(lag(one.lexemes) over beside, '')
+                || coalesce(lead(one.lexemes) over beside, '')
+                || ragpg.text_lexemes(coalesce(one.title, ''), spoken) as lexemes_around
+            from (
+                select
+                    hit.place, hit.title, part.number, part.content,
+                    ragpg.text_lexemes(part.content, spoken) as lexemes
+                from unnest(passages[:3], titles[:3]) with ordinality as hit (content, title, place)
+                cross join lateral regexp_split_to_table(
+                    hit.content, '(?<=[.?!])\s+|(?<=[。！？])|\n\s*\n'
+                ) with ordinality as part (content, number)
+            ) as one
+            window beside as (partition by one.place order by one.number)
+        ) as around
+    ) as best
+    order by
+        coalesce(best.share, 0) + coalesce(best.share_around, 0) desc, best.place, best.number
+    limit 1;
+    words_held := coalesce(words_held, 0);
+    missing_names := array(
+        select said.word
+        from (
+            select one.match[1] as word, min(one.place) as place
+            from regexp_matches(
+                answer_signals.query, '[[:alnum:]](?:[[:alnum:]''’.-]*[[:alnum:]])?', 'g'
+            ) with ordinality as one (match, place)
+            group by one.match[1]
+        ) as said
+        where (said.word ~ '\d' or said.place > 1 and left(said.word, 1) <> lower(left(said.word, 1)))
+            and not tsvector_to_array(ragpg.text_lexemes(said.word, spoken)) <@ coalesce(held, '{}')
+        order by said.place
+    );
+    unmatched_negation := answer_signals.query ~* negation
+        and not coalesce(sentence, '') ~* negation;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.bind_role(role_name text, tenant text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1229,7 +1312,7 @@ end
 $function$
  -- access {owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.calibrate(run_id bigint, keep double precision DEFAULT 0.95, store boolean DEFAULT true)
- RETURNS TABLE(min_similarity double precision, relevance_offset double precision, relevance_slope double precision, answerable bigint, kept double precision, kept_low double precision, kept_high double precision, unanswerable bigint, refused double precision, refused_low double precision, refused_high double precision)
+ RETURNS TABLE(min_similarity double precision, min_relevance double precision, relevance_weights double precision[], answerable bigint, kept double precision, kept_low double precision, kept_high double precision, unanswerable bigint, refused double precision, refused_low double precision, refused_high double precision, kept_by_similarity double precision, refused_by_similarity double precision)
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
@@ -1237,9 +1320,17 @@ AS $function$
 declare
     run ragpg.evaluation_runs;
     best double precision[];
+    held double precision[];
+    missing integer[];
+    unmatched boolean[];
     truth boolean[];
-    kept_count bigint;
-    refused_count bigint;
+    part integer[];
+    chosen record;  -- on all questions
+    other record;  -- on four fifths of them
+    -- Of each question, by what was chosen on the other four fifths: is it answered?
+    answered boolean[] := '{}';
+    answered_by_similarity boolean[] := '{}';
+    counts record;
 begin
     if not (calibrate.keep between 0 and 1) then
         raise exception 'keep is %, a share from 0 to 1 is needed', calibrate.keep
@@ -1252,56 +1343,114 @@ begin
     end if;
     select
         array_agg(asked.similarity order by asked.id),
+        array_agg(signal.words_held order by asked.id),
+        array_agg(cardinality(signal.missing_names) order by asked.id),
+        array_agg(signal.unmatched_negation order by asked.id),
         array_agg(asked.is_answerable order by asked.id)
-    into best, truth
+    into best, held, missing, unmatched, truth
     from (
-        select question.id, question.is_answerable, coalesce(max(hit.similarity), 0) as similarity
+        select
+            question.id, question.question, question.is_answerable,
+            coalesce(max(hit.similarity), 0) as similarity,
+            array_agg(
+                substring(
+                    ragpg.document_text(hit.document_id, hit.document_version)
+                    from hit.start_char + 1 for hit.end_char - hit.start_char
+                ) order by hit.place
+            ) filter (where hit.place <= 3) as passages,
+            array_agg(document.title order by hit.place) filter (where hit.place <= 3) as titles
         from ragpg.evaluation_results as result
         join ragpg.evaluation_questions as question on question.id = result.evaluation_question_id
         left join ragpg.evaluation_hits as hit
             on hit.evaluation_run_id = result.evaluation_run_id
             and hit.evaluation_question_id = result.evaluation_question_id
+        left join ragpg.documents as document on document.id = hit.document_id
         where result.evaluation_run_id = run.id
         group by question.id
-    ) as asked;
-    select fitted.relevance_offset, fitted.relevance_slope
-    into relevance_offset, relevance_slope
-    from ragpg.fit_relevance(best, truth) as fitted;
-    min_similarity := ragpg.similarity_to_keep(best, truth, keep);
-    -- How well that does on questions it was not chosen on: each fifth by the other four.
-    with asked as (
-        select place % 5 as part, given.similarity, given.is_answerable
-        from unnest(best, truth) with ordinality as given (similarity, is_answerable, place)
-    ),
-    chosen as materialized (
-        select
-            held.part,
-            ragpg.similarity_to_keep(
-                array_agg(other.similarity), array_agg(other.is_answerable), calibrate.keep
-            ) as threshold
-        from (select distinct part from asked) as held
-        join asked as other on other.part <> held.part
-        group by held.part
-    )
+    ) as asked
+    cross join lateral ragpg.answer_signals(
+        run.index_id, asked.question, asked.passages, asked.titles
+    ) as signal;
+    select fitted.* into chosen
+    from ragpg.choose_abstention(best, held, missing, unmatched, truth, calibrate.keep) as fitted;
+    -- A fifth of either kind in each part.
+    part := array(
+        select row_number() over (partition by given.yes order by given.place) % 5
+        from unnest(truth) with ordinality as given (yes, place)
+        order by given.place
+    );
+    if least(
+        cardinality(array_positions(truth, true)), cardinality(array_positions(truth, false))
+    ) < 2 then
+        raise exception 'one of the % questions is %answerable: what is chosen cannot be tested',
+            cardinality(truth),
+            case when cardinality(array_positions(truth, true)) = 1 then '' else 'un' end
+            using errcode = 'RG011', hint = 'an evaluation set needs some of both kinds';
+    end if;
+    for fifth in 0..4 loop
+        select fitted.* into other
+        from (
+            select
+                array_agg(one.similarity) as best, array_agg(one.held) as held,
+                array_agg(one.missing) as missing, array_agg(one.unmatched) as unmatched,
+                array_agg(one.yes) as truth
+            from unnest(best, held, missing, unmatched, truth, part)
+                as one (similarity, held, missing, unmatched, yes, part)
+            where one.part <> fifth
+        ) as four
+        cross join lateral ragpg.choose_abstention(
+            four.best, four.held, four.missing, four.unmatched, four.truth, calibrate.keep
+        ) as fitted;
+        for place in 1..cardinality(truth) loop
+            if part[place] = fifth then
+                answered[place] := best[place] >= other.min_similarity
+                    and ragpg.logistic(
+                        other.relevance_weights, best[place], held[place], missing[place],
+                        unmatched[place]
+                    ) >= other.min_relevance;
+                answered_by_similarity[place] := best[place] >= other.similarity_alone;
+            end if;
+        end loop;
+    end loop;
     select
-        count(*) filter (where asked.is_answerable),
-        count(*) filter (where asked.is_answerable and asked.similarity >= chosen.threshold),
-        count(*) filter (where not asked.is_answerable),
-        count(*) filter (where not asked.is_answerable and asked.similarity < chosen.threshold)
-    into answerable, kept_count, unanswerable, refused_count
-    from asked
-    join chosen on chosen.part = asked.part;
-    kept := kept_count::double precision / answerable;
-    refused := refused_count::double precision / unanswerable;
+        count(*) filter (where given.yes) as answerable,
+        count(*) filter (where not given.yes) as unanswerable,
+        count(*) filter (where given.yes and given.answered) as kept,
+        count(*) filter (where not given.yes and not given.answered) as refused,
+        count(*) filter (where given.yes and given.by_similarity) as kept_by_similarity,
+        count(*) filter (where not given.yes and not given.by_similarity) as refused_by_similarity
+    into counts
+    from unnest(truth, answered, answered_by_similarity) as given (yes, answered, by_similarity);
+    answerable := counts.answerable;
+    unanswerable := counts.unanswerable;
+    kept_by_similarity := counts.kept_by_similarity::double precision / answerable;
+    refused_by_similarity := counts.refused_by_similarity::double precision / unanswerable;
+    kept := counts.kept::double precision / answerable;
+    refused := counts.refused::double precision / unanswerable;
+    relevance_weights := chosen.relevance_weights;
+    if kept + refused > kept_by_similarity + refused_by_similarity then
+        min_similarity := chosen.min_similarity;
+        min_relevance := chosen.min_relevance;
+    else
+        -- Too few questions, or none of the kind the signals tell: similarity alone is as good.
+        min_similarity := chosen.similarity_alone;
+        min_relevance := null;
+        kept := kept_by_similarity;
+        refused := refused_by_similarity;
+    end if;
     select bounds.low, bounds.high into kept_low, kept_high
-    from ragpg.wilson_interval(kept_count, answerable) as bounds;
+    from ragpg.wilson_interval(round(kept * answerable)::bigint, answerable) as bounds;
     select bounds.low, bounds.high into refused_low, refused_high
-    from ragpg.wilson_interval(refused_count, unanswerable) as bounds;
+    from ragpg.wilson_interval(round(refused * unanswerable)::bigint, unanswerable) as bounds;
     if store then
         update ragpg.search_indexes as recipe
         set min_similarity = calibrate.min_similarity,
-            relevance_offset = calibrate.relevance_offset,
-            relevance_slope = calibrate.relevance_slope
+            min_relevance = calibrate.min_relevance,
+            relevance_offset = calibrate.relevance_weights[1],
+            relevance_slope = calibrate.relevance_weights[2],
+            words_held_slope = calibrate.relevance_weights[3],
+            missing_names_slope = calibrate.relevance_weights[4],
+            unmatched_negation_slope = calibrate.relevance_weights[5]
         where recipe.id = run.index_id;
     end if;
     return next;
@@ -1366,6 +1515,37 @@ begin
         raise exception '% belongs to all tenants', what
             using errcode = 'RG014', hint = 'only the owner of the schema may do this';
     end if;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.choose_abstention(similarities double precision[], words_held double precision[], missing_names integer[], unmatched_negations boolean[], answerable boolean[], keep double precision, OUT relevance_weights double precision[], OUT min_similarity double precision, OUT min_relevance double precision, OUT similarity_alone double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    relevance_weights := ragpg.fit_relevance(
+        similarities, words_held, missing_names, unmatched_negations, answerable
+    );
+    similarity_alone := ragpg.similarity_to_keep(similarities, answerable, keep);
+    -- Half of what may be lost goes to a floor under similarity: questions that look like others
+    -- but have no answer teach little about those that are of something else altogether.
+    min_similarity := ragpg.similarity_to_keep(similarities, answerable, (1 + keep) / 2);
+    select ragpg.similarity_to_keep(
+        array_agg(
+            case
+                when given.similarity < choose_abstention.min_similarity then -1
+                else ragpg.logistic(
+                    relevance_weights, given.similarity, given.held, given.missing, given.unmatched
+                )
+            end order by given.place
+        ),
+        answerable, keep
+    )
+    into min_relevance
+    from unnest(similarities, words_held, missing_names, unmatched_negations) with ordinality
+        as given (similarity, held, missing, unmatched, place);
 end
 $function$
  -- access 
@@ -2811,64 +2991,97 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.fit_relevance(similarities double precision[], answerable boolean[], OUT relevance_offset double precision, OUT relevance_slope double precision)
- RETURNS record
+CREATE OR REPLACE FUNCTION ragpg.fit_relevance(similarities double precision[], words_held double precision[], missing_names integer[], unmatched_negations boolean[], answerable boolean[])
+ RETURNS double precision[]
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
-    total bigint := cardinality(similarities);
-    positives bigint;
-    mean double precision;
-    gradient_offset double precision;
-    gradient_slope double precision;
-    h_offset double precision;
-    h_both double precision;
-    h_slope double precision;
-    determinant double precision;
+    total bigint := cardinality(answerable);
+    positives bigint := (select count(*) from unnest(answerable) as given (yes) where given.yes);
+    means double precision[];
+    deviations double precision[];
+    -- Of the intercept and of the signals less their mean, in deviations.
+    weights double precision[] := '{0,0,0,0,0}';
+    gradient double precision;
+    curvature double precision;
+    moved double precision;
+    largest_move double precision;
 begin
-    select count(*) filter (where given.is_answerable), avg(given.similarity)
-    into positives, mean
-    from unnest(similarities, answerable) as given (similarity, is_answerable);
     if positives = 0 or positives = total then
         raise exception 'all % questions are %answerable: relevance cannot be told apart', total,
             case when positives = 0 then 'un' else '' end
             using errcode = 'RG011', hint = 'an evaluation set needs questions of both kinds';
     end if;
-    -- Newton's method on the similarities less their mean; targets as Platt (1999) smooths them,
-    -- so that separable questions do not drive the slope to infinity.
-    relevance_offset := ln((positives + 1.0) / (total - positives + 1.0));
-    relevance_slope := 0;
-    for step in 1..50 loop
-        select
-            sum(point.probability - point.target),
-            sum((point.probability - point.target) * point.centred) + 1e-3 * relevance_slope,
-            sum(point.probability * (1 - point.probability)) + 1e-9,
-            sum(point.probability * (1 - point.probability) * point.centred),
-            sum(point.probability * (1 - point.probability) * point.centred ^ 2) + 1e-3
-        into gradient_offset, gradient_slope, h_offset, h_both, h_slope
-        from (
+    select
+        array[avg(similarity), avg(held), avg(-ln(1 + missing)), avg(-unmatched::integer)],
+        array[
+            stddev_pop(similarity), stddev_pop(held), stddev_pop(-ln(1 + missing)),
+            stddev_pop(-unmatched::integer)
+        ]
+    into means, deviations
+    from unnest(similarities, words_held, missing_names, unmatched_negations)
+        as given (similarity, held, missing, unmatched);
+    deviations := array(
+        select case when one.deviation > 1e-6 then one.deviation else 1 end  -- or all are the same
+        from unnest(deviations) with ordinality as one (deviation, place)
+        order by one.place
+    );
+    -- Logistic regression with a ridge of 1 by Newton's method in one weight at a time, none below
+    -- 0: more similarity, more words, fewer missing never speak against an answer. Targets as Platt
+    -- (1999) smooths them.
+    for sweep in 1..200 loop
+        largest_move := 0;
+        for chosen in 1..5 loop
             select
-                given.similarity - mean as centred,
-                1 / (1 + exp(-greatest(-500, least(500,
-                    relevance_offset + relevance_slope * (given.similarity - mean)
-                )))) as probability,
-                case
-                    when given.is_answerable then (positives + 1.0) / (positives + 2.0)
-                    else 1.0 / (total - positives + 2.0)
-                end::double precision as target
-            from unnest(similarities, answerable) as given (similarity, is_answerable)
-        ) as point;
-        determinant := h_offset * h_slope - h_both ^ 2;
-        exit when determinant < 1e-12;
-        relevance_offset := relevance_offset
-            - (h_slope * gradient_offset - h_both * gradient_slope) / determinant;
-        relevance_slope := relevance_slope
-            - (h_offset * gradient_slope - h_both * gradient_offset) / determinant;
-        exit when abs(gradient_offset) + abs(gradient_slope) < 1e-9;
+                sum((point.probability - point.target) * point.x[chosen]),
+                sum(point.probability * (1 - point.probability) * point.x[chosen] ^ 2)
+            into gradient, curvature
+            from (
+                select
+                    one.x,
+                    1 / (1 + exp(-(
+                        weights[1] + weights[2] * one.x[2] + weights[3] * one.x[3]
+                        + weights[4] * one.x[4] + weights[5] * one.x[5]
+                    ))) as probability,
+                    case
+                        when given.yes then (positives + 1.0) / (positives + 2.0)
+                        else 1.0 / (total - positives + 2.0)
+                    end::double precision as target
+                from unnest(
+                    similarities, words_held, missing_names, unmatched_negations, answerable
+                ) as given (similarity, held, missing, unmatched, yes)
+                cross join lateral (
+                    select array[
+                        1,
+                        (given.similarity - means[1]) / deviations[1],
+                        (given.held - means[2]) / deviations[2],
+                        (-ln(1 + given.missing) - means[3]) / deviations[3],
+                        (-given.unmatched::integer - means[4]) / deviations[4]
+                    ] as x
+                ) as one
+            ) as point;
+            if chosen > 1 then
+                gradient := gradient + weights[chosen];
+                curvature := curvature + 1;
+            end if;
+            moved := -gradient / greatest(curvature, 1e-9);
+            if chosen > 1 then
+                moved := greatest(moved, -weights[chosen]);
+            end if;
+            weights[chosen] := weights[chosen] + moved;
+            largest_move := greatest(largest_move, abs(moved));
+        end loop;
+        exit when largest_move < 1e-7;
     end loop;
-    relevance_offset := relevance_offset - relevance_slope * mean;
+    weights := array[
+        weights[1], weights[2] / deviations[1], weights[3] / deviations[2],
+        -weights[4] / deviations[3], -weights[5] / deviations[4]
+    ];
+    weights[1] := weights[1] - weights[2] * means[1] - weights[3] * means[2]
+        + weights[4] * means[3] + weights[5] * means[4];
+    return weights;
 end
 $function$
  -- access 
@@ -3143,6 +3356,46 @@ CREATE OR REPLACE FUNCTION ragpg.is_code(media_type text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text)
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.judge_hits(query text, chunk_ids bigint[], similarities double precision[], OUT is_enough boolean, OUT relevance double precision, OUT similarity double precision, OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    passages text[];
+    titles text[];
+begin
+    select max(known.similarity) into judge_hits.similarity
+    from unnest(similarities) as known (similarity);
+    select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
+    into passages, titles
+    from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
+    join ragpg.chunks as chunk on chunk.id = hit.chunk_id
+    join ragpg.documents as document on document.id = chunk.document_id;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    join ragpg.chunks as chunk on chunk.index_id = known.id
+    where chunk.id = chunk_ids[1];
+    if recipe.id is null then
+        is_enough := false;
+        return;
+    end if;
+    -- Without a similarity the hits were found by words alone, for which nothing is calibrated.
+    is_enough := coalesce(judge_hits.similarity::real >= recipe.min_similarity, true);
+    select signal.* into judge_hits.words_held, judge_hits.missing_names,
+        judge_hits.unmatched_negation
+    from ragpg.answer_signals(recipe.id, judge_hits.query, passages, titles) as signal;
+    judge_hits.relevance := ragpg.relevance(
+        recipe.id, judge_hits.similarity, judge_hits.words_held,
+        cardinality(judge_hits.missing_names), judge_hits.unmatched_negation
+    );
+    is_enough := is_enough and coalesce(judge_hits.relevance >= recipe.min_relevance, true);
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.keep_document_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3293,6 +3546,12 @@ AS $function$
     for key share of one skip locked
 $function$
  -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg.logistic(weights double precision[], similarity double precision, words_held double precision, missing_names integer, unmatched_negation boolean)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (((((weights)[1] + ((weights)[2] * similarity)) + ((weights)[3] * words_held)) + ((weights)[4] * ln(((1 + missing_names))::double precision))) + ((weights)[5] * ((unmatched_negation)::integer)::double precision))))))))
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.match_documents(query_embedding vector, match_count integer DEFAULT 10, filter jsonb DEFAULT '{}'::jsonb, collection text DEFAULT NULL::text)
  RETURNS TABLE(id bigint, content text, metadata jsonb, similarity double precision)
  LANGUAGE plpgsql
@@ -4679,12 +4938,12 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.relevance(index_id bigint, similarity double precision)
+CREATE OR REPLACE FUNCTION ragpg.relevance(index_id bigint, similarity double precision, words_held double precision, missing_names integer, unmatched_negation boolean)
  RETURNS double precision
  LANGUAGE sql
  STABLE
 BEGIN ATOMIC
- SELECT ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (recipe.relevance_offset + (recipe.relevance_slope * relevance.similarity))))))))
+ SELECT ragpg.logistic(ARRAY[recipe.relevance_offset, recipe.relevance_slope, recipe.words_held_slope, recipe.missing_names_slope, recipe.unmatched_negation_slope], relevance.similarity, relevance.words_held, relevance.missing_names, relevance.unmatched_negation) AS logistic
     FROM ragpg.search_indexes recipe
    WHERE (recipe.id = relevance.index_id);
 END
@@ -7498,6 +7757,7 @@ comment on ragpg.answer_feedback.id: Key.
 comment on ragpg.answer_feedback.rating: good or bad.
 comment on ragpg.answer_feedback: What people think of answers; the newest row of an answer counts. It goes with its answer, also when a cited document is erased.
 comment on ragpg.answer_feedback_answer_id_btree: Serves the newest feedback of an answer.
+comment on ragpg.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
 comment on ragpg.answers.cache_read_tokens: Tokens read from the prompt cache.
@@ -7532,11 +7792,12 @@ comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a col
 comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and the roles that inherit from it, to a tenant: it then sees no other one's rows, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Needed for every role whose SQL is not yours: a role that is not bound may name any tenant.
 comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
-comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, the similarity of the best hit below which ask abstains: the largest that keeps the given share of answerable questions; and fits ragpg.relevance. Stores both with the run's search index unless told not to. Kept and refused are shares of questions the threshold was not chosen on (each fifth by the other four), with 95 % intervals. Raises RG005, RG011.
+comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run's search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, min_relevance is null. Raises RG005, RG011.
 comment on ragpg.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg.check_shared(pg_catalog.text): Raises RG014 when tenants are on and the caller is none who sees all of them.
+comment on ragpg.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
 comment on ragpg.chunk_contexts.asked_hash: SHA-256 of what was asked: model, prompt, what was shown of the document, chunk.
 comment on ragpg.chunk_contexts.batch_id: The batch it was asked in; null: asked at once.
 comment on ragpg.chunk_contexts.cache_creation_tokens: Tokens stored in the prompt cache.
@@ -8027,7 +8288,7 @@ comment on ragpg.finetuning_examples.question: The question.
 comment on ragpg.finetuning_examples.split_by: Source of the first cited or labelled document, else the question: examples that share it are all in training or all in validation.
 comment on ragpg.finetuning_examples: A row per question with an answer that a person accepted, corrected or expects: what ragpg finetune export writes.
 comment on ragpg.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
-comment on ragpg.fit_relevance(double precision[],boolean[]): Returns offset and slope of the logistic curve that tells from the best hit's similarity how likely the collection holds an answer: 1 / (1 + exp(-(offset + slope * similarity))) (Platt 1999). Raises RG011 when all questions are of one kind.
+comment on ragpg.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg.logistic that tell from the best hit's similarity and ragpg.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
@@ -8121,6 +8382,7 @@ comment on ragpg.ingest_queue.waiting_since: Since when it waits.
 comment on ragpg.ingest_queue: A row per document and search index that does not hold its newest version: written by SQL and not picked up by a worker yet, left by an ingest that was stopped, or failing (error).
 comment on ragpg.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
+comment on ragpg.judge_hits(pg_catalog.text,bigint[],double precision[]): Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index's min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg.relevance (null until calibrated) and ragpg.answer_signals. What ask abstains by.
 comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -8131,6 +8393,7 @@ comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
 comment on ragpg.lexeme_statistics.tenant: Whose chunks were counted; empty: all chunks.
 comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
 comment on ragpg.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
+comment on ragpg.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
 comment on ragpg.match_documents(public.vector,integer,pg_catalog.jsonb,pg_catalog.text): Returns the match_count chunks nearest to an embedding, best first, of documents whose metadata have each key's value in the filter. The calling convention of many client libraries; ragpg.search does more. Raises RG005 when the filter is nested.
 comment on ragpg.matching_documents(bigint,pg_catalog.jsonpath): Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg.tenant_legs), so that the index of metadata is used; then only of the caller's tenant.
 comment on ragpg.measure_recall(pg_catalog.text,integer,integer,integer,bigint): Compares the vector index of a collection (its active one, or index_id) with exact search, on logged questions or else its own chunks, stores what share of the k nearest it finds in ragpg.recall_measurements and returns that row; null when it holds no chunk. A neighbour as far as the k-th counts as found.
@@ -8204,7 +8467,7 @@ comment on ragpg.recalls_at(bigint,public.halfvec[],bigint[],double precision[],
 comment on ragpg.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
 comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
-comment on ragpg.relevance(bigint,double precision): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it; null until ragpg.calibrate was called.
+comment on ragpg.relevance(bigint,double precision,double precision,integer,boolean): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it and whose first hits show these ragpg.answer_signals; null until ragpg.calibrate was called.
 comment on ragpg.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
 comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
@@ -8228,12 +8491,16 @@ comment on ragpg.search_indexes.ef_search: HNSW: how many neighbours a scan keep
 comment on ragpg.search_indexes.embedding_model_id: The model of its embeddings.
 comment on ragpg.search_indexes.id: Key, and the partition key of chunks.
 comment on ragpg.search_indexes.language: Text-search configuration of the word leg, or auto: that of each document (ragpg.document_language).
+comment on ragpg.search_indexes.min_relevance: Relevance of the hits below which ask abstains, set by ragpg.calibrate; null where similarity alone decides.
 comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity; 0.25 kept all of 400 fitting questions and refused half of 800 foreign ones with all-MiniLM-L6-v2.
+comment on ragpg.search_indexes.missing_names_slope: Its slope by ln(1 + the number of missing names).
 comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
-comment on ragpg.search_indexes.relevance_offset: Of the curve from similarity to relevance (ragpg.relevance), set by ragpg.calibrate; null before.
-comment on ragpg.search_indexes.relevance_slope: Its slope.
+comment on ragpg.search_indexes.relevance_offset: Of the curve that gives relevance (ragpg.relevance), set by ragpg.calibrate; null before.
+comment on ragpg.search_indexes.relevance_slope: Its slope by similarity.
 comment on ragpg.search_indexes.state: building (first load, vector index not there yet) or ready.
+comment on ragpg.search_indexes.unmatched_negation_slope: Its slope by whether the question negates and the hits do not.
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest. 0.55 was best of .4 to .7 on average over seven labelled sets, and within .005 nDCG of the better leg on each (docs/measured.md).
+comment on ragpg.search_indexes.words_held_slope: Its slope by the share of the question's words a sentence holds (ragpg.answer_signals).
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.search_recent(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,pg_catalog.jsonpath,interval,double precision): Returns what ragpg.search does, from three times as many hits (50 at least), with weight * 0.5 ^ (age / half_life) added to each score: a hit of today gains weight, one of half_life ago half of it. dated finds the ISO 8601 date in the document's metadata; without one nothing is added. Hybrid scores are in standard deviations, so a weight of 1 moves a hit by one of them; in mode vector use about 0.05. Raises RG001 to RG005, RG010.
@@ -8269,7 +8536,7 @@ comment on ragpg.sees_all_tenants(): Returns true where row-level security hides
 comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg.set_tenant(pg_catalog.text,boolean): Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session's outlasts a transaction of a pooler such as pgbouncer and would be the next client's: there keep to the transaction's. Raises RG013 when the role is bound to others.
 comment on ragpg.similar_chunks(bigint,integer): Returns the k chunks of the same search index whose embeddings are nearest to that chunk's, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.
-comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity that at least the share keep of the answerable questions' best hits reach, and at least 0.
+comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
 comment on ragpg.slow_queries(integer): Returns the statements on ragpg that took most time in all, from pg_stat_statements; no row, and a notice, where that is not there. Other roles' statements are shown to members of pg_read_all_stats.
 comment on ragpg.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
 comment on ragpg.stale_citations.answer_id: The answer.
