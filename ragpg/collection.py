@@ -448,6 +448,17 @@ class Collection:
         """Makes an evaluation set hold the questions of a JSONL file; returns how many."""
         return evaluating.load_set(self.client.database, self.name, name, path)
 
+    def evaluation_set_from_feedback(self, name: str = "feedback") -> int:
+        """Makes questions of what people said of answers; returns how many.
+
+        By `ragpg.evaluation_from_feedback`.
+        """
+        parameters = {"collection": self.name, "evaluation_set": name}
+        (row,) = evaluating.rows(
+            self.client.database, queries.EVALUATION_FROM_FEEDBACK, **parameters
+        )
+        return int(row["questions"])
+
     def lost_labels(self, name: str = "default") -> list[dict[str, Any]]:
         """Returns the labels whose document or quote is not in the collection (any more)."""
         parameters = {"collection": self.name, "evaluation_set": name}

@@ -56,6 +56,24 @@ def eval_load(
     out.print(f"{count} questions in {name}, {len(lost)} labels not found")
 
 
+@evaluation.command("from-feedback")
+def eval_from_feedback(
+    collection: CollectionName = "default",
+    name: Annotated[
+        str, typer.Option("--set", "-s", help="Name of the evaluation set.")
+    ] = "feedback",
+    as_json: Json = False,
+) -> None:
+    """Make questions of what people said of answers (ragpg feedback)."""
+    with open_client() as client:
+        count = client.collection(collection).evaluation_set_from_feedback(name)
+    if as_json:
+        print_json({"questions": count})
+    else:
+        none = "" if count else ": no answer was called good or corrected yet"
+        out.print(f"{count} questions put into {name}{none}")
+
+
 @evaluation.command("run")
 def eval_run(
     collection: CollectionName = "default",

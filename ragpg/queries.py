@@ -310,6 +310,10 @@ select ragpg.put_evaluation_question(
 )
 """
 
+EVALUATION_FROM_FEEDBACK: LiteralString = """
+select ragpg.evaluation_from_feedback(%(collection)s, %(evaluation_set)s) as questions
+"""
+
 KEEP_EVALUATION_QUESTIONS: LiteralString = """
 delete from ragpg.evaluation_questions as question
 using ragpg.evaluation_sets as of_set

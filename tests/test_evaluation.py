@@ -492,6 +492,49 @@ def test_calibrated_by_what_is_missing(client: ragpg.Client, sql: Sql, tmp_path:
     )
 
 
+def test_questions_from_feedback(client: ragpg.Client, sql: Sql) -> None:
+    docs = client.collection("docs")
+    docs.add(
+        records=[
+            {"source": "refund", "text": "The refund of money takes five days."},
+            {"source": "limit", "text": "The rate limit is a hundred."},
+        ]
+    )
+    assert docs.evaluation_set_from_feedback() == 0
+    asked = ["How long does the refund of money take?", "What is the limit?", "Is uptime kept?"]
+    ids = {question: docs.ask(question).id or 0 for question in [*asked, "Who said so?"]}
+    client.feedback(ids[asked[0]], "good")
+    client.feedback(ids[asked[1]], "good")
+    client.feedback(ids[asked[1]], "bad", corrected_text="A hundred a minute.")  # the newest counts
+    client.feedback(ids[asked[2]], "good")
+    client.feedback(ids["Who said so?"], "bad")
+    assert docs.evaluation_set_from_feedback() == 3
+    found = sql.execute(
+        """
+        select asked.question, asked.is_answerable, asked.expected_answer, asked.tags,
+            array_agg(label.source) filter (where label.quote <> '')
+        from ragpg.evaluation_questions as asked
+        left join ragpg.evaluation_labels as label on label.evaluation_question_id = asked.id
+        group by asked.id
+        """
+    ).fetchall()
+    rows = {row[0]: row[1:] for row in found}
+    assert rows[asked[0]][0] and "refund" in rows[asked[0]][3]
+    assert rows[asked[1]] == (True, "A hundred a minute.", ["feedback"], None)
+    assert rows[asked[2]] == (False, None, ["feedback"], None)
+    assert docs.lost_labels("feedback") == []
+    # What a person changed in the set stays.
+    sql.execute(
+        "update ragpg.evaluation_questions set expected_answer = 'mine', tags = '{checked}'"
+        " where question = %s",
+        [asked[1]],
+    )
+    assert docs.evaluation_set_from_feedback() == 2
+    kept = "select expected_answer from ragpg.evaluation_questions where tags = '{checked}'"
+    assert sql.execute(kept).fetchone() == ("mine",)
+    assert docs.evaluate("feedback") > 0
+
+
 def test_the_interval_of_a_share(sql: Sql) -> None:
     """Wilson's interval as published: 0 of 10 is 0 to .2775, 8 of 10 is .4902 to .9433."""
     for successes, low, high in ((0, 0, 0.27753), (8, 0.49016, 0.94331), (10, 0.72247, 1)):
