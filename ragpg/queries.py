@@ -246,7 +246,9 @@ select ragpg.highlight(
 )
 from unnest(%(contents)s::text[], %(chunk_ids)s::bigint[]) with ordinality
     as given (content, chunk_id, place)
-left join ragpg.chunks as chunk on chunk.id = given.chunk_id
+left join lateral (
+    select one.language from ragpg.chunks as one where one.id = given.chunk_id limit 1
+) as chunk on true
 order by given.place
 """
 

@@ -280,6 +280,28 @@ to public;
 comment on function ragpg.keyword_candidates(bigint, text, integer, bigint[], jsonpath) is
 'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';
 
+-- What would a question's embedding be, judged by the best chunks its words find?
+create or replace function ragpg.feedback_embedding(
+    index_id bigint,
+    chunk_ids bigint[],
+    scores double precision[]
+) returns halfvec
+language sql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+    select l2_normalize(
+        sum(
+            chunk.embedding::vector
+            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+        )
+    )::halfvec
+    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
+    join ragpg.chunks as chunk
+        on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
+$$;
+comment on function ragpg.feedback_embedding(bigint, bigint[], double precision[]) is
+'Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).';
+
 -- Which chunks answer this question best?
 create or replace function ragpg.search(
     query text,
@@ -508,3 +530,461 @@ end
 $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
 'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';
+
+-- Which chunks answer this question best, without saying the same twice?
+create or replace function ragpg.search_distinct(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid',
+    index_id bigint default null,
+    max_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    relevance double precision default 1
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    hits jsonb;
+    contents text[];
+    embeddings halfvec[];
+    scores double precision[];  -- from 0, the last, to 1, the first
+    nearest double precision[];  -- cosine to what is picked
+    is_taken boolean[];  -- picked, or nearly the same as what is
+    picks integer[];
+    pick integer;
+    -- Maximal marginal relevance chooses among more than it returns.
+    wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
+begin
+    if num_nulls(max_similarity, min_overlap, relevance) > 0 or relevance not between 0 and 1 then
+        raise exception 'max_similarity is %, min_overlap is %, relevance is %',
+            max_similarity, min_overlap, relevance
+            using errcode = 'RG005',
+                hint = 'max_similarity is a cosine, min_overlap a share; relevance is from 0 (different) to 1 (best)';
+    end if;
+    loop
+        select
+            jsonb_agg(to_jsonb(hit) order by hit.place),
+            array_agg(hit.content order by hit.place),
+            array_agg(chunk.embedding order by hit.place),
+            array_agg(
+                coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
+                order by hit.place
+            ),
+            array_agg(0 order by hit.place),
+            array_agg(false order by hit.place)
+        into hits, contents, embeddings, scores, nearest, is_taken
+        from (
+            select found.*, min(found.score) over () as least, max(found.score) over () as most
+            from ragpg.search(
+                query, wanted, collection, filter, query_embedding, mode, index_id
+            ) as found
+        ) as hit
+        join ragpg.chunks as chunk on chunk.id = hit.chunk_id;
+        picks := '{}';
+        while cardinality(picks) < k loop
+            select candidate.place into pick
+            from unnest(scores, nearest, is_taken) with ordinality
+                as candidate (score, nearest, is_taken, place)
+            where not candidate.is_taken
+            order by
+                relevance * candidate.score - (1 - relevance) * candidate.nearest desc,
+                candidate.place
+            limit 1;
+            exit when pick is null;
+            picks := picks || pick;
+            select
+                array_agg(greatest(known.nearest, near.similarity) order by known.place),
+                array_agg(
+                    known.is_taken or known.place = pick
+                    or near.similarity >= max_similarity
+                    and ragpg.word_overlap(known.content, contents[pick]) >= min_overlap
+                    order by known.place
+                )
+            into nearest, is_taken
+            from unnest(nearest, is_taken, embeddings, contents) with ordinality
+                as known (nearest, is_taken, embedding, content, place)
+            cross join lateral (
+                select 1 - (known.embedding <=> embeddings[pick]) as similarity
+            ) as near;
+        end loop;
+        -- Too few, and search has more to give: look further down.
+        exit when cardinality(picks) = k or coalesce(cardinality(scores), 0) < wanted;
+        wanted := 2 * wanted;
+    end loop;
+    return query
+    select
+        picked.place::integer, hit.source, hit.title, hit.content, hit.score, hit.similarity,
+        hit.bm25, hit.start_char, hit.end_char, hit.page, hit.context, hit.metadata,
+        hit.document_id, hit.document_version, hit.chunk_id
+    from unnest(picks) with ordinality as picked (hit, place)
+    join jsonb_to_recordset(hits) as hit (
+        place integer, source text, title text, content text, score double precision,
+        similarity double precision, bm25 double precision, start_char integer, end_char integer,
+        page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+        chunk_id bigint
+    ) on hit.place = picked.hit
+    order by 1;
+end
+$$;
+comment on function ragpg.search_distinct(text, integer, text, jsonpath, halfvec, text, bigint, double precision, double precision, double precision) is
+'Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).';
+
+-- Why is this hit at this place: what found it, and what did each leg think of it?
+create or replace function ragpg.explain_search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid'
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint, vector_place integer, keyword_place integer, words text[]
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    depth integer;
+begin
+    select known.* into recipe
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = ragpg.collection_id(explain_search.collection);
+    depth := greatest(k, recipe.candidates);
+    -- Embedded here as search would, so that three searches embed once.
+    if query_embedding is null and explain_search.query ~ '\S' then
+        select
+            case
+                when fitted.enabled then ragpg.embed_query_static(explain_search.query, recipe.id)
+                else ragpg.embed_query(explain_search.query, recipe.embedding_model_id)
+            end
+        into query_embedding
+        from ragpg.encoders as encoder
+        left join ragpg.static_encoders as fitted on fitted.index_id = recipe.id
+        where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
+    end if;
+    -- Searched by the index's id, so that the log of searches does not count an explanation.
+    return query
+    select
+        best.*, near.place, said.place,
+        (
+            select array_agg(word.lexeme order by word.lexeme)
+            from ragpg.query_words(recipe.id, explain_search.query) as word
+            where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
+        )
+    from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
+    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
+    left join ragpg.search(
+        query, depth, null, filter, query_embedding,
+        -- Without an embedding there is no vector leg: its rows are dropped below.
+        case when query_embedding is null then 'keyword' else 'vector' end,
+        recipe.id
+    ) as near on near.chunk_id = best.chunk_id and near.similarity is not null
+    left join ragpg.search(query, depth, null, filter, query_embedding, 'keyword', recipe.id) as said
+        on said.chunk_id = best.chunk_id
+    where recipe.id is not null
+    order by best.place;
+end
+$$;
+comment on function ragpg.explain_search(text, integer, text, jsonpath, halfvec, text) is
+'Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query''s words it holds. Three searches, so for looking, not for serving.';
+
+-- Which chunks are nearest in meaning to this one?
+create or replace function ragpg.similar_chunks(to_chunk_id bigint, k integer default 10)
+returns table (
+    place integer, source text, title text, content text, similarity double precision,
+    start_char integer, end_char integer, document_id bigint, chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    given ragpg.chunks;
+begin
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    select chunk.* into given
+    from ragpg.chunks as chunk
+    where chunk.id = similar_chunks.to_chunk_id;
+    if given.id is null then
+        raise exception 'there is no chunk %', similar_chunks.to_chunk_id
+            using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
+    end if;
+    return query
+    select
+        (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
+        document.source, document.title, chunk.content, near.similarity, chunk.start_char,
+        chunk.end_char, chunk.document_id, chunk.id
+    from ragpg.vector_candidates(given.index_id, given.embedding, k + 1) as near
+    join ragpg.chunks as chunk
+        on chunk.index_id = given.index_id and chunk.id = near.chunk_id
+    join ragpg.documents as document on document.id = chunk.document_id
+    where near.chunk_id <> given.id
+    order by 1
+    limit k;
+end
+$$;
+comment on function ragpg.similar_chunks(bigint, integer) is
+'Returns the k chunks of the same search index whose embeddings are nearest to that chunk''s, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.';
+
+-- What does search confuse with the answer?
+create or replace function ragpg.hard_negatives(
+    question text,
+    relevant_chunk_ids bigint[],
+    wanted integer default 3,
+    collection text default null,
+    query_embedding halfvec default null,
+    index_id bigint default null,
+    depth integer default 50,
+    max_similarity double precision default 0.95,
+    excluded_document_ids bigint[] default '{}'
+) returns table (
+    place integer, source text, text text, similarity double precision, document_id bigint,
+    chunk_id bigint
+)
+language sql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+    with recipe as materialized (
+        select coalesce(hard_negatives.index_id, one.active_index_id) as id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(hard_negatives.collection)
+    )
+    select
+        hit.place, hit.source,
+        ragpg.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
+        hit.similarity, hit.document_id, hit.chunk_id
+    from recipe
+    cross join ragpg.search(
+        query => hard_negatives.question, k => hard_negatives.depth,
+        collection => hard_negatives.collection,
+        query_embedding => hard_negatives.query_embedding, index_id => recipe.id
+    ) as hit
+    join ragpg.chunks as chunk
+        on chunk.index_id = recipe.id
+        and chunk.id = hit.chunk_id
+    where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
+        and hit.document_id <> all(hard_negatives.excluded_document_ids)
+        -- A copy of the answer is an answer.
+        and not exists (
+            select
+            from ragpg.chunks as answer
+            where answer.index_id = recipe.id
+                and answer.id = any(hard_negatives.relevant_chunk_ids)
+                and (
+                    answer.content_hash = chunk.content_hash
+                    or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
+                )
+        )
+    order by hit.place
+    limit hard_negatives.wanted;
+$$;
+comment on function ragpg.hard_negatives(text, bigint[], integer, text, halfvec, bigint, integer, double precision, bigint[]) is
+'Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.';
+
+-- One question of a run: asked, and its hits held against the labels.
+create or replace function ragpg.evaluate_question(
+    run_id bigint, question_id bigint, query_embedding halfvec default null
+) returns void
+language plpgsql volatile
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    run ragpg.evaluation_runs;
+    asked text;
+    collection text;
+    started timestamptz;
+    latency double precision;
+    found jsonb;
+    relevant_ids bigint[];
+    labels integer;
+    lost integer;
+    split integer;
+    spans jsonb;
+    first_place integer;
+begin
+    select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
+    select question.question, one.name into strict asked, collection
+    from ragpg.evaluation_questions as question
+    join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
+    join ragpg.collections as one on one.id = of_set.collection_id
+    where question.id = question_id and of_set.id = run.evaluation_set_id;
+    started := clock_timestamp();
+    select coalesce(jsonb_agg(to_jsonb(hit) - 'content' - 'metadata' - 'context'), '[]') into found
+    from ragpg.search(
+        query => asked, k => run.k, collection => collection,
+        query_embedding => evaluate_question.query_embedding, mode => run.mode,
+        index_id => run.index_id
+    ) as hit;
+    latency := extract(epoch from clock_timestamp() - started) * 1000;
+
+    with span as materialized (
+        select label.*
+        from ragpg.evaluation_label_spans as label
+        where label.evaluation_question_id = question_id
+    ),
+    touched as materialized (
+        select
+            span.evaluation_label_id, chunk.id,
+            chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
+        from span
+        join ragpg.chunks as chunk
+            on chunk.index_id = run.index_id
+            and chunk.document_id = span.document_id
+            and chunk.start_char < span.end_char
+            and span.start_char < chunk.end_char
+        where span.state = 'found'
+    )
+    select
+        (select coalesce(array_agg(distinct touched.id), '{}') from touched),
+        (select count(*) from span),
+        (select count(*) from span where span.state <> 'found'),
+        (
+            select count(*)
+            from span
+            where span.state = 'found'
+                and not exists (
+                    select
+                    from touched
+                    where touched.evaluation_label_id = span.evaluation_label_id
+                        and touched.is_whole
+                )
+        ),
+        (
+            select coalesce(jsonb_object_agg(by_document.document_id, by_document.spans::text), '{}')
+            from (
+                select
+                    span.document_id,
+                    range_agg(int4range(span.start_char, span.end_char)) as spans
+                from span
+                where span.state = 'found'
+                group by span.document_id
+            ) as by_document
+        )
+    into relevant_ids, labels, lost, split, spans;
+
+    select min(hit.place) into first_place
+    from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
+    where hit.chunk_id = any(relevant_ids);
+    if first_place is null and cardinality(relevant_ids) > 0 then
+        -- Ranked too low, or not even a candidate?
+        select min(hit.place) into first_place
+        from ragpg.search(
+            query => asked, k => (run.recipe ->> 'candidates')::integer * 2,
+            collection => collection, query_embedding => evaluate_question.query_embedding,
+            mode => run.mode, index_id => run.index_id
+        ) as hit
+        where hit.chunk_id = any(relevant_ids);
+    end if;
+    insert into ragpg.evaluation_results (
+        evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans
+    )
+    values (
+        run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
+        latency, labels, lost, split, spans
+    );
+    insert into ragpg.evaluation_hits (
+        evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
+        document_version, source, start_char, end_char, score, similarity, bm25
+    )
+    select
+        run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
+        hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
+        hit.similarity, hit.bm25
+    from jsonb_to_recordset(found) as hit (
+        place integer, chunk_id bigint, document_id bigint, document_version integer,
+        source text, start_char integer, end_char integer, score double precision,
+        similarity double precision, bm25 double precision
+    );
+end
+$$;
+comment on function ragpg.evaluate_question(bigint, bigint, halfvec) is
+'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
+
+-- Where does each label stand in the documents as they are now?
+create or replace view ragpg.evaluation_label_spans with (security_invoker = true) as
+select
+    label.id as evaluation_label_id,
+    question.id as evaluation_question_id,
+    question.evaluation_set_id,
+    question.question,
+    label.source,
+    label.quote,
+    case
+        when document.id is null then 'document is gone'
+        when label.quote is not null and place.start_char is null then 'quote is gone'
+        when label.quote is null and label.end_char > char_length(document.content)
+            then 'document is shorter'
+        else 'found'
+    end as state,
+    document.id as document_id,
+    case
+        when document.id is null then null
+        when label.quote is not null then place.start_char
+        else coalesce(label.start_char, 0)
+    end as start_char,
+    case
+        when document.id is null then null
+        when label.quote is not null then place.start_char + char_length(label.quote)
+        else coalesce(label.end_char, char_length(document.content))
+    end as end_char
+from ragpg.evaluation_labels as label
+join ragpg.evaluation_questions as question on question.id = label.evaluation_question_id
+join ragpg.evaluation_sets as asked on asked.id = question.evaluation_set_id
+left join lateral (
+    -- The source itself, or the one document whose path ends with it.
+    select known.id, known.content
+    from ragpg.documents as known
+    where known.collection_id = asked.collection_id
+        and (
+            known.source = label.source
+            or (known.source like '%/' || label.source
+                and not exists (
+                    select
+                    from ragpg.documents as other
+                    where other.collection_id = asked.collection_id
+                        and (other.source = label.source
+                            or other.source like '%/' || label.source and other.id <> known.id)
+                ))
+        )
+) as document on true
+left join lateral (
+    select case
+        -- At its old place still, or else where it first occurs.
+        when substr(document.content, label.start_char + 1, char_length(label.quote)) = label.quote
+            then label.start_char
+        else nullif(strpos(document.content, label.quote), 0) - 1
+    end as start_char
+) as place on true;
+comment on view ragpg.evaluation_label_spans is
+'A row per label with the characters it stands at today; state says when its document or quote is gone.';
+comment on column ragpg.evaluation_label_spans.evaluation_label_id is 'The label.';
+comment on column ragpg.evaluation_label_spans.evaluation_question_id is 'The question.';
+comment on column ragpg.evaluation_label_spans.evaluation_set_id is 'The evaluation set.';
+comment on column ragpg.evaluation_label_spans.question is 'The question''s text.';
+comment on column ragpg.evaluation_label_spans.source is 'The document, as the label names it.';
+comment on column ragpg.evaluation_label_spans.quote is 'The labelled text, if it is a quote.';
+comment on column ragpg.evaluation_label_spans.state is
+'found, document is gone, quote is gone, or document is shorter.';
+comment on column ragpg.evaluation_label_spans.document_id is 'The document; null when it is gone.';
+comment on column ragpg.evaluation_label_spans.start_char is 'First labelled character.';
+comment on column ragpg.evaluation_label_spans.end_char is 'One past the last.';

@@ -44,11 +44,16 @@ begin
             span.evaluation_label_id, chunk.id,
             chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
         from span
-        join ragpg.chunks as chunk
-            on chunk.index_id = run.index_id
-            and chunk.document_id = span.document_id
-            and chunk.start_char < span.end_char
-            and span.start_char < chunk.end_char
+        -- Looked up document by document: a join may be planned that reads every chunk.
+        cross join lateral (
+            select one.id, one.start_char, one.end_char
+            from ragpg.chunks as one
+            where one.index_id = run.index_id
+                and one.document_id = span.document_id
+                and one.start_char < span.end_char
+                and span.start_char < one.end_char
+            offset 0
+        ) as chunk
         where span.state = 'found'
     )
     select

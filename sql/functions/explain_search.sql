@@ -47,7 +47,12 @@ begin
             where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
         )
     from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
-    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
+    cross join lateral (
+        select one.lexemes
+        from ragpg.chunks as one
+        where one.index_id = recipe.id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
     left join ragpg.search(
         query, depth, null, filter, query_embedding,
         -- Without an embedding there is no vector leg: its rows are dropped below.

@@ -14,8 +14,12 @@ as $$
         )
     )::halfvec
     from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
-    join ragpg.chunks as chunk
-        on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
+    cross join lateral (
+        select one.embedding
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
 $$;
 comment on function ragpg.feedback_embedding(bigint, bigint[], double precision[]) is
 'Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).';

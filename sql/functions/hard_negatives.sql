@@ -31,9 +31,12 @@ as $$
         collection => hard_negatives.collection,
         query_embedding => hard_negatives.query_embedding, index_id => recipe.id
     ) as hit
-    join ragpg.chunks as chunk
-        on chunk.index_id = recipe.id
-        and chunk.id = hit.chunk_id
+    cross join lateral (
+        select one.*
+        from ragpg.chunks as one
+        where one.index_id = recipe.id and one.id = hit.chunk_id
+        limit 1
+    ) as chunk
     where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
         and hit.document_id <> all(hard_negatives.excluded_document_ids)
         -- A copy of the answer is an answer.

@@ -24,7 +24,12 @@ begin
     select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
     into passages, titles
     from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
-    join ragpg.chunks as chunk on chunk.id = hit.chunk_id
+    cross join lateral (
+        select one.content, one.document_id
+        from ragpg.chunks as one
+        where one.id = hit.chunk_id
+        limit 1
+    ) as chunk
     join ragpg.documents as document on document.id = chunk.document_id;
     select known.* into recipe
     from ragpg.search_indexes as known

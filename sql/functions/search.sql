@@ -199,7 +199,9 @@ begin
             ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
             '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
             '  from unnest($1) with ordinality as known (id, place)'
-            '  join ragpg.chunks as stored on stored.index_id = %s and stored.id = known.id'
+            '  cross join lateral ('
+            '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
+            '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
             ragpg.bm25_expression(recipe.id, search.query),
             greatest(statistics.mean_length, 1), recipe.id
@@ -237,7 +239,12 @@ begin
         union all
         select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
         from unnest(word_ids, word_scores) as said (chunk_id, bm25)
-        join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = said.chunk_id
+        cross join lateral (
+            select one.embedding
+            from ragpg.chunks as one
+            where one.index_id = recipe.id and one.id = said.chunk_id
+            limit 1
+        ) as chunk
         where said.chunk_id <> all(coalesce(vector_ids, '{}'))
     ),
     best as (
@@ -258,13 +265,20 @@ begin
         limit k
     )
     select
-        (row_number() over (order by best.score desc, best.chunk_id))::integer, document.source,
-        document.title, chunk.content, best.score, best.similarity, best.bm25, chunk.start_char,
-        chunk.end_char, chunk.page, chunk.context, document.metadata, document.id,
-        chunk.document_version, chunk.id
+        (row_number() over (order by best.score desc, best.chunk_id))::integer, hit.source,
+        hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
+        hit.document_version, best.chunk_id
     from best
-    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
-    join ragpg.documents as document on document.id = chunk.document_id
+    -- Looked up one by one, as above: without statistics of the parent of all partitions, and it
+    -- has none, a join may be planned that reads every chunk.
+    cross join lateral (
+        select chunk.*, document.source, document.title, document.metadata
+        from ragpg.chunks as chunk
+        join ragpg.documents as document on document.id = chunk.document_id
+        where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+        limit 1
+    ) as hit
     order by 1;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then

@@ -56,7 +56,9 @@ begin
                 query, wanted, collection, filter, query_embedding, mode, index_id
             ) as found
         ) as hit
-        join ragpg.chunks as chunk on chunk.id = hit.chunk_id;
+        cross join lateral (
+            select one.embedding from ragpg.chunks as one where one.id = hit.chunk_id limit 1
+        ) as chunk;
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick

@@ -28,8 +28,12 @@ begin
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
         chunk.end_char, chunk.document_id, chunk.id
     from ragpg.vector_candidates(given.index_id, given.embedding, k + 1) as near
-    join ragpg.chunks as chunk
-        on chunk.index_id = given.index_id and chunk.id = near.chunk_id
+    cross join lateral (
+        select one.*
+        from ragpg.chunks as one
+        where one.index_id = given.index_id and one.id = near.chunk_id
+        limit 1
+    ) as chunk
     join ragpg.documents as document on document.id = chunk.document_id
     where near.chunk_id <> given.id
     order by 1

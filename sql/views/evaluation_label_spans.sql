@@ -29,20 +29,28 @@ from ragpg.evaluation_labels as label
 join ragpg.evaluation_questions as question on question.id = label.evaluation_question_id
 join ragpg.evaluation_sets as asked on asked.id = question.evaluation_set_id
 left join lateral (
-    -- The source itself, or the one document whose path ends with it.
+    -- The source itself, or else the one document whose path ends with it: asked for only then,
+    -- because that reads every source.
     select known.id, known.content
     from ragpg.documents as known
-    where known.collection_id = asked.collection_id
-        and (
-            known.source = label.source
-            or (known.source like '%/' || label.source
-                and not exists (
-                    select
-                    from ragpg.documents as other
-                    where other.collection_id = asked.collection_id
-                        and (other.source = label.source
-                            or other.source like '%/' || label.source and other.id <> known.id)
-                ))
+    where known.collection_id = asked.collection_id and known.source = label.source
+    union all
+    select known.id, known.content
+    from ragpg.documents as known
+    where (
+        select exact.id
+        from ragpg.documents as exact
+        where exact.collection_id = asked.collection_id and exact.source = label.source
+        limit 1
+    ) is null
+        and known.collection_id = asked.collection_id
+        and known.source like '%/' || label.source
+        and not exists (
+            select
+            from ragpg.documents as other
+            where other.collection_id = asked.collection_id
+                and other.source like '%/' || label.source
+                and other.id <> known.id
         )
 ) as document on true
 left join lateral (

@@ -2762,11 +2762,16 @@ begin
             span.evaluation_label_id, chunk.id,
             chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
         from span
-        join ragpg.chunks as chunk
-            on chunk.index_id = run.index_id
-            and chunk.document_id = span.document_id
-            and chunk.start_char < span.end_char
-            and span.start_char < chunk.end_char
+        -- Looked up document by document: a join may be planned that reads every chunk.
+        cross join lateral (
+            select one.id, one.start_char, one.end_char
+            from ragpg.chunks as one
+            where one.index_id = run.index_id
+                and one.document_id = span.document_id
+                and one.start_char < span.end_char
+                and span.start_char < one.end_char
+            offset 0
+        ) as chunk
         where span.state = 'found'
     )
     select
@@ -2990,7 +2995,12 @@ begin
             where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
         )
     from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
-    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
+    cross join lateral (
+        select one.lexemes
+        from ragpg.chunks as one
+        where one.index_id = recipe.id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
     left join ragpg.search(
         query, depth, null, filter, query_embedding,
         -- Without an embedding there is no vector leg: its rows are dropped below.
@@ -3043,8 +3053,12 @@ AS $function$
         )
     )::halfvec
     from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
-    join ragpg.chunks as chunk
-        on chunk.index_id = feedback_embedding.index_id and chunk.id = best.chunk_id
+    cross join lateral (
+        select one.embedding
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.finish_context_batch(batch_id bigint, error text DEFAULT NULL::text)
@@ -3239,9 +3253,12 @@ AS $function$
         collection => hard_negatives.collection,
         query_embedding => hard_negatives.query_embedding, index_id => recipe.id
     ) as hit
-    join ragpg.chunks as chunk
-        on chunk.index_id = recipe.id
-        and chunk.id = hit.chunk_id
+    cross join lateral (
+        select one.*
+        from ragpg.chunks as one
+        where one.index_id = recipe.id and one.id = hit.chunk_id
+        limit 1
+    ) as chunk
     where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
         and hit.document_id <> all(hard_negatives.excluded_document_ids)
         -- A copy of the answer is an answer.
@@ -3448,7 +3465,12 @@ begin
     select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
     into passages, titles
     from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
-    join ragpg.chunks as chunk on chunk.id = hit.chunk_id
+    cross join lateral (
+        select one.content, one.document_id
+        from ragpg.chunks as one
+        where one.id = hit.chunk_id
+        limit 1
+    ) as chunk
     join ragpg.documents as document on document.id = chunk.document_id;
     select known.* into recipe
     from ragpg.search_indexes as known
@@ -5551,7 +5573,9 @@ begin
             ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
             '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
             '  from unnest($1) with ordinality as known (id, place)'
-            '  join ragpg.chunks as stored on stored.index_id = %s and stored.id = known.id'
+            '  cross join lateral ('
+            '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
+            '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
             ragpg.bm25_expression(recipe.id, search.query),
             greatest(statistics.mean_length, 1), recipe.id
@@ -5589,7 +5613,12 @@ begin
         union all
         select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
         from unnest(word_ids, word_scores) as said (chunk_id, bm25)
-        join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = said.chunk_id
+        cross join lateral (
+            select one.embedding
+            from ragpg.chunks as one
+            where one.index_id = recipe.id and one.id = said.chunk_id
+            limit 1
+        ) as chunk
         where said.chunk_id <> all(coalesce(vector_ids, '{}'))
     ),
     best as (
@@ -5610,13 +5639,20 @@ begin
         limit k
     )
     select
-        (row_number() over (order by best.score desc, best.chunk_id))::integer, document.source,
-        document.title, chunk.content, best.score, best.similarity, best.bm25, chunk.start_char,
-        chunk.end_char, chunk.page, chunk.context, document.metadata, document.id,
-        chunk.document_version, chunk.id
+        (row_number() over (order by best.score desc, best.chunk_id))::integer, hit.source,
+        hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
+        hit.document_version, best.chunk_id
     from best
-    join ragpg.chunks as chunk on chunk.index_id = recipe.id and chunk.id = best.chunk_id
-    join ragpg.documents as document on document.id = chunk.document_id
+    -- Looked up one by one, as above: without statistics of the parent of all partitions, and it
+    -- has none, a join may be planned that reads every chunk.
+    cross join lateral (
+        select chunk.*, document.source, document.title, document.metadata
+        from ragpg.chunks as chunk
+        join ragpg.documents as document on document.id = chunk.document_id
+        where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+        limit 1
+    ) as hit
     order by 1;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
@@ -5722,7 +5758,9 @@ begin
                 query, wanted, collection, filter, query_embedding, mode, index_id
             ) as found
         ) as hit
-        join ragpg.chunks as chunk on chunk.id = hit.chunk_id;
+        cross join lateral (
+            select one.embedding from ragpg.chunks as one where one.id = hit.chunk_id limit 1
+        ) as chunk;
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick
@@ -5926,8 +5964,12 @@ begin
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
         chunk.end_char, chunk.document_id, chunk.id
     from ragpg.vector_candidates(given.index_id, given.embedding, k + 1) as near
-    join ragpg.chunks as chunk
-        on chunk.index_id = given.index_id and chunk.id = near.chunk_id
+    cross join lateral (
+        select one.*
+        from ragpg.chunks as one
+        where one.index_id = given.index_id and one.id = near.chunk_id
+        limit 1
+    ) as chunk
     join ragpg.documents as document on document.id = chunk.document_id
     where near.chunk_id <> given.id
     order by 1
@@ -7440,9 +7482,17 @@ view evaluation_label_spans {security_invoker=true}
      LEFT JOIN LATERAL ( SELECT known.id,
             known.content
            FROM ragpg.documents known
-          WHERE ((known.collection_id = asked.collection_id) AND ((known.source = label.source) OR ((known.source ~~ ('%/'::text || label.source)) AND (NOT (EXISTS ( SELECT
+          WHERE ((known.collection_id = asked.collection_id) AND (known.source = label.source))
+        UNION ALL
+         SELECT known.id,
+            known.content
+           FROM ragpg.documents known
+          WHERE ((( SELECT exact.id
+                   FROM ragpg.documents exact
+                  WHERE ((exact.collection_id = asked.collection_id) AND (exact.source = label.source))
+                 LIMIT 1) IS NULL) AND (known.collection_id = asked.collection_id) AND (known.source ~~ ('%/'::text || label.source)) AND (NOT (EXISTS ( SELECT
                    FROM ragpg.documents other
-                  WHERE ((other.collection_id = asked.collection_id) AND ((other.source = label.source) OR ((other.source ~~ ('%/'::text || label.source)) AND (other.id <> known.id))))))))))) document ON (true))
+                  WHERE ((other.collection_id = asked.collection_id) AND (other.source ~~ ('%/'::text || label.source)) AND (other.id <> known.id))))))) document ON (true))
      LEFT JOIN LATERAL ( SELECT
                 CASE
                     WHEN (substr(document.content, (label.start_char + 1), char_length(label.quote)) = label.quote) THEN label.start_char
