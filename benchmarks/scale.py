@@ -25,6 +25,7 @@ from ragpg import embedded
 def measure(url: str, count: int, arguments: argparse.Namespace) -> dict[str, Any]:
     rows, questions = stores.read(arguments.data, count, arguments.questions, arguments.cache)
     results: dict[str, Any] = {}
+    asked: dict[Any, search.Search] = {}
     for make in (stores.Ragpg, stores.PreparedQuery):
         made = stores.database(url, f"{make.__name__.lower()}_{count}")
         store = make(made)
@@ -35,11 +36,10 @@ def measure(url: str, count: int, arguments: argparse.Namespace) -> dict[str, An
         results[store.name] = {
             "seconds": write + index,
             "megabytes": size[0] / 1e6 if size else 0,
-            **{
-                mode: search.measure(ask, questions, arguments.seconds)
-                for mode, ask in search.searches(store).items()
-            },
         }
+        asked |= {(store.name, mode): one for mode, one in search.searches(store).items()}
+    for (name, mode), figures in search.measure(asked, questions, arguments.seconds).items():
+        results[name][mode] = figures
     return results
 
 

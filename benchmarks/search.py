@@ -34,18 +34,36 @@ from benchmarks.stores import Question
 from ragpg import embedded
 
 K = 10
+TURN = 10  # questions
 THREADS = (1, 2, 8)
 Search = Callable[[Question], Any]
 
 
-def measure(search: Search, questions: Sequence[Question], seconds: float) -> dict[str, float]:
-    for question in questions[:10]:
-        search(question)
-    times = [stores.timed(search, question)[0] * 1000 for question in questions]
-    measured = {"p50": statistics.median(times), "p95": statistics.quantiles(times, n=20)[-1]}
-    for threads in THREADS:
-        measured[f"{threads} threads"] = throughput(search, questions, threads, seconds)
-    return measured
+def measure(
+    searches: dict[Any, Search], questions: Sequence[Question], seconds: float
+) -> dict[Any, dict[str, float]]:
+    """Returns the figures of each; they take turns, ten questions at a time."""
+    times: dict[Any, list[float]] = {key: [] for key in searches}
+    for search in searches.values():
+        for question in questions[:TURN]:
+            search(question)
+    for first in range(0, len(questions), TURN):
+        for key, search in searches.items():
+            times[key] += [
+                stores.timed(search, question)[0] * 1000
+                for question in questions[first : first + TURN]
+            ]
+    return {
+        key: {
+            "p50": statistics.median(times[key]),
+            "p95": statistics.quantiles(times[key], n=20)[-1],
+            **{
+                f"{threads} threads": throughput(search, questions, threads, seconds)
+                for threads in THREADS
+            },
+        }
+        for key, search in searches.items()
+    }
 
 
 def throughput(
@@ -147,10 +165,15 @@ def main() -> None:
                 for make in stores.STORES
                 if make.__name__ in arguments.stores
             ]
+            asked: dict[Any, Search] = {
+                (store.name, mode): search
+                for store, _ in loaded
+                for mode, search in searches(store).items()
+            }
+            measured = measure(asked, questions, arguments.seconds)
             for store, written in loaded:
                 results[store.name] = written | {
-                    mode: measure(search, questions, arguments.seconds)
-                    for mode, search in searches(store).items()
+                    mode: measured[store.name, mode] for mode in searches(store)
                 }
                 if arguments.filters:
                     filtered[store.name] = filters.measure(store, rows, questions)
