@@ -12,9 +12,11 @@ import numpy as np
 import psycopg
 import pytest
 from ir_measures import AP, RR, P, R, Success, nDCG
+from typer.testing import CliRunner
 
 import ragpg
 from ragpg import errors
+from ragpg.cli import app
 
 from .conftest import WordEmbedder
 from .messages_server import MessagesServer, Reply, answer, text_block
@@ -356,6 +358,9 @@ def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) ->
         """
     ).fetchone() or (0, 0, 1)
     assert stored[0] == pytest.approx(found.min_similarity) and stored[1] > 0.8 > 0.2 > stored[2]
+    sql.execute("update ragpg.evaluation_questions set is_answerable = id > 1")
+    with pytest.raises(errors.UnknownEvaluationSet, match="one of the 400 questions is unanswer"):
+        client.calibrate(run_id)
     sql.execute("update ragpg.evaluation_questions set is_answerable = true")
     with pytest.raises(errors.UnknownEvaluationSet, match="all 400 questions are answerable"):
         client.calibrate(run_id)
@@ -445,7 +450,9 @@ def test_what_the_hits_hold_of_a_question(
     assert (sql.execute(nothing, ["Which Porto?"]).fetchone() or ())[:2] == (0, ["Porto"])
 
 
-def test_calibrated_by_what_is_missing(client: ragpg.Client, sql: Sql, tmp_path: Path) -> None:
+def test_calibrated_by_what_is_missing(
+    client: ragpg.Client, sql: Sql, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Questions as similar as the others, but about a year no document names."""
     docs = client.collection("docs")
     things = ["refund", "password", "limit"]
@@ -467,7 +474,12 @@ def test_calibrated_by_what_is_missing(client: ragpg.Client, sql: Sql, tmp_path:
     path = tmp_path / "questions.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines))
     docs.load_evaluation_set(path)
-    found = client.calibrate(docs.evaluate(), keep=0.95)
+    run_id = docs.evaluate()
+    monkeypatch.setenv("RAGPG_DATABASE_URL", url)
+    told = CliRunner().invoke(app, ["eval", "calibrate", f"{run_id}", "--dry-run"]).output
+    assert "or the hits' relevance below" in told and "by similarity alone" in told
+    assert sql.execute("select min_relevance from ragpg.search_indexes").fetchone() == (None,)
+    found = client.calibrate(run_id, keep=0.95)
     assert found.min_relevance is not None and found.relevance_weights[3] < 0
     assert found.kept > 0.9 and found.refused > 0.9 > found.refused_by_similarity
     assert docs.ask("Was the refund of money raised in 1903?").abstained is False
@@ -492,7 +504,9 @@ def test_calibrated_by_what_is_missing(client: ragpg.Client, sql: Sql, tmp_path:
     )
 
 
-def test_questions_from_feedback(client: ragpg.Client, sql: Sql) -> None:
+def test_questions_from_feedback(
+    client: ragpg.Client, sql: Sql, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     docs = client.collection("docs")
     docs.add(
         records=[
@@ -533,6 +547,11 @@ def test_questions_from_feedback(client: ragpg.Client, sql: Sql) -> None:
     kept = "select expected_answer from ragpg.evaluation_questions where tags = '{checked}'"
     assert sql.execute(kept).fetchone() == ("mine",)
     assert docs.evaluate("feedback") > 0
+    monkeypatch.setenv("RAGPG_DATABASE_URL", url)
+    run = CliRunner().invoke(app, ["eval", "from-feedback", "-c", "docs", "--json"])
+    assert json.loads(run.stdout) == {"questions": 2}
+    with pytest.raises(errors.UnknownCollection):
+        client.collection("none").evaluation_set_from_feedback()
 
 
 def test_the_interval_of_a_share(sql: Sql) -> None:
