@@ -38,7 +38,7 @@ def measure(url: str, count: int, arguments: argparse.Namespace) -> dict[str, An
             "megabytes": size[0] / 1e6 if size else 0,
         }
         asked |= {(store.name, mode): one for mode, one in search.searches(store).items()}
-    for (name, mode), figures in search.measure(asked, questions, arguments.seconds).items():
+    for (name, mode), figures in search.measure(asked, questions, arguments.seconds, 1).items():
         results[name][mode] = figures
     return results
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with scifact")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--questions", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
     arguments = parser.parse_args()

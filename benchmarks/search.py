@@ -34,25 +34,22 @@ from benchmarks.stores import Question
 from ragpg import embedded
 
 K = 10
-TURN = 10  # questions
+ROUNDS = 2
+UNTIMED = 10  # questions of a turn
 THREADS = (1, 2, 8)
 Search = Callable[[Question], Any]
 
 
 def measure(
-    searches: dict[Any, Search], questions: Sequence[Question], seconds: float
+    searches: dict[Any, Search], questions: Sequence[Question], seconds: float, rounds: int = ROUNDS
 ) -> dict[Any, dict[str, float]]:
-    """Returns the figures of each; they take turns, ten questions at a time."""
+    """Returns the figures of each; they take turns, each asking every question in its turn."""
     times: dict[Any, list[float]] = {key: [] for key in searches}
-    for search in searches.values():
-        for question in questions[:TURN]:
-            search(question)
-    for first in range(0, len(questions), TURN):
+    for _ in range(rounds):
         for key, search in searches.items():
-            times[key] += [
-                stores.timed(search, question)[0] * 1000
-                for question in questions[first : first + TURN]
-            ]
+            for question in questions[:UNTIMED]:
+                search(question)
+            times[key] += [stores.timed(search, question)[0] * 1000 for question in questions]
     return {
         key: {
             "p50": statistics.median(times[key]),
