@@ -364,6 +364,9 @@ def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) ->
     sql.execute("update ragpg.evaluation_questions set is_answerable = true")
     with pytest.raises(errors.UnknownEvaluationSet, match="all 400 questions are answerable"):
         client.calibrate(run_id)
+    sql.execute("update ragpg.evaluation_runs set index_id = 9")
+    with pytest.raises(errors.SearchIndexError, match="search index 9 of evaluation run"):
+        client.calibrate(run_id)
 
 
 def test_relevance_is_a_logistic_regression(sql: Sql) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg import errors
@@ -178,6 +180,40 @@ def test_a_search_that_began_before_the_drop_is_waited_for_or_told(
         with pytest.raises(psycopg.Error, match="dropped during the search") as raised:
             value(reader, ask)
         assert raised.value.sqlstate == "RG010"
+
+
+def test_a_search_that_waited_for_a_drop_says_so(
+    client: ragpg.Client, sql: psycopg.Connection, url: str
+) -> None:
+    """The vector leg looked at the table's name before, and finds it gone after, the drop."""
+    pages = client.collection("pages")
+    pages.add(text="The refund takes five days.", source="a")
+    made = pages.create_index(chunk_tokens=30)
+    client.fill_index(made.id)
+    embedding = HalfVector(client.embedder.embed_query("refund"))
+    raised: list[psycopg.Error] = []
+
+    def ask() -> None:
+        with psycopg.connect(url, application_name="waits") as reader:
+            register_vector(reader)
+            try:
+                reader.execute(
+                    "select from ragpg.search('refund', query_embedding => %s, mode => 'vector',"
+                    " index_id => %s)",
+                    (embedding, made.id),
+                )
+            except psycopg.Error as error:
+                raised.append(error)
+
+    with psycopg.connect(url) as dropper:
+        dropper.execute(f"drop table ragpg.chunks_{made.id} cascade".encode())
+        asking = threading.Thread(target=ask)
+        asking.start()
+        waits = "select count(*) from pg_stat_activity where application_name = 'waits'"
+        wait_for(lambda: value(sql, f"{waits} and wait_event_type = 'Lock'"))
+        dropper.commit()
+        asking.join()
+    assert [error.sqlstate for error in raised] == ["RG010"]
 
 
 def test_versions_are_kept_pruned_and_read(client: ragpg.Client, sql: psycopg.Connection) -> None:

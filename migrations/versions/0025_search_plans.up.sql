@@ -53,8 +53,8 @@ begin atomic
                 end,
                 query_words.query
             ) as said
-            -- Asked once for each word: a plan that reads all words of the index, as a join may
-            -- get while there are no statistics of this table, takes as long as 1,000 of these.
+            -- Looked up once for each word: a join may be planned, while there are no statistics of
+            -- this table, that reads all words of the index.
             left join lateral (
                 select counted.lexeme, counted.chunk_count, counted.occurrence_count
                 from ragpg.lexeme_statistics as counted

@@ -417,6 +417,12 @@ begin
         raise exception 'there is no finished evaluation run %', run_id
             using errcode = 'RG011', hint = 'ragpg eval list shows them';
     end if;
+    if not exists (
+        select from ragpg.search_indexes as recipe where recipe.id = run.index_id
+    ) then
+        raise exception 'search index % of evaluation run % was dropped', run.index_id, run_id
+            using errcode = 'RG010', hint = 'run the evaluation again: ragpg eval run';
+    end if;
     select
         array_agg(asked.similarity order by asked.id),
         array_agg(signal.words_held order by asked.id),
@@ -533,4 +539,4 @@ begin
 end
 $$;
 comment on function ragpg.calibrate(bigint, double precision, boolean) is
-'Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run''s search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, min_relevance is null. Raises RG005, RG011.';
+'Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run''s search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, which the same shares decide, min_relevance is null. Raises RG005, RG010, RG011.';

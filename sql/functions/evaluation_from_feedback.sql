@@ -75,4 +75,4 @@ begin
 end
 $$;
 comment on function ragpg.evaluation_from_feedback(text, text) is
-'Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, the newest of each question counting, and returns how many. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.';
+'Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, and returns how many: of answers to the same question the last one that was called good or corrected, by the newest feedback to it. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.';

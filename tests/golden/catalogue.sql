@@ -1341,6 +1341,12 @@ begin
         raise exception 'there is no finished evaluation run %', run_id
             using errcode = 'RG011', hint = 'ragpg eval list shows them';
     end if;
+    if not exists (
+        select from ragpg.search_indexes as recipe where recipe.id = run.index_id
+    ) then
+        raise exception 'search index % of evaluation run % was dropped', run.index_id, run_id
+            using errcode = 'RG010', hint = 'run the evaluation again: ragpg eval run';
+    end if;
     select
         array_agg(asked.similarity order by asked.id),
         array_agg(signal.words_held order by asked.id),
@@ -7917,7 +7923,7 @@ comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a col
 comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and the roles that inherit from it, to a tenant: it then sees no other one's rows, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Needed for every role whose SQL is not yours: a role that is not bound may name any tenant.
 comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
-comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run's search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, min_relevance is null. Raises RG005, RG011.
+comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run's search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, which the same shares decide, min_relevance is null. Raises RG005, RG010, RG011.
 comment on ragpg.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
 comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
@@ -8248,7 +8254,7 @@ comment on ragpg.evaluation_failures.question: Its text.
 comment on ragpg.evaluation_failures.span_recall: Share of the labelled characters found.
 comment on ragpg.evaluation_failures.what_to_try: What may help.
 comment on ragpg.evaluation_failures: A row per question of a run that went wrong, with the reason. The hits do not hold the answer whole: its document or quote is not in the corpus; no chunk holds it whole; no chunk of it is a candidate; or one is, but ranked below k. With answers also those whose hits sufficed: the answer is wrong or uncited (knowledge was there), or right in fact but wrong in form (a behaviour gap, which retrieval does not close), and those that should have abstained.
-comment on ragpg.evaluation_from_feedback(pg_catalog.text,pg_catalog.text): Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, the newest of each question counting, and returns how many. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.
+comment on ragpg.evaluation_from_feedback(pg_catalog.text,pg_catalog.text): Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, and returns how many: of answers to the same question the last one that was called good or corrected, by the newest feedback to it. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.
 comment on ragpg.evaluation_hits.bm25: Score of its words.
 comment on ragpg.evaluation_hits.document_id: Its document.
 comment on ragpg.evaluation_hits.document_version: Its version then.
