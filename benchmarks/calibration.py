@@ -57,7 +57,6 @@ cross join lateral ragpg.answer_signals(
 ) as signal
 where one.name = %(collection)s
 """
-NEGATED = r"\m(not|no|never|none|nor|neither|without|cannot)\M|n['\u2019]t\M"
 CHOOSE = """
 select relevance_weights, min_similarity, min_relevance, similarity_alone
 from ragpg.choose_abstention(
@@ -90,9 +89,11 @@ class Questions:
                 )
             ]
             negated = sql.execute(
-                "select array_agg(text ~* %s order by place)"
-                " from unnest(%s::text[]) with ordinality as asked (text, place)",
-                (NEGATED, texts),
+                # Where nothing was found no sentence can match a negation.
+                "select array_agg(signal.unmatched_negation order by asked.place)"
+                " from unnest(%s::text[]) with ordinality as asked (text, place)"
+                " cross join lateral ragpg.answer_signals(1, asked.text, null, null) as signal",
+                (texts,),
             ).fetchone()
         self.signals = [list(column) for column in zip(*(row for row in rows if row), strict=True)]
         self.similarity = np.array(self.signals[0], np.float64)
@@ -108,8 +109,10 @@ class Questions:
 
     def choose(self, sql: Any, of: Flags, keep: float) -> tuple[list[float], float, float, float]:
         given = [[column[n] for n in np.flatnonzero(of)] for column in self.signals]
-        found = sql.execute(CHOOSE, (*given, self.is_answerable[of].tolist(), keep)).fetchone()
-        return found  # type: ignore[no-any-return]
+        weights, *floors = sql.execute(
+            CHOOSE, (*given, self.is_answerable[of].tolist(), keep)
+        ).fetchone()
+        return weights, *floors
 
     def relevance(self, sql: Any, weights: list[float]) -> NDArray[np.float64]:
         found = sql.execute(

@@ -28,6 +28,7 @@ from pgvector.psycopg import register_vector
 import ragpg
 from ragpg import embedded
 from ragpg.database import migrate
+from ragpg.embedding import SentenceTransformerEmbedder
 
 WORDS = Path(__file__).read_text().split()
 
@@ -67,7 +68,8 @@ def ingest(url: str, folder: Path, pages: int) -> dict[str, float]:
                     "select context || E'\\n' || content from ragpg.chunks order by id"
                 )
             ]
-        model = client.embedder._model  # type: ignore[attr-defined]
+        assert isinstance(client.embedder, SentenceTransformerEmbedder)
+        model = client.embedder.load()
         started = time.perf_counter()
         model.encode(texts, batch_size=32, convert_to_tensor=True, show_progress_bar=False)
         bare = time.perf_counter() - started

@@ -85,12 +85,12 @@ def by_hand(url: str) -> dict[str, Search]:
     own = threading.local()
 
     def connection(ef_search: int = 40) -> psycopg.Connection[Any]:
-        name = f"connection_{ef_search}"
-        if not hasattr(own, name):
+        opened: dict[int, psycopg.Connection[Any]] = own.__dict__.setdefault("opened", {})
+        if ef_search not in opened:
             made = psycopg.connect(url, autocommit=True, options=f"-c hnsw.ef_search={ef_search}")
             register_vector(made)
-            setattr(own, name, made)
-        return getattr(own, name)  # type: ignore[no-any-return]
+            opened[ef_search] = made
+        return opened[ef_search]
 
     def vector(ef_search: int) -> Search:
         return lambda question: (

@@ -112,12 +112,12 @@ class OpenAIJobs:
         validation_file: str | None,
         parameters: dict[str, Any],
     ) -> Sent:
-        given = {"validation_file": validation_file} if validation_file else {}
+        given: dict[str, Any] = {"validation_file": validation_file} if validation_file else {}
         if parameters:
             given["method"] = {
                 "type": "supervised",
                 "supervised": {"hyperparameters": parameters},
-            }  # type: ignore[assignment]
+            }
         # Without the SDK's retries: an answer that was lost must not become a second job.
         api = self.api.with_options(max_retries=0)
         with _told_plainly(self.failures):
@@ -126,7 +126,7 @@ class OpenAIJobs:
                     model=base_model,
                     training_file=training_file,
                     suffix=name,
-                    **given,  # type: ignore[arg-type]
+                    **given,
                 )
             )
 
