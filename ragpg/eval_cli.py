@@ -70,7 +70,7 @@ def eval_from_feedback(
     if as_json:
         print_json({"questions": count})
     else:
-        none = "" if count else ": no answer was called good or corrected yet"
+        none = "" if count else ": none was called good or corrected yet (ragpg feedback)"
         out.print(f"{count} questions put into {name}{none}")
 
 
