@@ -19,10 +19,10 @@ from typing import Any
 import ragpg
 from benchmarks.quality import SETS, labels_of
 from benchmarks.ranking import read_lines
-from ragpg.console import count_progress, out
-from ragpg.eval_cli import print_differences
-from ragpg.finetuning_embedder import EmbedderTraining, Result, as_json
-from ragpg.training import Recipe
+from ragpg.cli.console import count_progress, out
+from ragpg.cli.evaluation import print_differences
+from ragpg.finetuning.embedder import EmbedderTraining, Result, as_json
+from ragpg.finetuning.training import Recipe
 
 
 def ingest(client: ragpg.Client, data: Path, name: str) -> ragpg.Collection:

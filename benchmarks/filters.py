@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks import stores
 from benchmarks.stores import PARTS, Question, Rows, Store
-from ragpg import embedded
+from ragpg.database import embedded
 
 K = 10
 SHARES: dict[str | None, str] = {

@@ -26,9 +26,9 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
-from ragpg import embedded
-from ragpg.database import migrate
-from ragpg.embedding import SentenceTransformerEmbedder
+from ragpg.database import embedded
+from ragpg.database.connection import migrate
+from ragpg.models.embedding import SentenceTransformerEmbedder
 
 WORDS = Path(__file__).read_text().split()
 
@@ -107,13 +107,13 @@ def rows(url: str, count: int, run: int) -> dict[str, float]:
         copied = time.perf_counter() - started
         collection = client.collection(f"added{run}")
         seconds: list[float] = []
-        original = ragpg.ingesting._refresh
-        ragpg.ingesting._refresh = lambda *_: seconds.append(time.perf_counter())
+        original = ragpg.indexing.adding._refresh
+        ragpg.indexing.adding._refresh = lambda *_: seconds.append(time.perf_counter())
         try:
             started = time.perf_counter()
             collection.add(records=records)
         finally:
-            ragpg.ingesting._refresh = original
+            ragpg.indexing.adding._refresh = original
         added = seconds[0] - started
         for kind in ("copied", "added"):
             client.drop_collection(f"{kind}{run}")
@@ -129,7 +129,7 @@ def rows(url: str, count: int, run: int) -> dict[str, float]:
 
 
 def _prepare(client: Any, name: str) -> tuple[int, int]:
-    index = ragpg.indexing.ensure_index(client.database, name, client.embedder)
+    index = ragpg.indexing.indexer.ensure_index(client.database, name, client.embedder)
     with client.database.connection() as connection:
         row = connection.execute("select ragpg.collection_id(%s)", (name,)).fetchone()
     return row[0], index.id

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from ragpg.inspecting import inspect_files, text_language, text_problems
+from ragpg.inspection.inspecting import inspect_files, text_language, text_problems
 
 NAMES = {"en": "english", "de": "german", "zh": "chinese"}
 STATEMENTS = {

@@ -1,10 +1,10 @@
-"""How good and how quick is search by who embeds the question: Python, SQL, a static encoder?
+"""How good and how quick is search by who embeds the question: Python, SQL, or nobody?
 
     python -m benchmarks.query_encoders ../shared/data   # prints tables, writes the JSON beside it
 
 Ingests each set as benchmarks/ranking.py does and asks its labelled questions. All but "Python" are
-asked by psql alone, from a file of statements: no other program embeds anything. The static encoder
-is fitted to each set's own chunks. Latency is that of ragpg.search(k => 10), the encoders in turn
+asked by psql alone, from a file of statements: no other program embeds anything. Latency is
+that of ragpg.search(k => 10), the encoders in turn
 on each question, without the cache of query embeddings; Python's includes embedding with the loaded
 model.
 """
@@ -20,7 +20,6 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +32,8 @@ from rich.table import Table
 import ragpg
 from benchmarks.ranking import DEPTH, SETS, LabelledSet, ingest, read_set
 from benchmarks.ranking import run as documents
-from ragpg import embedded
 from ragpg.client import server_url
+from ragpg.database import embedded
 from ragpg.settings import from_environment
 
 TIMED = 60  # questions a set
@@ -42,21 +41,15 @@ TIMED = 60  # questions a set
 ENCODERS = {
     "Python (torch)": ("", True),
     "exact, in SQL": ("", False),
-    "static, in SQL": ("select ragpg.use_static_encoder({index}) \\g /dev/null", False),
     "none: words stand in": ("update ragpg.encoders set verified_cosine = null;", False),
 }
 MODES = ("vector", "hybrid", "keyword")
 SIZES = """
 select
-    sum(pg_total_relation_size(format('ragpg.%%I', relname)::regclass)) filter (
+    sum(pg_total_relation_size(format('ragpg.%I', relname)::regclass)) filter (
         where relname in ('encoder_vocabulary', 'encoder_embeddings', 'encoder_positions',
             'encoder_layers', 'encoder_weights')
-    ) / 1e6 as exact_mb,
-    (
-        select sum(pg_column_size(token.*)) / 1e6
-        from ragpg.static_token_embeddings as token
-        where token.index_id = %s
-    ) as static_mb
+    ) / 1e6 as exact_mb
 from pg_stat_user_tables
 where schemaname = 'ragpg'
 """
@@ -103,9 +96,7 @@ def rankings(
     return {key: documents(ranking) for key, ranking in each.items()}
 
 
-def latencies(
-    client: ragpg.Client, collection: str, index_id: int, questions: list[str]
-) -> dict[str, float]:
+def latencies(client: ragpg.Client, collection: str, questions: list[str]) -> dict[str, float]:
     """Returns the median milliseconds of a hybrid search by encoder, all asked in turn."""
     taken: dict[str, list[float]] = defaultdict(list)
     for question in questions:
@@ -113,7 +104,7 @@ def latencies(
             with client.database.connection() as sql:
                 sql.execute("update ragpg.encoders set cached_queries = 0")
                 if set_up:
-                    sql.execute(set_up.split(" \\g")[0].format(index=index_id).encode())
+                    sql.execute(set_up.encode())
                 started = time.perf_counter()
                 embedding = client.embedder.embed_query(question) if is_given else None
                 sql.execute(
@@ -127,13 +118,10 @@ def latencies(
 
 def evaluate(client: ragpg.Client, data: LabelledSet, console: Console) -> dict[str, Any]:
     name = ingest(client, data, console)
-    collection = client.collection(name)
     client.ensure_encoder()
-    fitted = collection.fit_static_encoder()
-    console.print(f"{name}: static encoder fitted, {fitted.mean_cosine:.3f}")
     embeddings = {key: client.embedder.embed_query(text) for key, text in data.queries.items()}
     given = {key: HalfVector(one) for key, one in embeddings.items()}
-    result: dict[str, Any] = {"questions": len(data.queries), "static": asdict(fitted)}
+    result: dict[str, Any] = {"questions": len(data.queries)}
     for encoder, (set_up, is_given) in ENCODERS.items():
         for mode in MODES:
             if mode == "keyword" and encoder != "exact, in SQL":
@@ -142,7 +130,7 @@ def evaluate(client: ragpg.Client, data: LabelledSet, console: Console) -> dict[
                 continue
             found = rankings(
                 name,
-                set_up.format(index=fitted.index_id),
+                set_up,
                 mode,
                 data.queries,
                 given if is_given else {},
@@ -151,10 +139,10 @@ def evaluate(client: ragpg.Client, data: LabelledSet, console: Console) -> dict[
             label = "BM25 only" if mode == "keyword" else f"{encoder}, {mode}"
             result[label] = {str(measure): value for measure, value in measured.items()}
             console.print(f"{name}: {label}: {measured[nDCG @ 10]:.4f}")
-    result["ms"] = latencies(client, name, fitted.index_id, list(data.queries.values())[:TIMED])
+    result["ms"] = latencies(client, name, list(data.queries.values())[:TIMED])
     with client.database.connection() as sql:
-        exact, static = sql.execute(SIZES, (fitted.index_id,)).fetchone() or (0, 0)
-    result["mb"] = {"exact": float(exact), "static": float(static)}
+        (megabytes,) = sql.execute(SIZES).fetchone() or (0,)
+    result["mb"] = float(megabytes)
     return result
 
 
@@ -170,13 +158,7 @@ def show(results: dict[str, Any], console: Console) -> None:
         table.add_row(label, *(f"{result['ms'][label]:.1f}" for result in results.values()))
     console.print(table)
     for name, result in results.items():
-        static = result["static"]
-        console.print(
-            f"{name}: {result['questions']} questions; static encoder: mean cosine "
-            f"{static['mean_cosine']:.3f}, overlap {static['mean_overlap']:.2f}, "
-            f"fitted in {static['seconds']:.0f} s, {result['mb']['static']:.1f} MB; "
-            f"exact: {result['mb']['exact']:.1f} MB"
-        )
+        console.print(f"{name}: {result['questions']} questions; the model {result['mb']:.1f} MB")
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import search, stores
-from ragpg import embedded
+from ragpg.database import embedded
 
 
 def measure(url: str, count: int, arguments: argparse.Namespace) -> dict[str, Any]:

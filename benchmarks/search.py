@@ -31,7 +31,7 @@ from rich.table import Table
 
 from benchmarks import filters, stores
 from benchmarks.stores import Question
-from ragpg import embedded
+from ragpg.database import embedded
 
 K = 10
 ROUNDS = 2

@@ -24,7 +24,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
-from ragpg.embedding import SentenceTransformerEmbedder
+from ragpg.models.embedding import SentenceTransformerEmbedder
 
 DIMENSIONS = 384
 # Value of the metadata key "part", and the share of the rows that have it.
@@ -117,7 +117,7 @@ class Ragpg:
     name = "ragpg"
 
     def __init__(self, url: str) -> None:
-        from ragpg.database import migrate
+        from ragpg.database.connection import migrate
 
         migrate(url)
         self.client = ragpg.connect(url)

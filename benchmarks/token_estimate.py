@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ragpg.hosted_embedding import estimated_token_starts
+from ragpg.models.hosted import estimated_token_starts
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = {

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the steps on the connection that ragpg.database hands over."""
+"""Alembic's entry: runs the steps on the connection that ragpg.database.connection hands over."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ with ragpg.connect() as client:
     print(handbook.ask("How long do refunds take?").text)
 """
 
-from ragpg.answering import Answer, Citation
+from ragpg.answer.answering import Answer, Citation
 from ragpg.client import Client, connect
 from ragpg.collection import Collection, DocumentInfo
-from ragpg.embedding import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.errors import RagpgError
-from ragpg.ingesting import AddReport, Failure
-from ragpg.searching import Hit
-from ragpg.watching import Change
+from ragpg.indexing.adding import AddReport, Failure
+from ragpg.indexing.watching import Change
+from ragpg.models.embedding import Embedder, SentenceTransformerEmbedder, open_embedder
+from ragpg.search.searching import Hit
 
 __version__ = "0.1.0"
 

@@ -11,31 +11,25 @@ from typing import Any, Self
 from pgvector import HalfVector
 from psycopg.rows import dict_row
 
-from ragpg import (
-    answering,
-    context_batches,
-    drafting,
-    embedded,
-    encoder,
-    evaluating,
-    indexing,
-    observing,
-    queries,
-    searching,
-    settings,
-    situating,
-)
+from ragpg import queries, settings
+from ragpg.answer import answering
 from ragpg.collection import Collection
-from ragpg.database import Database, has_schema, migrate
-from ragpg.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder, open_embedder
+from ragpg.database import embedded
+from ragpg.database.connection import Database, has_schema, migrate
 from ragpg.errors import BadArgument, EmbeddingError, ModelMismatch
-from ragpg.evaluating import Difference
-from ragpg.indexing import Indexer, Situate, Worker, WorkReport
-from ragpg.ingesting import AddProgress
-from ragpg.model_calls import Budget, Usage, prices_of, require_client
-from ragpg.reranking import Reranker
-from ragpg.searching import SearchIndex
-from ragpg.situating import ContextEstimate, Situator
+from ragpg.evaluation import drafting, evaluating
+from ragpg.evaluation.evaluating import Difference
+from ragpg.indexing import context_batches, indexer, situating
+from ragpg.indexing.adding import AddProgress
+from ragpg.indexing.indexer import Indexer, Situate, Worker, WorkReport
+from ragpg.indexing.situating import ContextEstimate, Situator
+from ragpg.inspection import health
+from ragpg.models import encoder
+from ragpg.models.calls import Budget, Usage, prices_of, require_client
+from ragpg.models.embedding import PROBE_TEXT, Embedder, SentenceTransformerEmbedder, open_embedder
+from ragpg.models.reranking import Reranker
+from ragpg.search import searching
+from ragpg.search.searching import SearchIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +127,11 @@ class Client:
 
     def health(self) -> dict[str, list[dict[str, Any]]]:
         """Returns problems (empty: all is well), lag and indexes, rows of the views of health."""
-        return observing.health(self.database)
+        return health.health(self.database)
 
     def metrics(self) -> str:
         """Returns the health as OpenMetrics text, for a scraper."""
-        return observing.metrics(self.database)
+        return health.metrics(self.database)
 
     def drop_collection(self, name: str) -> int:
         """Drops a collection with everything in it; returns how many documents went."""
@@ -208,12 +202,6 @@ class Client:
         """Returns the rows of the view encoder_status."""
         with self.database.connection() as connection:
             return connection.cursor(row_factory=dict_row).execute(queries.ENCODERS).fetchall()
-
-    def static_encoders(self) -> list[dict[str, Any]]:
-        """Returns the rows of the view static_encoder_status."""
-        with self.database.connection() as connection:
-            cursor = connection.cursor(row_factory=dict_row)
-            return cursor.execute(queries.STATIC_ENCODERS).fetchall()
 
     def embed_query(self, collection: str, query: str, index_id: int | None = None) -> Any:
         """Returns the query's embedding; None when the database shall make it, or has no index.
@@ -291,13 +279,13 @@ class Client:
         self, collection: str = "default", *, k: int = 10, queries: int = 100
     ) -> dict[str, Any]:
         """Returns what share of the k nearest chunks the vector index finds, and keeps it."""
-        return observing.measure_recall(self.database, collection, k=k, queries_asked=queries)
+        return health.measure_recall(self.database, collection, k=k, queries_asked=queries)
 
     def tune_ef_search(
         self, collection: str = "default", *, recall: float = 0.98, k: int = 10, queries: int = 100
     ) -> dict[str, Any]:
         """Stores the smallest ef_search that reaches the recall; returns its measurement."""
-        return observing.tune_ef_search(
+        return health.tune_ef_search(
             self.database, collection, recall=recall, k=k, queries_asked=queries
         )
 
@@ -377,7 +365,7 @@ class Client:
 
         worker.on_progress = listen
         report = worker.drain()
-        indexing.refresh(self.database, index_id)
+        indexer.refresh(self.database, index_id)
         return report
 
     # Evaluation

@@ -10,44 +10,33 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from ragpg import (
-    answering,
-    drafting,
-    eval_report,
-    evaluating,
-    finetuning,
-    indexing,
-    ingesting,
-    inspecting,
-    loading,
-    queries,
-    reranking,
-    searching,
-    situating,
-    static_encoder,
-    syncing,
-    tuning,
-    watching,
-)
-from ragpg.answering import Answer
-from ragpg.decoding import clean_text
-from ragpg.embedding import Embedder, open_embedder
+from ragpg import queries
+from ragpg.answer import answering
+from ragpg.answer.answering import Answer
 from ragpg.errors import BadArgument
-from ragpg.filters import Filter, to_jsonpath
-from ragpg.grading import Grade, grade_answer
-from ragpg.ingesting import AddProgress, AddReport, OnOutcome
-from ragpg.inspecting import Inspection
-from ragpg.model_calls import prices_of, require_client
-from ragpg.searching import ExplainedHit, Hit, Mode, SearchIndex
-from ragpg.situating import ContextEstimate
-from ragpg.static_encoder import StaticEncoderReport
-from ragpg.syncing import Sync
-from ragpg.watching import Change
+from ragpg.evaluation import drafting, evaluating, report, tuning
+from ragpg.evaluation.grading import Grade, grade_answer
+from ragpg.finetuning import datasets
+from ragpg.indexing import adding, indexer, situating, syncing, watching
+from ragpg.indexing.adding import AddProgress, AddReport, OnOutcome
+from ragpg.indexing.situating import ContextEstimate
+from ragpg.indexing.syncing import Sync
+from ragpg.indexing.watching import Change
+from ragpg.inspection import inspecting
+from ragpg.inspection.inspecting import Inspection
+from ragpg.models import reranking
+from ragpg.models.calls import prices_of, require_client
+from ragpg.models.embedding import Embedder, open_embedder
+from ragpg.reading import loading
+from ragpg.reading.decoding import clean_text
+from ragpg.search import searching
+from ragpg.search.filters import Filter, to_jsonpath
+from ragpg.search.searching import ExplainedHit, Hit, Mode, SearchIndex
 
 if TYPE_CHECKING:
     from ragpg.client import Client
@@ -143,7 +132,7 @@ class Collection:
                 },
             ]
         inputs += [_record_input(record) for record in records]
-        return ingesting.add_documents(
+        return adding.add_documents(
             self.client.worker(self.name),
             self.name,
             inputs,
@@ -211,12 +200,12 @@ class Collection:
 
         Several phrasings of one question are searched as `ragpg.search_any` does.
         `filter` is a jsonpath predicate over metadata, such as `$.tier == "pro"`, or a dictionary
-        (`ragpg.filters`), such as `{"tier": "pro", "year": {"$gte": 2024}}`. The query is
+        (`ragpg.search.filters`), such as `{"tier": "pro", "year": {"$gte": 2024}}`. The query is
         embedded by the collection's model unless `query_embedding` (one for each phrasing) is
         given or mode is keyword. `index_id` searches another search index of the collection than
         the active one. `distinct` keeps only the best of chunks that say nearly the same. `rerank`
-        is a cross-encoder (`ragpg.reranking`) that orders 50 hits, or 3 k, anew. `neighbours`
-        widens each hit by so many chunks before and after it (`ragpg.surroundings`).
+        is a cross-encoder (`ragpg.models.reranking`) that orders 50 hits, or 3 k, anew.
+        `neighbours` widens each hit by so many chunks before and after it (`ragpg.surroundings`).
         """
         phrasings = [query] if isinstance(query, str) else list(query)
         if query_embedding is None and mode != "keyword":
@@ -313,39 +302,6 @@ class Collection:
             answer, id=row[0], citations=tuple(replace(one, page=page) for one, (page,) in cited)
         )
 
-    def fit_static_encoder(
-        self,
-        *,
-        spans: int = static_encoder.SPANS,
-        use: bool = False,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> StaticEncoderReport:
-        """Fits a quick approximation of the model to this collection's chunks, and measures it.
-
-        With `use`, or when an earlier one was in use, searches in the database without an embedding
-        use it from now on, if it agrees with the model. `progress` hears texts done, and all.
-        """
-        index = self._index()
-        # Only models of sentence-transformers can be in the database.
-        embedder = cast(static_encoder.QueryEmbedder, self.client.embedder_for(index))
-        return static_encoder.fit_static_encoder(
-            self.client.database, self.name, embedder, spans=spans, use=use, progress=progress
-        )
-
-    def use_static_encoder(self, enabled: bool = True) -> None:
-        """Switches between the static encoder and the model itself, for searches from SQL.
-
-        Raises EncoderUnavailable when there is none or it agrees too little with the model.
-        """
-        with self.client.database.connection() as connection:
-            connection.execute(queries.USE_STATIC_ENCODER, (self._index().id, enabled))
-
-    def drop_static_encoder(self) -> bool:
-        """Removes the static encoder; returns whether there was one."""
-        with self.client.database.connection() as connection:
-            row = connection.execute(queries.DELETE_STATIC_ENCODER, (self._index().id,)).fetchone()
-        return row is not None
-
     def _index(self) -> SearchIndex:
         index = searching.active_index(self.client.database, self.name)
         if index is None:
@@ -388,7 +344,7 @@ class Collection:
         """
         active = searching.active_index(self.client.database, self.name)
         embedder = self._embedder(active, model)
-        return indexing.create_index(
+        return indexer.create_index(
             self.client.database,
             self.name,
             embedder,
@@ -419,15 +375,15 @@ class Collection:
         database = self.client.database
         active = searching.active_index(database, self.name)
         embedder = self._embedder(active, model)
-        tokens = indexing.tokens_of_chunk(
+        tokens = indexer.tokens_of_chunk(
             chunk_tokens or (active.chunk_tokens if active else None), embedder
         )
         cut = partial(
-            indexing.cut,
+            indexer.cut,
             embedder=embedder,
             chunk_tokens=tokens,
             overlap_tokens=overlap_tokens,
-            context_tokens=indexing.tokens_of_context(tokens),
+            context_tokens=indexer.tokens_of_context(tokens),
         )
         return situating.estimate(
             situating.Situator(database, self.name, context_model, None),
@@ -542,9 +498,9 @@ class Collection:
         run_id: int | None = None,
         against: int | None = None,
         questions: int = 15,
-    ) -> eval_report.Report:
+    ) -> report.Report:
         """Returns a self-contained HTML page on a run (the newest) against the one before it."""
-        return eval_report.make_report(
+        return report.make_report(
             self.client.database,
             self.name,
             name,
@@ -587,15 +543,15 @@ class Collection:
         statement: str | None = None,
         k: int | None = 8,
         **options: Any,
-    ) -> finetuning.Export:
-        """Writes a chat dataset (`finetuning.export` has the options) from what people vouched for.
+    ) -> datasets.Export:
+        """Writes a chat dataset (`datasets.export` has the options) from what people vouched for.
 
         Or from one evaluation set, or from a query with question and answer. The k hits of each
         question stand before it; with k None the facts are to be learned.
         """
-        rows = finetuning.examples(self.client.database, self.name, evaluation_set, statement)
+        rows = datasets.examples(self.client.database, self.name, evaluation_set, statement)
         search = None if k is None else functools.partial(self.search, k=k)
-        return finetuning.export(rows, path, search=search, **options)
+        return datasets.export(rows, path, search=search, **options)
 
     def text_of(self, source: str, version: int | None = None) -> str | None:
         """Returns the text of a document, or of an earlier version; None when there is none.
@@ -647,14 +603,14 @@ class Collection:
             return cursor.execute(queries.DOCUMENTS, {"collection": self.name}).fetchall()
 
 
-def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
+def _record_input(record: Mapping[str, Any]) -> adding.Input:
     text, source = record.get("text"), record.get("source")
     if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
         raise BadArgument(
             "a document given as text needs text and source: "
             'add(text="...", source="what identifies it")'
         )
-    return ingesting.text_input(
+    return adding.text_input(
         text,
         clean_text(source),
         record.get("title"),
@@ -666,11 +622,11 @@ def _record_input(record: Mapping[str, Any]) -> ingesting.Input:
 
 def _file_inputs(
     found: loading.FoundFiles,
-) -> tuple[list[ingesting.Input], list[ingesting.Failure]]:
-    inputs: list[ingesting.Input] = []
-    failures: list[ingesting.Failure] = []
+) -> tuple[list[adding.Input], list[adding.Failure]]:
+    inputs: list[adding.Input] = []
+    failures: list[adding.Failure] = []
     for source, path in found.files:
-        read, failed = ingesting.file_inputs(clean_text(source), path)
+        read, failed = adding.file_inputs(clean_text(source), path)
         inputs += read
         failures += failed
     return inputs, failures

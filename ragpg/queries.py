@@ -498,7 +498,7 @@ PRUNE_VERSIONS: LiteralString = """
 select ragpg.prune_versions(older_than => %(older_than)s, collection => %(collection)s)
 """
 
-# The query encoder: ragpg.encoder stores a model's weights
+# The query encoder: ragpg.models.encoder stores a model's weights
 
 DELETE_ENCODER: LiteralString = "delete from ragpg.encoders where embedding_model_id = %s"
 
@@ -551,66 +551,6 @@ select
     verified_cosine, loaded_at, embedding_model_id
 from ragpg.encoder_status
 order by embedding_model
-"""
-
-# The static encoder: ragpg.static_encoder fits one to a search index
-
-INDEX_TO_FIT: LiteralString = """
-select
-    recipe.id, recipe.embedding_model_id, recipe.language,
-    coalesce(encoder.verified, false) as in_database,
-    coalesce(fitted.enabled, false) as enabled,
-    clock_timestamp() as read_at
-from ragpg.collections as one
-join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
-left join ragpg.encoders as encoder on encoder.embedding_model_id = recipe.embedding_model_id
-left join ragpg.static_encoders as fitted on fitted.index_id = recipe.id
-where one.id = ragpg.collection_id(%(collection)s)
-"""
-
-CHUNK_TEXTS: LiteralString = """
-select content from ragpg.chunks where index_id = %s order by content_hash, id
-"""
-
-VOCABULARY: LiteralString = """
-select token, token_id from ragpg.encoder_vocabulary where embedding_model_id = %s order by token_id
-"""
-
-TOKENS: LiteralString = """
-select ragpg.query_tokens(%s, given.content)
-from unnest(%s::text[]) with ordinality as given (content, place)
-order by given.place
-"""
-
-DELETE_STATIC_ENCODER: LiteralString = """
-delete from ragpg.static_encoders where index_id = %s returning index_id
-"""
-
-INSERT_STATIC_ENCODER: LiteralString = """
-insert into ragpg.static_encoders (index_id, bias, span_count, chunk_count, fitted_at)
-values (%s, %s, %s, %s, %s)
-"""
-
-COPY_STATIC_TOKEN_EMBEDDINGS: LiteralString = """
-copy ragpg.static_token_embeddings (index_id, token_id, embedding) from stdin with (format binary)
-"""
-
-MEASURE_STATIC_ENCODER: LiteralString = """
-select ragpg.measure_static_encoder(%s, %s::text[], %s::vector[])
-"""
-
-USE_STATIC_ENCODER: LiteralString = "select ragpg.use_static_encoder(%s, %s)"
-
-STATIC_AGREEMENT: LiteralString = """
-select mean_cosine, mean_overlap, agrees from ragpg.static_encoders where index_id = %s
-"""
-
-STATIC_ENCODERS: LiteralString = """
-select
-    collection, index_id, active, enabled, agrees, mean_cosine, mean_overlap, held_out_count,
-    span_count, fitted_at, fitted_chunks, chunks, changed_share, drifted
-from ragpg.static_encoder_status
-order by collection, index_id
 """
 
 MEASURE_RECALL: LiteralString = """

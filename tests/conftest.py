@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 import ragpg
-from ragpg import embedded
-from ragpg.database import migrate
-from ragpg.embedding import Progress, Vectors
+from ragpg.database import embedded
+from ragpg.database.connection import migrate
+from ragpg.models.embedding import Progress, Vectors
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests never look for a model on the network
 ROOT = Path(__file__).parents[1]

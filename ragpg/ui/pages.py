@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ragpg import evaluating, queries, searching
-from ragpg.answering import Answer, Citation
+from ragpg import queries
+from ragpg.answer.answering import Answer, Citation
 from ragpg.client import Client
 from ragpg.errors import BadArgument
-from ragpg.searching import Hit
+from ragpg.evaluation import evaluating
+from ragpg.search import searching
+from ragpg.search.searching import Hit
 from ragpg.ui import plots, requests, texts
 from ragpg.ui.requests import Asked
 

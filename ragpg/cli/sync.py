@@ -1,0 +1,104 @@
+"""`ragpg add --sync` and `--watch`: folders and their collection in step."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ragpg.cli.console import err, ingest_progress, out
+from ragpg.errors import TooManyVanished
+
+SyncOption = Annotated[
+    bool,
+    typer.Option("--sync", help="Also delete the documents whose file vanished from the folders."),
+]
+DeleteManyOption = Annotated[
+    bool,
+    typer.Option(
+        "--delete-many", help="With --sync or --watch: even more than a fifth, without asking."
+    ),
+]
+WatchOption = Annotated[
+    bool,
+    typer.Option("--watch", help="Go on and follow the folders' changes until Ctrl-C or SIGTERM."),
+]
+_COLOURS = {"added": "green", "updated": "cyan", "deleted": "yellow"}
+
+
+def add_paths(held: Any, paths: list[str], language: str, sync: bool, delete_many: bool) -> Any:
+    """Returns the report of an ingest; on a terminal asks before more than a fifth is deleted."""
+    share = 1.0 if delete_many else 0.2
+    with ingest_progress() as progress:
+        try:
+            return held.add(
+                paths, language=language, progress=progress, sync=sync, max_deleted_share=share
+            )
+        except TooManyVanished as error:
+            if not (sys.stdin.isatty() and err.is_terminal):
+                raise
+            question = str(error).partition(" (")[0]
+    typer.confirm(f"{question}. Delete them", abort=True, err=True)
+    return add_paths(held, paths, language, sync, delete_many=True)
+
+
+def watch_paths(
+    held: Any, paths: list[str], language: str, sync: bool, delete_many: bool, as_json: bool
+) -> None:
+    """Follows the folders until Ctrl-C or SIGTERM, telling a line for each change."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def ready(report: Any) -> None:
+        if as_json:
+            _write_line({"outcome": "ready", **asdict(report)})
+        else:
+            print_report(report)
+            err.print("watching; Ctrl-C ends")
+
+    def change(one: Any) -> None:
+        if as_json:
+            _write_line(asdict(one))
+            return
+        line = Text(f"{one.outcome} ", style=_COLOURS.get(one.outcome, "red"))
+        out.print(line + Text(" ".join((one.reason or one.source).split())))
+
+    with ingest_progress() as progress:
+        held.watch(
+            paths,
+            stop=stop,
+            on_ready=ready,
+            on_change=change,
+            sync=sync,
+            max_deleted_share=1.0 if delete_many else 0.2,
+            progress=progress,
+            language=language,
+        )
+
+
+def print_report(report: Any) -> None:
+    """Prints what an ingest did, and what it could not read."""
+    for failure in report.failures:
+        err.print(Text("failed: ", style="red") + Text(failure.reason))
+    if report.skipped:
+        suffixes = sorted({Path(path).suffix or "(none)" for path in report.skipped})
+        err.print(f"skipped {len(report.skipped)} files of kinds not read: {' '.join(suffixes)}")
+    deleted = f"{report.deleted} deleted, " if report.deleted else ""
+    out.print(
+        f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, "
+        f"{deleted}{report.failed} failed; {report.chunks_embedded:,} chunks embedded, "
+        f"{report.chunks_reused:,} reused, in {report.seconds:.1f} s"
+    )
+
+
+def _write_line(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,272 @@
+"""Connections, the schema's version, migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from ragpg import queries
+from ragpg.errors import ConnectionFailed, NoTenant, SchemaError, translate
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+Row = TupleRow
+Connection = psycopg.Connection[TupleRow]
+_OLDEST_PGVECTOR = (0, 8, 0)
+
+
+class Database:
+    """A pool of connections to one database whose schema was checked; thread-safe.
+
+    With `read_only` each transaction is read only, so that nothing can be written; with
+    `tenant` it begins by acting for that tenant; raises NoTenant when the role would see all.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_size: int = 10,
+        timeout: float = 15,
+        read_only: bool = False,
+        tenant: str | None = None,
+    ) -> None:
+        check_connection(url)
+        if tenant is not None:
+            _check_kept_apart(url, tenant)
+        self.url = url
+        self.tenant = tenant
+        self._pool = ConnectionPool[Connection](
+            url,
+            min_size=1,
+            max_size=max_size,
+            timeout=timeout,
+            configure=_configure_read_only if read_only else _configure,
+            kwargs={"application_name": "ragpg"},
+            open=True,
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Yields a connection in a transaction; database errors become ragpg's."""
+        try:
+            with self._pool.connection() as connection:
+                if self.tenant is not None:
+                    # Each transaction anew: under a pooler such as pgbouncer a session's setting
+                    # would be the next client's.
+                    connection.execute(queries.SET_TENANT, {"tenant": self.tenant})
+                yield connection
+        except PoolTimeout as error:
+            raise ConnectionFailed(f"no connection became free: {error}") from error
+        except psycopg.Error as error:
+            raise translate(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yields a connection for one statement that reads, without `begin` and `commit` around it.
+
+        They are two more round trips: a hand-written search took 1.26 times as long with them. A
+        tenant is set for one transaction, so with one there is a transaction.
+        """
+        with self.connection() as connection:
+            if self.tenant is not None:
+                yield connection
+                return
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._pool.close()
+
+
+def _check_kept_apart(url: str, tenant: str) -> None:
+    with connect(url) as connection:
+        row = connection.execute(queries.IS_KEPT_APART).fetchone()
+    assert row is not None
+    if not row[0]:
+        raise NoTenant(
+            f'role "{row[1]}" would see the rows of all tenants, not only those of "{tenant}": '
+            "connect as a role of ragpg.grant_reader or grant_writer, after the owner called "
+            "ragpg.enable_tenants()"
+        )
+
+
+def _configure(connection: Connection) -> None:
+    register_vector(connection)
+    connection.commit()
+
+
+def _configure_read_only(connection: Connection) -> None:
+    _configure(connection)
+    connection.execute("set default_transaction_read_only = on")
+    connection.commit()
+
+
+def connect(url: str, **options: Any) -> Connection:
+    """Returns one connection outside a pool; raises ConnectionFailed with the server's words."""
+    try:
+        return psycopg.connect(url, application_name="ragpg", connect_timeout=10, **options)
+    except psycopg.Error as error:
+        raise translate(error) from error
+
+
+# The schema's version --------------------------------------------------------------------------
+
+
+def migrations_folder() -> Path:
+    """Returns the folder of the steps: inside an installed package, beside it in a checkout."""
+    inside = Path(__file__).parents[1] / "migrations"
+    return inside if inside.exists() else Path(__file__).parents[2] / "migrations"
+
+
+def known_versions() -> list[str]:
+    """Returns the numbers of the steps this ragpg brings, oldest first."""
+    steps = (migrations_folder() / "versions").glob("[0-9][0-9][0-9][0-9]_*.py")
+    return sorted(path.name[:4] for path in steps)
+
+
+def schema_version(connection: Connection) -> str | None:
+    """Returns the version of the schema in the database, None when there is none."""
+    row = connection.execute("select to_regclass('ragpg.alembic_version') is not null").fetchone()
+    if row is None or not row[0]:
+        return None
+    found = connection.execute("select version_num from ragpg.alembic_version").fetchone()
+    return found[0] if found else None
+
+
+def has_schema(url: str) -> bool:
+    """Returns whether the database has ragpg's schema, of whatever version."""
+    with connect(url) as connection:
+        return schema_version(connection) is not None
+
+
+def check_connection(url: str) -> None:
+    """Raises SchemaError, saying what to run, unless the database's schema is this ragpg's."""
+    with connect(url) as connection:
+        found = schema_version(connection)
+    known = known_versions()
+    if found is None:
+        raise SchemaError("the database has no ragpg schema yet: run ragpg init")
+    if found not in known:
+        raise SchemaError(
+            f"the database's schema is version {found}, newer than this ragpg knows "
+            f"({known[-1]}): upgrade ragpg (pip install -U ragpg)"
+        )
+    if found != known[-1]:
+        raise SchemaError(
+            f"the database's schema is version {found}, this ragpg needs {known[-1]}: "
+            "run ragpg migrate"
+        )
+
+
+# Migrations ------------------------------------------------------------------------------------
+
+
+def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
+    """Brings the schema to a version (head, base or a number); returns the one before and after.
+
+    One transaction: all of it or nothing. Several callers at once take turns.
+    """
+    from alembic import command
+
+    with _engine_connection(url) as sqlalchemy_connection:
+        raw: Connection = sqlalchemy_connection.connection.driver_connection
+        raw.execute("select pg_advisory_xact_lock(hashtext('ragpg.migrate'))")
+        before = schema_version(raw)
+        _prepare(raw)
+        config = _alembic_config(sqlalchemy_connection)
+        if target == "base" or (before is not None and target != "head" and target < before):
+            command.downgrade(config, target)
+        else:
+            command.upgrade(config, target)
+        after = schema_version(raw)
+        sqlalchemy_connection.commit()
+    return before, after
+
+
+def run_step(script: str, direction: Literal["up", "down"]) -> None:
+    """Runs the .sql file beside a step's script, on the raw connection: % needs no escape."""
+    from alembic import op
+
+    text = Path(script).with_suffix(f".{direction}.sql").read_text(encoding="utf-8")
+    op.get_bind().connection.driver_connection.execute(text)  # type: ignore[union-attr]
+
+
+def _alembic_config(connection: Any) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _engine_connection(url: str) -> Iterator[Any]:
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: connect(url), poolclass=sqlalchemy.NullPool
+    )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise translate(error) from error
+    except sqlalchemy.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise translate(error.orig) from error
+        raise
+
+
+def _prepare(connection: Connection) -> None:
+    """Makes sure of what the steps stand on: pgvector, and the schema of the version table."""
+    row = connection.execute(
+        """
+        select
+            coalesce(installed.extversion, available.default_version),
+            installed.extversion is not null,
+            to_regnamespace('ragpg') is not null
+        from (select) as one
+        left join pg_extension as installed on installed.extname = 'vector'
+        left join pg_available_extensions as available on available.name = 'vector'
+        """
+    ).fetchone()
+    assert row is not None
+    version, installed, schema_exists = row
+    if version is None:
+        raise SchemaError(
+            "this Postgres has no pgvector: install it "
+            "(https://github.com/pgvector/pgvector#installation) and run ragpg init again"
+        )
+    if tuple(int(part) for part in version.split(".")) < _OLDEST_PGVECTOR:
+        raise SchemaError(
+            f"pgvector {version} is too old, 0.8.0 is needed: alter extension vector update"
+        )
+    if not installed:
+        _create_extension(connection)
+    if not schema_exists:
+        connection.execute("create schema ragpg")
+
+
+def _create_extension(connection: Connection) -> None:
+    try:
+        connection.execute("create extension vector")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            "the extension vector is not in this database and your role may not create it: "
+            "ask an administrator to run: create extension vector;"
+        ) from error

@@ -1,0 +1,57 @@
+"""Comma-separated and other delimited values to a Markdown table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+
+from ragpg.errors import LoadError
+from ragpg.reading.result import MAX_CELLS, Reading, markdown_table
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SAMPLED = 100
+
+
+def read_csv(text: str, delimiter: str | None = None) -> Reading:
+    """Returns the rows as a table whose header is the first one; the delimiter is found out."""
+    declared, text = _declared(text)
+    rows: list[list[str]] = []
+    budget = MAX_CELLS
+    for row in _parse(text, delimiter or declared or _sniffed(text)):
+        budget -= len(row)
+        if budget < 0:
+            raise LoadError(f"it holds more than {MAX_CELLS:,} cells: split it")
+        if any(row):
+            rows.append(row)
+    return Reading("", markdown_table(rows), {})
+
+
+def _declared(text: str) -> tuple[str | None, str]:
+    """Returns the delimiter that Excel's first line `sep=;` declares, and the text after it."""
+    first, _, rest = text.partition("\n")
+    is_declared = first.lower().startswith("sep=") and len(first) == 5
+    return (first[4], rest) if is_declared else (None, text)
+
+
+def _parse(text: str, delimiter: str) -> list[list[str]]:
+    csv.field_size_limit(2**31 - 1)
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise LoadError(f"it is not delimited text: {error}") from error
+
+
+def _sniffed(text: str) -> str:
+    """Returns the delimiter with which the most of the first rows have the same number of cells.
+
+    More than one cell, that is: a file of one column is read as comma-separated.
+    """
+    sample = "\n".join(text.split("\n", _SAMPLED)[:_SAMPLED])
+
+    def agreement(delimiter: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in _parse(sample, delimiter) if row)
+        width, rows = widths.most_common(1)[0] if widths else (1, 0)
+        return (rows / widths.total(), width) if width > 1 else (0.0, 0)
+
+    return max(_DELIMITERS, key=agreement)

@@ -1,0 +1,95 @@
+"""Files, folders and globs -> the files to load, each once, under its absolute path."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragpg.errors import LoadError
+from ragpg.reading.decoding import clean_text
+from ragpg.reading.media_types import MEDIA_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """The files to load, as (source, path), and the paths left out."""
+
+    files: tuple[tuple[str, Path], ...]
+    skipped: tuple[str, ...]
+
+
+def find_files(paths: Iterable[str | Path]) -> FoundFiles:
+    """Returns the files the arguments name: files, folders (with all below them) and globs.
+
+    A source is the absolute path as the user reaches it, with links kept. Hidden files and folders
+    below an argument are left out. What does not exist or matches nothing raises LoadError.
+    """
+    found: dict[str, Path] = {}
+    skipped: set[str] = set()
+    for argument in paths:
+        for path, is_explicit in _expand(str(argument), skipped):
+            if is_explicit or path.suffix.lower() in MEDIA_TYPES:
+                found[clean_text(path.as_posix())] = path
+            else:
+                skipped.add(path.as_posix())
+    return FoundFiles(tuple(sorted(found.items())), tuple(sorted(skipped)))
+
+
+def _expand(argument: str, skipped: set[str]) -> Iterator[tuple[Path, bool]]:
+    path = Path(os.path.abspath(argument))
+    if path.is_file():
+        yield path, True
+    elif path.is_dir():
+        yield from ((file, False) for file in _walk(path, skipped))
+    elif glob.has_magic(argument) and not os.path.lexists(path):
+        yield from ((file, False) for file in _match(path, argument, skipped))
+    else:
+        what = "is neither a file nor a folder" if os.path.lexists(path) else "does not exist"
+        raise LoadError(f"{argument} {what}")
+
+
+def _match(path: Path, pattern: str, skipped: set[str]) -> Iterator[Path]:
+    """Yields the files a glob names; a folder it names stands for all below it, as in a shell."""
+    parts = path.relative_to(path.anchor).parts
+    fixed = sum(1 for _ in itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+    root = Path(path.anchor, *parts[:fixed])
+    wants_hidden = any(_is_hidden(part) for part in parts[fixed:])
+    hits = sorted(root.glob("/".join(parts[fixed:])))
+    hits = [h for h in hits if wants_hidden or not any(map(_is_hidden, h.relative_to(root).parts))]
+    if not hits:
+        raise LoadError(f"{pattern} matches no file")
+    for hit in hits:
+        if hit.is_dir():
+            yield from _walk(hit, skipped)
+        else:
+            yield hit
+
+
+def _walk(root: Path, skipped: set[str]) -> Iterator[Path]:
+    real_roots = [os.path.realpath(root)]
+    walk = os.walk(root, onerror=lambda error: skipped.add(str(error.filename)), followlinks=True)
+    for folder, folders, files in walk:
+        folders[:] = sorted(
+            name for name in folders if not _is_hidden(name) and _leads_on(folder, name, real_roots)
+        )
+        yield from (Path(folder, name) for name in sorted(files) if not _is_hidden(name))
+
+
+def _leads_on(folder: str, name: str, real_roots: list[str]) -> bool:
+    """Returns whether the folder is new: a link into what is walked anyway, or above it, is not."""
+    path = os.path.join(folder, name)
+    if not os.path.islink(path):
+        return True
+    real = os.path.realpath(path)
+    if any(os.path.commonpath((real, root)) in (real, root) for root in real_roots):
+        return False
+    real_roots.append(real)
+    return True
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")

@@ -1,0 +1,367 @@
+"""File or bytes -> clean text, title and metadata. Knows no database and no environment."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ragpg.errors import LoadError
+from ragpg.reading.csv import read_csv
+from ragpg.reading.decoding import clean_text, decode
+from ragpg.reading.finding import FoundFiles as FoundFiles
+from ragpg.reading.finding import find_files as find_files
+from ragpg.reading.html import read_html
+from ragpg.reading.markdown import BLOCKS as BLOCKS  # the chunker's, too
+from ragpg.reading.markdown import first_h1, read_markdown
+from ragpg.reading.markdown import heading_text as heading_text
+from ragpg.reading.media_types import (
+    BINARY_MEDIA_TYPES,
+    ISOLATED_MEDIA_TYPES,
+    JSON,
+    JSON_LINES,
+    MAIL,
+    MAILBOX,
+    SUPPORTED,
+    is_code,
+)
+from ragpg.reading.media_types import MARKDOWN_MEDIA_TYPES as MARKDOWN_MEDIA_TYPES
+from ragpg.reading.media_types import MEDIA_TYPES as MEDIA_TYPES
+from ragpg.reading.media_types import SEVERAL_MEDIA_TYPES as SEVERAL_MEDIA_TYPES
+from ragpg.reading.records import read_json, read_json_line
+from ragpg.reading.result import MAX_CHARACTERS, MAX_FILE_BYTES, Reading
+from ragpg.reading.sniffing import sniff
+
+LOADER_VERSION = "2"
+"""Bumped when the same bytes would give another text."""
+
+_MAIL_DEPTH = 5  # of messages attached to messages
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDocument:
+    """A document ready to be stored: Postgres and jsonb accept all of it.
+
+    `page_starts` are the offsets in `content`, in code points and ascending, at which page 1, 2,
+    3 ... start: pages of a PDF, slides, sheets, parts of a book. A blank page shares the start of
+    the next one. Empty when the document has no pages.
+    """
+
+    title: str
+    content: str
+    media_type: str
+    metadata: dict[str, Any]
+    page_starts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPart:
+    """One of the documents of a file: `suffix` after the file's source is the document's source.
+
+    It is empty, "#" and a record's id or number, or "#" and the name of an attachment.
+    """
+
+    suffix: str
+    document: LoadedDocument
+
+
+# Documents -------------------------------------------------------------------------------------
+
+OnFailure = Callable[[str, LoadError], None]
+"""Hears the suffix of a part that cannot be read, and why; the others are read nevertheless."""
+
+
+def load_documents(path: Path, on_failure: OnFailure | None = None) -> Iterator[LoadedPart]:
+    """Yields the documents of the file; whatever is wrong with it raises LoadError.
+
+    A part that cannot be read raises LoadError, too, unless `on_failure` is there to hear of it.
+    """
+    name = clean_text(path.as_posix())
+    data = _read_file(path)
+    yield from _parts(data, _media_type(path, data), name, on_failure or _fail)
+
+
+def load_path(path: Path) -> LoadedDocument:
+    """Returns the document in the file; one that holds several raises LoadError."""
+    return _only(load_documents(path), path.as_posix())
+
+
+def load_bytes(data: bytes, *, media_type: str, name: str) -> LoadedDocument:
+    """Returns the document in the bytes; `name`, a path or URL, gives a title if nothing else."""
+    return _only(_parts(data, media_type, name, _fail), name)
+
+
+def load_text(text: str, *, media_type: str = "text/markdown", name: str) -> LoadedDocument:
+    """Returns the document in the text; one without text raises LoadError."""
+    if media_type in _READERS:
+        return _document(_read_text(text, media_type, name), media_type, name)
+    if media_type in BINARY_MEDIA_TYPES or media_type not in MEDIA_TYPES.values():
+        raise LoadError(f"{media_type} is not read as text; supported: {', '.join(_READERS)}")
+    return load_bytes(text.encode("utf-8", "replace"), media_type=media_type, name=name)
+
+
+def _only(parts: Iterator[LoadedPart], name: str) -> LoadedDocument:
+    first, second = next(parts, None), next(parts, None)
+    if first is None:
+        raise LoadError(f"{name} holds no text")
+    if second is not None:
+        raise LoadError(f"{name} holds several documents: load_documents gives them")
+    return first.document
+
+
+def _fail(suffix: str, error: LoadError) -> None:
+    raise error
+
+
+def check_size(path: Path) -> None:
+    """Raises LoadError for a file that is too large, OSError for one that is not there."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise LoadError(
+            f"{path} has {size / 2**20:,.0f} MiB, more than {MAX_FILE_BYTES // 2**20}: split it"
+        )
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        check_size(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _media_type(path: Path, data: bytes) -> str:
+    """Returns the type the name tells; for a name that tells none, that of a binary document."""
+    media_type = MEDIA_TYPES.get(path.suffix.lower())
+    try:
+        media_type = media_type or sniff(data)
+    except LoadError as error:
+        raise LoadError(f"{path}: {error}") from error
+    if media_type is None:
+        kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
+        raise LoadError(f"{path}: {kind} are not read yet; supported: {SUPPORTED}")
+    return media_type
+
+
+def _parts(data: bytes, media_type: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    """Yields the documents in the bytes, read as what they are where that is not what they say."""
+    try:
+        media_type = _actual_type(data, media_type)
+        if media_type == JSON_LINES:
+            yield from _json_lines(decode(data), name, fail)
+        elif media_type == JSON:
+            yield from _json(decode(data), name, fail)
+        elif media_type == MAILBOX:
+            yield from _mailbox(data, name, fail)
+        elif media_type == MAIL:
+            yield from _mail(data, name, "", fail, _MAIL_DEPTH)
+        else:
+            yield LoadedPart("", _single(data, media_type, name))
+    except LoadError as error:
+        if str(error).startswith(name):
+            raise
+        raise LoadError(f"{name}: {error}") from error
+
+
+def _actual_type(data: bytes, declared: str) -> str:
+    found = sniff(data, declared)
+    if found is not None:
+        return found
+    if declared in BINARY_MEDIA_TYPES:
+        if (
+            data[:1024]
+            .lstrip(b"\xef\xbb\xbf \t\r\n")
+            .lower()
+            .startswith((b"<!doctype html", b"<html"))
+        ):
+            return "text/html"
+        what = "is empty" if not data.strip(b"\0\r\n\t ") else "holds something else or is damaged"
+        raise LoadError(f"it is named as {_named(declared)} but {what}")
+    return declared
+
+
+def _named(media_type: str) -> str:
+    return next(suffix for suffix, one in MEDIA_TYPES.items() if one == media_type)
+
+
+def _single(data: bytes, media_type: str, name: str) -> LoadedDocument:
+    if media_type in ISOLATED_MEDIA_TYPES:
+        return _document(_isolated(data, media_type), media_type, name)
+    return _document(_read_text(decode(data), media_type, name), media_type, name)
+
+
+def _isolated(data: bytes, media_type: str) -> Reading:
+    from ragpg.reading.process import read_isolated
+
+    return read_isolated(data, media_type)
+
+
+def _read_text(text: str, media_type: str, name: str) -> Reading:
+    reader = _READERS.get(media_type)
+    if reader is None:
+        raise LoadError(f"{media_type} is not read yet; supported: {', '.join(_READERS)}")
+    if len(text) > MAX_CHARACTERS:
+        raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
+    return reader(clean_text(text))
+
+
+def _document(reading: Reading, media_type: str, name: str, file: str = "") -> LoadedDocument:
+    """Returns the reading as a document; one without text raises LoadError.
+
+    `file`, by default the name, gives the title if nothing else does.
+    """
+    content = clean_text(reading.content)
+    if not content.strip():
+        raise LoadError(f"{name} holds no text")
+    title = " ".join(reading.title.split())
+    if not title and media_type in MARKDOWN_MEDIA_TYPES:
+        title = first_h1(content)
+    return LoadedDocument(
+        clean_text(title or _stem(file or name)),
+        content,
+        media_type,
+        _clean_metadata(reading.metadata),
+        reading.page_starts,
+    )
+
+
+def _clean_metadata(value: Any) -> Any:
+    """Returns the metadata with texts that jsonb takes."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_text(key): _clean_metadata(one) for key, one in value.items()}
+    return list(map(_clean_metadata, value)) if isinstance(value, list) else value
+
+
+def _stem(name: str) -> str:
+    base = name.rstrip("/").rsplit("/", 1)[-1]
+    stem, suffix = os.path.splitext(base)
+    return (stem if suffix.lower() in MEDIA_TYPES else base) or name
+
+
+# Several documents in a file -------------------------------------------------------------------
+
+
+class _Suffixes:
+    """Gives every part of a file a suffix of its own."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def new(self, label: str) -> str:
+        label = " ".join(clean_text(label).split())
+        suffix = next(
+            one
+            for one in (f"#{label}{f'#{n}' if n else ''}" for n in itertools.count())
+            if one not in self._seen
+        )
+        self._seen.add(suffix)
+        return suffix
+
+
+def _json(text: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    suffixes = _Suffixes()
+    for label, record in read_json(clean_text(text)):
+        suffix = suffixes.new(label) if label else ""
+        yield from _attempt(suffix, name, fail, partial(_same, record, JSON))
+
+
+def _json_lines(text: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    suffixes = _Suffixes()
+    for number, line in enumerate(clean_text(text).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            label, record = read_json_line(line, number)
+        except LoadError as error:
+            suffix = suffixes.new(str(number))
+            fail(suffix, LoadError(f"{name}{suffix}: {error}"))
+            continue
+        yield from _attempt(suffixes.new(label), name, fail, partial(_same, record, JSON_LINES))
+
+
+def _mailbox(data: bytes, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+    from ragpg.reading.mail import split_mbox
+
+    suffixes = _Suffixes()
+    messages = split_mbox(data)
+    first = next(messages, None)
+    if first is None:
+        raise LoadError("it is no mailbox: no line begins with From")
+    for number, message in enumerate(itertools.chain([first], messages), 1):
+        suffix = suffixes.new(str(number))
+        try:
+            yield from _mail(message, name, suffix, fail, _MAIL_DEPTH)
+        except LoadError as error:
+            fail(suffix, LoadError(f"{name}{suffix}: {error}"))
+
+
+def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> Iterator[LoadedPart]:
+    """Yields the message, and those files attached to it that can be read."""
+    from ragpg.reading.mail import read_mail  # the standard library's email is slow to import
+
+    reading, attachments = read_mail(data)
+    if reading.content.strip() or not attachments:
+        yield from _attempt(suffix, name, fail, partial(_same, reading, MAIL))
+    suffixes = _Suffixes()
+    for file, media_type, content in attachments:
+        kind = MEDIA_TYPES.get(os.path.splitext(file)[1].lower(), media_type)
+        own = suffix + suffixes.new(file)
+        if kind == MAIL and depth:
+            yield from _mail(content, name, own, fail, depth - 1)
+        elif kind in _READERS or kind in ISOLATED_MEDIA_TYPES:
+            yield from _attempt(own, name, fail, partial(_attached, content, kind), file)
+
+
+def _same(reading: Reading, media_type: str) -> tuple[Reading, str]:
+    return reading, media_type
+
+
+def _attached(data: bytes, declared: str) -> tuple[Reading, str]:
+    media_type = _actual_type(data, declared)
+    if media_type in ISOLATED_MEDIA_TYPES:
+        return _isolated(data, media_type), media_type
+    return _read_text(decode(data), media_type, ""), media_type
+
+
+def _attempt(
+    suffix: str,
+    name: str,
+    fail: OnFailure,
+    read: Callable[[], tuple[Reading, str]],
+    file: str = "",
+) -> Iterator[LoadedPart]:
+    try:
+        reading, media_type = read()
+        part = LoadedPart(suffix, _document(reading, media_type, name + suffix, file))
+    except LoadError as error:
+        told = str(error)
+        fail(suffix, LoadError(told if told.startswith(name) else f"{name}{suffix}: {told}"))
+        return
+    yield part
+
+
+# Text formats ----------------------------------------------------------------------------------
+
+
+def _read_plain(text: str) -> Reading:
+    return Reading("", text, {})
+
+
+_READERS: Mapping[str, Callable[[str], Reading]] = MappingProxyType(
+    {
+        "text/markdown": lambda text: Reading(*read_markdown(text)),
+        "text/html": lambda text: Reading(*read_html(text)),
+        "text/plain": _read_plain,
+        "text/asciidoc": _read_plain,
+        "text/csv": read_csv,
+        "text/tab-separated-values": lambda text: read_csv(text, "\t"),
+        **{one: _read_plain for one in MEDIA_TYPES.values() if is_code(one)},
+    }
+)

@@ -1,0 +1,115 @@
+"""A mail message: its headers as metadata, its body as text, and the files attached to it."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import email.utils
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import Any
+
+from ragpg.errors import LoadError
+from ragpg.reading.decoding import clean_text, decode
+from ragpg.reading.html import read_html
+from ragpg.reading.result import Reading
+
+_HEADERS = ("from", "to", "cc", "message-id", "in-reply-to", "list-id")
+_MAX_PARTS = 1000
+_HEADER = re.compile(rb"[!-9;-~]+:|[ \t]")
+_KNOWN_HEADER = re.compile(rb"(?:from|to|date|subject|message-id|received):", re.IGNORECASE)
+_MBOX_START = re.compile(rb"^From .*\n", re.MULTILINE)
+
+
+def is_mail(data: bytes) -> bool:
+    """Returns whether the bytes begin with a mail's headers."""
+    for line in data[:8192].lstrip().splitlines():
+        if _KNOWN_HEADER.match(line):
+            return True
+        if not _HEADER.match(line):
+            return False
+    return False
+
+
+def read_mail(data: bytes) -> tuple[Reading, list[tuple[str, str, bytes]]]:
+    """Returns the message, and each attachment's name, media type and bytes.
+
+    Raises LoadError for what is no mail message.
+    """
+    if not is_mail(data):
+        raise LoadError("it is no mail message: it does not begin with headers")
+    try:
+        message = email.message_from_bytes(data, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        return _message(message)
+    except LoadError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        # The email package raises all of these for headers that break its own rules.
+        raise LoadError(f"its mail format is damaged: {error}") from error
+    except RecursionError as error:
+        raise LoadError("its parts are nested too deeply") from error
+
+
+def split_mbox(data: bytes) -> Iterator[bytes]:
+    """Yields the messages of a mailbox file."""
+    starts = [
+        found.start()
+        for found in _MBOX_START.finditer(data)
+        if data[max(0, found.start() - 4) : found.start()].endswith((b"\n\n", b"\n\r\n"))
+        or found.start() == 0
+    ]
+    if not starts:
+        return
+    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+        message = data[start:end].split(b"\n", 1)[1]
+        yield re.sub(rb"^>(>*From )", rb"\1", message, flags=re.MULTILINE)
+
+
+def _message(message: EmailMessage) -> tuple[Reading, list[tuple[str, str, bytes]]]:
+    attachments = []
+    for part in message.walk():
+        name = part.get_filename()
+        if name and not part.is_multipart():
+            content = part.get_payload(decode=True)
+            if isinstance(content, bytes):
+                attachments.append((clean_text(name), part.get_content_type(), content))
+        if len(attachments) > _MAX_PARTS:
+            raise LoadError(f"it has more than {_MAX_PARTS:,} attachments")
+    metadata = _metadata(message)
+    if attachments:
+        metadata["attachments"] = [name for name, _, _ in attachments]
+    subject = " ".join(str(message.get("subject", "")).split())
+    return Reading(clean_text(subject), _body(message), metadata), attachments
+
+
+def _metadata(message: EmailMessage) -> dict[str, Any]:
+    found = {name.replace("-", "_"): str(message.get(name, "")).strip() for name in _HEADERS}
+    metadata: dict[str, Any] = {name: clean_text(text) for name, text in found.items() if text}
+    try:
+        date = email.utils.parsedate_to_datetime(str(message.get("date", ""))).isoformat()
+        return {**metadata, "date": date}
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return metadata
+
+
+def _body(message: EmailMessage) -> str:
+    """Returns the body: its plain text, or its HTML as Markdown where there is none."""
+    body = message.get_body(preferencelist=("plain", "html"))
+    if body is None:
+        payload = message.get_payload()  # a string where a multipart message has no parts
+        return payload if isinstance(payload, str) else ""
+    data = body.get_payload(decode=True)
+    charset = body.get_content_charset() or ""
+    text = _decoded(data if isinstance(data, bytes) else b"", charset)
+    if body.get_content_type() != "text/html":
+        return text
+    return read_html(clean_text(text))[1]
+
+
+def _decoded(data: bytes, charset: str) -> str:
+    try:
+        return data.decode(charset or "utf-8")
+    except (LookupError, UnicodeError):
+        return decode(data)

@@ -1,0 +1,98 @@
+"""Markdown: its front matter is metadata, its first top heading the title, the text is kept."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, time
+from typing import Any
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from ragpg.reading.decoding import clean_text, decode
+
+# Block rules only: parsing what is inside paragraphs is most of the time and is not needed.
+BLOCKS = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
+_INLINES = MarkdownIt("commonmark")
+_ATTRIBUTES = re.compile(r"\s*\{\s*[#.:][^{}]*\}\s*$")
+_FRONT_MATTER = re.compile(
+    r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
+)
+_MAY_BE_H1 = re.compile(r"^ {0,3}(?:#[ \t].*|=+[ \t]*)$", re.MULTILINE)
+_FRONT_MATTER_VALUES = 10_000
+
+
+def heading_text(source: str) -> str:
+    """Returns a heading's Markdown as plain text: no markup, no trailing `{ #anchor }`."""
+    tokens = _INLINES.parseInline(_ATTRIBUTES.sub("", source))[0].children or []
+    return " ".join("".join(_plain(token) for token in tokens).split())
+
+
+def _plain(token: Token) -> str:
+    if token.type in ("softbreak", "hardbreak"):
+        return " "
+    if token.type == "html_inline":
+        return ""
+    return token.content  # also of an image: its alternative text
+
+
+def read_markdown(text: str) -> tuple[str, str, dict[str, Any]]:
+    """Returns the title, the text without its front matter, and that as metadata."""
+    metadata, content = _split_front_matter(text)
+    title = metadata.get("title")
+    return str(title) if title else first_h1(content), content, metadata
+
+
+def first_h1(text: str) -> str:
+    """Returns the text of the first heading of level 1, empty without one."""
+    found = _MAY_BE_H1.search(text)
+    if found is None:
+        return ""
+    # Nearly always the first candidate is the heading, and the text up to it is all that is parsed.
+    return _h1_in(text[: found.end()]) or _h1_in(text)
+
+
+def _h1_in(text: str) -> str:
+    for token, content in itertools.pairwise(BLOCKS.parse(text)):
+        if token.type == "heading_open" and token.tag == "h1" and token.level == 0:
+            return heading_text(content.content)
+    return ""
+
+
+def _split_front_matter(text: str) -> tuple[dict[str, Any], str]:
+    found = _FRONT_MATTER.match(text)
+    if found is None:
+        return {}, text
+    try:
+        # The budget stops aliases of aliases, which are small as YAML and endless as JSON.
+        values = _jsonable(yaml.safe_load(found[1]), iter(range(_FRONT_MATTER_VALUES)))
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError, StopIteration):
+        return {}, text
+    if not isinstance(values, dict):
+        return {}, text
+    return values, text[found.end() :].lstrip("\n")
+
+
+def _jsonable(value: Any, budget: Iterator[int]) -> Any:
+    next(budget)
+    if isinstance(value, Mapping):
+        return {clean_text(_key(k)): _jsonable(v, budget) for k, v in value.items()}
+    if isinstance(value, list | tuple | set):
+        return list(map(_jsonable, value, itertools.repeat(budget)))
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int) or _is_finite(value):
+        return value
+    return clean_text(decode(value) if isinstance(value, bytes) else str(value))
+
+
+def _key(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)

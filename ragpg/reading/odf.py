@@ -1,0 +1,177 @@
+"""An OpenDocument text or presentation (.odt, .odp) to Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from ragpg.reading.docx import Block, blocks_markdown, cell_text
+from ragpg.reading.result import Reading, join_pages, markdown_table
+from ragpg.reading.zip_package import ZipPackage
+
+_T = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
+_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_PRESENTATION = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
+_STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_SKIPPED = {f"{_T}tracked-changes", f"{_OFFICE}annotation", f"{_T}note-citation"}
+_REPEATED = 100  # cells that say they are repeated more often are blank space
+
+
+def read_odf(data: bytes) -> Reading:
+    """Returns the text as Markdown, or each slide of a presentation as a page."""
+    package = ZipPackage(data)
+    root = package.xml("content.xml")
+    reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")), _parents(root))
+    slides = list(root.iter(f"{_DRAW}page"))
+    if slides:
+        content, starts = join_pages(
+            blocks_markdown(list(reader.blocks(slide))) for slide in slides
+        )
+    else:
+        body = root.find(f".//{_OFFICE}text")
+        blocks = list(reader.blocks(body if body is not None else root))
+        content, starts = blocks_markdown(blocks), ()
+    title, metadata = _metadata(package.xml_or_none("meta.xml"))
+    return Reading(reader.title or title, content, dict(metadata), starts)
+
+
+def _metadata(root: etree._Element | None) -> tuple[str, dict[str, str]]:
+    names = {"creator": "author", "subject": "subject", "creation-date": "created"}
+    title, found = "", {}
+    for element in root.iter("{*}*") if root is not None else ():
+        name, text = etree.QName(element).localname, (element.text or "").strip()
+        if name == "title" and text:
+            title = text
+        elif name in names and text:
+            found[names[name]] = text[:10] if name == "creation-date" else text
+    return title, found
+
+
+def _numbered_lists(*roots: etree._Element | None) -> set[str]:
+    """Returns the names of the list styles whose first level has numbers."""
+    return {
+        style.get(f"{_STYLE}name", "")
+        for root in roots
+        if root is not None
+        for style in root.iter(f"{_T}list-style")
+        if len(style) and style[0].tag == f"{_T}list-level-style-number"
+    }
+
+
+def _parents(root: etree._Element) -> dict[str, str]:
+    """Returns what the styles made for single paragraphs are based on."""
+    styles = root.iter(f"{_STYLE}style")
+    return {
+        style.get(f"{_STYLE}name", ""): style.get(f"{_STYLE}parent-style-name", "")
+        for style in styles
+        if style.get(f"{_STYLE}family") == "paragraph" and style.get(f"{_STYLE}parent-style-name")
+    }
+
+
+class _Reader:
+    def __init__(self, numbered: set[str], parents: dict[str, str]) -> None:
+        self._numbered = numbered
+        self._parents = parents
+        self.title = ""
+
+    def blocks(self, parent: etree._Element) -> Iterator[Block]:
+        for element in parent:
+            if element.tag in (f"{_T}h", f"{_T}p"):
+                yield from self._paragraph(element)
+            elif element.tag == f"{_T}list":
+                yield from self._items(element, 0, "")
+            elif element.tag == f"{_TABLE}table":
+                text = markdown_table(self._rows(element))
+                if text:
+                    yield Block(text, "table")
+            elif element.tag == f"{_PRESENTATION}notes":
+                notes = [one for one in self.blocks(element) if one.text.strip("<number> ")]
+                yield from [Block("Notes:"), *notes] if notes else []
+            elif isinstance(element.tag, str) and element.tag not in _SKIPPED:
+                is_title = element.get(f"{_PRESENTATION}class") == "title"
+                for block in self.blocks(element):
+                    yield Block(f"# {block.text}", "heading") if is_title else block
+
+    def _paragraph(self, element: etree._Element) -> Iterator[Block]:
+        boxes: list[etree._Element] = []
+        text = " ".join("".join(_pieces(element, boxes)).split())
+        style = element.get(f"{_T}style-name", "")
+        style = self._parents.get(style, style)
+        if text and element.tag == f"{_T}h":
+            level = element.get(f"{_T}outline-level", "1")
+            depth = min(int(level), 6) if level.isdigit() and len(level) < 3 else 1
+            yield Block(f"{'#' * max(1, depth)} {text}", "heading")
+        elif text and style == "Title":
+            self.title = self.title or text
+            yield Block(f"# {text}", "heading")
+        elif text:
+            yield Block(text)
+        for box in boxes:
+            yield from self.blocks(box)
+
+    def _items(self, element: etree._Element, depth: int, style: str) -> Iterator[Block]:
+        style = element.get(f"{_T}style-name", style)
+        number = 0
+        for item in element:
+            if item.tag not in (f"{_T}list-item", f"{_T}list-header"):
+                continue
+            number += 1
+            mark = f"{number}. " if style in self._numbered else "- "
+            for child in item:
+                if child.tag == f"{_T}list" and depth < 20:
+                    yield from self._items(child, depth + 1, style)
+                    continue
+                for block in self._paragraph(child):
+                    is_heading = block.kind == "heading"
+                    yield block if is_heading else Block(mark + block.text, "item", depth)
+
+    def _rows(self, table: etree._Element) -> list[list[str]]:
+        """Returns the texts; a cell that spans several places is in each of them."""
+        rows: list[list[str]] = []
+        spans: list[tuple[int, int, int, int, str]] = []
+        for row in _table_rows(table):
+            texts: list[str] = []
+            for cell in row:
+                if cell.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
+                    continue
+                text = cell_text(list(self.blocks(cell)))
+                down, right = _count(cell, "rows-spanned"), _count(cell, "columns-spanned")
+                if text and down * right > 1:
+                    spans.append((len(rows), len(texts), down, right, text))
+                texts += [text] * _count(cell, "columns-repeated")
+            rows.append(texts)
+        for top, left, down, right, text in spans:
+            for texts in rows[top : top + down]:
+                texts += [""] * (left + right - len(texts))
+                texts[left : left + right] = [text] * right
+        return rows
+
+
+def _table_rows(table: etree._Element) -> Iterator[etree._Element]:
+    """Yields the rows, not those of tables within cells."""
+    for element in table:
+        if element.tag == f"{_TABLE}table-row":
+            yield element
+        elif isinstance(element.tag, str) and element.tag.startswith(f"{_TABLE}table-"):
+            yield from _table_rows(element)
+
+
+def _count(cell: etree._Element, name: str) -> int:
+    count = cell.get(f"{_TABLE}number-{name}", "1")
+    return min(int(count) if count.isdigit() and len(count) < 4 else _REPEATED, _REPEATED)
+
+
+def _pieces(parent: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:
+    """Yields the texts of a paragraph; the text boxes within it are put aside."""
+    yield parent.text or ""
+    for element in parent:
+        if element.tag in (f"{_T}s", f"{_T}tab", f"{_T}line-break"):
+            yield " "
+        elif element.tag == f"{_DRAW}text-box":
+            boxes.append(element)
+        elif isinstance(element.tag, str) and element.tag not in _SKIPPED:
+            yield from _pieces(element, boxes)
+        yield element.tail or ""

@@ -1,0 +1,170 @@
+"""A PDF to Markdown, page by page: PDFium reads the characters and the rules of tables."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pypdfium2
+import pypdfium2.raw as pdfium_c
+
+from ragpg.errors import LoadError
+from ragpg.reading.pdf_layout import Char, PageLayout, layout_pages
+from ragpg.reading.pdf_rules import read_edges, tables_of
+from ragpg.reading.pdf_tables import Box
+from ragpg.reading.result import MAX_PAGES, Reading, join_pages
+
+_GENERATED = frozenset(map(ord, " \r\n"))  # what PDFium adds between pieces of text
+_HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it leaves out
+_BOLD_WEIGHT = 600
+_BOLD_NAME = re.compile(r"bold|black|heavy|cmbx|-medi|demi")
+_LAM, _ALEFS = "\u0644", frozenset("\u0622\u0623\u0625\u0627")
+_DATES = ("CreationDate", "ModDate")
+
+
+def read_pdf(data: bytes) -> Reading:
+    """Returns a PDF's text in reading order; an encrypted or damaged one raises LoadError."""
+    document = _open(data)
+    if len(document) > MAX_PAGES:
+        raise LoadError(f"it has {len(document):,} pages, more than {MAX_PAGES:,}: split it")
+    texts, between = layout_pages(_read_page(document, n) for n in range(len(document)))
+    if not any(texts):
+        raise LoadError(
+            "it holds no text, only images or drawings: recognise its text first (ocrmypdf does)"
+        )
+    content, starts = join_pages(texts, between)
+    title, metadata = _metadata(document)
+    return Reading(title, content, metadata, starts)
+
+
+def _open(data: bytes) -> pypdfium2.PdfDocument:
+    try:
+        document = pypdfium2.PdfDocument(data)
+        pages = len(document)
+    except pypdfium2.PdfiumError as error:
+        if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD:
+            raise LoadError("it is encrypted with a password: save it without one") from error
+        raise LoadError("it is a damaged PDF: save it again from where it came") from error
+    if not pages:
+        raise LoadError("it is a PDF without pages")
+    return document
+
+
+def _metadata(document: pypdfium2.PdfDocument) -> tuple[str, dict[str, Any]]:
+    found = {name: value.strip() for name, value in document.get_metadata_dict().items()}
+    wanted = {
+        name.lower(): value
+        for name, value in found.items()
+        if value and name in ("Author", "Subject", "Keywords")
+    }
+    for name in _DATES:
+        day = _day(found.get(name, ""))
+        if day:
+            wanted["created" if name == "CreationDate" else "modified"] = day
+    title = found.get("Title", "")
+    return title if _is_title(title) else "", {**wanted, "pages": len(document)}
+
+
+def _is_title(text: str) -> bool:
+    """Returns whether a human wrote it: programs put file names and placeholders there."""
+    lower = text.lower()
+    return (
+        any(letter.isalpha() for letter in text)
+        and not lower.startswith(("microsoft word", "untitled", "microsoft powerpoint"))
+        and not lower.endswith((".doc", ".docx", ".dvi", ".indd", ".tex", ".pdf", ".ppt", ".pptx"))
+    )
+
+
+def _day(text: str) -> str:
+    digits = text.removeprefix("D:")[:8]
+    if len(digits) == 8 and digits.isascii() and digits.isdigit():
+        return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+    return ""
+
+
+# Characters ------------------------------------------------------------------------------------
+
+
+def _read_page(document: pypdfium2.PdfDocument, number: int) -> PageLayout:
+    """Returns the page's characters in PDFium's order; a page that cannot be read is blank."""
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return PageLayout([], 0, 0)
+    view = _View(page)
+    text = page.get_textpage()
+    chars = [char._replace(box=view.turned(char.box)) for char in _chars(text, _Fonts(text))]
+    _order_ligatures(chars)
+    tables = tables_of(map(view.turned, read_edges(page))) if chars else []
+    layout = PageLayout(chars, view.width, view.height, tables)
+    text.close()
+    page.close()
+    return layout
+
+
+def _order_ligatures(chars: list[Char]) -> None:
+    """Puts the letters of an Arabic ligature, which PDFium gives from left to right, in order."""
+    for place in range(len(chars) - 1):
+        first, second = chars[place], chars[place + 1]
+        if second.text == _LAM and first.text in _ALEFS and first.box == second.box:
+            chars[place : place + 2] = [second, first]
+
+
+class _View:
+    """Where things of a page are for its reader: from the top left, and turned as it says."""
+
+    def __init__(self, page: pypdfium2.PdfPage) -> None:
+        self.width, self.height = page.get_size()
+        self._turn = page.get_rotation()
+        self._left, self._bottom = page.get_cropbox()[:2]
+
+    def turned(self, box: Box) -> Box:
+        """Returns the box (left, bottom, right, top) as left, top, right, bottom."""
+        width, height = self.width, self.height
+        x0, x1 = box[0] - self._left, box[2] - self._left
+        y0, y1 = box[1] - self._bottom, box[3] - self._bottom
+        if self._turn == 90:
+            x0, y0, x1, y1 = y0, height - x1, y1, height - x0
+        elif self._turn == 180:
+            x0, y0, x1, y1 = width - x1, height - y1, width - x0, height - y0
+        elif self._turn == 270:
+            x0, y0, x1, y1 = width - y1, x0, width - y0, x1
+        return x0, height - y1, x1, height - y0
+
+
+class _Fonts:
+    """Tells which characters are bold; asks once for each piece of text set in one font."""
+
+    def __init__(self, text: pypdfium2.PdfTextPage) -> None:
+        self._text = text
+        self._known: dict[int | None, bool] = {}
+        self._name = ctypes.create_string_buffer(256)
+
+    def is_bold(self, index: int) -> bool:
+        piece = ctypes.cast(pdfium_c.FPDFText_GetTextObject(self._text, index), ctypes.c_void_p)
+        if piece.value not in self._known:
+            pdfium_c.FPDFText_GetFontInfo(self._text, index, self._name, 256, ctypes.c_int())
+            name = self._name.value.decode("latin-1").lower()
+            weight = pdfium_c.FPDFText_GetFontWeight(self._text, index)
+            self._known[piece.value] = weight >= _BOLD_WEIGHT or _BOLD_NAME.search(name) is not None
+        return self._known[piece.value]
+
+
+def _chars(text: pypdfium2.PdfTextPage, fonts: _Fonts) -> Iterator[Char]:
+    box = pdfium_c.FS_RECTF()
+    pointer = ctypes.byref(box)
+    high = 0
+    for index in range(text.count_chars()):
+        code = pdfium_c.FPDFText_GetUnicode(text, index)
+        if 0xD800 <= code < 0xDC00:
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000 and high:
+            code, high = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00, 0
+        pdfium_c.FPDFText_GetLooseCharBox(text, index, pointer)
+        generated = code in _GENERATED and pdfium_c.FPDFText_IsGenerated(text, index) == 1
+        character = "-\n" if code == _HYPHEN else chr(code) if 0 < code < 0xFFFE else ""
+        bold = not generated and fonts.is_bold(index)
+        yield Char(character, (box.left, box.bottom, box.right, box.top), generated, bold)

@@ -1,0 +1,224 @@
+"""Reads risky formats in a child process: a hang, a crash or a memory hog costs one file.
+
+The child is started once, at the first such file, and reused. It gets the bytes and gives JSON
+back, never a pickle: what a hostile file made of it cannot run code here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from ragpg.errors import LoadError
+from ragpg.reading import media_types
+from ragpg.reading.result import Reading
+
+TIME_LIMIT = 300.0
+"""Seconds one file may take."""
+MEMORY_LIMIT = 3 * 2**30
+"""Bytes of address space the child may have, where the platform limits that."""
+
+
+def read_isolated(data: bytes, media_type: str, *, time_limit: float | None = None) -> Reading:
+    """Returns what the child read; whatever befalls it raises LoadError."""
+    limit = TIME_LIMIT if time_limit is None else time_limit
+    with _LOCK:
+        answer = _child().ask(data, media_type, limit)
+    if "error" in answer:
+        raise LoadError(answer["error"])
+    return Reading(
+        answer["title"], answer["content"], answer["metadata"], tuple(answer["page_starts"])
+    )
+
+
+# The parent's side -----------------------------------------------------------------------------
+
+
+class _Child:
+    """A process that reads files, one at a time."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self._connection, theirs = Pipe()
+        # Not through multiprocessing: that would run the user's main module again. -P keeps the
+        # current folder, which may hold anybody's files, out of the child's path.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError), self._process.stdin as paths:  # it may have died
+            paths.write(json.dumps([os.path.abspath(path) for path in sys.path]).encode())
+        theirs.close()
+
+    def ask(self, data: bytes, media_type: str, limit: float) -> dict[str, Any]:
+        """Returns the child's answer; a child that did not answer is gone afterwards."""
+        is_late = threading.Event()
+
+        def stop() -> None:
+            is_late.set()
+            self._process.kill()
+
+        timer = threading.Timer(limit, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            self._connection.send_bytes(media_type.encode())
+            self._connection.send_bytes(data)
+            answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
+            return answer
+        except (OSError, EOFError) as error:
+            raise LoadError(self._end(limit if is_late.is_set() else None)) from error
+        except BaseException:  # the user pressed ctrl-C: half an answer may be on its way
+            self.close()
+            raise
+        finally:
+            timer.cancel()
+
+    def _end(self, limit: float | None) -> str:
+        """Returns why the child ended."""
+        self.close()
+        if limit is not None:
+            return f"reading it took more than {limit:g} seconds: not read"
+        code = self._process.returncode
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"it made its reader crash ({how}): save it again, or in another format"
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        return self.owner == os.getpid() and self._process.poll() is None
+
+    def close(self) -> None:
+        """Ends the process, unless it is another process's child."""
+        self._connection.close()
+        if self.owner == os.getpid():
+            self._process.kill()
+            self._process.wait()
+
+
+_LOCK = threading.Lock()
+_children: list[_Child] = []
+
+
+def _child() -> _Child:
+    if _children and not _children[0].is_alive():
+        _children.pop().close()
+    if not _children:
+        _children.append(_Child())
+    return _children[0]
+
+
+def process_id() -> int:
+    """Returns the child's process id; starts it if need be."""
+    with _LOCK:
+        return _child().process_id
+
+
+@atexit.register
+def close() -> None:
+    """Ends the child process, if there is one."""
+    while _children:
+        _children.pop().close()
+
+
+# The child's side ------------------------------------------------------------------------------
+
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.load(sys.stdin)
+from ragpg.reading.process import serve
+serve(int(sys.argv[1]))
+"""
+
+
+def serve(handle: int) -> None:
+    """Answers requests until the parent goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    _limit_memory()
+    connection = Connection(handle)
+    while True:
+        try:
+            media_type = connection.recv_bytes().decode()
+            data = connection.recv_bytes()
+        except EOFError:
+            return
+        connection.send_bytes(json.dumps(_answer(data, media_type)).encode())
+
+
+def _limit_memory() -> None:
+    import resource
+
+    for what, limit in ((resource.RLIMIT_AS, MEMORY_LIMIT), (resource.RLIMIT_CORE, 0)):
+        try:
+            _, most = resource.getrlimit(what)
+            allowed = limit if most == resource.RLIM_INFINITY else min(limit, most)
+            resource.setrlimit(what, (allowed, most))
+        except (ValueError, OSError):  # macOS has no such limit
+            continue
+
+
+def _answer(data: bytes, media_type: str) -> dict[str, Any]:
+    try:
+        reading = _reader(media_type)(data)
+    except LoadError as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": f"reading it takes more than {MEMORY_LIMIT / 2**30:g} GiB: split it"}
+    except RecursionError:
+        return {"error": "it is nested too deeply"}
+    except Exception as error:
+        # The libraries raise whatever they met in a damaged file: KeyError, struct.error, ...
+        told = " ".join(str(error).split())[:200]
+        return {"error": f"it is damaged ({type(error).__name__}: {told}): save it again"}
+    return {
+        "title": reading.title,
+        "content": reading.content,
+        "metadata": reading.metadata,
+        "page_starts": reading.page_starts,
+    }
+
+
+def _reader(media_type: str) -> Callable[[bytes], Reading]:
+    """Returns the format's reader, whose libraries are imported only now."""
+    if media_type == media_types.PDF:
+        from ragpg.reading.pdf import read_pdf
+
+        return read_pdf
+    if media_type == media_types.DOCX:
+        from ragpg.reading.docx import read_docx
+
+        return read_docx
+    if media_type == media_types.PPTX:
+        from ragpg.reading.pptx import read_pptx
+
+        return read_pptx
+    if media_type in (media_types.ODT, media_types.ODP):
+        from ragpg.reading.odf import read_odf
+
+        return read_odf
+    if media_type == media_types.EPUB:
+        from ragpg.reading.epub import read_epub
+
+        return read_epub
+    if media_type == media_types.REST:
+        from ragpg.reading.rst import read_rst
+
+        return read_rst
+    from ragpg.reading.spreadsheet import read_spreadsheet
+
+    return read_spreadsheet

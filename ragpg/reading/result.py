@@ -1,0 +1,100 @@
+"""What every reader of a file format returns, how pages are joined, how a table is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ragpg.errors import LoadError
+from ragpg.reading.decoding import clean_text
+
+MAX_FILE_BYTES = 256 * 2**20
+MAX_CHARACTERS = 50_000_000
+MAX_PAGES = 10_000
+MAX_CELLS = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader found in a file: Markdown, or plain text where the media type says so.
+
+    `page_starts` are the offsets in `content`, in code points, at which pages 1, 2, 3 ... start.
+    """
+
+    title: str
+    content: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+    page_starts: tuple[int, ...] = ()
+
+
+def blank_line(before: str, after: str) -> str:
+    """Returns what stands between two pages unless a reader knows better."""
+    return "\n\n"
+
+
+def join_pages(
+    pages: Iterable[str], between: Callable[[str, str], str] = blank_line
+) -> tuple[str, tuple[int, ...]]:
+    """Returns the pages as one clean text and where each starts in it.
+
+    A blank page shares the start of the next one; at the end that is the length of the text.
+    `between(text so far, next page)` separates two pages that hold text.
+    """
+    parts: list[str] = []
+    starts: list[int] = []
+    length = blanks = 0
+    for page in pages:
+        text = clean_text(page).strip("\n\ufeff")
+        if not text.strip():
+            blanks += 1
+            continue
+        separator = between(parts[-1], text) if parts else ""
+        length += len(separator)
+        starts += [length] * (blanks + 1)
+        parts += [separator, text]
+        length += len(text)
+        blanks = 0
+        _check_counts(length, len(starts))
+    _check_counts(length, len(starts) + blanks)
+    return "".join(parts), (*starts, *[length] * blanks)
+
+
+def _check_counts(characters: int, pages: int) -> None:
+    if characters > MAX_CHARACTERS:
+        raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
+    if pages > MAX_PAGES:
+        raise LoadError(f"it has more than {MAX_PAGES:,} pages: split it")
+
+
+# Tables ----------------------------------------------------------------------------------------
+
+
+def markdown_table(rows: Iterable[Sequence[str]]) -> str:
+    """Returns rows of cells, the first row being the header, as a Markdown table.
+
+    Pipes are escaped, line ends within a cell are spaces, short rows are filled up, rows and
+    columns at the end that hold nothing are left out. No row gives an empty text.
+    """
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    width = max((_used(row) for row in cells), default=0)
+    while cells and not _used(cells[-1]):
+        cells.pop()
+    if not width:
+        return ""
+    lines = [_line(row[:width] + [""] * (width - len(row))) for row in cells]
+    lines.insert(1, _line(["---"] * width))
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split()) if text else ""
+
+
+def _used(row: Sequence[str]) -> int:
+    """Returns the number of columns up to the last cell that holds something."""
+    return max((column for column, cell in enumerate(row, 1) if cell), default=0)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,137 @@
+"""From a question to a stored answer whose quotes the database has verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+import ragpg
+from ragpg import errors
+from ragpg.answer.answering import DONT_KNOW, NOTHING_FITS, make_client
+
+from .. import messages_server
+from ..conftest import WordEmbedder
+from ..messages_server import MessagesServer
+
+TEXT = (
+    "# Limits\n\nThe rate limit 🚦 on Pro is 1,000 requests. Ask for more.\n\nA refund takes days."
+)
+
+
+@pytest.fixture
+def claude() -> Iterator[MessagesServer]:
+    with MessagesServer() as server:
+        yield server
+
+
+@pytest.fixture
+def pages(url: str, words: WordEmbedder, claude: MessagesServer) -> Iterator[ragpg.Collection]:
+    anthropic_client = make_client(api_key="test", base_url=claude.url)
+    with ragpg.connect(url, embedder=words, anthropic_client=anthropic_client) as client:
+        collection = client.collection("pages")
+        collection.add(text=TEXT, source="limits.md")
+        yield collection
+
+
+def rows(sql: psycopg.Connection, query: str) -> list[tuple[Any, ...]]:
+    return sql.execute(query.encode()).fetchall()
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_an_answer_is_stored_with_verified_quotes(
+    pages: ragpg.Collection, sql: psycopg.Connection, streams: bool
+) -> None:
+    heard: list[str] = []
+    answer = pages.ask("What is the rate limit?", on_text=heard.append if streams else None)
+    assert answer.grounded and not answer.abstained
+    assert "".join(heard) == (answer.text if streams else "")
+    (citation,) = answer.citations
+    assert TEXT[citation.start_char : citation.end_char] == citation.quote
+    assert "rate limit 🚦 on Pro" in citation.quote
+    (stored,) = rows(
+        sql,
+        """
+        select answer.id, question, answer.content, model, grounded, abstained, stop_reason,
+            input_tokens, output_tokens, latency_ms >= 0, quote,
+            quote = substr(ragpg.document_text(document_id, document_version),
+                start_char + 1, end_char - start_char)
+        from ragpg.answers as answer join ragpg.citations on answer_id = answer.id
+        """,
+    )
+    assert stored == (
+        answer.id, "What is the rate limit?", answer.text, answer.model, True, False, "end_turn",
+        answer.input_tokens, answer.output_tokens, True, citation.quote, True,
+    )  # fmt: skip
+    assert answer.input_tokens > 0 and answer.output_tokens > 0
+    assert rows(sql, "select answers, grounded, abstained from ragpg.answers_by_day") == [(1, 1, 0)]
+
+
+def test_nothing_that_fits_asks_no_model(
+    pages: ragpg.Collection, sql: psycopg.Connection, claude: MessagesServer
+) -> None:
+    answer = pages.ask("password")  # an axis of its own: similarity near 0
+    assert (answer.text, answer.abstained, answer.model) == (NOTHING_FITS, True, None)
+    assert claude.requests == []
+    sql.execute("update ragpg.search_indexes set min_similarity = -1")
+    pages.ask("password")
+    assert len(claude.requests) == 1, "the threshold is the search index's"
+    assert rows(sql, "select count(*) from ragpg.answers") == [(2,)]
+
+
+def test_an_answer_that_does_not_know_is_stored_as_such(
+    pages: ragpg.Collection, sql: psycopg.Connection, claude: MessagesServer
+) -> None:
+    claude.enqueue(messages_server.answer(messages_server.text_block(DONT_KNOW)))
+    answer = pages.ask("What is the rate limit?")
+    assert answer.abstained and not answer.grounded and answer.citations == ()
+    assert rows(sql, "select abstained, grounded from ragpg.answers") == [(True, False)]
+
+
+def test_citations_outlive_the_document(pages: ragpg.Collection, sql: psycopg.Connection) -> None:
+    pages.ask("What is the rate limit?")
+    pages.add(text="Everything is new.", source="limits.md")
+    pages.delete("limits.md")
+    check = """
+        select document_version, quote = substr(
+            ragpg.document_text(document_id, document_version), start_char + 1, end_char - start_char)
+        from ragpg.citations
+    """
+    assert rows(sql, check) == [(1, True)]
+
+
+def test_a_quote_that_is_not_there_is_refused(
+    pages: ragpg.Collection, sql: psycopg.Connection
+) -> None:
+    pages.ask("What is the rate limit?")
+    for change in (
+        "quote = overlay(quote placing 'X' from 1 for 1)",
+        "start_char = start_char + 1, end_char = end_char + 1",
+        "document_version = 7",
+    ):
+        with pytest.raises(psycopg.Error, match="is not what document") as caught:
+            sql.execute(f"update ragpg.citations set {change}".encode())
+        assert isinstance(errors.translate(caught.value), errors.QuoteMismatch)
+
+
+def test_a_failing_api_is_one_clear_error_and_no_row(
+    pages: ragpg.Collection, sql: psycopg.Connection, claude: MessagesServer
+) -> None:
+    claude.enqueue(messages_server.failure(401))
+    with pytest.raises(errors.AnswerError, match="ANTHROPIC_API_KEY"):
+        pages.ask("What is the rate limit?")
+    assert rows(sql, "select count(*) from ragpg.answers") == [(0,)]
+
+
+def test_without_a_key_passages_are_quoted_and_stored(
+    client: ragpg.Client, sql: psycopg.Connection
+) -> None:
+    one = client.collection("one")
+    one.add(text=TEXT, source="limits.md")
+    answer = one.ask("rate limit?")
+    assert not answer.generated and "ANTHROPIC_API_KEY" in answer.text
+    assert answer.citations and all(c.quote in answer.text for c in answer.citations)
+    stored = rows(sql, "select quote from ragpg.citations order by ordinal")
+    assert stored == [(citation.quote,) for citation in answer.citations]

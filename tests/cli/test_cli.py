@@ -1,0 +1,139 @@
+"""The command line as a user types it: real processes, the real model, a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ragpg import RagpgError
+from ragpg.cli import console, entry
+
+from ..conftest import ROOT
+from ..messages_server import MessagesServer
+
+
+class Shell:
+    """Runs ragpg in its own process."""
+
+    def __init__(self, home: Path) -> None:
+        self.environment = {**os.environ, "RAGPG_HOME": str(home), "COLUMNS": "200"}
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ragpg.cli.entry", *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        done = self(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def shell(home: Path) -> Shell:
+    return Shell(home)
+
+
+def test_add_search_ask_status(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "refunds.md").write_text("# Refunds\n\nMoney is returned within five days.\n")
+    (tmp_path / "broken.html").write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = shell("add", str(tmp_path), "--collection", "docs", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 1, "a document failed"
+    assert {key: report[key] for key in ("added", "failed", "chunks_embedded", "deleted")} == {
+        "added": 1,
+        "failed": 1,
+        "chunks_embedded": 1,
+        "deleted": 0,
+    }
+    assert "broken.html" in report["failures"][0]["reason"]
+    (hit,) = shell.json("search", "when do I get my cash back", "-c", "docs", "-k", "3")
+    assert hit["source"] == str(tmp_path / "refunds.md")
+    text = (tmp_path / "refunds.md").read_text()
+    assert text[hit["start_char"] : hit["end_char"]] == hit["content"]
+    assert {"place", "title", "score", "context", "metadata", "document_version"} <= set(hit)
+    answer = shell.json("ask", "when is money returned?", "-c", "docs")
+    assert not answer["generated"] and "ANTHROPIC_API_KEY" in answer["text"]
+    (citation,) = answer["citations"]
+    assert text[citation["start_char"] : citation["end_char"]] == citation["quote"]
+    status = shell.json("status")
+    (collection,) = status["collections"]
+    assert (collection["collection"], collection["documents"]) == ("docs", 1)
+
+
+def test_demo_answers_with_its_source(shell: Shell) -> None:
+    with MessagesServer() as server:
+        shell.environment |= {"ANTHROPIC_API_KEY": "test", "ANTHROPIC_BASE_URL": server.url}
+        done = shell("demo")
+    assert done.returncode == 0, done.stderr
+    assert "1,000" in done.stdout and "7 added" in done.stdout
+    assert "**requests**" in done.stdout, "matched words are marked"
+    assert "pricing.md, characters" in done.stdout or "limits-and-errors.md" in done.stdout
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("search", "x", "-c", "absent"), 'no collection "absent"'),
+        (("add", "/absent/folder"), "/absent/folder"),
+        (("delete", "x"), "no collection"),
+        (("search", "x", "--mode", "keyword", "--filter", "$.a =="), "syntax error"),
+    ],
+)
+def test_errors_are_one_line(
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    expected: str,
+) -> None:
+    monkeypatch.setenv("RAGPG_DATABASE_URL", url)
+    monkeypatch.setattr(sys, "argv", ["ragpg", *arguments])
+    with pytest.raises(SystemExit) as exit:
+        entry.main()
+    told = capsys.readouterr()
+    assert exit.value.code == 1
+    assert expected in told.err and told.err.startswith("error: ")
+    assert told.err.count("\n") == 1 and told.out == ""
+    monkeypatch.setattr(sys, "argv", ["ragpg", *arguments, "--debug"])
+    with pytest.raises(RagpgError):
+        entry.main()
+
+
+def test_an_empty_database_is_named(shell: Shell, empty_url: str) -> None:
+    shell.environment["DATABASE_URL"] = empty_url
+    done = shell("status")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "run ragpg init" in done.stderr
+    assert "went from version none to" in shell("init", "--no-encoder").stdout
+    assert "nothing to do" in shell("migrate").stdout
+    assert shell("status").returncode == 0
+    psql = shell("db", "psql", "-Atc", "select count(*) from ragpg.collections")
+    assert psql.stdout == "0\n"
+
+
+def test_passwords_are_not_printed() -> None:
+    assert console.public_url("postgresql://me:secret@h/d") == "postgresql://me:***@h/d"
+
+
+def test_every_command_has_help() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ragpg.cli.entry", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    for command in ("init", "migrate", "status", "add", "search", "ask", "delete", "db", "demo"):
+        assert f" {command} " in done.stdout
