@@ -34,7 +34,7 @@ def main() -> None:
         for asked in SETS:
             queries = sorted(read_set(data, asked).queries.values())
             for query in draw.sample(queries, min(QUESTIONS, len(queries))):
-                embedding = client.embed_query(f"benchmark_{asked}", query)
+                embedding = client.session.embed_query(f"benchmark_{asked}", query)
                 for name in SETS:
                     hits = client.collection(f"benchmark_{name}").search(
                         query, 8, query_embedding=embedding

@@ -56,7 +56,7 @@ def ingest(client: ragpg.Client, data: Path, name: str) -> ragpg.Collection:
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps(one) + "\n" for one in questions.values())
         file.flush()
-        collection.load_evaluation_set(Path(file.name))
+        collection.evaluation.load(Path(file.name))
     return collection
 
 

@@ -27,7 +27,7 @@ from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg.database import embedded
-from ragpg.database.connection import migrate
+from ragpg.database import migrate
 from ragpg.models.embedding import SentenceTransformerEmbedder
 
 WORDS = Path(__file__).read_text().split()
@@ -57,7 +57,7 @@ def main() -> None:
 def ingest(url: str, folder: Path, pages: int) -> dict[str, float]:
     files = sorted(path for path in folder.rglob("*.html") if path.is_file())[:pages]
     with ragpg.connect(url) as client:
-        client.embedder.embed_query("the model is loaded")
+        client.session.embedder.embed_query("the model is loaded")
         collection = client.collection("pages")
         first = collection.add(files)
         again = collection.add(files)
@@ -68,8 +68,8 @@ def ingest(url: str, folder: Path, pages: int) -> dict[str, float]:
                     "select context || E'\\n' || content from ragpg.chunks order by id"
                 )
             ]
-        assert isinstance(client.embedder, SentenceTransformerEmbedder)
-        model = client.embedder.load()
+        assert isinstance(client.session.embedder, SentenceTransformerEmbedder)
+        model = client.session.embedder.load()
         started = time.perf_counter()
         model.encode(texts, batch_size=32, convert_to_tensor=True, show_progress_bar=False)
         bare = time.perf_counter() - started
@@ -129,7 +129,7 @@ def rows(url: str, count: int, run: int) -> dict[str, float]:
 
 
 def _prepare(client: Any, name: str) -> tuple[int, int]:
-    index = ragpg.indexing.indexer.ensure_index(client.database, name, client.embedder)
+    index = ragpg.indexing.indexer.ensure_index(client.database, name, client.session.embedder)
     with client.database.connection() as connection:
         row = connection.execute("select ragpg.collection_id(%s)", (name,)).fetchone()
     return row[0], index.id

@@ -97,7 +97,7 @@ def evaluate(
     article = {row["_id"]: row.get("metadata", {}).get("article") for row in corpus}
     texts = {row["_id"]: row["text"] for row in read_lines(folder / known.queries)}
     asked = [key for key in labels if key in texts][:most]
-    embeddings = client.embedder.embed_documents([texts[key] for key in asked])
+    embeddings = client.session.embedder.embed_documents([texts[key] for key in asked])
     runs: dict[str, dict[str, dict[str, float]]] = {method: {} for method in METHODS}
     questions = list(zip(asked, embeddings, strict=True))
     for key, embedding in track(questions, description=name, console=console):

@@ -106,7 +106,7 @@ def latencies(client: ragpg.Client, collection: str, questions: list[str]) -> di
                 if set_up:
                     sql.execute(set_up.encode())
                 started = time.perf_counter()
-                embedding = client.embedder.embed_query(question) if is_given else None
+                embedding = client.session.embedder.embed_query(question) if is_given else None
                 sql.execute(
                     "select * from ragpg.search(%s, 10, %s, query_embedding => %s)",
                     (question, collection, None if embedding is None else HalfVector(embedding)),
@@ -118,8 +118,8 @@ def latencies(client: ragpg.Client, collection: str, questions: list[str]) -> di
 
 def evaluate(client: ragpg.Client, data: LabelledSet, console: Console) -> dict[str, Any]:
     name = ingest(client, data, console)
-    client.ensure_encoder()
-    embeddings = {key: client.embedder.embed_query(text) for key, text in data.queries.items()}
+    client.models.ensure()
+    embeddings = {key: client.session.embedder.embed_query(text) for key, text in data.queries.items()}
     given = {key: HalfVector(one) for key, one in embeddings.items()}
     result: dict[str, Any] = {"questions": len(data.queries)}
     for encoder, (set_up, is_given) in ENCODERS.items():

@@ -180,7 +180,7 @@ def run(ranking: Ranking) -> dict[str, float]:
 
 def evaluate(client: ragpg.Client, data: LabelledSet, console: Console) -> dict[str, Any]:
     collection = ingest(client, data, console)
-    embedder = client.embedder
+    embedder = client.session.embedder
     assert isinstance(embedder, SentenceTransformerEmbedder)
     embeddings = embedder.embed_documents(list(data.queries.values()))
     searcher, rank = Searcher(client, collection), reference(client, collection)

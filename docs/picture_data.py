@@ -55,11 +55,11 @@ def fill(client: ragpg.Client, folder: Path) -> None:
         connection.execute("update ragpg.collections set search_log_share = 1")
     questions = [question for _, question, _ in LABELLED]
     with tempfile.TemporaryDirectory() as temporary:
-        pages.load_evaluation_set(_questions(Path(temporary) / "questions.jsonl", folder))
-    pages.evaluate(mode="keyword", note="words alone")
-    pages.evaluate(mode="vector", note="meaning alone")
-    pages.evaluate(k=5, note="fewer hits")
-    pages.evaluate(note="as it is by default")
+        pages.evaluation.load(_questions(Path(temporary) / "questions.jsonl", folder))
+    pages.evaluation.run(mode="keyword", note="words alone")
+    pages.evaluation.run(mode="vector", note="meaning alone")
+    pages.evaluation.run(k=5, note="fewer hits")
+    pages.evaluation.run(note="as it is by default")
     for question in questions:
         pages.search(question)
     pages.search("opening hours of the cafeteria")
@@ -71,7 +71,7 @@ def fill(client: ragpg.Client, folder: Path) -> None:
     notes.ask("why does the standby lag")
     late = lag.replace("network is slow", "disk of the standby is slow")
     notes.add(text=late, source="runbooks/replication-lag.md")
-    client.measure_recall("postgres")
+    client.collection("postgres").indexes.measure_recall()
     with client.database.connection() as connection:
         # With the shortest scan, truly measured: something for health_problems to tell.
         connection.execute("select ragpg.measure_recall('postgres', k => 1, ef_search => 1)")

@@ -10,21 +10,18 @@ with ragpg.connect() as client:
     print(handbook.ask("How long do refunds take?").text)
 """
 
-from ragpg.answer.answering import Answer, Citation
+from ragpg.answer import Answer, Citation
 from ragpg.client import Client, connect
-from ragpg.collection import Collection, DocumentInfo
+from ragpg.collection import Collection
 from ragpg.errors import RagpgError
-from ragpg.indexing.adding import AddReport, Failure
-from ragpg.indexing.watching import Change
-from ragpg.models.embedding import Embedder, SentenceTransformerEmbedder, open_embedder
-from ragpg.search.searching import Hit
-
-__version__ = "0.1.0"
+from ragpg.indexing import AddReport, DocumentInfo, Failure
+from ragpg.models import Embedder, SentenceTransformerEmbedder, open_embedder
+from ragpg.search import Hit
+from ragpg.version import __version__
 
 __all__ = [
     "AddReport",
     "Answer",
-    "Change",
     "Citation",
     "Client",
     "Collection",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragpg.database.connection import run_step
+from ragpg.database import run_step
 
 revision = "0010"
 down_revision = "0009"

@@ -1,0 +1,17 @@
+"""Hits to Claude, its answer to citations of exact characters, both stored.
+
+Uses search and the session's client of the language model; how citations are kept is SQL's.
+"""
+
+from ragpg.answer.answering import SYSTEM_PROMPT, Answer, Citation, answer_question
+from ragpg.answer.asking import ask, feedback, save_answer
+
+__all__ = [
+    "SYSTEM_PROMPT",
+    "Answer",
+    "Citation",
+    "answer_question",
+    "ask",
+    "feedback",
+    "save_answer",
+]

@@ -1,4 +1,4 @@
-"""The command line: typer commands and rich output over the façade and the core; rules live there."""
+"""The command line: typer commands and rich output. Uses the façade, whose rules it repeats not."""
 
 from ragpg.cli.entry import app, main
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
@@ -24,6 +24,9 @@ from rich.progress import (
 from rich.table import Table
 
 from ragpg.errors import BadArgument
+
+if TYPE_CHECKING:
+    from ragpg.client import Client
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -53,7 +56,7 @@ def table_of(*headings: str) -> Table:
     return Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def open_client() -> Any:
+def open_client() -> Client:
     """Returns a client of the database the environment names."""
     from ragpg.client import connect
 

@@ -10,8 +10,8 @@ import typer
 
 from ragpg.cli.console import count_progress, err, out, print_json
 from ragpg.errors import AnswerError, BadArgument, CapReached
-from ragpg.indexing.situating import ContextEstimate
-from ragpg.models.calls import Budget, prices_of
+from ragpg.indexing.situating import ContextEstimate, prices_of
+from ragpg.models import Budget
 
 MOST_TOKENS = 2_000_000
 
@@ -31,7 +31,7 @@ def make_budget(
     client: Any, model: str, max_tokens: int, max_cost: float | None, batch: bool
 ) -> Budget:
     """Returns the cap of a run; raises BadArgument for a cost of a model without prices."""
-    prices = prices_of(client.database, model)
+    prices = prices_of(client.session, model)
     if max_cost is not None and prices is None:
         raise BadArgument(f'--max-cost: ragpg.model_prices has no row for "{model}": insert one')
     cost = None if max_cost is None else Decimal(str(max_cost))
@@ -43,7 +43,8 @@ def write_contexts(client: Any, index_id: int, budget: Budget) -> None:
     batch = " --batch" if budget.batch else ""
     try:
         with count_progress("situating") as progress:
-            client.write_contexts(index_id, budget, batch=budget.batch, progress=progress)
+            indexes = client.collection().indexes
+            indexes.write_contexts(index_id, budget, batch=budget.batch, progress=progress)
     except CapReached as error:
         raise CapReached(
             f"{error}; {_spent(budget)}. What is written is kept; to go on: "

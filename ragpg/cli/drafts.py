@@ -11,8 +11,8 @@ from rich.text import Text
 
 from ragpg.cli.console import CollectionName, Json, count_progress, open_client, out, print_json
 from ragpg.errors import BadArgument, QuoteMismatch
-from ragpg.evaluation import drafting
-from ragpg.models.calls import require_client
+from ragpg.evaluation import Evaluation, drafting
+from ragpg.models import require_client
 
 SetArgument = Annotated[str, typer.Argument(metavar="SET", help="The evaluation set.")]
 _KEYS = "[a]ccept  [r]eject  [e]dit  [s]kip  [q]uit"
@@ -45,9 +45,9 @@ def eval_draft(
             )
         expected = drafting.estimate(passages)
         if dry_run:
-            _print_estimate(expected, client.settings.answer_model, as_json)
+            _print_estimate(expected, client.session.settings.answer_model, as_json)
             return
-        claude = require_client(client.anthropic_client(), "drafting")
+        claude = require_client(client.session.anthropic_client(), "drafting")
         with count_progress("drafting") as progress:
             report = drafting.draft_questions(
                 database,
@@ -55,7 +55,7 @@ def eval_draft(
                 name,
                 passages,
                 claude,
-                model=client.settings.answer_model,
+                model=client.session.settings.answer_model,
                 max_tokens=max_tokens,
                 progress=progress,
             )
@@ -64,7 +64,7 @@ def eval_draft(
             return
         _print_report(report, max_tokens)
         if review:
-            _review(database, collection, name)
+            _review(client.collection(collection).evaluation, name)
         elif report.drafted:
             out.print(Text(f"to decide on them: ragpg eval review {name} -c {collection}"))
 
@@ -78,18 +78,19 @@ def eval_review(
 ) -> None:
     """Decide on drafted questions one by one; each decision is stored at once."""
     with open_client() as client:
+        evaluation = client.collection(collection).evaluation
         if accept_all:
-            _accept_all(client.database, collection, name)
+            _accept_all(evaluation, name)
             return
-        _review(client.database, collection, name)
+        _review(evaluation, name)
 
 
-def _accept_all(database: Any, collection: str, name: str) -> None:
-    waiting = drafting.drafts(database, collection, name)
+def _accept_all(evaluation: Evaluation, name: str) -> None:
+    waiting = evaluation.drafts(name)
     accepted = 0
     for draft in waiting:
         try:
-            drafting.accept(database, draft["id"])
+            evaluation.accept(draft["id"])
             accepted += 1
         except (BadArgument, QuoteMismatch) as error:
             out.print(Text(str(error), "yellow"))
@@ -118,8 +119,8 @@ def _print_report(report: drafting.DraftReport, max_tokens: int) -> None:
         out.print(f"ended early: the cap is {max_tokens:,} tokens (--max-tokens)")
 
 
-def _review(database: Any, collection: str, name: str) -> None:
-    waiting = drafting.drafts(database, collection, name)
+def _review(evaluation: Evaluation, name: str) -> None:
+    waiting = evaluation.drafts(name)
     if not waiting:
         out.print("no draft waits: ragpg eval draft")
         return
@@ -128,7 +129,7 @@ def _review(database: Any, collection: str, name: str) -> None:
     counts = {"accepted": 0, "rejected": 0}
     try:
         for place, draft in enumerate(waiting, 1):
-            decision = _decide(database, draft, f"{place} of {len(waiting)}")
+            decision = _decide(evaluation, draft, f"{place} of {len(waiting)}")
             if decision == "quit":
                 break
             if decision in counts:
@@ -139,7 +140,7 @@ def _review(database: Any, collection: str, name: str) -> None:
     out.print(f"{counts['accepted']} accepted, {counts['rejected']} rejected, {left} left")
 
 
-def _decide(database: Any, draft: dict[str, Any], place: str) -> str:
+def _decide(evaluation: Evaluation, draft: dict[str, Any], place: str) -> str:
     """Shows a draft until a key decides on it: accepted, rejected, skipped or quit."""
     _show(draft, place)
     while True:
@@ -148,13 +149,13 @@ def _decide(database: Any, draft: dict[str, Any], place: str) -> str:
             raise KeyboardInterrupt
         try:
             if key == "e":
-                _edit(database, draft)
+                _edit(evaluation, draft)
                 _show(draft, place)
             elif key == "a":
-                drafting.accept(database, draft["id"])
+                evaluation.accept(draft["id"])
                 return "accepted"
             elif key == "r":
-                drafting.reject(database, draft["id"])
+                evaluation.reject(draft["id"])
                 return "rejected"
             elif key in ("s", "q"):
                 return {"s": "skipped", "q": "quit"}[key]
@@ -176,12 +177,12 @@ def _show(draft: dict[str, Any], place: str) -> None:
     out.print(Text(_KEYS, "cyan"))
 
 
-def _edit(database: Any, draft: dict[str, Any]) -> None:
+def _edit(evaluation: Evaluation, draft: dict[str, Any]) -> None:
     """Asks for question and answer, Enter keeping each, and stores them."""
     question, answer = (
         typer.prompt(f"{told} (Enter keeps it)", default="", show_default=False).strip()
         or draft[key]
         for key, told in (("question", "question"), ("expected_answer", "answer"))
     )
-    drafting.edit(database, draft["id"], question, answer)
+    evaluation.edit(draft["id"], question, answer)
     draft |= {"question": question, "expected_answer": answer}

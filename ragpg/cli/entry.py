@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -54,6 +54,9 @@ from ragpg.cli.sync import (
 )
 from ragpg.database import embedded
 from ragpg.errors import RagpgError
+
+if TYPE_CHECKING:
+    from ragpg.search import Mode
 
 app = typer.Typer(
     help="Retrieval that lives in Postgres: ingest documents, search them, ask them.",
@@ -147,17 +150,17 @@ def migrate(as_json: Json = False) -> None:
 
 def _ensure_encoder() -> Any:
     with open_client() as client, err.status("loading the embedding model into the database"):
-        return client.ensure_encoder()
+        return client.models.ensure()
 
 
 def _migrate(quiet: bool) -> dict[str, Any]:
-    from ragpg.database import connection
+    from ragpg import database
 
     config = settings.from_environment()
     url = config.database_url
     if url is None:
         url = embedded.start(config.home)
-    before, after = connection.migrate(url)
+    before, after = database.migrate(url)
     if not quiet and before == after:
         out.print(f"the schema is at version {after}, nothing to do")
     elif not quiet:
@@ -238,7 +241,7 @@ def history(
     """Show the versions of a document, and what changed between two of them."""
     with open_client() as client:
         held = client.collection(collection)
-        rows = held.history(source)
+        rows = held.versions.history(source)
         if not rows:
             raise RagpgError(f'there never was a document "{source}" in "{collection}"')
         lines = _difference(held, source, *diff) if diff else []
@@ -253,7 +256,7 @@ def history(
 
 
 def _difference(held: Any, source: str, first: int, second: int) -> list[str]:
-    texts = [held.text_of(source, version) for version in (first, second)]
+    texts = [held.versions.text(source, version) for version in (first, second)]
     for version, text in zip((first, second), texts, strict=True):
         if text is None:
             raise RagpgError(f"there is no version {version} of {source}")
@@ -289,7 +292,7 @@ def erase(
             f"Erase {source} from {collection}? Nothing of it can be restored", abort=True
         )
     with open_client() as client:
-        gone = client.collection(collection).erase(source)
+        gone = client.collection(collection).versions.erase(source)
     if not any(gone.values()):
         raise RagpgError(f'there never was a document "{source}" in "{collection}"')
     if as_json:
@@ -309,7 +312,7 @@ def prune(
 ) -> None:
     """Delete old versions of documents; those an answer cites stay."""
     with open_client() as client:
-        gone = client.collection(collection).prune_versions(timedelta(days=days))
+        gone = client.collection(collection).versions.prune(timedelta(days=days))
     if as_json:
         print_json({"pruned": gone})
     else:
@@ -401,7 +404,7 @@ def search(
             [query, *also] if also else query,
             k,
             filter=read_filter(filter),
-            mode=mode,
+            mode=cast("Mode", mode),
             distinct=distinct,
             rerank=rerank,
             neighbours=neighbours,
@@ -413,7 +416,7 @@ def search(
 
 
 def _print_hits(client: Any, hits: list[Any], query: str) -> None:
-    from ragpg.search.searching import highlight
+    from ragpg.search import highlight
 
     if not hits:
         out.print("nothing matches")

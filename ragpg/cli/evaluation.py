@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -22,6 +22,9 @@ from ragpg.cli.console import (
     table_of,
 )
 from ragpg.errors import BadArgument
+
+if TYPE_CHECKING:
+    from ragpg.search import Mode
 
 evaluation = typer.Typer(help="Evaluation: how good is retrieval, and why.", no_args_is_help=True)
 evaluation.command("draft")(drafts.eval_draft)
@@ -42,8 +45,8 @@ def eval_load(
     """Make an evaluation set hold the questions of a file; labels not found are listed."""
     with open_client() as client:
         held = client.collection(collection)
-        count = held.load_evaluation_set(file, name)
-        lost = held.lost_labels(name)
+        count = held.evaluation.load(file, name)
+        lost = held.evaluation.lost_labels(name)
     if as_json:
         print_json({"questions": count, "lost_labels": lost})
         return
@@ -66,7 +69,7 @@ def eval_from_feedback(
 ) -> None:
     """Make questions of what people said of answers (ragpg feedback)."""
     with open_client() as client:
-        count = client.collection(collection).evaluation_set_from_feedback(name)
+        count = client.collection(collection).evaluation.from_feedback(name)
     if as_json:
         print_json({"questions": count})
     else:
@@ -95,18 +98,18 @@ def eval_run(
     """Ask every question of a set and print the measures; the run is kept for comparison."""
     with open_client() as client, count_progress("asking") as progress:
         held = client.collection(collection)
-        run_id = held.evaluate(
+        run_id = held.evaluation.run(
             name,
             k=k,
-            mode=mode,
+            mode=cast("Mode", mode),
             index_id=index_id,
             note=note,
             answers=answers,
             progress=progress,
         )
-        (row,) = [row for row in held.evaluation_runs() if row["run_id"] == run_id]
-        failures = client.evaluation_failures(run_id)
-        page = held.evaluation_report(name) if report else None
+        (row,) = [row for row in held.evaluation.runs() if row["run_id"] == run_id]
+        failures = client.collection().evaluation.failures(run_id)
+        page = held.evaluation.report(name) if report else None
     if page and report:
         _write_page(report, page.html)
     if as_json:
@@ -142,7 +145,7 @@ def eval_report(
     It holds questions and texts of the documents: share it as you would share them.
     """
     with open_client() as client:
-        page = client.collection(collection).evaluation_report(
+        page = client.collection(collection).evaluation.report(
             name, run_id=run_id, against=against, questions=questions
         )
     _write_page(output, page.html)
@@ -181,7 +184,7 @@ def eval_calibrate(
 ) -> None:
     """Choose when ask abstains, from a run over answerable and unanswerable questions."""
     with open_client() as client:
-        found = client.calibrate(run_id, keep=keep, store=not dry_run)
+        found = client.collection().evaluation.calibrate(run_id, keep=keep, store=not dry_run)
     if as_json:
         print_json(asdict(found))
         return
@@ -206,7 +209,7 @@ def eval_calibrate(
 def eval_list(collection: CollectionName = "default", as_json: Json = False) -> None:
     """List the runs with their measures, newest first."""
     with open_client() as client:
-        found = client.collection(collection).evaluation_runs()
+        found = client.collection(collection).evaluation.runs()
     if as_json:
         print_json(found)
     else:
@@ -233,8 +236,8 @@ def _table(found: list[dict[str, Any]]) -> Table:
 def eval_compare(first: RunId, second: RunId, as_json: Json = False) -> None:
     """Compare two runs question by question, with 95 % intervals by paired bootstrap."""
     with open_client() as client:
-        found = client.compare_evaluations(first, second)
-        moved = client.moved_questions(first, second)
+        found = client.collection().evaluation.compare(first, second)
+        moved = client.collection().evaluation.moved_questions(first, second)
     if as_json:
         print_json({"measures": [asdict(one) for one in found], "questions": moved})
         return
@@ -266,7 +269,7 @@ def print_differences(found: list[Any], first: str, second: str) -> None:
 def eval_diagnose(run_id: RunId, as_json: Json = False) -> None:
     """Sort the questions a run missed by the reason, with what to try."""
     with open_client() as client:
-        failures = client.evaluation_failures(run_id)
+        failures = client.collection().evaluation.failures(run_id)
     if as_json:
         print_json(failures)
         return

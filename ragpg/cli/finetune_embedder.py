@@ -44,19 +44,18 @@ def finetune_embedder(
     model, builds a search index with it, and compares both on the held-out questions of the
     evaluation set. Nothing is activated.
     """
-    from ragpg.finetuning import embedder as embedder
+    from ragpg.finetuning.embedder import as_plain
     from ragpg.finetuning.training import Recipe
 
     recipe = Recipe(epochs=epochs, batch_size=batch_size, seed=seed)
     with open_client() as client, count_progress("reading") as progress:
-        training = embedder.EmbedderTraining(
-            client.collection(collection), name, folder=output, limit=limit
-        )
+        finetuning = client.collection(collection).finetuning
+        training = finetuning.embedder(name, folder=output, limit=limit)
         found = (
             None if dry_run else training.run(recipe, negatives=negatives, k=k, progress=progress)
         )
     if as_json:
-        print_json(embedder.as_json(found) if found else asdict(training.plan))
+        print_json(as_plain(found) if found else asdict(training.plan))
         return
     _show_plan(training.plan)
     if found:

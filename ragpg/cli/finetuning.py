@@ -36,7 +36,7 @@ WaitOption = Annotated[bool, typer.Option("--wait", help="Until the job has ende
 def advise(collection: CollectionName = "default", as_json: Json = False) -> None:
     """Retrieval or fine-tuning? Walks the decision with what the database knows; asks no model."""
     with open_client() as client:
-        rows = client.collection(collection).advise()
+        rows = client.collection(collection).finetuning.advise()
     if as_json:
         print_json(rows)
         return
@@ -91,7 +91,7 @@ def finetune_export(
     retrieval. Examples about one document are all in the training or all in the validation file.
     """
     with open_client() as client, count_progress("writing") as progress:
-        done = client.collection(collection).export_finetuning(
+        done = client.collection(collection).finetuning.export(
             path,
             evaluation_set=name,
             statement=statement,
@@ -237,7 +237,7 @@ def _provider(client: Client, name: str) -> Provider:
     from ragpg.finetuning import providers as providers
 
     if name.rstrip("/") == providers.BedrockJobs.name:
-        config = client.settings
+        config = client.session.settings
         return providers.BedrockJobs(config.bedrock_bucket, config.bedrock_role)
     return providers.OpenAIJobs()
 

@@ -18,7 +18,7 @@ def status(as_json: Json = False) -> None:
     Exit code 0 when all is well, 3 when something needs attention, 1 when it cannot be told.
     """
     with open_client() as client:
-        server, collections, health = client.server(), client.collections(), client.health()
+        server, collections, health = client.server(), client.collections(), client.health.status()
         version = _schema_version(client.database)
     if as_json:
         print_json({**server, "schema": version, "collections": collections, **health})
@@ -31,7 +31,7 @@ def status(as_json: Json = False) -> None:
 def metrics() -> None:
     """Print the health as OpenMetrics text, for a scraper such as Prometheus."""
     with open_client() as client:
-        sys.stdout.write(client.metrics())
+        sys.stdout.write(client.health.metrics())
 
 
 def _print_status(
@@ -65,7 +65,7 @@ def _print_status(
 
 
 def _schema_version(database: Any) -> str | None:
-    from ragpg.database.connection import schema_version
+    from ragpg.database import schema_version
 
     with database.connection() as connection:
         return schema_version(connection)

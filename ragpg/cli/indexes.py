@@ -31,8 +31,7 @@ from ragpg.cli.contexts import (
 from ragpg.cli.evaluation import SetName, print_differences
 from ragpg.errors import BadArgument
 from ragpg.indexing.situating import DOING
-from ragpg.models.calls import Budget, require_client
-from ragpg.search.searching import search_index
+from ragpg.models import Budget, require_client
 
 index = typer.Typer(
     help="Search indexes: recipes of chunking and embedding, several side by side.",
@@ -45,7 +44,7 @@ IndexId = Annotated[int, typer.Argument(help="Id of the search index, as index l
 def index_list(as_json: Json = False) -> None:
     """List the search indexes: recipe, state, what is in them, what waits for them."""
     with open_client() as client:
-        rows = client.search_indexes()
+        rows = client.health.status()["indexes"]
     if as_json:
         print_json(rows)
         return
@@ -109,20 +108,20 @@ def index_build(
         raise BadArgument("--context-model, --dry-run, --max-cost and --batch need --contextual")
     with open_client() as client:
         held = client.collection(collection)
-        writer = (context_model or client.settings.answer_model) if contextual else None
-        recipe = {
+        writer = (context_model or client.session.settings.answer_model) if contextual else None
+        recipe: dict[str, Any] = {
             "chunk_tokens": chunk_tokens,
             "overlap_tokens": overlap_tokens,
             "model": embedding_model,
         }
-        if dry_run:
-            print_estimate(held.estimate_contexts(writer, **recipe, batch=batch), as_json)
+        if dry_run and writer:
+            print_estimate(held.indexes.estimate_contexts(writer, **recipe, batch=batch), as_json)
             return
         budget = None
         if writer:  # what is missing is told before anything is made
-            require_client(client.anthropic_client(), DOING)
+            require_client(client.session.anthropic_client(), DOING)
             budget = make_budget(client, writer, max_tokens, max_cost, batch)
-        made = held.create_index(**recipe, language=language, context_model=writer)
+        made = held.indexes.create(**recipe, language=language, context_model=writer)
         _fill(client, made.id, as_json, budget)
 
 
@@ -137,9 +136,10 @@ def index_continue(
 ) -> None:
     """Index what waits for one search index, as after an interrupted build."""
     with open_client() as client:
-        writer = search_index(client.database, index_id).context_model
+        writer = client.session.search_index(index_id).context_model
         if dry_run:
-            print_estimate(client.estimate_contexts(index_id, batch=batch), as_json)
+            indexes = client.collection().indexes
+            print_estimate(indexes.estimate_missing_contexts(index_id, batch=batch), as_json)
             return
         budget = make_budget(client, writer, max_tokens, max_cost, batch) if writer else None
         _fill(client, index_id, as_json, budget)
@@ -149,7 +149,7 @@ def _fill(client: Any, index_id: int, as_json: bool, budget: Budget | None) -> N
     if budget:
         write_contexts(client, index_id, budget)
     with ingest_progress() as progress:
-        report = client.fill_index(index_id, progress)
+        report = client.collection().indexes.fill(index_id, progress)
     if as_json:
         spent = {"contexts": asdict(budget.spent)} if budget else {}
         print_json({"index_id": index_id, **asdict(report), **spent})
@@ -176,10 +176,10 @@ def index_compare(
     with open_client() as client, count_progress("asking") as progress:
         held = client.collection(collection)
         runs = [
-            held.evaluate(name, k=k, index_id=one, note="index compare", progress=progress)
+            held.evaluation.run(name, k=k, index_id=one, note="index compare", progress=progress)
             for one in (first, second)
         ]
-        found = client.compare_evaluations(*runs)
+        found = client.collection().evaluation.compare(*runs)
     if as_json:
         print_json({"runs": runs, "measures": [asdict(one) for one in found]})
     else:
@@ -196,7 +196,7 @@ def index_activate(
 ) -> None:
     """Let a search index answer from now on; the one before stays and is kept current."""
     with open_client() as client:
-        client.activate_index(index_id, incomplete=incomplete)
+        client.collection().indexes.activate(index_id, incomplete=incomplete)
     out.print(f"search index {index_id} is active; back: ragpg index rollback")
 
 
@@ -204,14 +204,14 @@ def index_activate(
 def index_rollback(collection: CollectionName = "default") -> None:
     """Go back to the search index that was active before."""
     with open_client() as client:
-        out.print(f"search index {client.collection(collection).rollback_index()} is active")
+        out.print(f"search index {client.collection(collection).indexes.rollback()} is active")
 
 
 @index.command("drop")
 def index_drop(index_id: IndexId) -> None:
     """Drop a search index that is not active, with its chunks."""
     with open_client() as client:
-        client.drop_index(index_id)
+        client.collection().indexes.drop(index_id)
     out.print(f"search index {index_id} is gone")
 
 
@@ -224,7 +224,8 @@ def index_recall(
 ) -> None:
     """Measure how many of the nearest chunks the vector index finds, and keep the number."""
     with open_client() as client:
-        _print_recall(client.measure_recall(collection, k=k, queries=queries), as_json)
+        indexes = client.collection(collection).indexes
+        _print_recall(indexes.measure_recall(k=k, queries_asked=queries), as_json)
 
 
 @index.command("tune")
@@ -237,7 +238,8 @@ def index_tune(
 ) -> None:
     """Find the smallest ef_search that reaches a recall; searches use it from then on."""
     with open_client() as client:
-        found = client.tune_ef_search(collection, recall=recall, k=k, queries=queries)
+        indexes = client.collection(collection).indexes
+        found = indexes.tune_ef_search(recall=recall, k=k, queries_asked=queries)
     _print_recall(found, as_json)
     if found["recall"] is not None and found["recall"] < recall:
         raise typer.Exit(1)

@@ -38,7 +38,7 @@ def inspect(
         raise BadArgument("inspect either files or a collection: ragpg inspect PATH, or -c NAME")
     if collection is not None:
         with open_client() as client:
-            found = client.collection(collection).inspect()
+            found = client.collection(collection).inspection.run()
     else:
         from ragpg.inspection.inspecting import inspect_files
 

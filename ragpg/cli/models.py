@@ -30,7 +30,7 @@ def model_load(
     For models of the BERT family, on Postgres 16 or newer. They are checked against Python first.
     """
     with open_client() as client, err.status("loading and verifying"):
-        cosine = client.load_encoder(name)
+        cosine = client.models.load(name)
     if as_json:
         print_json({"verified_cosine": cosine})
     else:
@@ -41,7 +41,7 @@ def model_load(
 def model_list(as_json: Json = False) -> None:
     """List the models whose weights are in the database."""
     with open_client() as client:
-        rows = client.encoders()
+        rows = client.models.status()
     if as_json:
         print_json(rows)
         return
@@ -56,6 +56,6 @@ def model_list(as_json: Json = False) -> None:
 def model_drop(name: Annotated[str, typer.Argument(help="The model's name.")]) -> None:
     """Remove a model's weights from the database; searches fall back to words without them."""
     with open_client() as client:
-        if not client.drop_encoder(name):
+        if not client.models.drop(name):
             raise RagpgError(f'the model "{name}" is not in the database: ragpg model list')
     out.print(f"dropped {name}", markup=False)

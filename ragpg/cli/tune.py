@@ -53,7 +53,7 @@ def tune(
     with open_client() as client:
         held = client.collection(collection)
         with count_progress("asking") as progress:
-            found = held.tune(
+            found = held.evaluation.tune(
                 name,
                 k=k,
                 chunk_tokens=chunk_tokens or (),
@@ -62,7 +62,7 @@ def tune(
                 progress=progress,
             )
         if activate and found.is_better:
-            held.use_settings(found.proposal)
+            held.evaluation.use(found.proposal)
     if as_json:
         print_json(
             {

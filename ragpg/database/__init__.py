@@ -1,0 +1,26 @@
+"""The database: connections, migrations, the embedded server, SQLAlchemy models of the tables.
+
+The only package that opens connections; it knows no rule of retrieval.
+"""
+
+from ragpg.database.connection import Connection, Database, connect
+from ragpg.database.migrations import (
+    check_schema,
+    has_schema,
+    known_versions,
+    migrate,
+    run_step,
+    schema_version,
+)
+
+__all__ = [
+    "Connection",
+    "Database",
+    "check_schema",
+    "connect",
+    "has_schema",
+    "known_versions",
+    "migrate",
+    "run_step",
+    "schema_version",
+]

@@ -1,30 +1,26 @@
-"""Connections, the schema's version, migrations."""
+"""Connections to one database, and the ways to ask it for rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from ragpg import queries
-from ragpg.errors import ConnectionFailed, NoTenant, SchemaError, translate
-
-if TYPE_CHECKING:
-    from alembic.config import Config
+from ragpg.database import queries
+from ragpg.errors import ConnectionFailed, NoTenant, translate
 
 Row = TupleRow
 Connection = psycopg.Connection[TupleRow]
-_OLDEST_PGVECTOR = (0, 8, 0)
+T = TypeVar("T")
 
 
 class Database:
-    """A pool of connections to one database whose schema was checked; thread-safe.
+    """A pool of connections to one database; thread-safe.
 
     With `read_only` each transaction is read only, so that nothing can be written; with
     `tenant` it begins by acting for that tenant; raises NoTenant when the role would see all.
@@ -39,7 +35,6 @@ class Database:
         read_only: bool = False,
         tenant: str | None = None,
     ) -> None:
-        check_connection(url)
         if tenant is not None:
             _check_kept_apart(url, tenant)
         self.url = url
@@ -87,6 +82,49 @@ class Database:
                 if not connection.closed:
                     connection.autocommit = False
 
+    def connect_alone(self) -> Connection:
+        """Returns a connection outside the pool, in autocommit, that acts for the same tenant.
+
+        For what belongs to a session: claims, notifications, locks. The caller closes it.
+        """
+        connection = connect(self.url, autocommit=True)
+        try:
+            if self.tenant is not None:
+                connection.execute(queries.SET_SESSION_TENANT, {"tenant": self.tenant})
+        except psycopg.Error as error:
+            connection.close()
+            raise translate(error) from error
+        return connection
+
+    def rows(self, statement: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
+        """Returns the rows as dictionaries."""
+        with self.connection() as connection:
+            return connection.cursor(row_factory=dict_row).execute(statement, parameters).fetchall()
+
+    def records(self, kind: type[T], statement: LiteralString, **parameters: Any) -> list[T]:
+        """Returns the rows as objects of a class: a column it does not know fails by name."""
+        with self.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(kind))
+            return cursor.execute(statement, parameters).fetchall()
+
+    def record(self, kind: type[T], statement: LiteralString, **parameters: Any) -> T | None:
+        """Returns the first row as an object of a class, None without a row."""
+        return next(iter(self.records(kind, statement, **parameters)), None)
+
+    def column(self, statement: LiteralString, **parameters: Any) -> list[Any]:
+        """Returns the first value of each row."""
+        with self.connection() as connection:
+            return [row[0] for row in connection.execute(statement, parameters)]
+
+    def value(self, statement: LiteralString, **parameters: Any) -> Any:
+        """Returns the first value of the first row, None without a row."""
+        return next(iter(self.column(statement, **parameters)), None)
+
+    def execute(self, statement: LiteralString, **parameters: Any) -> None:
+        """Runs the statement in a transaction of its own."""
+        with self.connection() as connection:
+            connection.execute(statement, parameters)
+
     def close(self) -> None:
         """Closes the connections."""
         self._pool.close()
@@ -121,152 +159,3 @@ def connect(url: str, **options: Any) -> Connection:
         return psycopg.connect(url, application_name="ragpg", connect_timeout=10, **options)
     except psycopg.Error as error:
         raise translate(error) from error
-
-
-# The schema's version --------------------------------------------------------------------------
-
-
-def migrations_folder() -> Path:
-    """Returns the folder of the steps: inside an installed package, beside it in a checkout."""
-    inside = Path(__file__).parents[1] / "migrations"
-    return inside if inside.exists() else Path(__file__).parents[2] / "migrations"
-
-
-def known_versions() -> list[str]:
-    """Returns the numbers of the steps this ragpg brings, oldest first."""
-    steps = (migrations_folder() / "versions").glob("[0-9][0-9][0-9][0-9]_*.py")
-    return sorted(path.name[:4] for path in steps)
-
-
-def schema_version(connection: Connection) -> str | None:
-    """Returns the version of the schema in the database, None when there is none."""
-    row = connection.execute("select to_regclass('ragpg.alembic_version') is not null").fetchone()
-    if row is None or not row[0]:
-        return None
-    found = connection.execute("select version_num from ragpg.alembic_version").fetchone()
-    return found[0] if found else None
-
-
-def has_schema(url: str) -> bool:
-    """Returns whether the database has ragpg's schema, of whatever version."""
-    with connect(url) as connection:
-        return schema_version(connection) is not None
-
-
-def check_connection(url: str) -> None:
-    """Raises SchemaError, saying what to run, unless the database's schema is this ragpg's."""
-    with connect(url) as connection:
-        found = schema_version(connection)
-    known = known_versions()
-    if found is None:
-        raise SchemaError("the database has no ragpg schema yet: run ragpg init")
-    if found not in known:
-        raise SchemaError(
-            f"the database's schema is version {found}, newer than this ragpg knows "
-            f"({known[-1]}): upgrade ragpg (pip install -U ragpg)"
-        )
-    if found != known[-1]:
-        raise SchemaError(
-            f"the database's schema is version {found}, this ragpg needs {known[-1]}: "
-            "run ragpg migrate"
-        )
-
-
-# Migrations ------------------------------------------------------------------------------------
-
-
-def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
-    """Brings the schema to a version (head, base or a number); returns the one before and after.
-
-    One transaction: all of it or nothing. Several callers at once take turns.
-    """
-    from alembic import command
-
-    with _engine_connection(url) as sqlalchemy_connection:
-        raw: Connection = sqlalchemy_connection.connection.driver_connection
-        raw.execute("select pg_advisory_xact_lock(hashtext('ragpg.migrate'))")
-        before = schema_version(raw)
-        _prepare(raw)
-        config = _alembic_config(sqlalchemy_connection)
-        if target == "base" or (before is not None and target != "head" and target < before):
-            command.downgrade(config, target)
-        else:
-            command.upgrade(config, target)
-        after = schema_version(raw)
-        sqlalchemy_connection.commit()
-    return before, after
-
-
-def run_step(script: str, direction: Literal["up", "down"]) -> None:
-    """Runs the .sql file beside a step's script, on the raw connection: % needs no escape."""
-    from alembic import op
-
-    text = Path(script).with_suffix(f".{direction}.sql").read_text(encoding="utf-8")
-    op.get_bind().connection.driver_connection.execute(text)  # type: ignore[union-attr]
-
-
-def _alembic_config(connection: Any) -> Config:
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
-
-
-@contextmanager
-def _engine_connection(url: str) -> Iterator[Any]:
-    import sqlalchemy
-
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: connect(url), poolclass=sqlalchemy.NullPool
-    )
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except psycopg.Error as error:
-        raise translate(error) from error
-    except sqlalchemy.exc.DBAPIError as error:
-        if isinstance(error.orig, psycopg.Error):
-            raise translate(error.orig) from error
-        raise
-
-
-def _prepare(connection: Connection) -> None:
-    """Makes sure of what the steps stand on: pgvector, and the schema of the version table."""
-    row = connection.execute(
-        """
-        select
-            coalesce(installed.extversion, available.default_version),
-            installed.extversion is not null,
-            to_regnamespace('ragpg') is not null
-        from (select) as one
-        left join pg_extension as installed on installed.extname = 'vector'
-        left join pg_available_extensions as available on available.name = 'vector'
-        """
-    ).fetchone()
-    assert row is not None
-    version, installed, schema_exists = row
-    if version is None:
-        raise SchemaError(
-            "this Postgres has no pgvector: install it "
-            "(https://github.com/pgvector/pgvector#installation) and run ragpg init again"
-        )
-    if tuple(int(part) for part in version.split(".")) < _OLDEST_PGVECTOR:
-        raise SchemaError(
-            f"pgvector {version} is too old, 0.8.0 is needed: alter extension vector update"
-        )
-    if not installed:
-        _create_extension(connection)
-    if not schema_exists:
-        connection.execute("create schema ragpg")
-
-
-def _create_extension(connection: Connection) -> None:
-    try:
-        connection.execute("create extension vector")
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise SchemaError(
-            "the extension vector is not in this database and your role may not create it: "
-            "ask an administrator to run: create extension vector;"
-        ) from error

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ragpg import queries
-from ragpg.answer.answering import MessagesClient, ask_model
-from ragpg.database.connection import Database
+from ragpg.database import Database
 from ragpg.errors import BadArgument, QuoteMismatch
-from ragpg.evaluation import evaluating
-from ragpg.models.calls import estimate_tokens
+from ragpg.evaluation import queries
+from ragpg.models import MessagesClient, ask_model, estimate_tokens
 
 OUTPUT_TOKENS = 200
 _MAX_OUTPUT_TOKENS = 2048  # leaves room for thinking
@@ -100,10 +98,9 @@ class _Drafting:
 
 def sample_passages(database: Database, collection: str, name: str, count: int) -> list[Passage]:
     """Returns passages drawn at random, spread over the documents, not drafted from before."""
-    rows = evaluating.rows(
-        database, queries.SAMPLE_CHUNKS, collection=collection, evaluation_set=name, k=count
+    return database.records(
+        Passage, queries.SAMPLE_CHUNKS, collection=collection, evaluation_set=name, k=count
     )
-    return [Passage(**row) for row in rows]
 
 
 def estimate(passages: list[Passage]) -> DraftEstimate:
@@ -200,38 +197,7 @@ def _keep(drafting: _Drafting, passage: Passage, given: dict[str, Any]) -> str:
         "model": drafting.model,
     }
     try:
-        with drafting.database.connection() as connection:
-            row = connection.execute(queries.PUT_DRAFT, parameters).fetchone()
+        draft_id = drafting.database.value(queries.PUT_DRAFT, **parameters)
     except QuoteMismatch:  # the document was replaced meanwhile
         return "quote_not_found"
-    return "drafted" if row and row[0] is not None else "duplicate"
-
-
-# Review --------------------------------------------------------------------------------------
-
-
-def drafts(database: Database, collection: str, name: str) -> list[dict[str, Any]]:
-    """Returns the drafts that wait for a person, oldest first, with the text around the quote."""
-    return evaluating.rows(database, queries.DRAFTS, collection=collection, evaluation_set=name)
-
-
-def accept(database: Database, draft_id: int) -> None:
-    """Makes a draft a question of its set, by `ragpg.accept_draft`."""
-    _execute(database, queries.ACCEPT_DRAFT, draft_id=draft_id)
-
-
-def reject(database: Database, draft_id: int) -> None:
-    """Keeps a draft from being shown, and its passage from being drafted from again."""
-    _execute(database, queries.REJECT_DRAFT, draft_id=draft_id)
-
-
-def edit(database: Database, draft_id: int, question: str, expected_answer: str) -> None:
-    """Changes the text of a draft, which stays one; BadArgument when another draft asks that."""
-    changed = {"question": question, "expected_answer": expected_answer}
-    if not evaluating.rows(database, queries.EDIT_DRAFT, draft_id=draft_id, **changed):
-        raise BadArgument("another draft of the set asks this already")
-
-
-def _execute(database: Database, statement: Any, **parameters: Any) -> None:
-    with database.connection() as connection:
-        connection.execute(statement, parameters)
+    return "duplicate" if draft_id is None else "drafted"

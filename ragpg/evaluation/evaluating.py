@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pgvector import HalfVector
-from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from ragpg import queries
-from ragpg.database.connection import Database
+from ragpg.database import Database
 from ragpg.errors import BadArgument
+from ragpg.evaluation import queries
 from ragpg.evaluation.grading import Grade
-from ragpg.search.searching import Mode
+from ragpg.search import Mode
 
 Progress = Callable[[int, int], None]
 Answering = Callable[[str, str | None], tuple[int, Grade | None]]
@@ -116,14 +115,12 @@ def load_set(database: Database, collection: str, name: str, path: Path) -> int:
     rows = list(read_questions(path))
     if not rows:
         raise BadArgument(f"{path} holds no question")
-    with database.connection() as connection:
+    of_set = {"collection": collection, "evaluation_set": name}
+    with database.connection() as connection:  # one transaction
         for row in rows:
-            parameters = {"collection": collection, "evaluation_set": name, **row}
-            connection.execute(queries.PUT_EVALUATION_QUESTION, parameters)
-        keep = {"collection": collection, "evaluation_set": name}
-        connection.execute(
-            queries.KEEP_EVALUATION_QUESTIONS, {**keep, "kept": [row["question"] for row in rows]}
-        )
+            connection.execute(queries.PUT_EVALUATION_QUESTION, {**of_set, **row})
+        kept = [row["question"] for row in rows]
+        connection.execute(queries.KEEP_EVALUATION_QUESTIONS, {**of_set, "kept": kept})
     return len(rows)
 
 
@@ -144,83 +141,47 @@ def run_set(
 
     `embed` gives a question's embedding, or None when the database shall make it.
     """
-    parameters = {
-        "collection": collection,
-        "evaluation_set": name,
-        "k": k,
-        "mode": mode,
-        "index_id": index_id,
-        "note": note,
-    }
-    with database.connection() as connection:
-        row = connection.execute(queries.START_EVALUATION, parameters).fetchone()
-        assert row is not None
-        run_id = int(row[0])
-        asked = connection.execute(queries.QUESTIONS_OF_RUN, {"run_id": run_id}).fetchall()
-    for done, (question_id, question, expected) in enumerate(asked, 1):
-        vector = None if mode == "keyword" else embed(question)
-        with database.connection() as connection:
-            connection.execute(
-                queries.EVALUATE_QUESTION,
-                {
-                    "run_id": run_id,
-                    "question_id": question_id,
-                    "query_embedding": None if vector is None else HalfVector(vector),
-                },
-            )
+    run_id = database.value(
+        queries.START_EVALUATION,
+        collection=collection,
+        evaluation_set=name,
+        k=k,
+        mode=mode,
+        index_id=index_id,
+        note=note,
+    )
+    asked = database.rows(queries.QUESTIONS_OF_RUN, run_id=run_id)
+    for done, row in enumerate(asked, 1):
+        vector = None if mode == "keyword" else embed(row["question"])
+        database.execute(
+            queries.EVALUATE_QUESTION,
+            run_id=run_id,
+            question_id=row["id"],
+            query_embedding=None if vector is None else HalfVector(vector),
+        )
         if answer:
-            _note_answer(database, run_id, question_id, *answer(question, expected))
+            answer_id, grade = answer(row["question"], row["expected_answer"])
+            database.execute(
+                queries.NOTE_ANSWER,
+                run_id=run_id,
+                question_id=row["id"],
+                answer_id=answer_id,
+                grade=grade and grade.grade,
+                grade_reason=grade and grade.reason,
+            )
         if progress:
             progress(done, len(asked))
-    with database.connection() as connection:
-        connection.execute(queries.FINISH_EVALUATION, {"run_id": run_id})
-    return run_id
-
-
-def _note_answer(
-    database: Database, run_id: int, question_id: int, answer_id: int, grade: Grade | None
-) -> None:
-    with database.connection() as connection:
-        connection.execute(
-            queries.NOTE_ANSWER,
-            {
-                "run_id": run_id,
-                "question_id": question_id,
-                "answer_id": answer_id,
-                "grade": grade and grade.grade,
-                "grade_reason": grade and grade.reason,
-            },
-        )
-
-
-def calibrate(database: Database, run_id: int, *, keep: float, store: bool) -> Calibration:
-    """Returns the row of `ragpg.calibrate`."""
-    parameters = {"run_id": run_id, "keep": keep, "store": store}
-    with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(Calibration)) as cursor,
-    ):
-        found = cursor.execute(queries.CALIBRATE, parameters).fetchone()
-    assert found is not None
-    return found
+    database.execute(queries.FINISH_EVALUATION, run_id=run_id)
+    return int(run_id)
 
 
 def compare_runs(
     database: Database, first: int, second: int, split: str | None = None
 ) -> list[Difference]:
     """Returns the rows of `ragpg.compare_runs`, one a measure; split is train or held-out."""
-    parameters = {"first": first, "second": second, "split": split}
-    with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(Difference)) as cursor,
-    ):
-        found = cursor.execute(queries.COMPARE_RUNS, parameters).fetchall()
+    found = database.records(
+        Difference, queries.COMPARE_RUNS, first=first, second=second, split=split
+    )
     if not found:
         raise BadArgument(f"runs {first} and {second} have no labelled question in common")
     return found
-
-
-def rows(database: Database, statement: Any, **parameters: Any) -> list[dict[str, Any]]:
-    """Returns the rows of one of the evaluation views."""
-    with database.connection() as connection:
-        return connection.cursor(row_factory=dict_row).execute(statement, parameters).fetchall()

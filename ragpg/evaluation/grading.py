@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ragpg.answer.answering import MessagesClient, ask_model
 from ragpg.errors import AnswerError
+from ragpg.models import MessagesClient, ask_model
 
 _PROMPT = (
     "You grade an answer against an expected one. Facts are right when the answer states what the "

@@ -9,15 +9,14 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-import ragpg
-from ragpg import queries
-from ragpg.database.connection import Database
+from ragpg.database import Database
 from ragpg.errors import BadArgument
-from ragpg.evaluation import drawings, evaluating
+from ragpg.evaluation import drawings, evaluating, queries
 from ragpg.evaluation.evaluating import Difference
 from ragpg.evaluation.markup import escape, number, percent, table
 from ragpg.evaluation.report_questions import questions_section
 from ragpg.evaluation.report_summary import MEASURES, summary_section
+from ragpg.version import __version__
 
 Row = dict[str, Any]
 _COURSES = ("ndcg", "mrr", "recall", "span_recall")
@@ -65,9 +64,7 @@ def make_report(
     `questions` bounds how many of the worst are shown with their hits. Raises BadArgument when
     the set has no finished run, or not the given ones.
     """
-    runs = evaluating.rows(
-        database, queries.REPORT_RUNS, collection=collection, evaluation_set=name
-    )
+    runs = database.rows(queries.REPORT_RUNS, collection=collection, evaluation_set=name)
     if not runs:
         raise BadArgument(f'"{name}" of "{collection}" has no finished run: ragpg eval run')
     run = runs[-1] if run_id is None else _run(runs, run_id, name)
@@ -83,7 +80,7 @@ def make_report(
         _answers(run),
         _latency(database, runs, run),
         _settings(runs, run),
-        f"<footer>Made by ragpg {escape(ragpg.__version__)} on "
+        f"<footer>Made by ragpg {escape(__version__)} on "
         f"{_when(datetime.now(UTC))} with <code>ragpg eval report</code>. The same figures are "
         "in the views <code>ragpg.evaluation_leaderboard</code>, <code>evaluation_measures</code> "
         "and <code>evaluation_failures</code>. This page holds texts of the documents.</footer>",
@@ -195,8 +192,7 @@ def _over_runs(runs: Sequence[Row], run: Row) -> str:
 
 
 def _tags(database: Database, run: Row, before: Row | None) -> str:
-    found = evaluating.rows(
-        database,
+    found = database.rows(
         queries.REPORT_TAGS,
         run_id=run["run_id"],
         before=before and before["run_id"],
@@ -226,7 +222,7 @@ def _tags(database: Database, run: Row, before: Row | None) -> str:
 
 
 def _failures(database: Database, run: Row) -> str:
-    found = evaluating.rows(database, queries.REPORT_FAILURE_KINDS, run_id=run["run_id"])
+    found = database.rows(queries.REPORT_FAILURE_KINDS, run_id=run["run_id"])
     head = '<h2 id="missed">Why it missed</h2>'
     if not found:
         return f"{head}<p>Every labelled text was found whole.</p>"
@@ -260,7 +256,7 @@ def _answers(run: Row) -> str:
 
 
 def _latency(database: Database, runs: Sequence[Row], run: Row) -> str:
-    each = evaluating.rows(database, queries.REPORT_LATENCIES, run_id=run["run_id"])
+    each = database.rows(queries.REPORT_LATENCIES, run_id=run["run_id"])
     shown = runs[-_MOST_RUNS:]
     longest = max((one["latency_p95_ms"] for one in shown), default=0) or 1
     rows = [

@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ragpg import queries
-from ragpg.database.connection import Database
-from ragpg.evaluation import evaluating
+from ragpg.database import Database
+from ragpg.evaluation import queries
 from ragpg.evaluation.markup import escape, number
 
 Row = dict[str, Any]
@@ -19,15 +18,13 @@ _LONGEST, _BEFORE = 420, 120
 
 def questions_section(database: Database, run_id: int, most: int) -> str:
     """Returns the section on the worst questions: failed ones first, then by nDCG."""
-    found = evaluating.rows(database, queries.REPORT_WORST, run_id=run_id, questions=most)
+    found = database.rows(queries.REPORT_WORST, run_id=run_id, questions=most)
     head = '<h2 id="worst">Worst questions</h2>'
     if not found:
         return f"{head}<p>None: every relevant chunk stood before all others.</p>"
     ids = [one["question_id"] for one in found]
-    labels = evaluating.rows(database, queries.REPORT_LABELS, question_ids=ids)
-    hits = evaluating.rows(
-        database, queries.REPORT_HITS, run_id=run_id, question_ids=ids, hits=_HITS
-    )
+    labels = database.rows(queries.REPORT_LABELS, question_ids=ids)
+    hits = database.rows(queries.REPORT_HITS, run_id=run_id, question_ids=ids, hits=_HITS)
     told = (
         '<p class="soft small">Failed ones first, then by nDCG. <mark>Marked</mark>: the labelled '
         "text, as far as the hit holds it.</p>"

@@ -11,21 +11,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pgvector import HalfVector
-from psycopg.rows import class_row
 
-from ragpg import queries
-from ragpg.database.connection import Connection, Database
+from ragpg.database import Connection, Database
 from ragpg.errors import BadArgument, SearchIndexError
-from ragpg.evaluation import evaluating
+from ragpg.evaluation import evaluating, queries
 from ragpg.evaluation.evaluating import Difference
-from ragpg.search import searching
-from ragpg.search.searching import SearchIndex
-
-if TYPE_CHECKING:
-    from ragpg.collection import Collection
+from ragpg.indexing import Indexes
+from ragpg.session import SearchIndex, Session
 
 WEIGHTS = (0.0, 0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
 CANDIDATES = (50, 100, 200)
@@ -92,7 +87,8 @@ class Tuning:
 
 
 def tune(
-    collection: Collection,
+    session: Session,
+    collection: str,
     name: str = "default",
     *,
     k: int = 10,
@@ -108,7 +104,7 @@ def tune(
     the proposal stay. Raises BadArgument with fewer than five labelled questions in either half,
     and for an overlap that is not less than a chunk.
     """
-    search = _Search(collection, name, k, most_questions, progress or (lambda *_: None))
+    search = _Search(session, collection, name, k, most_questions, progress or (lambda *_: None))
     kept: tuple[int, ...] = ()
     try:
         (present,) = search.try_all([search.settings(search.active.id)])
@@ -140,31 +136,32 @@ def tune(
 
 def apply(database: Database, trial: Trial, *, is_active: bool) -> None:
     """Stores a trial's settings with its search index, and activates that where it is not."""
-    with database.connection() as connection:
+    with database.connection() as connection:  # one transaction
         connection.execute(queries.SET_SEARCH_SETTINGS, asdict(trial.settings))
         if not is_active:
-            parameters = {"index_id": trial.index_id, "incomplete": False}
-            connection.execute(queries.ACTIVATE_SEARCH_INDEX, parameters)
+            connection.execute(queries.ACTIVATE_TRIED_INDEX, {"index_id": trial.index_id})
 
 
 class _Search:
     """The trials of one call of `tune`: each settings are tried once."""
 
     def __init__(
-        self, collection: Collection, name: str, k: int, most: int, progress: Progress
+        self, session: Session, collection: str, name: str, k: int, most: int, progress: Progress
     ) -> None:
+        self.session = session
         self.collection = collection
-        self.database = collection.client.database
+        self.indexes = Indexes(session, collection)
+        self.database = session.database
         self.name = name
         self.k = k
         self.progress = progress
         self.runs: dict[Settings, int] = {}
-        active = searching.active_index(self.database, collection.name)
+        active = session.active_index(collection)
         if active is None:
-            raise SearchIndexError(f'the collection "{collection.name}" has no search index yet')
+            raise SearchIndexError(f'the collection "{collection}" has no search index yet')
         self.active = active
-        parameters = {"collection": collection.name, "evaluation_set": name, "most": most}
-        rows = evaluating.rows(self.database, queries.LABELLED_QUESTIONS, **parameters)
+        parameters = {"collection": collection, "evaluation_set": name, "most": most}
+        rows = self.database.rows(queries.LABELLED_QUESTIONS, **parameters)
         fewest = min(sum(row["split"] == side for row in rows) for side in ("train", "held-out"))
         if fewest < FEWEST_QUESTIONS:
             raise BadArgument(
@@ -177,10 +174,8 @@ class _Search:
         """Returns the complete search indexes, the active one first, and one for each recipe."""
         known = {
             row["index_id"]: row
-            for row in self.collection.client.search_indexes()
-            if row["collection"] == self.collection.name
-            and row["state"] == "ready"
-            and not row["pending_documents"]
+            for row in self.indexes.status()
+            if row["state"] == "ready" and not row["pending_documents"]
         }
         recipes: list[tuple[int, int]] = []
         if chunk_tokens or overlap_tokens:
@@ -195,27 +190,25 @@ class _Search:
         return ids + [self._build(*one) for one in dict.fromkeys(recipes) if one not in built]
 
     def _build(self, chunk_tokens: int, overlap_tokens: int) -> int:
-        made = self.collection.create_index(
-            chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens
-        )
+        made = self.indexes.create(chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
         what = f"chunks of {chunk_tokens} tokens, overlap {overlap_tokens}"
-        self.collection.client.fill_index(
+        self.indexes.fill(
             made.id,
             lambda *, documents, total, chunks: self.progress(documents, total, what),
         )
         return made.id
 
     def settings(self, index_id: int) -> Settings:
-        (row,) = evaluating.rows(self.database, queries.SEARCH_SETTINGS, index_id=index_id)
+        (row,) = self.database.rows(queries.SEARCH_SETTINGS, index_id=index_id)
         return Settings(**row)
 
     def try_all(self, wanted: Sequence[Settings]) -> list[Trial]:
         """Returns a trial each, in order; asks the questions for those not tried yet."""
         new = [one for one in wanted if one not in self.runs]
         if new:
-            index = searching.search_index(self.database, wanted[0].index_id)
+            index = self.session.search_index(wanted[0].index_id)
             vectors = {
-                key: self.collection.client.embed_query(index.collection, text, index.id)
+                key: self.session.embed_query(index.collection, text, index.id)
                 for key, text in self.questions.items()
             }
             # Others see neither the settings that are tried nor, until its end, the runs.
@@ -233,7 +226,7 @@ class _Search:
     ) -> int:
         same_text = round(self.k * self.active.chunk_tokens / index.chunk_tokens)
         parameters = {
-            "collection": self.collection.name,
+            "collection": self.collection,
             "evaluation_set": self.name,
             "k": max(1, same_text),
             "mode": "hybrid",
@@ -252,12 +245,7 @@ class _Search:
         return int(row[0])
 
     def ranked(self, run_ids: Iterable[int]) -> list[Trial]:
-        with (
-            self.database.connection() as connection,
-            connection.cursor(row_factory=class_row(Trial)) as cursor,
-        ):
-            return cursor.execute(queries.RANK_RUNS, {"run_ids": list(run_ids)}).fetchall()
+        return self.database.records(Trial, queries.RANK_RUNS, run_ids=list(run_ids))
 
     def forget(self, run_ids: Iterable[int]) -> None:
-        with self.database.connection() as connection:
-            connection.execute(queries.DELETE_RUNS, {"run_ids": list(run_ids)})
+        self.database.execute(queries.DELETE_RUNS, run_ids=list(run_ids))

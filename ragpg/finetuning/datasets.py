@@ -20,11 +20,11 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from ragpg import queries
-from ragpg.answer.answering import SYSTEM_PROMPT
-from ragpg.database.connection import Database
+from ragpg.answer import SYSTEM_PROMPT
+from ragpg.database import Database
 from ragpg.errors import BadArgument
-from ragpg.search.searching import Hit
+from ragpg.finetuning import queries
+from ragpg.search import Hit
 
 # What must not be learned by heart: a model may say it to anybody.
 SENSITIVE = {

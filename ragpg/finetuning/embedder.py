@@ -12,23 +12,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pgvector import HalfVector
 
-from ragpg import queries
-from ragpg.database.connection import Database
+from ragpg.database import Database
 from ragpg.errors import BadArgument, EmbeddingError, RagpgError
-from ragpg.evaluation import evaluating
-from ragpg.evaluation.evaluating import Difference
-from ragpg.evaluation.tuning import FEWEST_QUESTIONS
+from ragpg.evaluation import FEWEST_QUESTIONS, Difference, compare_runs, run_set
+from ragpg.evaluation import queries as evaluation_queries
+from ragpg.finetuning import queries
 from ragpg.finetuning.training import Example, Recipe, train
-from ragpg.models.embedding import SentenceTransformerEmbedder
-from ragpg.search import searching
-from ragpg.search.searching import SearchIndex
-
-if TYPE_CHECKING:
-    from ragpg.collection import Collection
+from ragpg.indexing import Indexes
+from ragpg.models import SentenceTransformerEmbedder
+from ragpg.session import SearchIndex, Session
 
 FEWEST_PAIRS = 20
 Progress = Callable[[int, int, str], None]
@@ -74,7 +70,8 @@ class EmbedderTraining:
 
     def __init__(
         self,
-        collection: Collection,
+        session: Session,
+        collection: str,
         evaluation_set: str = "default",
         *,
         folder: Path | None = None,
@@ -85,12 +82,14 @@ class EmbedderTraining:
         Raises EmbeddingError for a model whose weights are not here, BadArgument for a folder that
         is there already or a collection without documents.
         """
+        self.session = session
         self.collection = collection
-        self.database: Database = collection.client.database
+        self.indexes = Indexes(session, collection)
+        self.database: Database = session.database
         self.evaluation_set = evaluation_set
-        self.active = _trainable(collection)
-        parameters = {"collection": collection.name, "index_id": self.active.id}
-        rows = evaluating.rows(self.database, queries.TRAINING_PAIRS, **parameters)
+        self.active = _trainable(session, collection)
+        parameters = {"collection": collection, "index_id": self.active.id}
+        rows = self.database.rows(queries.TRAINING_PAIRS, **parameters)
         held_out = [row for row in rows if row["split"] == "held-out"]
         self.rows = [row for row in rows if row["split"] == "train"][:limit]
         self.held_out_documents = sorted({row["document_id"] for row in held_out})
@@ -106,11 +105,11 @@ class EmbedderTraining:
 
     def _held_out_questions(self) -> int:
         parameters = {
-            "collection": self.collection.name,
+            "collection": self.collection,
             "evaluation_set": self.evaluation_set,
             "most": None,
         }
-        rows = evaluating.rows(self.database, queries.LABELLED_QUESTIONS, **parameters)
+        rows = self.database.rows(evaluation_queries.LABELLED_QUESTIONS, **parameters)
         return sum(row["split"] == "held-out" for row in rows)
 
     def check(self) -> None:
@@ -130,18 +129,16 @@ class EmbedderTraining:
     def _folder(self, given: Path | None) -> Path:
         """Returns the folder to make; raises BadArgument when it or a model of its name exists."""
         parameters = {"provider": SentenceTransformerEmbedder.provider}
-        rows = evaluating.rows(self.database, queries.MODEL_NAMES, **parameters)
+        rows = self.database.rows(queries.MODEL_NAMES, **parameters)
         known = {row["name"] for row in rows}
         if given is not None:
             folder = given.expanduser().resolve()
             if folder.exists() or str(folder) in known:
                 raise BadArgument(f"{folder} is there already or a known model: another --output")
             return folder
-        models = (self.collection.client.settings.home / "models").resolve()
+        models = (self.session.settings.home / "models").resolve()
         number = 1
-        while (folder := models / f"{self.collection.name}-{number}").exists() or str(
-            folder
-        ) in known:
+        while (folder := models / f"{self.collection}-{number}").exists() or str(folder) in known:
             number += 1
         return folder
 
@@ -166,7 +163,7 @@ class EmbedderTraining:
         made = self._build(told)
         try:
             runs = (self._ask(self.active, k, told), self._ask(made, k, told))
-            measures = evaluating.compare_runs(self.database, *runs, split="held-out")
+            measures = compare_runs(self.database, *runs, split="held-out")
         except BaseException:
             self._forget(made.id)
             raise
@@ -176,7 +173,7 @@ class EmbedderTraining:
 
     def _examples(self, negatives: int, told: Progress) -> tuple[list[Example], dict[int, str]]:
         """Returns what to train on, with the chunks that search confuses with the answers."""
-        base = cast(SentenceTransformerEmbedder, self.collection.client.embedder_for(self.active))
+        base = cast(SentenceTransformerEmbedder, self.session.embedder_for(self.active))
         vectors = base.embed_queries([row["question"] for row in self.rows])
         texts: dict[int, str] = {}
         found: list[Example] = []
@@ -193,7 +190,7 @@ class EmbedderTraining:
             "question": row["question"],
             "relevant_chunk_ids": row["relevant_chunk_ids"],
             "wanted": wanted,
-            "collection": self.collection.name,
+            "collection": self.collection,
             "query_embedding": vector,
             "index_id": self.active.id,
             "excluded_document_ids": self.held_out_documents,
@@ -223,15 +220,17 @@ class EmbedderTraining:
 
     def _build(self, told: Progress) -> SearchIndex:
         """Returns a search index like the active one with the trained model, filled."""
-        made = self.collection.create_index(
+        made = self.indexes.create(
             overlap_tokens=self.active.overlap_tokens, model=str(self.plan.folder)
         )
         try:
             settings = {"index_id": self.active.id}
-            (row,) = evaluating.rows(self.database, queries.SEARCH_SETTINGS, **settings)
+            (row,) = self.database.rows(evaluation_queries.SEARCH_SETTINGS, **settings)
             with self.database.connection() as connection:
-                connection.execute(queries.SET_SEARCH_SETTINGS, {**row, "index_id": made.id})
-            report = self.collection.client.fill_index(
+                connection.execute(
+                    evaluation_queries.SET_SEARCH_SETTINGS, {**row, "index_id": made.id}
+                )
+            report = self.indexes.fill(
                 made.id,
                 lambda *, documents, total, chunks: told(documents, total, "search index"),
             )
@@ -245,20 +244,19 @@ class EmbedderTraining:
         return made
 
     def _forget(self, index_id: int) -> None:
-        self.collection.client.drop_index(index_id)
+        self.indexes.drop(index_id)
         parameters = {
             "provider": SentenceTransformerEmbedder.provider,
             "name": str(self.plan.folder),
         }
-        with self.database.connection() as connection:
-            connection.execute(queries.FORGET_UNUSED_MODEL, parameters)
+        self.database.execute(queries.FORGET_UNUSED_MODEL, **parameters)
 
     def _ask(self, index: SearchIndex, k: int, told: Progress) -> int:
         # Both models in Python: the database may hold one of them and not the other.
-        embedder = self.collection.client.embedder_for(index)
-        return evaluating.run_set(
+        embedder = self.session.embedder_for(index)
+        return run_set(
             self.database,
-            self.collection.name,
+            self.collection,
             self.evaluation_set,
             embedder.embed_query,
             k=k,
@@ -269,7 +267,7 @@ class EmbedderTraining:
         )
 
 
-def as_json(result: Result) -> dict[str, Any]:
+def as_plain(result: Result) -> dict[str, Any]:
     """Returns a result as plain values, for machines."""
     return {
         **asdict(result),
@@ -278,10 +276,8 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _trainable(collection: Collection) -> SearchIndex:
-    active = searching.active_index(collection.client.database, collection.name)
-    if active is None:
-        raise BadArgument(f'"{collection.name}" has no document yet: ragpg add')
+def _trainable(session: Session, collection: str) -> SearchIndex:
+    active = session.require_index(collection)
     if active.provider != SentenceTransformerEmbedder.provider:
         raise EmbeddingError(
             f'"{active.name}" of {active.provider} is no sentence-transformers model: its weights '

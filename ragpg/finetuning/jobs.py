@@ -13,12 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from ragpg import queries
-from ragpg.database.connection import Database
+from ragpg.database import Database
 from ragpg.errors import BadArgument
+from ragpg.finetuning import queries
 from ragpg.finetuning.datasets import validate
 from ragpg.finetuning.providers import Provider, Sent, hash_file
 
@@ -76,10 +75,7 @@ def submit(
         "parameters": Jsonb(parameters or {}),
         "again": again,
     }
-    with database.connection() as connection:
-        found = connection.execute(queries.START_FINETUNING, row).fetchone()
-    assert found is not None
-    job = read(database, int(found[0]))
+    job = read(database, database.value(queries.START_FINETUNING, **row))
     training = job.training_file_id or provider.upload(path)
     checking = job.validation_file_id or (validation and provider.upload(validation))
     _note(database, job.id, training_file_id=training, validation_file_id=checking)
@@ -135,18 +131,13 @@ def read(database: Database, job_id: int) -> Job:
 
 def jobs(database: Database) -> list[Job]:
     """Returns all jobs, newest first."""
-    with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(Job)) as cursor,
-    ):
-        return cursor.execute(queries.FINETUNE_JOBS).fetchall()
+    return database.records(Job, queries.FINETUNE_JOBS)
 
 
 def _note(database: Database, row_id: int, **values: Any) -> Job:
     names = ("training_file_id", "validation_file_id", "job_id", "state", "finished_model", "error")
     parameters = {**dict.fromkeys(names), **values, "id": row_id}
-    with database.connection() as connection:
-        connection.execute(queries.NOTE_FINETUNE_JOB, parameters)
+    database.execute(queries.NOTE_FINETUNE_JOB, **parameters)
     return read(database, row_id)
 
 

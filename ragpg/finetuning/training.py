@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ragpg.models.embedding import SentenceTransformerEmbedder, computes_bfloat16
+from ragpg.models.local import SentenceTransformerEmbedder, computes_bfloat16
 
 Progress = Callable[[int, int], None]
 _SCALE = 20.0  # of the cosines: temperature 0.05, as these models were trained

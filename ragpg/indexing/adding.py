@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,21 +16,27 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
-from ragpg import queries
-from ragpg.database.connection import Database
-from ragpg.errors import ConnectionFailed, LoadError, RagpgError
-from ragpg.indexing.indexer import Indexer, Prepared, Worker, ensure_index, refresh
-from ragpg.indexing.syncing import Sync
-from ragpg.reading.loading import (
+from ragpg.database import Database
+from ragpg.errors import BadArgument, ConnectionFailed, LoadError, RagpgError
+from ragpg.indexing import queries
+from ragpg.indexing.indexer import Indexer, Prepared
+from ragpg.indexing.indexes import ensure_index, refresh
+from ragpg.indexing.syncing import MAX_DELETED_SHARE, Sync, sync_paths, unread
+from ragpg.reading import (
     LOADER_VERSION,
     MEDIA_TYPES,
     SEVERAL_MEDIA_TYPES,
+    FoundFiles,
     LoadedDocument,
     LoadedPart,
     check_size,
+    clean_text,
+    find_files,
     load_documents,
     load_path,
+    load_text,
 )
+from ragpg.session import Session
 
 # Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
 _BATCH_CHUNKS = 512
@@ -163,7 +169,6 @@ def text_input(
     embedding: Any = None,
 ) -> Input:
     """Returns the input for a given text; given title and metadata win over the text's own."""
-    from ragpg.reading.loading import load_text
 
     def load() -> LoadedDocument:
         loaded = load_text(text, media_type=media_type, name=source)
@@ -208,76 +213,105 @@ def _part_input(source: str, part: LoadedPart) -> Input:
     return Input(source + part.suffix, fingerprint(told), lambda: part.document)
 
 
-def add_documents(
-    worker: Worker,
+def add(
+    session: Session,
     collection: str,
-    inputs: Iterable[Input],
+    paths: str | Path | Sequence[str | Path] = (),
     *,
+    records: Iterable[Mapping[str, Any]] = (),
     language: str = "english",
     chunk_tokens: int | None = None,
-    skipped: Sequence[str] = (),
-    failures: Sequence[Failure] = (),
+    sync: bool = False,
+    max_deleted_share: float = MAX_DELETED_SHARE,
+    few: int = 0,
     progress: AddProgress | None = None,
-    started: float | None = None,
-    sync: Sync | None = None,
-    stop: threading.Event | None = None,
     on_outcome: OnOutcome | None = None,
+    stop: threading.Event | None = None,
 ) -> AddReport:
     """Makes the collection hold these documents as they are now, and returns what that took.
 
     Documents whose bytes are those of last time are left alone, and the model is not even loaded
     when that is all of them. Every other document is replaced with its chunks in one transaction.
-    A document that cannot be read is reported and the rest done. `started` is the monotonic time
-    from which the report counts its seconds, when finding the documents shall count too.
-
-    With `sync` what vanished is deleted in the end; TooManyVanished is raised before anything is
-    changed. When `stop` is set the documents at hand are finished and the rest left for next time.
+    A document that cannot be read is reported and the rest done. With `sync` what vanished is
+    deleted in the end; TooManyVanished is raised before anything is changed. When `stop` is set
+    the documents at hand are finished and the rest left for next time.
     """
-    database, embedder = worker.database, worker.default_embedder
+    started = time.monotonic()
+    arguments = [paths] if isinstance(paths, (str, Path)) else paths
+    roots = sync_paths(arguments) if sync else []
+    found = find_files(arguments)
+    inputs, failures = _file_inputs(found)
+    plan = None
+    if sync:
+        kept = [one.source for one in inputs]
+        skipped = [*map(clean_text, found.skipped), *unread(one.source for one in failures)]
+        plan = Sync(
+            session.database, collection, roots, kept, skipped, max_deleted_share, few
+        ).but_what_is_on_disk({source for source, _ in found.files})
+    inputs += [_record_input(record) for record in records]
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
-    total = len(items) + len(failures)
-    tally = _Tally(total, progress, started or time.monotonic(), on_outcome)
+    tally = _Tally(len(items) + len(failures), progress, started, on_outcome)
     for failure in failures:
         tally.fail(failure)
-    if sync:
-        sync.check()
-    changed = _changed(database, collection, items)
+    if plan:
+        plan.check()
+    changed = _changed(session.database, collection, items)
     tally.unchanged = len(items) - len(changed)
     tally.tell()
+    stop = stop or threading.Event()
     if changed:
-        index = ensure_index(
-            database, collection, embedder, language=language, chunk_tokens=chunk_tokens
+        index = ensure_index(session, collection, language=language, chunk_tokens=chunk_tokens)
+        _Writer(session.database, collection, Indexer(session, index), tally, stop).write_all(
+            changed
         )
-        indexer = Indexer(database, index, embedder, worker.situate_for(index))
-        writer = _Writer(database, collection, indexer, tally, stop or threading.Event())
-        for batch in _batches(writer.load(item for item in changed if item.embedding is None)):
-            writer.write(batch)
-        ready = [item for item in changed if item.embedding is not None]
-        for first in range(0, len(ready), _BATCH_READY):
-            writer.write_ready(ready[first : first + _BATCH_READY])
     # Last, so that a file that only moved has its embeddings reused.
-    for source in sync.delete() if sync and not (stop and stop.is_set()) else ():
+    for source in plan.delete() if plan and not stop.is_set() else ():
         tally.count("deleted", source)
-    _refresh(database, collection)
-    _index_waiting(worker, tally)
-    return tally.report(skipped)
+    _refresh(session.database, collection)
+    _index_waiting(session, collection, tally)
+    return tally.report(found.skipped)
 
 
-def _index_waiting(worker: Worker, tally: _Tally) -> None:
+def _record_input(record: Mapping[str, Any]) -> Input:
+    text, source = record.get("text"), record.get("source")
+    if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
+        raise BadArgument(
+            "a document given as text needs text and source: "
+            'add(text="...", source="what identifies it")'
+        )
+    return text_input(
+        text,
+        clean_text(source),
+        record.get("title"),
+        record.get("media_type") or "text/markdown",
+        record.get("metadata"),
+        record.get("embedding"),
+    )
+
+
+def _file_inputs(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
+    inputs: list[Input] = []
+    failures: list[Failure] = []
+    for source, path in found.files:
+        read, failed = file_inputs(clean_text(source), path)
+        inputs += read
+        failures += failed
+    return inputs, failures
+
+
+def _index_waiting(session: Session, collection: str, tally: _Tally) -> None:
     """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
-    with worker.database.connection() as connection:
-        parameters = {"collection": worker.collection}
-        row = connection.execute(queries.IS_WAITING, parameters).fetchone()
-    if row and row[0]:
-        done = worker.drain()
+    if session.database.value(queries.IS_WAITING, collection=collection):
+        from ragpg.indexing.worker import Worker
+
+        done = Worker(session, collection).drain()
         tally.embedded += done.chunks_embedded
         tally.reused += done.chunks_reused
 
 
 def _changed(database: Database, collection: str, items: list[Input]) -> list[Input]:
-    with database.connection() as connection:
-        rows = connection.execute(queries.INDEXED_HASHES, {"collection": collection}).fetchall()
-    known = {source: bytes(source_hash) for source, source_hash in rows}
+    rows = database.rows(queries.INDEXED_HASHES, collection=collection)
+    known = {row["source"]: bytes(row["source_hash"]) for row in rows}
     return [item for item in items if known.get(item.source) != item.source_hash]
 
 
@@ -296,9 +330,7 @@ def _batches(loaded: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
 
 def _refresh(database: Database, collection: str) -> None:
     """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
-    with database.connection() as connection:
-        stale = connection.execute(queries.UNREFRESHED, {"collection": collection}).fetchall()
-    for (index_id,) in stale:
+    for index_id in database.column(queries.UNREFRESHED, collection=collection):
         refresh(database, index_id)
 
 
@@ -311,6 +343,14 @@ class _Writer:
     indexer: Indexer
     tally: _Tally
     stop: threading.Event
+
+    def write_all(self, items: Sequence[Input]) -> None:
+        """Stores the documents, in batches, until `stop` is set."""
+        for batch in _batches(self.load(item for item in items if item.embedding is None)):
+            self.write(batch)
+        ready = [item for item in items if item.embedding is not None]
+        for first in range(0, len(ready), _BATCH_READY):
+            self.write_ready(ready[first : first + _BATCH_READY])
 
     def load(self, items: Iterable[Input]) -> Iterator[_Loaded]:
         """Yields the documents that can be read, loaded and chunked, until `stop` is set."""

@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg.rows import class_row
-
-from ragpg import queries
-from ragpg.database.connection import connect
+from ragpg.database import Database
 from ragpg.errors import AnswerError, BadArgument, CapReached
+from ragpg.indexing import queries
 from ragpg.indexing.contextual import Call, plan, read_sentence, request
 from ragpg.indexing.situating import DOING, Block, Progress, Situator, row_of
-from ragpg.models.calls import Usage, api_errors, require_client, usage_of
+from ragpg.models import Usage, api_errors, require_client, usage_of
 
 # A batch holds at most 100,000 requests and 256 MB:
 # https://platform.claude.com/docs/en/build-with-claude/batch-processing
@@ -57,8 +55,9 @@ def run_batches(
     Raises CapReached when the budget held only a part, which is written; AnswerError when requests
     failed; BadArgument while another session does this for the collection.
     """
-    runner = _Batches(situator, require_client(situator.client, DOING), poll_seconds, progress)
-    with closing(connect(situator.database.url, autocommit=True)) as session:
+    client = require_client(situator.session.anthropic_client(), DOING)
+    runner = _Batches(situator, client, poll_seconds, progress)
+    with closing(situator.session.database.connect_alone()) as session:
         parameters = {"collection": situator.collection}
         row = session.execute(queries.LOCK_CONTEXT_BATCHES, parameters).fetchone()
         if not (row and row[0]):
@@ -88,6 +87,10 @@ class _Batches:
     failed: int = 0
     why: str = ""
     taken: Usage = field(default_factory=Usage)
+
+    @property
+    def _database(self) -> Database:
+        return self.situator.session.database
 
     # Submitting
 
@@ -150,11 +153,10 @@ class _Batches:
             "asked_hashes": [ask.key for ask in asks],
             "document_hashes": [ask.document_hash for ask in asks],
         }
-        with self.situator.database.connection() as connection:
-            rows = connection.execute(queries.START_CONTEXT_BATCH, parameters).fetchall()
-        reserved = {bytes(key) for _, key in rows}
+        rows = self._database.rows(queries.START_CONTEXT_BATCH, **parameters)
+        reserved = {bytes(row["asked_hash"]) for row in rows}
         # In the order of the plan, so that what writes a cache comes before what reads it.
-        return (rows[0][0] if rows else None), [key for key in calls if key in reserved]
+        return (rows[0]["batch_id"] if rows else None), [key for key in calls if key in reserved]
 
     # Waiting and storing
 
@@ -171,11 +173,7 @@ class _Batches:
 
     def _all(self) -> list[Batch]:
         parameters = {"collection": self.situator.collection}
-        with (
-            self.situator.database.connection() as connection,
-            connection.cursor(row_factory=class_row(Batch)) as cursor,
-        ):
-            return cursor.execute(queries.CONTEXT_BATCHES, parameters).fetchall()
+        return self._database.records(Batch, queries.CONTEXT_BATCHES, **parameters)
 
     def _find(self, batch: Batch) -> str | None:
         """Returns the API's name of a batch whose submission was cut off, None: there is none.
@@ -198,9 +196,8 @@ class _Batches:
         return None
 
     def _keys(self, batch: Batch) -> set[str]:
-        with self.situator.database.connection() as connection:
-            rows = connection.execute(queries.ASKED_IN_BATCH, {"batch_id": batch.id}).fetchall()
-        return {bytes(key).hex() for (key,) in rows}
+        found = self._database.column(queries.ASKED_IN_BATCH, batch_id=batch.id)
+        return {bytes(key).hex() for key in found}
 
     def _wait(self, batch: Batch, name: str) -> None:
         while True:
@@ -232,17 +229,15 @@ class _Batches:
         sentence, problem = read_sentence(message)
         self.taken += usage_of(message)
         row = row_of(key, sentence, problem, usage_of(message)) | {"batch_id": batch_id}
-        with self.situator.database.connection() as connection:
-            connection.execute(queries.FILL_CONTEXT, row)
+        self._database.execute(queries.FILL_CONTEXT, **row)
 
     def _note(self, batch_id: int, state: str, name: str | None = None) -> None:
-        row = {"batch_id": batch_id, "state": state, "provider_batch_id": name}
-        with self.situator.database.connection() as connection:
-            connection.execute(queries.NOTE_CONTEXT_BATCH, row)
+        self._database.execute(
+            queries.NOTE_CONTEXT_BATCH, batch_id=batch_id, state=state, provider_batch_id=name
+        )
 
     def _finish(self, batch_id: int, error: str | None) -> None:
-        with self.situator.database.connection() as connection:
-            connection.execute(queries.FINISH_CONTEXT_BATCH, {"batch_id": batch_id, "error": error})
+        self._database.execute(queries.FINISH_CONTEXT_BATCH, batch_id=batch_id, error=error)
 
 
 def _requests(batch: Any) -> int:

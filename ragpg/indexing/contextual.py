@@ -13,17 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ragpg.chunking.chunker import ChunkSpan
-from ragpg.chunking.sentences import sentence_spans
-from ragpg.models.calls import Usage, estimate_tokens
-from ragpg.reading.decoding import clean_text
-from ragpg.reading.loading import LoadedDocument
+from ragpg.chunking import ChunkSpan, sentence_spans
+from ragpg.models import Usage, estimate_tokens
+from ragpg.reading import LoadedDocument, clean_text
 
 if TYPE_CHECKING:
     from anthropic.types import Message
 
-CONTEXT_TOKENS = 64
-"""Of a chunk, in the embedding model's own tokens, kept free for its sentence."""
 DOCUMENT_TOKENS = 32_000
 """Longer documents are shown in parts: what is read per chunk grows with what is shown."""
 OUTPUT_TOKENS = 80

@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from psycopg.rows import class_row
-
-from ragpg import queries
-from ragpg.answer.answering import MessagesClient, ask_model
-from ragpg.chunking.chunker import ChunkSpan
-from ragpg.database.connection import Database
+from ragpg.chunking import ChunkSpan
 from ragpg.errors import AnswerError
+from ragpg.indexing import queries
 from ragpg.indexing.contextual import Ask, Call, asks_of, plan, read_sentence, request
-from ragpg.models.calls import Budget, Prices, Usage, require_client, usage_of
-from ragpg.reading.loading import LoadedDocument
+from ragpg.models import (
+    Budget,
+    MessagesClient,
+    Prices,
+    Usage,
+    ask_model,
+    require_client,
+    usage_of,
+)
+from ragpg.reading import LoadedDocument
+from ragpg.session import SearchIndex, Session
 
 DOING = "writing sentences of context"
 # Calls at once; and how many are planned together: they end well within the five minutes for
@@ -35,11 +40,16 @@ Block = tuple[int, int, list[Ask]]
 class Situator:
     """Has the model situate chunks of one collection, within a budget."""
 
-    database: Database
+    session: Session
     collection: str
     model: str
-    client: MessagesClient | None
     budget: Budget = field(default_factory=Budget)
+
+    @classmethod
+    def of(cls, session: Session, index: SearchIndex, budget: Budget | None = None) -> Situator:
+        """Returns the one of a contextual search index; without a budget nothing limits it."""
+        assert index.context_model is not None
+        return cls(session, index.collection, index.context_model, budget or Budget())
 
     def write(self, asks: Sequence[Ask]) -> dict[bytes, str]:
         """Returns the sentence of each ask by its key, the empty one where there is none.
@@ -67,15 +77,17 @@ class Situator:
 
     def stored(self, asks: Sequence[Ask]) -> dict[bytes, str | None]:
         """Returns what is known of the asks: a sentence, or None where a batch shall bring it."""
-        parameters = {"collection": self.collection, "asked_hashes": [ask.key for ask in asks]}
-        with self.database.connection() as connection:
-            rows = connection.execute(queries.KNOWN_CONTEXTS, parameters).fetchall()
-        return {bytes(key): sentence for key, sentence in rows}
+        rows = self.session.database.rows(
+            queries.KNOWN_CONTEXTS,
+            collection=self.collection,
+            asked_hashes=[ask.key for ask in asks],
+        )
+        return {bytes(row["asked_hash"]): row["sentence"] for row in rows}
 
     def _ask_all(self, calls: list[Call]) -> dict[bytes, str]:
         if not calls:
             return {}
-        client = require_client(self.client, DOING)
+        client = require_client(self.session.anthropic_client(), DOING)
         pool = ThreadPoolExecutor(min(_CALLS_AT_ONCE, len(calls)))
         try:
             futures = [pool.submit(self._ask, client, call) for call in calls]
@@ -90,16 +102,33 @@ class Situator:
             message = ask_model(client, request(call, self.model))
             settle.usage = usage_of(message)
         sentence, problem = read_sentence(message)
-        told = {
-            "collection": self.collection,
-            "document_hash": call.ask.document_hash,
-            "model": self.model,
-        }
-        with self.database.connection() as connection:
-            connection.execute(
-                queries.PUT_CONTEXT, told | row_of(call.ask.key, sentence, problem, settle.usage)
-            )
+        self.session.database.execute(
+            queries.PUT_CONTEXT,
+            collection=self.collection,
+            document_hash=call.ask.document_hash,
+            model=self.model,
+            **row_of(call.ask.key, sentence, problem, settle.usage),
+        )
         return sentence
+
+    def waiting_asks(
+        self, index_id: int | None, cut: Callable[[LoadedDocument], Sequence[ChunkSpan]]
+    ) -> Iterator[Block]:
+        """Yields what is to be asked about the documents a search index lacks; all, without one."""
+        database = self.session.database
+        ids = database.column(
+            queries.DOCUMENTS_TO_SITUATE, collection=self.collection, index_id=index_id
+        )
+        for first in range(0, len(ids), _BLOCK_DOCUMENTS):
+            block = ids[first : first + _BLOCK_DOCUMENTS]
+            asks: list[Ask] = []
+            texts = database.records(_Text, queries.TEXTS_OF_DOCUMENTS, document_ids=block)
+            for place, text in enumerate(texts, first + 1):
+                asks += asks_of(text.document(), cut(text.document()), self.model)
+                if len(asks) >= _BLOCK_ASKS:
+                    yield place, len(ids), asks
+                    asks = []
+            yield min(first + _BLOCK_DOCUMENTS, len(ids)), len(ids), asks
 
 
 def row_of(key: bytes, sentence: str, problem: str | None, usage: Usage) -> dict[str, Any]:
@@ -145,43 +174,8 @@ class ContextEstimate:
     cost: Decimal | None = None
 
 
-def waiting_asks(
-    database: Database,
-    collection: str,
-    index_id: int | None,
-    model: str,
-    cut: Callable[[LoadedDocument], Sequence[ChunkSpan]],
-) -> Iterator[Block]:
-    """Yields what is to be asked about the documents a search index lacks; all, without one."""
-    parameters = {"collection": collection, "index_id": index_id}
-    with database.connection() as connection:
-        rows = connection.execute(queries.DOCUMENTS_TO_SITUATE, parameters).fetchall()
-    ids = [document_id for (document_id,) in rows]
-    for first in range(0, len(ids), _BLOCK_DOCUMENTS):
-        block = ids[first : first + _BLOCK_DOCUMENTS]
-        asks: list[Ask] = []
-        for place, text in enumerate(_texts(database, block), first + 1):
-            asks += asks_of(text.document(), cut(text.document()), model)
-            if len(asks) >= _BLOCK_ASKS:
-                yield place, len(ids), asks
-                asks = []
-        yield min(first + _BLOCK_DOCUMENTS, len(ids)), len(ids), asks
-
-
-def _texts(database: Database, ids: list[int]) -> list[_Text]:
-    with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(_Text)) as cursor,
-    ):
-        return cursor.execute(queries.TEXTS_OF_DOCUMENTS, {"document_ids": ids}).fetchall()
-
-
 def estimate(
-    situator: Situator,
-    blocks: Iterable[Block],
-    prices: Prices | None,
-    *,
-    batch: bool = False,
+    situator: Situator, blocks: Iterable[Block], *, batch: bool = False
 ) -> ContextEstimate:
     """Returns what writing the sentences will take; asks nothing."""
     found = ContextEstimate(situator.model)
@@ -194,5 +188,11 @@ def estimate(
         found.known += len(asks) - len(missing)
         found.calls += len(calls)
         found.usage = sum((call.expected for call in calls), found.usage)
+    prices = prices_of(situator.session, situator.model)
     found.cost = None if prices is None else found.usage.cost(prices, batch=batch)
     return found
+
+
+def prices_of(session: Session, model: str) -> Prices | None:
+    """Returns the prices ragpg.model_prices has for a model."""
+    return session.database.record(Prices, queries.MODEL_PRICES, model=model)

@@ -7,12 +7,11 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ragpg import queries
-from ragpg.database.connection import Database
+from ragpg.database import Database
 from ragpg.errors import BadArgument, UnknownCollection
-from ragpg.reading.decoding import clean_text
+from ragpg.indexing import queries
+from ragpg.reading import clean_text
 
 # More than this share of the documents of the given folders is not deleted without being told so.
 MAX_DELETED_SHARE = 0.2
@@ -52,21 +51,20 @@ class Sync:
         return replace(self, unread=[*self.unread, *there])
 
     def _call(self, *, dry_run: bool = False) -> list[str]:
-        parameters: dict[str, Any] = {
-            "collection": self.collection,
-            "paths": list(self.paths),
-            "kept": list(self.kept),
-            "unread": list(self.unread),
-            "max_share": self.max_share,
-            "few": self.few,
-            "dry_run": dry_run,
-        }
         try:
-            with self.database.connection() as connection:
-                row = connection.execute(queries.DELETE_VANISHED, parameters).fetchone()
+            gone: list[str] = self.database.value(
+                queries.DELETE_VANISHED,
+                collection=self.collection,
+                paths=list(self.paths),
+                kept=list(self.kept),
+                unread=list(self.unread),
+                max_share=self.max_share,
+                few=self.few,
+                dry_run=dry_run,
+            )
+            return gone
         except UnknownCollection:  # its first documents are still to come
             return []
-        return list(row[1]) if row else []
 
 
 def source_of(path: str | Path) -> str:

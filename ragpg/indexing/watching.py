@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 import watchfiles
 
 from ragpg.errors import LoadError, RagpgError, TooManyVanished
-from ragpg.indexing.adding import AddProgress, AddReport, OnOutcome
+from ragpg.indexing.adding import AddProgress, AddReport, Outcome, add
 from ragpg.indexing.syncing import Sync, source_of, sync_paths
-from ragpg.reading.media_types import MEDIA_TYPES
+from ragpg.reading import MEDIA_TYPES
+from ragpg.session import Session
 
 # A file is read when nothing has changed for so long, or the first change is so long ago.
 _QUIET_MS, _LONGEST_MS = 300, 3000
@@ -34,32 +35,16 @@ class Change:
     reason: str = ""
 
 
-class Add(Protocol):
-    """Collection.add, with what stays the same already given."""
-
-    def __call__(
-        self,
-        paths: Sequence[str | Path],
-        *,
-        sync: bool,
-        max_deleted_share: float,
-        few: int = 0,
-        progress: AddProgress | None = None,
-        on_outcome: OnOutcome | None = None,
-    ) -> AddReport:
-        """Adds the files and, with `sync`, deletes what vanished."""
-
-
 @dataclass(slots=True)
 class FolderWatch:
     """Keeps a collection in step with folders and files until `stop` is set.
 
-    `add` and `vanished` reach the collection; `on_change` hears of each document, `on_ready` of
-    the first pass.
+    `on_change` hears of each document, `on_ready` of the first pass. `options` are `add`'s
+    language and chunk_tokens.
     """
 
-    add: Add
-    vanished: Callable[[Sequence[str], int, float], Sync]
+    session: Session
+    collection: str
     paths: Sequence[str | Path]
     stop: threading.Event
     on_change: Callable[[Change], None]
@@ -67,6 +52,7 @@ class FolderWatch:
     sync: bool = False
     max_deleted_share: float = 0.2
     progress: AddProgress | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     _pending: set[str] = field(default_factory=set)
     _pause: float = 1.0
     _not_before: float = 0.0
@@ -86,13 +72,18 @@ class FolderWatch:
                 self.stop.wait(1)
 
     def _first_pass(self) -> None:
-        report = self.add(
-            self.paths,
-            sync=self.sync,
+        self.on_ready(self._add(self.paths, sync=self.sync, progress=self.progress))
+
+    def _add(self, paths: Sequence[str | Path], **options: Any) -> AddReport:
+        return add(
+            self.session,
+            self.collection,
+            paths,
             max_deleted_share=self.max_deleted_share,
-            progress=self.progress,
+            stop=self.stop,
+            **self.options,
+            **options,
         )
-        self.on_ready(report)
 
     def _follow(self, folders: list[Path], roots: list[Path], begin: Callable[[], None]) -> None:
         """Begins, then handles changes until `stop` is set or a watched folder is another one."""
@@ -129,36 +120,36 @@ class FolderWatch:
         there = [path for path in paths if path.is_dir() or _is_read(path, roots)]
         gone = [path for path in paths if not os.path.lexists(path)]
         if there:
-            self._add(there)
+            self._update(there)
         if gone:
             self._delete(gone)
 
-    def _add(self, paths: Sequence[str | Path]) -> None:
+    def _update(self, paths: Sequence[str | Path]) -> None:
         """Adds files; parts of them that went are deleted unless these are too many."""
+
+        def tell(outcome: Outcome, source: str, reason: str) -> None:
+            self.on_change(Change(outcome, source, reason))
+
         try:
-            self._call(paths, sync=True)
+            self._add(paths, sync=True, few=_FEW, on_outcome=tell)
         except TooManyVanished as error:
-            self._call(paths, sync=False)
+            self._add(paths, sync=False, few=_FEW, on_outcome=tell)
             self.on_change(Change("failed", source_of(paths[0]), str(error)))
 
-    def _call(self, paths: Sequence[str | Path], *, sync: bool) -> None:
-        self.add(
-            paths,
-            sync=sync,
-            max_deleted_share=self.max_deleted_share,
-            few=_FEW,
-            on_outcome=lambda outcome, source, reason: self.on_change(
-                Change(outcome, source, reason)
-            ),
-        )
-
     def _delete(self, gone: list[Path]) -> None:
-        sync = self.vanished([source_of(path) for path in gone], _FEW, self.max_deleted_share)
+        sources = [source_of(path) for path in gone]
+        sync = Sync(
+            self.session.database,
+            self.collection,
+            sources,
+            max_share=self.max_deleted_share,
+            few=_FEW,
+        ).but_what_is_on_disk()
         try:
             for source in sync.delete():
                 self.on_change(Change("deleted", source))
         except TooManyVanished:  # of these files all are gone: which share is it of the folders?
-            self._add([path for path in self.paths if os.path.lexists(path)])
+            self._update([path for path in self.paths if os.path.lexists(path)])
 
     def _trouble(self, reason: str) -> None:
         """Tells why nothing can be done, once for as long as it lasts."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, LiteralString
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from psycopg.rows import dict_row
-
-from ragpg import queries
-from ragpg.database.connection import Database
+from ragpg.database import Database
+from ragpg.inspection import queries
 
 Row = dict[str, Any]
 
@@ -37,49 +36,30 @@ _DAY_METRICS = (
 )
 
 
-def health(database: Database) -> dict[str, list[Row]]:
-    """Returns the rows of health_problems, ingest_lag and index_health."""
-    return {
-        "problems": _rows(database, queries.HEALTH_PROBLEMS),
-        "lag": _rows(database, queries.INGEST_LAG),
-        "indexes": _rows(database, queries.SEARCH_INDEXES),
-    }
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether all is well with a database: `client.health`."""
 
+    database: Database
 
-def metrics(database: Database) -> str:
-    """Returns the health as OpenMetrics text (https://prometheus.io/docs/specs/om)."""
-    lines = [
-        *_families(_COLLECTION_METRICS, _rows(database, queries.COLLECTION_METRICS), "collection"),
-        *_families(
-            _INDEX_METRICS, _rows(database, queries.SEARCH_INDEXES), "collection", "index_id"
-        ),
-        *_families(_DAY_METRICS, _rows(database, queries.SEARCHES_TODAY), "collection", "mode"),
-        "# EOF\n",
-    ]
-    return "\n".join(lines)
+    def status(self) -> dict[str, list[Row]]:
+        """Returns problems (empty: all is well), lag and indexes, rows of the views of health."""
+        return {
+            "problems": self.database.rows(queries.HEALTH_PROBLEMS),
+            "lag": self.database.rows(queries.INGEST_LAG),
+            "indexes": self.database.rows(queries.INDEX_HEALTH),
+        }
 
-
-def measure_recall(
-    database: Database, collection: str, *, k: int, queries_asked: int, ef_search: int | None = None
-) -> Row:
-    """Measures the vector index against exact search; returns the row that is kept."""
-    given = {"collection": collection, "k": k, "queries": queries_asked, "ef_search": ef_search}
-    return _rows(database, queries.MEASURE_RECALL, given)[0]
-
-
-def tune_ef_search(
-    database: Database, collection: str, *, recall: float, k: int, queries_asked: int
-) -> Row:
-    """Stores the smallest ef_search that reaches the recall; returns its measurement."""
-    given = {"collection": collection, "recall": recall, "k": k, "queries": queries_asked}
-    return _rows(database, queries.TUNE_EF_SEARCH, given)[0]
-
-
-def _rows(
-    database: Database, statement: LiteralString, given: Mapping[str, Any] | None = None
-) -> list[Row]:
-    with database.connection() as connection:
-        return connection.cursor(row_factory=dict_row).execute(statement, given).fetchall()
+    def metrics(self) -> str:
+        """Returns the health as OpenMetrics text (https://prometheus.io/docs/specs/om)."""
+        rows = self.database.rows
+        lines = [
+            *_families(_COLLECTION_METRICS, rows(queries.COLLECTION_METRICS), "collection"),
+            *_families(_INDEX_METRICS, rows(queries.INDEX_HEALTH), "collection", "index_id"),
+            *_families(_DAY_METRICS, rows(queries.SEARCHES_TODAY), "collection", "mode"),
+            "# EOF\n",
+        ]
+        return "\n".join(lines)
 
 
 def _families(

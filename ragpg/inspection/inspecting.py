@@ -17,14 +17,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from psycopg.rows import class_row, dict_row
-
-from ragpg import queries
-from ragpg.database.connection import Database
+from ragpg.database import Database
 from ragpg.errors import LoadError, UnknownCollection
+from ragpg.inspection import queries
 from ragpg.inspection.rules import RULES
-from ragpg.reading.loading import LoadedDocument, find_files, load_documents
-from ragpg.reading.media_types import is_code
+from ragpg.reading import LoadedDocument, find_files, is_code, load_documents
 
 _RULE = {rule.problem: rule for rule in RULES}
 _PATTERN = {rule.problem: re.compile(rule.pattern) for rule in RULES if rule.pattern}
@@ -302,18 +299,19 @@ def inspect_files(
     return Inspection(corpus.overview(), corpus.finish(), tuple(failures), found.skipped)
 
 
-def inspect_collection(database: Database, collection: str) -> Inspection:
-    """Returns what is wrong with what is stored: rows of `ragpg.corpus_problems`.
+@dataclass(frozen=True, slots=True)
+class Inspector:
+    """What a collection holds and what is wrong with it: `collection.inspection`."""
 
-    The overview is the row of `ragpg.corpus_overview`, with chunks, too.
-    """
-    parameters = {"collection": collection}
-    with database.connection() as connection:
-        cursor = connection.cursor(row_factory=dict_row)
-        overview = cursor.execute(queries.CORPUS_OVERVIEW, parameters).fetchone()
-        if overview is None:
-            raise UnknownCollection(f'there is no collection "{collection}"')
-        problems = connection.cursor(row_factory=class_row(Problem))
-        return Inspection(
-            overview, tuple(problems.execute(queries.CORPUS_PROBLEMS, parameters).fetchall())
+    database: Database
+    collection: str
+
+    def run(self) -> Inspection:
+        """Returns the row of `ragpg.corpus_overview` and those of `ragpg.corpus_problems`."""
+        overview = self.database.rows(queries.CORPUS_OVERVIEW, collection=self.collection)
+        if not overview:
+            raise UnknownCollection(f'there is no collection "{self.collection}"')
+        problems = self.database.records(
+            Problem, queries.CORPUS_PROBLEMS, collection=self.collection
         )
+        return Inspection(overview[0], tuple(problems))

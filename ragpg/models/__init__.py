@@ -1,0 +1,31 @@
+"""Models: texts to embeddings and tokens, here, hosted or as tables for SQL; rerankers; Claude.
+
+Knows neither database nor documents. Libraries of models are imported at their first use.
+"""
+
+from ragpg.models.claude import MessagesClient, api_errors, ask_model, make_client, require_client
+from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress, Vectors
+from ragpg.models.local import SentenceTransformerEmbedder
+from ragpg.models.opening import open_embedder
+from ragpg.models.reranking import Reranker
+from ragpg.models.usage import Budget, Prices, Usage, estimate_tokens, usage_of
+
+__all__ = [
+    "PROBE_TEXT",
+    "Budget",
+    "Embedder",
+    "MessagesClient",
+    "Prices",
+    "Progress",
+    "Reranker",
+    "SentenceTransformerEmbedder",
+    "Usage",
+    "Vectors",
+    "api_errors",
+    "ask_model",
+    "estimate_tokens",
+    "make_client",
+    "open_embedder",
+    "require_client",
+    "usage_of",
+]

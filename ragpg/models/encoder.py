@@ -1,75 +1,83 @@
-"""Weights of BERT models into the database, so that SQL alone embeds a question."""
+"""A BERT model's files as the rows with which SQL alone embeds a question."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector, Vector
-from pgvector.psycopg import register_vector
 
-from ragpg import queries
-from ragpg.database.connection import Connection
 from ragpg.errors import EmbeddingError
-from ragpg.models.embedding import Embedder
 
 MAX_QUERY_TOKENS = 64
-VERIFICATION_TEXTS = (
-    "refund",
-    "How long do refunds take?",
-    "how long do refunds take on the pro plan if i paid by invoice",
-    "What is the rate limit of the API (requests per minute)?",
-    "naïve café, déjà-vu, Ünïcödé ACCENTS",
-    "0-dimensional biomaterials show inductive properties.",
-    "ERROR: could not resize shared memory segment: No space left on device",
-    "東京の天気 and emoji 🙂 together",
-    "antidisestablishmentarianism pneumonoultramicroscopicsilicovolcanoconiosis",
-    "select * from users where id = 42;",
-    "e-mail: someone@example.com, tel. +49 30 1234567, 3.50 €",
-    "Which of the two is better, the first or the second, and what would make you choose "
-    "the other one?",
-)
-
 Array = NDArray[np.float64]
+Rows = Iterator[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
-class LoadedEncoder:
-    """What was stored of a model."""
+class EncoderSettings:
+    """A row of ragpg.encoders: how a model's tokens and layers are to be computed."""
 
-    embedding_model_id: int
     layers: int
     heads: int
     width: int
     pooling: str
+    lower_case: bool
+    strip_accents: bool
+    unknown_token_id: int
+    first_token_id: int
+    last_token_id: int
+    special_tokens: list[str]
+    longest_token: int
     query_prefix: str
     max_query_tokens: int
-    tokens: int
+    layer_norm_epsilon: float
 
 
 @dataclass(frozen=True)
-class _Tokens:
-    """A WordPiece tokenizer's vocabulary and settings."""
+class EncoderFiles:
+    """What a model's folder holds; rows come without the model's key."""
 
+    settings: EncoderSettings
     vocabulary: dict[str, int]
-    special: list[str]
-    lower_case: bool
-    strip_accents: bool
-    unknown: str
-    first: str
-    last: str
+    _tensors: dict[str, Array]
+
+    def embeddings(self) -> Rows:
+        """Yields (token id, embedding)."""
+        for number, row in enumerate(self._tensors["embeddings.word_embeddings.weight"]):
+            yield number, HalfVector(row)
+
+    def positions(self) -> Rows:
+        """Yields (place from 1, embedding), as many as a query has tokens."""
+        positions = self._tensors["embeddings.position_embeddings.weight"]
+        positions = positions + self._tensors["embeddings.token_type_embeddings.weight"][0]
+        for place, row in enumerate(positions[: self.settings.max_query_tokens], start=1):
+            yield place, Vector(row)
+
+    def norms(self) -> Rows:
+        """Yields (layer from 0, gain and shift after attention, gain and shift at its end)."""
+        for layer in range(self.settings.layers + 1):
+            yield (layer, *_norms(self._tensors, layer, self.settings.width))
+
+    def weights(self) -> Rows:
+        """Yields (layer, matrix, row of the matrix, its weights), all from 1."""
+        head_width = self.settings.width // self.settings.heads
+        for layer in range(1, self.settings.layers + 1):
+            for matrix, rows in enumerate(_matrices(self._tensors, layer, head_width), start=1):
+                for place, row in enumerate(rows, start=1):
+                    yield layer, matrix, place, Vector(row)
 
 
-def load_encoder(connection: Connection, embedding_model_id: int, folder: Path) -> LoadedEncoder:
-    """Stores the model of a folder, as sentence-transformers saves it, replacing an earlier load.
+def read_encoder(folder: Path) -> EncoderFiles:
+    """Returns the model of a folder, as sentence-transformers saves it.
 
-    One transaction. The model is not used before `verify_encoder` has agreed with it.
+    Raises EmbeddingError when it is none that SQL can compute.
     """
     from safetensors.numpy import load_file
 
@@ -85,106 +93,23 @@ def load_encoder(connection: Connection, embedding_model_id: int, folder: Path) 
         name.removeprefix("bert."): tensor.astype(np.float64)
         for name, tensor in load_file(weights).items()
     }
-    layers, heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
-    width = int(config["hidden_size"])
-    limit = min(MAX_QUERY_TOKENS, longest, int(config["max_position_embeddings"]))
-    spelled = [token.removeprefix("##") for token in tokens.vocabulary]
-    key = embedding_model_id
-    with connection.transaction():
-        register_vector(connection)
-        connection.execute(queries.DELETE_ENCODER, (key,))
-        connection.execute(
-            queries.INSERT_ENCODER,
-            (
-                key,
-                layers,
-                heads,
-                width,
-                pooling,
-                tokens.lower_case,
-                tokens.strip_accents,
-                tokens.vocabulary[tokens.unknown],
-                tokens.vocabulary[tokens.first],
-                tokens.vocabulary[tokens.last],
-                tokens.special,
-                max(map(len, spelled)),
-                prefix,
-                limit,
-                float(config.get("layer_norm_eps", 1e-12)),
-            ),
-        )
-        vocabulary = ((key, token, number) for token, number in tokens.vocabulary.items())
-        _copy(connection, queries.COPY_ENCODER_VOCABULARY, ["int8", "text", "int4"], vocabulary)
-        _store_weights(connection, key, tensors, layers, heads, limit)
-    return LoadedEncoder(key, layers, heads, width, pooling, prefix, limit, len(tokens.vocabulary))
-
-
-def _store_weights(
-    connection: Connection,
-    key: int,
-    tensors: dict[str, Array],
-    layers: int,
-    heads: int,
-    limit: int,
-) -> None:
-    """Copies embeddings, positions, norms and matrices into their tables, replacing nothing."""
-    embeddings = tensors["embeddings.word_embeddings.weight"]
-    width = embeddings.shape[1]
-    _copy(
-        connection,
-        queries.COPY_ENCODER_EMBEDDINGS,
-        ["int8", "int4", "halfvec"],
-        ((key, number, HalfVector(row)) for number, row in enumerate(embeddings)),
+    settings = EncoderSettings(
+        layers=int(config["num_hidden_layers"]),
+        heads=int(config["num_attention_heads"]),
+        width=int(config["hidden_size"]),
+        pooling=pooling,
+        lower_case=tokens.lower_case,
+        strip_accents=tokens.strip_accents,
+        unknown_token_id=tokens.vocabulary[tokens.unknown],
+        first_token_id=tokens.vocabulary[tokens.first],
+        last_token_id=tokens.vocabulary[tokens.last],
+        special_tokens=tokens.special,
+        longest_token=max(len(token.removeprefix("##")) for token in tokens.vocabulary),
+        query_prefix=prefix,
+        max_query_tokens=min(MAX_QUERY_TOKENS, longest, int(config["max_position_embeddings"])),
+        layer_norm_epsilon=float(config.get("layer_norm_eps", 1e-12)),
     )
-    positions = tensors["embeddings.position_embeddings.weight"]
-    positions = positions + tensors["embeddings.token_type_embeddings.weight"][0]
-    _copy(
-        connection,
-        queries.COPY_ENCODER_POSITIONS,
-        ["int8", "int4", "vector"],
-        ((key, place, Vector(row)) for place, row in enumerate(positions[:limit], start=1)),
-    )
-    _copy(
-        connection,
-        queries.COPY_ENCODER_LAYERS,
-        ["int8", "int4", "vector", "vector", "vector", "vector"],
-        ((key, layer, *_norms(tensors, layer, width)) for layer in range(layers + 1)),
-    )
-    _copy(
-        connection,
-        queries.COPY_ENCODER_WEIGHTS,
-        ["int8", "int4", "int4", "int4", "vector"],
-        (
-            (key, layer, matrix, place, Vector(row))
-            for layer in range(1, layers + 1)
-            for matrix, rows in enumerate(_matrices(tensors, layer, width // heads), start=1)
-            for place, row in enumerate(rows, start=1)
-        ),
-    )
-
-
-def verify_encoder(
-    connection: Connection,
-    embedding_model_id: int,
-    embedder: Embedder,
-    texts: Sequence[str] = VERIFICATION_TEXTS,
-) -> float:
-    """Returns the smallest cosine of the database's embeddings to the embedder's, and stores it.
-
-    From 0.9999 the encoder is used. The embedder must compute in float32: bfloat16 alone is
-    further away than that.
-    """
-    connection.execute(queries.ANALYZE_ENCODERS)
-    cosines = []
-    for text in texts:
-        row = connection.execute(
-            queries.ENCODE_QUERY, (embedding_model_id, embedding_model_id, text)
-        ).fetchone()
-        assert row is not None
-        cosines.append(float(np.dot(np.array(row[0], np.float64), embedder.embed_query(text))))
-    smallest = min(cosines)
-    connection.execute(queries.STORE_ENCODER_COSINE, (smallest, embedding_model_id))
-    return smallest
+    return EncoderFiles(settings, tokens.vocabulary, tensors)
 
 
 # What the folder holds -------------------------------------------------------------------------
@@ -197,6 +122,19 @@ def _json(folder: Path, name: str, missing: Any = None) -> Any:
             raise EmbeddingError(f"{folder} has no {name}: it is no sentence-transformers model")
         return missing
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """A WordPiece tokenizer's vocabulary and settings."""
+
+    vocabulary: dict[str, int]
+    special: list[str]
+    lower_case: bool
+    strip_accents: bool
+    unknown: str
+    first: str
+    last: str
 
 
 def _unsupported(what: str) -> EmbeddingError:
@@ -344,15 +282,3 @@ def _matrices(tensors: dict[str, Array], layer: int, head_width: int) -> list[Ar
         -matrix("intermediate.dense") / math.sqrt(2),
         out,
     ]
-
-
-def _copy(
-    connection: Connection,
-    statement: LiteralString,
-    types: list[str],
-    rows: Iterable[tuple[object, ...]],
-) -> None:
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for row in rows:
-            copy.write_row(row)

@@ -7,14 +7,10 @@ a CPU, so it is off unless asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from ragpg.errors import EmbeddingError
-from ragpg.search.searching import Hit
-
-CANDIDATES = 50  # hits reranked, at least; three for each hit wanted where that is more
 
 
 class Reranker:
@@ -32,14 +28,7 @@ class Reranker:
         except (OSError, ValueError) as error:
             raise EmbeddingError(f'the reranker "{self.name}" cannot be loaded: {error}') from error
 
-    def rerank(self, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
-        """Returns the k hits the model finds best, its score for each as their score."""
-        if not hits:
-            return []
-        pairs = [(query, f"{hit.context}\n{hit.content}".lstrip("\n")) for hit in hits]
-        scores = self._model.predict(pairs, show_progress_bar=False)
-        best = sorted(range(len(hits)), key=lambda number: (-scores[number], number))[:k]
-        return [
-            replace(hits[number], place=place, score=float(scores[number]))
-            for place, number in enumerate(best, 1)
-        ]
+    def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Returns how well each text answers the query: the higher the better."""
+        pairs = [(query, text) for text in texts]
+        return [float(one) for one in self._model.predict(pairs, show_progress_bar=False)]

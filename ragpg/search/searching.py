@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString, TypeVar
 
 from pgvector import HalfVector
 from psycopg.rows import class_row
 
-from ragpg import queries
-from ragpg.database.connection import Database
-from ragpg.errors import BadArgument, ModelMismatch, SearchIndexError
-from ragpg.models.embedding import PROBE_TEXT, Embedder
+from ragpg.database import Database
+from ragpg.errors import BadArgument
+from ragpg.models import Reranker
+from ragpg.search import queries
+from ragpg.search.filters import Filter, to_jsonpath
+from ragpg.session import Session, clean_query
 
+_CANDIDATES = 50  # hits reranked, at least; three for each hit wanted where that is more
+T = TypeVar("T")
 Mode = Literal["hybrid", "vector", "keyword"]
 
 
@@ -70,107 +74,83 @@ class Judgement:
     unmatched_negation: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class SearchIndex:
-    """A recipe of a collection."""
-
-    id: int
-    collection: str
-    chunk_tokens: int
-    overlap_tokens: int
-    language: str
-    context_model: str | None  # writes a sentence of context per chunk
-    context_tokens: int  # of a chunk, kept free for it
-    provider: str
-    name: str
-    dimensions: int
-    probe: HalfVector
-    in_database: bool  # the database embeds questions itself
-    same_model_ids: list[int]  # search indexes of the collection with the same model, this one too
-
-
-def active_index(database: Database, collection: str) -> SearchIndex | None:
-    """Returns the collection's active search index, None while nothing is indexed."""
-    return _search_index(database, {"collection": collection, "index_id": None})
-
-
-def search_index(database: Database, index_id: int) -> SearchIndex:
-    """Returns the search index of that id; raises SearchIndexError when there is none."""
-    found = _search_index(database, {"collection": None, "index_id": index_id})
-    if found is None:
-        raise SearchIndexError(f"there is no search index {index_id}: ragpg index list")
-    return found
-
-
-def _search_index(database: Database, parameters: dict[str, Any]) -> SearchIndex | None:
-    with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(SearchIndex)) as cursor,
-    ):
-        return cursor.execute(queries.SEARCH_INDEX, parameters).fetchone()
-
-
-def check_model(index: SearchIndex, embedder: Embedder) -> None:
-    """Raises ModelMismatch unless the embedder is the model the index was built with.
-
-    Names are compared, and then what the model makes of the probe text: another model behind the
-    same name would not fail, it would return noise.
-    """
-    if (index.provider, index.name) != (embedder.provider, embedder.name):
-        raise ModelMismatch(
-            f'the collection was embedded with "{index.name}", the query would be with '
-            f'"{embedder.name}": set RAGPG_EMBEDDING_MODEL={index.name}'
-        )
-    probe = embedder.embed_documents([PROBE_TEXT])[0]  # as it was registered
-    stored = index.probe.to_numpy().astype("float32")
-    cosine = float(probe @ stored) if len(probe) == len(stored) else 0.0
-    if cosine < 0.99:
-        raise ModelMismatch(
-            f'the model "{embedder.name}" gives another embedding here than when the collection '
-            f"was built (cosine {cosine:.4f} of the probe text)"
-        )
-
-
 def search(
-    database: Database,
-    collection: str | None,
-    phrasings: Sequence[str],
+    session: Session,
+    collection: str,
+    query: str | Sequence[str],
+    k: int = 10,
     *,
-    k: int,
-    filter: str | None,
-    mode: Mode,
-    query_embeddings: Sequence[Any] | None,
+    filter: Filter | None = None,
+    mode: Mode = "hybrid",
+    query_embedding: Any = None,
     index_id: int | None = None,
     distinct: bool = False,
+    rerank: str | None = None,
+    neighbours: int = 0,
 ) -> list[Hit]:
-    """Returns the hits of `ragpg.search`, `search_distinct` or `search_any`, best first."""
-    vectors = [None if one is None else HalfVector(one) for one in query_embeddings or ()]
+    """Returns the k best chunks, best first: `Collection.search` says what the arguments mean."""
+    phrasings = [query] if isinstance(query, str) else list(query)
+    if distinct and len(phrasings) != 1:
+        raise BadArgument("distinct takes one query, not several phrasings")
+    vectors = [query_embedding] if isinstance(query, str) else query_embedding
+    if query_embedding is None:
+        vectors = [
+            session.embed_query(collection, text, index_id)
+            if mode != "keyword" and text.strip()
+            else None
+            for text in phrasings
+        ]
+    embeddings = [None if one is None else HalfVector(one) for one in vectors]
     parameters: dict[str, Any] = {
-        "k": k,
+        "k": max(_CANDIDATES, 3 * k) if rerank else k,
         "collection": collection,
-        "filter": filter,
+        "filter": to_jsonpath(filter),
         "mode": mode,
         "index_id": index_id,
     }
     if len(phrasings) == 1:
-        parameters |= {
-            "query": clean_query(phrasings[0]),
-            "query_embedding": vectors[0] if vectors else None,
-        }
         statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
-    elif distinct:
-        raise BadArgument("distinct takes one query, not several phrasings")
+        parameters |= {"query": clean_query(phrasings[0]), "query_embedding": embeddings[0]}
     else:
-        parameters |= {
-            "queries": [clean_query(one) for one in phrasings],
-            "query_embeddings": vectors if any(one is not None for one in vectors) else None,
-        }
         statement = queries.SEARCH_ANY
-    with (
-        database.reading() as connection,
-        connection.cursor(binary=True, row_factory=class_row(Hit)) as cursor,
-    ):
-        return cursor.execute(statement, parameters).fetchall()
+        given = embeddings if any(one is not None for one in embeddings) else None
+        parameters |= {"queries": list(map(clean_query, phrasings)), "query_embeddings": given}
+    hits = _records(session.database, Hit, statement, parameters, binary=True)
+    if rerank and hits:
+        hits = _reranked(session.reranker(rerank), phrasings[0], hits, k)
+    return widen(session.database, hits, neighbours) if neighbours else hits
+
+
+def _reranked(model: Reranker, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
+    """Returns the k hits the model finds best, its score for each as their score."""
+    scores = model.scores(query, [f"{hit.context}\n{hit.content}".lstrip("\n") for hit in hits])
+    best = sorted(range(len(hits)), key=lambda number: (-scores[number], number))[:k]
+    return [
+        replace(hits[number], place=place, score=scores[number])
+        for place, number in enumerate(best, 1)
+    ]
+
+
+def explain(
+    session: Session,
+    collection: str,
+    query: str,
+    k: int = 10,
+    *,
+    filter: Filter | None = None,
+    mode: Mode = "hybrid",
+) -> list[ExplainedHit]:
+    """Returns what `search` does, with each hit's place in the vector and the keyword leg."""
+    vector = session.embed_query(collection, query) if query.strip() else None
+    parameters = {
+        "query": clean_query(query),
+        "k": k,
+        "collection": collection,
+        "filter": to_jsonpath(filter),
+        "query_embedding": None if vector is None else HalfVector(vector),
+        "mode": mode,
+    }
+    return _records(session.database, ExplainedHit, queries.EXPLAIN_SEARCH, parameters)
 
 
 def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
@@ -180,72 +160,43 @@ def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
         "chunk_ids": [hit.chunk_id for hit in hits],
         "similarities": [hit.similarity for hit in hits],
     }
-    with (
-        database.reading() as connection,
-        connection.cursor(row_factory=class_row(Judgement)) as cursor,
-    ):
-        found = cursor.execute(queries.JUDGE_HITS, parameters).fetchone()
-    assert found is not None
+    (found,) = _records(database, Judgement, queries.JUDGE_HITS, parameters)
     return found
 
 
-def explain_search(
+def _records(
     database: Database,
-    collection: str | None,
-    query: str,
+    kind: type[T],
+    statement: LiteralString,
+    parameters: dict[str, Any],
     *,
-    k: int,
-    filter: str | None,
-    mode: Mode,
-    query_embedding: Any,
-) -> list[ExplainedHit]:
-    """Returns the rows of `ragpg.explain_search`, best first."""
-    parameters = {
-        "query": clean_query(query),
-        "k": k,
-        "collection": collection,
-        "filter": filter,
-        "query_embedding": None if query_embedding is None else HalfVector(query_embedding),
-        "mode": mode,
-    }
+    binary: bool = False,
+) -> list[T]:
     with (
         database.reading() as connection,
-        connection.cursor(row_factory=class_row(ExplainedHit)) as cursor,
+        connection.cursor(binary=binary, row_factory=class_row(kind)) as cursor,
     ):
-        return cursor.execute(queries.EXPLAIN_SEARCH, parameters).fetchall()
+        return cursor.execute(statement, parameters).fetchall()
 
 
 def widen(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]:
     """Returns the hits with the text of so many chunks before and after each."""
-    parameters = {"chunk_ids": [hit.chunk_id for hit in hits], "neighbours": neighbours}
-    with database.connection() as connection:
-        rows = connection.execute(queries.SURROUNDINGS, parameters).fetchall()
-    spans = {chunk_id: span for chunk_id, *span in rows}
-    return [
-        replace(hit, start_char=start, end_char=end, content=content)
-        for hit in hits
-        for start, end, content in [
-            spans.get(hit.chunk_id, (hit.start_char, hit.end_char, hit.content))
-        ]
-    ]
+    rows = database.rows(
+        queries.SURROUNDINGS, chunk_ids=[hit.chunk_id for hit in hits], neighbours=neighbours
+    )
+    spans = {row.pop("chunk_id"): row for row in rows}
+    return [replace(hit, **spans.get(hit.chunk_id, {})) for hit in hits]
 
 
 def highlight(
     database: Database, hits: Sequence[Hit], query: str, marks: tuple[str, str]
 ) -> list[str]:
     """Returns each hit's content with the words of the query between the marks."""
-    parameters = {
-        "query": clean_query(query),
-        "contents": [hit.content for hit in hits],
-        "chunk_ids": [hit.chunk_id for hit in hits],
-        "start_mark": marks[0],
-        "end_mark": marks[1],
-    }
-    with database.connection() as connection:
-        rows = connection.execute(queries.HIGHLIGHT, parameters).fetchall()
-    return [text for (text,) in rows]
-
-
-def clean_query(query: str) -> str:
-    """Returns the query as Postgres can take it: no NUL, no lone surrogates."""
-    return query.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    return database.column(
+        queries.HIGHLIGHT,
+        query=clean_query(query),
+        contents=[hit.content for hit in hits],
+        chunk_ids=[hit.chunk_id for hit in hits],
+        start_mark=marks[0],
+        end_mark=marks[1],
+    )

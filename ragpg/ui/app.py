@@ -90,7 +90,7 @@ def _environment(database: str) -> Environment:
 
 def _named(client: Client) -> str:
     held = client.server()
-    embedded = " (embedded)" if client.settings.embedded else ""
+    embedded = " (embedded)" if client.session.settings.embedded else ""
     return f"{held['database']}{embedded}, Postgres {held['postgres']}, pgvector {held['pgvector']}"
 
 

@@ -13,14 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ragpg import queries
-from ragpg.answer.answering import Answer, Citation
+from ragpg.answer import Answer, Citation
 from ragpg.client import Client
 from ragpg.errors import BadArgument
-from ragpg.evaluation import evaluating
-from ragpg.search import searching
-from ragpg.search.searching import Hit
-from ragpg.ui import plots, requests, texts
+from ragpg.search import Hit, highlight
+from ragpg.session import clean_query
+from ragpg.ui import plots, queries, requests, texts
 from ragpg.ui.requests import Asked
 
 PER_PAGE = 50
@@ -56,7 +54,7 @@ def search(request: Request) -> Response:
     hits = (
         _client(request)
         .collection(asked.collection)
-        .explain_search(asked.q, asked.k, filter=asked.parsed_filter, mode=asked.mode)
+        .explain(asked.q, asked.k, filter=asked.parsed_filter, mode=asked.mode)
     )
     seconds = time.perf_counter() - started
     shown = _shown(_client(request), hits, asked)
@@ -106,8 +104,8 @@ def _ask_page(request: Request, asked: Asked, names: list[str], answer: Answer |
         parts=list(_answer_parts(answer, cited)) if answer else [],
         cited=cited,
         hits=_shown(client, answer.hits, asked) if answer else [],
-        has_model=client.anthropic_client() is not None,
-        model=client.settings.answer_model,
+        has_model=client.session.anthropic_client() is not None,
+        model=client.session.settings.answer_model,
     )
 
 
@@ -134,7 +132,7 @@ def _answer_parts(answer: Answer, cited: list[Citation]) -> Iterator[tuple[str, 
 
 def _shown(client: Client, hits: Sequence[Hit], asked: Asked) -> list[ShownHit]:
     marks = (texts.START_MARK, texts.STOP_MARK)
-    highlighted = searching.highlight(client.database, hits, asked.q, marks)
+    highlighted = highlight(client.database, hits, asked.q, marks)
     return [
         ShownHit(hit, texts.blocks(hit.content, texts.word_marks(hit.content, marked)))
         for hit, marked in zip(hits, highlighted, strict=True)
@@ -179,10 +177,8 @@ def document(request: Request) -> Response:
 
 
 def _text(client: Client, document_id: int, version: int) -> str:
-    parameters = {"document_id": document_id, "version": version}
-    with client.database.connection() as connection:
-        row = connection.execute(queries.DOCUMENT_TEXT, parameters).fetchone()
-    return (row and row[0]) or ""
+    found = client.database.value(queries.DOCUMENT_TEXT, document_id=document_id, version=version)
+    return found or ""
 
 
 def _span(given: Any, length: int) -> texts.Span | None:
@@ -225,7 +221,7 @@ def collection(request: Request) -> Response:
         client,
         queries.DOCUMENTS_PAGE,
         collection=name,
-        find=searching.clean_query(find),
+        find=clean_query(find),
         limit=PER_PAGE + 1,
         offset=(page - 1) * PER_PAGE,
     )
@@ -236,7 +232,7 @@ def collection(request: Request) -> Response:
         collections=names,
         here="home",
         status=status,
-        indexes=[row for row in client.search_indexes() if row["collection"] == name],
+        indexes=client.collection(name).indexes.status(),
         answers=_rows(client, queries.ANSWERS_BY_DAY, collection=name),
         documents=documents[:PER_PAGE],
         has_more=len(documents) > PER_PAGE,
@@ -248,7 +244,7 @@ def collection(request: Request) -> Response:
 def problems(request: Request) -> Response:
     """What is wrong with what a collection holds."""
     name, names = _collection(request)
-    found = _client(request).collection(name).inspect()
+    found = _client(request).collection(name).inspection.run()
     kinds: dict[str, list[Any]] = {}
     for problem in found.problems:
         kinds.setdefault(problem.problem, []).append(problem)
@@ -270,7 +266,7 @@ def evaluation(request: Request) -> Response:
     """The evaluation runs of a collection, as plots and a table."""
     client = _client(request)
     asked, names = _asked(request)
-    runs = client.collection(asked.collection).evaluation_runs() if names else []
+    runs = client.collection(asked.collection).evaluation.runs() if names else []
     sets = dict.fromkeys(run["evaluation_set"] for run in runs)
     return _page(
         request,
@@ -296,7 +292,7 @@ def evaluation_run(request: Request) -> Response:
         raise HTTPException(404, f"There is no evaluation run {run_id}")
     measures = _rows(client, queries.EVALUATION_MEASURES, run_id=run_id)
     kinds: dict[str, list[dict[str, Any]]] = {}
-    for row in client.evaluation_failures(run_id):
+    for row in client.collection().evaluation.failures(run_id):
         kinds.setdefault(row["kind"], []).append(row)
     return _page(
         request,
@@ -340,7 +336,7 @@ def _page(request: Request, name: str, **values: Any) -> Response:
 
 
 def _rows(client: Client, query: Any, **parameters: Any) -> list[dict[str, Any]]:
-    return evaluating.rows(client.database, query, **parameters)
+    return client.database.rows(query, **parameters)
 
 
 def _names(client: Client) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 import ragpg
 from ragpg import errors, settings
-from ragpg.database.connection import known_versions, migrate, schema_version
+from ragpg.database import known_versions, migrate, schema_version
 
 from ..conftest import WordEmbedder, role
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from ragpg import errors
-from ragpg.database.connection import known_versions, migrate
+from ragpg.database import known_versions, migrate
 
 from ..catalogue import catalogue
 from ..conftest import ROOT

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.dialects import postgresql
 
-from ragpg.database.connection import known_versions, migrate
+from ragpg.database import known_versions, migrate
 
 from ..conftest import ROOT
 

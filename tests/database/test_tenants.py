@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import ragpg
-from ragpg.database.connection import migrate
+from ragpg.database import migrate
 
 from ..conftest import WordEmbedder, role
 

@@ -15,7 +15,7 @@ from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg import errors
-from ragpg.database.connection import connect
+from ragpg.database import connect
 from ragpg.search.searching import Mode
 
 from ..conftest import WordEmbedder, database_url, new_database

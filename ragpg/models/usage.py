@@ -9,12 +9,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
-from psycopg.rows import class_row
-
-from ragpg import queries
-from ragpg.answer.answering import MessagesClient, explain
-from ragpg.database.connection import Database
-from ragpg.errors import AnswerError, CapReached
+from ragpg.errors import CapReached
 
 BYTES_PER_TOKEN = 3.5
 """Of UTF-8; of English a little low, so that estimates are a little high."""
@@ -131,30 +126,3 @@ def usage_of(message: Any) -> Usage:
         counted.cache_read_input_tokens or 0,
         counted.cache_creation_input_tokens or 0,
     )
-
-
-def prices_of(database: Database, model: str) -> Prices | None:
-    """Returns the prices ragpg.model_prices has for a model."""
-    with (
-        database.connection() as connection,
-        connection.cursor(row_factory=class_row(Prices)) as cursor,
-    ):
-        return cursor.execute(queries.MODEL_PRICES, {"model": model}).fetchone()
-
-
-def require_client(client: MessagesClient | None, doing: str) -> MessagesClient:
-    """Returns the client; raises AnswerError when no API key is set."""
-    if client is None:
-        raise AnswerError(f"{doing} asks Claude, and no API key is set (ANTHROPIC_API_KEY)")
-    return client
-
-
-@contextmanager
-def api_errors() -> Iterator[None]:
-    """Turns an error of the SDK into an AnswerError that says what to do."""
-    import anthropic
-
-    try:
-        yield
-    except anthropic.APIError as error:
-        raise AnswerError(explain(error)) from error

@@ -1,0 +1,85 @@
+"""A question to a stored answer: search, judge the hits, let the model write, store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from psycopg.types.json import Jsonb
+
+from ragpg.answer import queries
+from ragpg.answer.answering import Answer, answer_question
+from ragpg.search import Filter, judge, search
+from ragpg.session import Session
+
+
+def ask(
+    session: Session,
+    collection: str,
+    question: str,
+    k: int = 8,
+    *,
+    filter: Filter | None = None,
+    model: str | None = None,
+    on_text: Callable[[str], None] | None = None,
+    index_id: int | None = None,
+    store: bool = True,
+) -> Answer:
+    """Returns an answer from the k best chunks: `Collection.ask` says what the arguments mean."""
+    hits = search(session, collection, question, k, filter=filter, index_id=index_id)
+    judged = judge(session.database, question, hits)
+    answer = answer_question(
+        question,
+        hits if judged.is_enough else [],
+        model=model or session.settings.answer_model,
+        client=session.anthropic_client(),
+        on_text=on_text,
+        missing=judged.missing_names or (),
+    )
+    return save_answer(session, collection, answer) if store else answer
+
+
+def save_answer(session: Session, collection: str, answer: Answer) -> Answer:
+    """Stores the answer; returns it with its id and the page of each citation."""
+    parameters = {
+        "collection": collection,
+        "question": answer.question,
+        "content": answer.text,
+        "model": answer.model,
+        "abstained": answer.abstained,
+        "grounded": answer.grounded,
+        "stop_reason": answer.stop_reason,
+        "input_tokens": answer.input_tokens,
+        "output_tokens": answer.output_tokens,
+        "cache_read_tokens": answer.cache_read_tokens,
+        "cache_creation_tokens": answer.cache_creation_tokens,
+        "latency_ms": answer.latency_ms,
+        "citations": Jsonb([asdict(citation) for citation in answer.citations]),
+    }
+    with session.database.connection() as connection:  # one transaction
+        row = connection.execute(queries.SAVE_ANSWER, parameters).fetchone()
+        assert row is not None
+        pages = connection.execute(queries.CITATION_PAGES, row).fetchall()
+    cited = zip(answer.citations, pages, strict=True)
+    return replace(
+        answer, id=row[0], citations=tuple(replace(one, page=page) for one, (page,) in cited)
+    )
+
+
+def feedback(
+    session: Session,
+    answer_id: int,
+    rating: str,
+    *,
+    corrected_text: str | None = None,
+    comment: str = "",
+) -> int:
+    """Stores what a person thinks of an answer, good or bad; returns the feedback's id."""
+    found = session.database.value(
+        queries.FEEDBACK,
+        answer_id=answer_id,
+        rating=rating,
+        corrected_text=corrected_text,
+        comment=comment,
+    )
+    return int(found)

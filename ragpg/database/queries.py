@@ -1,0 +1,56 @@
+"""Every statement the database package sends, by name."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+SERVER: LiteralString = """
+select
+    current_setting('server_version') as postgres,
+    (select extversion from pg_extension where extname = 'vector') as pgvector,
+    current_database() as database
+"""
+
+SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
+
+IS_KEPT_APART: LiteralString = "select row_security_active('ragpg.documents'), current_user"
+
+SET_SESSION_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s, for_session => true)"
+
+COLLECTIONS: LiteralString = """
+select
+    collection, description, documents, pending_documents, chunks, characters, last_changed_at,
+    last_indexed_at, embedding_model, active_index_id, chunk_tokens, language
+from ragpg.collection_status
+order by collection
+"""
+
+SEARCH_INDEX: LiteralString = """
+select
+    recipe.id, one.name as collection, recipe.chunk_tokens, recipe.overlap_tokens,
+    recipe.language, recipe.context_model, recipe.context_tokens,
+    model.provider, model.name, model.dimensions, model.probe,
+    coalesce(encoder.verified, false) as in_database,
+    array(
+        select sibling.id
+        from ragpg.search_indexes as sibling
+        where sibling.collection_id = recipe.collection_id
+            and sibling.embedding_model_id = recipe.embedding_model_id
+    ) as same_model_ids
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+left join ragpg.encoders as encoder on encoder.embedding_model_id = model.id
+where recipe.id = coalesce(
+    %(index_id)s::bigint,
+    (
+        select active_index_id
+        from ragpg.collections
+        where id = ragpg.collection_id(%(collection)s)
+    )
+)
+"""
+
+DROP_COLLECTION: LiteralString = """
+select ragpg.drop_collection(%(collection)s)
+"""

@@ -1,0 +1,269 @@
+"""Search indexes of a collection: made, filled, activated, rolled back, measured, dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from ragpg.database import Database
+from ragpg.errors import BadArgument
+from ragpg.indexing import queries
+from ragpg.indexing.indexer import Indexer, cut, register_model
+from ragpg.models import Budget, Embedder, Usage, open_embedder
+from ragpg.session import SearchIndex, Session
+
+if TYPE_CHECKING:
+    from ragpg.indexing.adding import AddProgress
+    from ragpg.indexing.situating import ContextEstimate
+    from ragpg.indexing.situating import Progress as ContextProgress
+    from ragpg.indexing.worker import WorkReport
+
+# Chunks are this long unless the collection says otherwise or the model's window is shorter.
+DEFAULT_CHUNK_TOKENS = 254
+CONTEXT_TOKENS = 64
+"""Of a chunk, in the embedding model's own tokens, kept free for its sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """The search indexes of a collection: `collection.indexes`."""
+
+    session: Session
+    collection: str
+
+    def status(self) -> list[dict[str, Any]]:
+        """Returns the collection's rows of the view index_health."""
+        return self.session.database.rows(queries.INDEX_STATUS, collection=self.collection)
+
+    def create(
+        self,
+        *,
+        chunk_tokens: int | None = None,
+        overlap_tokens: int = 0,
+        language: str | None = None,
+        model: str | None = None,
+        context_model: str | None = None,
+    ) -> SearchIndex:
+        """Makes another search index with all documents queued for it; searches do not use it yet.
+
+        `fill` or workers fill it. What is not given is as in the active one; `model` is another
+        model instead of the active one's, by a name that `open_embedder` takes. With a
+        `context_model` that language model writes a sentence of context per chunk, which costs
+        money: `estimate_contexts` before, `write_contexts` with a cap then.
+        """
+        active = self.session.active_index(self.collection)
+        embedder, tokens = self._recipe(active, model, chunk_tokens)
+        return _make(
+            self.session,
+            queries.CREATE_SEARCH_INDEX,
+            embedder,
+            collection=self.collection,
+            chunk_tokens=tokens,
+            overlap_tokens=overlap_tokens,
+            language=language or (active.language if active else "english"),
+            context_model=context_model,
+            context_tokens=_tokens_of_context(tokens) if context_model else 0,
+        )
+
+    def _recipe(
+        self, active: SearchIndex | None, model: str | None, chunk_tokens: int | None
+    ) -> tuple[Embedder, int]:
+        if model:
+            embedder = open_embedder(model)
+        else:
+            embedder = self.session.embedder_for(active) if active else self.session.embedder
+        wanted = chunk_tokens or (active.chunk_tokens if active else None)
+        return embedder, _tokens_of_chunk(wanted, embedder)
+
+    def fill(self, index_id: int, progress: AddProgress | None = None) -> WorkReport:
+        """Indexes all that waits for a search index and makes it ready to be activated.
+
+        Sentences of context that are not written are asked for without a cap: `write_contexts`
+        before it has one.
+        """
+        from ragpg.indexing.worker import Worker
+
+        database = self.session.database
+        self.session.search_index(index_id)  # raises when there is none
+        total = database.value(queries.PENDING_DOCUMENTS, index_id=index_id)
+
+        def listen(done: WorkReport) -> None:
+            if progress:
+                progress(
+                    documents=done.indexed + done.failed, total=total, chunks=done.chunks_embedded
+                )
+
+        report = Worker(self.session, index_id=index_id, on_progress=listen).drain()
+        refresh(database, index_id)
+        return report
+
+    def activate(self, index_id: int, *, incomplete: bool = False) -> None:
+        """Lets a search index answer for its collection from now on, atomically.
+
+        Raises SearchIndexError when documents wait for it, unless `incomplete`.
+        """
+        self.session.database.execute(
+            queries.ACTIVATE_SEARCH_INDEX, index_id=index_id, incomplete=incomplete
+        )
+
+    def rollback(self) -> int:
+        """Activates the search index that was active before; returns its id."""
+        found = self.session.database.value(
+            queries.ROLLBACK_SEARCH_INDEX, collection=self.collection
+        )
+        return int(found)
+
+    def drop(self, index_id: int) -> None:
+        """Drops a search index with its chunks; raises SearchIndexError when it is active."""
+        self.session.database.execute(queries.DROP_SEARCH_INDEX, index_id=index_id)
+
+    # How well the vector index finds what an exact search finds
+
+    def measure_recall(self, *, k: int = 10, queries_asked: int = 100) -> dict[str, Any]:
+        """Returns what share of the k nearest chunks the vector index finds, and keeps it."""
+        (row,) = self.session.database.rows(
+            queries.MEASURE_RECALL,
+            collection=self.collection,
+            k=k,
+            queries=queries_asked,
+            ef_search=None,
+        )
+        return row
+
+    def tune_ef_search(
+        self, *, recall: float = 0.98, k: int = 10, queries_asked: int = 100
+    ) -> dict[str, Any]:
+        """Stores the smallest ef_search that reaches the recall; returns its measurement."""
+        (row,) = self.session.database.rows(
+            queries.TUNE_EF_SEARCH,
+            collection=self.collection,
+            recall=recall,
+            k=k,
+            queries=queries_asked,
+        )
+        return row
+
+    # Sentences of context
+
+    def estimate_contexts(
+        self,
+        context_model: str,
+        *,
+        chunk_tokens: int | None = None,
+        overlap_tokens: int = 0,
+        model: str | None = None,
+        batch: bool = False,
+    ) -> ContextEstimate:
+        """Returns what a contextual search index of this recipe will take; asks and makes nothing.
+
+        What is not given is as for `create`.
+        """
+        from ragpg.indexing import situating
+
+        active = self.session.active_index(self.collection)
+        embedder, tokens = self._recipe(active, model, chunk_tokens)
+        cut_one = partial(
+            cut,
+            embedder=embedder,
+            chunk_tokens=tokens,
+            overlap_tokens=overlap_tokens,
+            context_tokens=_tokens_of_context(tokens),
+        )
+        situator = situating.Situator(self.session, self.collection, context_model)
+        return situating.estimate(situator, situator.waiting_asks(None, cut_one), batch=batch)
+
+    def estimate_missing_contexts(self, index_id: int, *, batch: bool = False) -> ContextEstimate:
+        """Returns what the sentences a contextual search index lacks will take; asks nothing."""
+        from ragpg.indexing import situating
+
+        index = self.session.search_index(index_id)
+        if index.context_model is None:
+            raise BadArgument(f"search index {index_id} takes no sentences of context")
+        situator = situating.Situator.of(self.session, index)
+        blocks = situator.waiting_asks(index.id, Indexer(self.session, index).cut)
+        return situating.estimate(situator, blocks, batch=batch)
+
+    def write_contexts(
+        self,
+        index_id: int,
+        budget: Budget | None = None,
+        *,
+        batch: bool = False,
+        poll_seconds: float = 60.0,
+        progress: ContextProgress | None = None,
+    ) -> Usage:
+        """Has the sentences written that a contextual search index lacks; returns what it took.
+
+        Each is stored as it comes: interrupted, the next call goes on. With `batch` through the
+        Message Batches API. Raises CapReached where the budget ends, AnswerError when there is no
+        API key or the API fails.
+        """
+        from ragpg.indexing.context_batches import run_batches
+        from ragpg.indexing.situating import Situator
+
+        index = self.session.search_index(index_id)
+        budget = budget or Budget()
+        if index.context_model is None:
+            return budget.spent
+        situator = Situator.of(self.session, index, budget)
+        blocks = situator.waiting_asks(index.id, Indexer(self.session, index).cut)
+        if batch:
+            run_batches(situator, blocks, poll_seconds=poll_seconds, progress=progress)
+            return budget.spent
+        for done, total, asks in blocks:
+            situator.write(asks)
+            if progress:
+                progress(done, total)
+        return budget.spent
+
+    def context_costs(self) -> list[dict[str, Any]]:
+        """Returns the rows of the view context_costs: sentences of context, tokens, cost."""
+        return self.session.database.rows(queries.CONTEXT_COSTS, collection=self.collection)
+
+
+def ensure_index(
+    session: Session,
+    collection: str,
+    *,
+    language: str = "english",
+    chunk_tokens: int | None = None,
+) -> SearchIndex:
+    """Returns the active search index, made by this recipe when the collection has none.
+
+    Raises ModelMismatch when it was built with another model than the configured one.
+    """
+    return _make(
+        session,
+        queries.ENSURE_SEARCH_INDEX,
+        session.embedder,
+        collection=collection,
+        chunk_tokens=_tokens_of_chunk(chunk_tokens, session.embedder),
+        overlap_tokens=0,
+        language=language,
+    )
+
+
+def _make(
+    session: Session, statement: LiteralString, embedder: Embedder, **recipe: Any
+) -> SearchIndex:
+    with session.database.connection() as connection:  # one transaction
+        given = {**recipe, "embedding_model_id": register_model(connection, embedder)}
+        row = connection.execute(statement, given).fetchone()
+        assert row is not None
+    return session.search_index(row[0])
+
+
+def refresh(database: Database, index_id: int) -> None:
+    """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
+    database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
+
+
+def _tokens_of_chunk(wanted: int | None, embedder: Embedder) -> int:
+    """Returns how many tokens a chunk may have: as wanted, within the model's window."""
+    return min(wanted or DEFAULT_CHUNK_TOKENS, embedder.max_tokens)
+
+
+def _tokens_of_context(chunk_tokens: int) -> int:
+    """Returns how many of them are kept free for a sentence of context: a quarter at most."""
+    return min(CONTEXT_TOKENS, chunk_tokens // 4)

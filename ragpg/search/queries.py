@@ -1,0 +1,79 @@
+"""Every statement the search package sends, by name."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+SEARCH: LiteralString = """
+select
+    place, chunk_id, document_id, document_version, source, title, content, context, score,
+    similarity, bm25, start_char, end_char, page, metadata
+from ragpg.search(
+    query => %(query)s, k => %(k)s, collection => %(collection)s,
+    filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
+    mode => %(mode)s, index_id => %(index_id)s
+)
+order by place
+"""
+
+SEARCH_DISTINCT: LiteralString = """
+select
+    place, chunk_id, document_id, document_version, source, title, content, context, score,
+    similarity, bm25, start_char, end_char, page, metadata
+from ragpg.search_distinct(
+    query => %(query)s, k => %(k)s, collection => %(collection)s,
+    filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
+    mode => %(mode)s, index_id => %(index_id)s
+)
+order by place
+"""
+
+EXPLAIN_SEARCH: LiteralString = """
+select
+    place, chunk_id, document_id, document_version, source, title, content, context, score,
+    similarity, bm25, start_char, end_char, page, metadata, vector_place, keyword_place, words
+from ragpg.explain_search(
+    query => %(query)s, k => %(k)s, collection => %(collection)s,
+    filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
+    mode => %(mode)s
+)
+order by place
+"""
+
+SEARCH_ANY: LiteralString = """
+select
+    place, chunk_id, document_id, document_version, source, title, content, context, score,
+    similarity, bm25, start_char, end_char, page, metadata
+from ragpg.search_any(
+    queries => %(queries)s, k => %(k)s, collection => %(collection)s,
+    filter => %(filter)s::jsonpath, query_embeddings => %(query_embeddings)s::halfvec[],
+    mode => %(mode)s, index_id => %(index_id)s
+)
+order by place
+"""
+
+SURROUNDINGS: LiteralString = """
+select wanted.chunk_id, around.start_char, around.end_char, around.content
+from unnest(%(chunk_ids)s::bigint[]) as wanted (chunk_id)
+cross join lateral ragpg.surroundings(wanted.chunk_id, %(neighbours)s) as around
+"""
+
+HIGHLIGHT: LiteralString = """
+select ragpg.highlight(
+    given.content, %(query)s, coalesce(chunk.language, 'english'), %(start_mark)s, %(end_mark)s
+)
+from unnest(%(contents)s::text[], %(chunk_ids)s::bigint[]) with ordinality
+    as given (content, chunk_id, place)
+left join lateral (
+    select one.language from ragpg.chunks as one where one.id = given.chunk_id limit 1
+) as chunk on true
+order by given.place
+"""
+
+JUDGE_HITS: LiteralString = """
+select is_enough, relevance, similarity, words_held, missing_names, unmatched_negation
+from ragpg.judge_hits(
+    query => %(query)s, chunk_ids => %(chunk_ids)s::bigint[],
+    similarities => %(similarities)s::double precision[]
+)
+"""
