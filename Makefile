@@ -14,6 +14,7 @@ lint: .venv/.installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
 
 docs: .venv/.installed-dev
 	.venv/bin/ragpg init --no-encoder

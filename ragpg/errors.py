@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import psycopg
-
 
 class RagpgError(Exception):
     """something went wrong in ragpg"""
@@ -154,15 +152,3 @@ def _subclasses(base: type[RagpgError]) -> list[type[RagpgError]]:
 def by_sqlstate() -> dict[str, type[RagpgError]]:
     """Returns the error class for each SQLSTATE that has one."""
     return {cls.sqlstate: cls for cls in _subclasses(RagpgError) if cls.sqlstate}
-
-
-def translate(error: psycopg.Error) -> RagpgError:
-    """Returns the ragpg error that says what the database said."""
-    diagnostic = error.diag
-    message = diagnostic.message_primary or str(error).strip() or error.__class__.__name__
-    if diagnostic.message_hint:
-        message = f"{message} ({diagnostic.message_hint})"
-    lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
-    if isinstance(error, psycopg.OperationalError) and lost:
-        return ConnectionFailed(f"the database cannot be reached: {message}")
-    return by_sqlstate().get(error.sqlstate or "", RagpgError)(message)

@@ -23,8 +23,6 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ragpg.errors import BadArgument
-
 if TYPE_CHECKING:
     from ragpg.client import Client
 
@@ -39,16 +37,6 @@ Filter = Annotated[
     str | None,
     typer.Option("--filter", help='\'$.tier == "pro"\', or as JSON \'{"tier": "pro"}\'.'),
 ]
-
-
-def read_filter(given: str | None) -> Any:
-    """Returns a filter given as JSON as a dictionary, jsonpath as it is."""
-    if given is None or not given.lstrip().startswith("{"):
-        return given
-    try:
-        return json.loads(given)
-    except ValueError as error:
-        raise BadArgument(f"the filter {given} is no JSON: {error}") from error
 
 
 def table_of(*headings: str) -> Table:

@@ -41,7 +41,6 @@ from ragpg.cli.console import (
     out,
     print_json,
     public_url,
-    read_filter,
     table_of,
 )
 from ragpg.cli.sync import (
@@ -399,6 +398,8 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Search a collection; the matched words are marked."""
+    from ragpg.search import read_filter
+
     with open_client() as client:
         hits = client.collection(collection).search(
             [query, *also] if also else query,
@@ -461,6 +462,8 @@ def ask(
 
     Needs ANTHROPIC_API_KEY; without it the best passages are quoted.
     """
+    from ragpg.search import read_filter
+
     with open_client() as client:
         on_text = None if as_json else _write
         answer = client.collection(collection).ask(

@@ -12,6 +12,7 @@ from ragpg.database.migrations import (
     run_step,
     schema_version,
 )
+from ragpg.database.translation import translate
 
 __all__ = [
     "Connection",
@@ -23,4 +24,5 @@ __all__ = [
     "migrate",
     "run_step",
     "schema_version",
+    "translate",
 ]

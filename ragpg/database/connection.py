@@ -12,7 +12,8 @@ from psycopg.rows import TupleRow, class_row, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ragpg.database import queries
-from ragpg.errors import ConnectionFailed, NoTenant, translate
+from ragpg.database.translation import translate
+from ragpg.errors import ConnectionFailed, NoTenant
 
 Row = TupleRow
 Connection = psycopg.Connection[TupleRow]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 
 from ragpg.database.connection import Connection, connect
-from ragpg.errors import SchemaError, translate
+from ragpg.database.translation import translate
+from ragpg.errors import SchemaError
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -20,8 +20,9 @@ from ragpg.database import Database
 from ragpg.errors import BadArgument, ConnectionFailed, LoadError, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
-from ragpg.indexing.indexes import ensure_index, refresh
+from ragpg.indexing.recipes import ensure_index, refresh
 from ragpg.indexing.syncing import MAX_DELETED_SHARE, Sync, sync_paths, unread
+from ragpg.indexing.worker import Worker
 from ragpg.reading import (
     LOADER_VERSION,
     MEDIA_TYPES,
@@ -302,8 +303,6 @@ def _file_inputs(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
 def _index_waiting(session: Session, collection: str, tally: _Tally) -> None:
     """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
     if session.database.value(queries.IS_WAITING, collection=collection):
-        from ragpg.indexing.worker import Worker
-
         done = Worker(session, collection).drain()
         tally.embedded += done.chunks_embedded
         tally.reused += done.chunks_reused

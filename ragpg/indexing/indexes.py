@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any
 
-from ragpg.database import Database
 from ragpg.errors import BadArgument
 from ragpg.indexing import queries
-from ragpg.indexing.indexer import Indexer, cut, register_model
+from ragpg.indexing.indexer import Indexer, cut
+from ragpg.indexing.recipes import (
+    make_index,
+    refresh,
+    tokens_of_chunk,
+    tokens_of_context,
+)
+from ragpg.indexing.worker import Worker, WorkReport
 from ragpg.models import Budget, Embedder, Usage, open_embedder
 from ragpg.session import SearchIndex, Session
 
@@ -17,12 +23,6 @@ if TYPE_CHECKING:
     from ragpg.indexing.adding import AddProgress
     from ragpg.indexing.situating import ContextEstimate
     from ragpg.indexing.situating import Progress as ContextProgress
-    from ragpg.indexing.worker import WorkReport
-
-# Chunks are this long unless the collection says otherwise or the model's window is shorter.
-DEFAULT_CHUNK_TOKENS = 254
-CONTEXT_TOKENS = 64
-"""Of a chunk, in the embedding model's own tokens, kept free for its sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,19 @@ class Indexes:
         chunk_tokens: int | None = None,
         overlap_tokens: int = 0,
         language: str | None = None,
-        model: str | None = None,
+        model: str | Embedder | None = None,
         context_model: str | None = None,
     ) -> SearchIndex:
         """Makes another search index with all documents queued for it; searches do not use it yet.
 
         `fill` or workers fill it. What is not given is as in the active one; `model` is another
-        model instead of the active one's, by a name that `open_embedder` takes. With a
+        model instead of the active one's, itself or by a name that `open_embedder` takes. With a
         `context_model` that language model writes a sentence of context per chunk, which costs
         money: `estimate_contexts` before, `write_contexts` with a cap then.
         """
         active = self.session.active_index(self.collection)
         embedder, tokens = self._recipe(active, model, chunk_tokens)
-        return _make(
+        return make_index(
             self.session,
             queries.CREATE_SEARCH_INDEX,
             embedder,
@@ -63,18 +63,18 @@ class Indexes:
             overlap_tokens=overlap_tokens,
             language=language or (active.language if active else "english"),
             context_model=context_model,
-            context_tokens=_tokens_of_context(tokens) if context_model else 0,
+            context_tokens=tokens_of_context(tokens) if context_model else 0,
         )
 
     def _recipe(
-        self, active: SearchIndex | None, model: str | None, chunk_tokens: int | None
+        self, active: SearchIndex | None, model: str | Embedder | None, chunk_tokens: int | None
     ) -> tuple[Embedder, int]:
         if model:
-            embedder = open_embedder(model)
+            embedder = open_embedder(model) if isinstance(model, str) else model
         else:
             embedder = self.session.embedder_for(active) if active else self.session.embedder
         wanted = chunk_tokens or (active.chunk_tokens if active else None)
-        return embedder, _tokens_of_chunk(wanted, embedder)
+        return embedder, tokens_of_chunk(wanted, embedder)
 
     def fill(self, index_id: int, progress: AddProgress | None = None) -> WorkReport:
         """Indexes all that waits for a search index and makes it ready to be activated.
@@ -82,8 +82,6 @@ class Indexes:
         Sentences of context that are not written are asked for without a cap: `write_contexts`
         before it has one.
         """
-        from ragpg.indexing.worker import Worker
-
         database = self.session.database
         self.session.search_index(index_id)  # raises when there is none
         total = database.value(queries.PENDING_DOCUMENTS, index_id=index_id)
@@ -168,7 +166,7 @@ class Indexes:
             embedder=embedder,
             chunk_tokens=tokens,
             overlap_tokens=overlap_tokens,
-            context_tokens=_tokens_of_context(tokens),
+            context_tokens=tokens_of_context(tokens),
         )
         situator = situating.Situator(self.session, self.collection, context_model)
         return situating.estimate(situator, situator.waiting_asks(None, cut_one), batch=batch)
@@ -220,50 +218,3 @@ class Indexes:
     def context_costs(self) -> list[dict[str, Any]]:
         """Returns the rows of the view context_costs: sentences of context, tokens, cost."""
         return self.session.database.rows(queries.CONTEXT_COSTS, collection=self.collection)
-
-
-def ensure_index(
-    session: Session,
-    collection: str,
-    *,
-    language: str = "english",
-    chunk_tokens: int | None = None,
-) -> SearchIndex:
-    """Returns the active search index, made by this recipe when the collection has none.
-
-    Raises ModelMismatch when it was built with another model than the configured one.
-    """
-    return _make(
-        session,
-        queries.ENSURE_SEARCH_INDEX,
-        session.embedder,
-        collection=collection,
-        chunk_tokens=_tokens_of_chunk(chunk_tokens, session.embedder),
-        overlap_tokens=0,
-        language=language,
-    )
-
-
-def _make(
-    session: Session, statement: LiteralString, embedder: Embedder, **recipe: Any
-) -> SearchIndex:
-    with session.database.connection() as connection:  # one transaction
-        given = {**recipe, "embedding_model_id": register_model(connection, embedder)}
-        row = connection.execute(statement, given).fetchone()
-        assert row is not None
-    return session.search_index(row[0])
-
-
-def refresh(database: Database, index_id: int) -> None:
-    """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
-    database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
-
-
-def _tokens_of_chunk(wanted: int | None, embedder: Embedder) -> int:
-    """Returns how many tokens a chunk may have: as wanted, within the model's window."""
-    return min(wanted or DEFAULT_CHUNK_TOKENS, embedder.max_tokens)
-
-
-def _tokens_of_context(chunk_tokens: int) -> int:
-    """Returns how many of them are kept free for a sentence of context: a quarter at most."""
-    return min(CONTEXT_TOKENS, chunk_tokens // 4)

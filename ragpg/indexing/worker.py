@@ -13,11 +13,11 @@ import psycopg
 from pgvector import HalfVector
 from psycopg.rows import class_row
 
-from ragpg.database import Connection
-from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError, translate
+from ragpg.database import Connection, translate
+from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
-from ragpg.indexing.indexes import ensure_index, refresh
+from ragpg.indexing.recipes import ensure_index, refresh
 from ragpg.reading import LoadedDocument
 from ragpg.session import Session
 

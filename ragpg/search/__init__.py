@@ -3,7 +3,7 @@
 Uses the session's database and models; filters given as dictionaries become jsonpath here.
 """
 
-from ragpg.search.filters import Filter, to_jsonpath
+from ragpg.search.filters import Filter, read_filter, to_jsonpath
 from ragpg.search.searching import (
     ExplainedHit,
     Hit,
@@ -25,6 +25,7 @@ __all__ = [
     "explain",
     "highlight",
     "judge",
+    "read_filter",
     "search",
     "to_jsonpath",
     "widen",

@@ -22,6 +22,17 @@ _COMPARISONS = {"$eq": "==", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _FIELD_OPERATORS = (*_COMPARISONS, "$ne", "$in", "$nin", "$exists", "$not")
 
 
+def read_filter(given: str | None) -> Filter | None:
+    """Returns a filter as typed: JSON becomes a dictionary, jsonpath stays as it is."""
+    if given is None or not given.lstrip().startswith("{"):
+        return given
+    try:
+        found: dict[str, Any] = json.loads(given)
+    except ValueError as error:
+        raise BadArgument(f"the filter {given} is no JSON: {error}") from error
+    return found
+
+
 def to_jsonpath(filter: Filter | None) -> str | None:
     """Returns the filter as jsonpath; a string is jsonpath already, no condition is no filter.
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 from urllib.parse import urlencode
 
-from ragpg.cli.console import read_filter
 from ragpg.errors import BadArgument
-from ragpg.search.searching import Mode
+from ragpg.search import Mode, read_filter
 
 MODES = get_args(Mode)
 MOST_HITS = 100
