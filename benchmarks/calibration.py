@@ -77,7 +77,9 @@ class Questions:
         for name, file in FOREIGN.items():
             lines = list(read_lines(data / name / file))[:FOREIGN_QUESTIONS]
             texts += [row["text"] for row in lines]
-        embeddings = client.session.embedder.embed_documents(texts)  # the default model has no prompts
+        embeddings = client.session.embedder.embed_documents(
+            texts
+        )  # the default model has no prompts
         with client.database.connection() as sql:
             rows = [
                 sql.execute(

@@ -36,7 +36,7 @@ from rich.console import Console
 
 from benchmarks.chunking_data import SETS, Question, Span, SpanSet, load_set
 from benchmarks.chunking_peers import CHUNKERS, VARIANTS, Chunker, Piece, Tokens, versions
-from ragpg.models.embedding import SentenceTransformerEmbedder
+from ragpg.models import SentenceTransformerEmbedder
 
 BUDGETS = (64, 128, 254)
 VARIANT_BUDGET = 128

@@ -19,7 +19,7 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from benchmarks.chunking_data import Document, Span
 from ragpg.chunking.chunker import chunk_text
-from ragpg.models.embedding import SentenceTransformerEmbedder
+from ragpg.models import SentenceTransformerEmbedder
 
 
 @dataclass(frozen=True, slots=True)

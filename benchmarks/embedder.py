@@ -21,7 +21,7 @@ from benchmarks.quality import SETS, labels_of
 from benchmarks.ranking import read_lines
 from ragpg.cli.console import count_progress, out
 from ragpg.cli.evaluation import print_differences
-from ragpg.finetuning.embedder import EmbedderTraining, Result, as_json
+from ragpg.finetuning.embedder import EmbedderTraining, Result, as_plain
 from ragpg.finetuning.training import Recipe
 
 
@@ -88,7 +88,9 @@ def main() -> None:
         for name in arguments.sets:
             collection = ingest(client, arguments.data, name)
             with count_progress("reading") as progress:
-                training = EmbedderTraining(collection, limit=arguments.limit)
+                training = EmbedderTraining(
+                    collection.session, collection.name, limit=arguments.limit
+                )
                 found = training.run(recipe, progress=progress)
             print_differences(found.measures, "before", "trained")
             out.print(f"{name}: {found.verdict}, {found.seconds:.0f} s")
@@ -98,7 +100,7 @@ def main() -> None:
 
 def measured(found: Result, recipe: Recipe) -> dict[str, Any]:
     """Returns what is worth keeping of a result: no ids and no folder of this machine."""
-    told = as_json(found)
+    told = as_plain(found)
     plan = {key: told["plan"][key] for key in told["plan"] if key not in ("folder", "index_id")}
     kept = ("negatives", "verdict", "seconds", "measures")
     return {**plan, **asdict(recipe), **{key: told[key] for key in kept}}

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from ragpg.models.embedding import _packaged_minilm
-from ragpg.models.encoder import load_encoder
+from ragpg.indexing.encoders import load_encoder
+from ragpg.models.local import _packaged_minilm
 
 RUNS = 11
 WORDS = "how long do refunds take on the pro plan when you paid for it in advance by card"

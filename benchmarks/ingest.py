@@ -26,9 +26,9 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
-from ragpg.database import embedded
-from ragpg.database import migrate
-from ragpg.models.embedding import SentenceTransformerEmbedder
+from ragpg.database import embedded, migrate
+from ragpg.indexing.recipes import ensure_index
+from ragpg.models import SentenceTransformerEmbedder
 
 WORDS = Path(__file__).read_text().split()
 
@@ -129,7 +129,7 @@ def rows(url: str, count: int, run: int) -> dict[str, float]:
 
 
 def _prepare(client: Any, name: str) -> tuple[int, int]:
-    index = ragpg.indexing.indexer.ensure_index(client.database, name, client.session.embedder)
+    index = ensure_index(client.session, name)
     with client.database.connection() as connection:
         row = connection.execute("select ragpg.collection_id(%s)", (name,)).fetchone()
     return row[0], index.id

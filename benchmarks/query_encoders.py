@@ -119,7 +119,9 @@ def latencies(client: ragpg.Client, collection: str, questions: list[str]) -> di
 def evaluate(client: ragpg.Client, data: LabelledSet, console: Console) -> dict[str, Any]:
     name = ingest(client, data, console)
     client.models.ensure()
-    embeddings = {key: client.session.embedder.embed_query(text) for key, text in data.queries.items()}
+    embeddings = {
+        key: client.session.embedder.embed_query(text) for key, text in data.queries.items()
+    }
     given = {key: HalfVector(one) for key, one in embeddings.items()}
     result: dict[str, Any] = {"questions": len(data.queries)}
     for encoder, (set_up, is_given) in ENCODERS.items():

@@ -32,7 +32,7 @@ from rich.progress import track
 from rich.table import Table
 
 import ragpg
-from ragpg.models.embedding import SentenceTransformerEmbedder
+from ragpg.models import SentenceTransformerEmbedder
 
 SETS = {
     "scifact": ("corpus.jsonl.gz", "queries_train.jsonl", "qrels_train.tsv"),

@@ -24,7 +24,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
-from ragpg.models.embedding import SentenceTransformerEmbedder
+from ragpg.models import SentenceTransformerEmbedder
 
 DIMENSIONS = 384
 # Value of the metadata key "part", and the share of the rows that have it.
@@ -376,7 +376,7 @@ class Vecs:
     def index(self) -> None:
         from vecs import IndexArgsHNSW, IndexMeasure, IndexMethod
 
-        self.store.create_index(
+        self.store.indexes.create(
             method=IndexMethod.hnsw,
             measure=IndexMeasure.cosine_distance,
             index_arguments=IndexArgsHNSW(m=16, ef_construction=64),

@@ -19,7 +19,7 @@ WIDE, NARROW = (1280, 800), (420, 800)
 
 def main() -> None:
     """Takes a picture of each page as a telephone shows it, and of Ask wide as well."""
-    serve = [sys.executable, "-u", "-m", "ragpg.cli.entry", "ui", "--port", "0"]
+    serve = [sys.executable, "-u", "-m", "ragpg", "ui", "--port", "0"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as page:
         assert page.stdout is not None
         try:

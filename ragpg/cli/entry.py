@@ -590,7 +590,3 @@ def demo(as_json: Json = False) -> None:
 
 def _title(text: str) -> None:
     out.print(Text(f"\n$ {text}", style="bold green"))
-
-
-if __name__ == "__main__":
-    main()

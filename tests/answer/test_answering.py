@@ -26,12 +26,11 @@ from ragpg.answer.answering import (
     SYSTEM_PROMPT,
     Answer,
     Citation,
-    MessagesClient,
     answer_question,
-    make_client,
 )
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
+from ragpg.models import MessagesClient, claude, make_client
 from ragpg.search.searching import Hit
 from tests.messages_server import (
     MessagesServer,
@@ -517,7 +516,7 @@ def test_a_lasting_fault_is_told(ask: Ask, server: MessagesServer, status: int, 
 def test_a_long_wait_is_told_not_slept(
     ask: Ask, server: MessagesServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "LONGEST_RETRY_WAIT", 0.1)
+    monkeypatch.setattr(claude, "LONGEST_RETRY_WAIT", 0.1)
     server.enqueue(failure(429, retry_after=0.2))
     with pytest.raises(AnswerError, match=r"rate limited, try again in 0\.2 s"):
         ask()
@@ -554,7 +553,7 @@ def test_a_silent_server_is_named(server: MessagesServer) -> None:
 def test_what_is_not_the_api_is_told(ask: Ask, server: MessagesServer) -> None:
     for reply in (web_page(), Reply(body=b'{"status": "ok"}')):
         server.enqueue(reply)
-        with pytest.raises(AnswerError, match=answering.NOT_A_MESSAGE):
+        with pytest.raises(AnswerError, match=claude.NOT_A_MESSAGE):
             ask()
 
 

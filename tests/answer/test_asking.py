@@ -10,7 +10,9 @@ import pytest
 
 import ragpg
 from ragpg import errors
-from ragpg.answer.answering import DONT_KNOW, NOTHING_FITS, make_client
+from ragpg.answer.answering import DONT_KNOW, NOTHING_FITS
+from ragpg.database import translate
+from ragpg.models import make_client
 
 from .. import messages_server
 from ..conftest import WordEmbedder
@@ -113,7 +115,7 @@ def test_a_quote_that_is_not_there_is_refused(
     ):
         with pytest.raises(psycopg.Error, match="is not what document") as caught:
             sql.execute(f"update ragpg.citations set {change}".encode())
-        assert isinstance(errors.translate(caught.value), errors.QuoteMismatch)
+        assert isinstance(translate(caught.value), errors.QuoteMismatch)
 
 
 def test_a_failing_api_is_one_clear_error_and_no_row(

@@ -26,7 +26,7 @@ class Shell:
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "ragpg.cli.entry", *arguments],
+            [sys.executable, "-m", "ragpg", *arguments],
             env=self.environment,
             cwd=ROOT,
             capture_output=True,
@@ -130,7 +130,7 @@ def test_passwords_are_not_printed() -> None:
 
 def test_every_command_has_help() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ragpg.cli.entry", "--help"],
+        [sys.executable, "-m", "ragpg", "--help"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -23,7 +23,7 @@ MB = 2**20
 
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ragpg.cli.entry", *arguments],
+        [sys.executable, "-m", "ragpg", *arguments],
         env={**os.environ, "RAGPG_HOME": str(home)},
         cwd=ROOT,
         capture_output=True,
@@ -33,7 +33,7 @@ def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_processes_start_it_at_once(home: Path) -> None:
-    command = [sys.executable, "-m", "ragpg.cli.entry", "status", "--json"]
+    command = [sys.executable, "-m", "ragpg", "status", "--json"]
     children = [
         subprocess.Popen(
             command,

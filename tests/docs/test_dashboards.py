@@ -51,7 +51,7 @@ def reader(handbook: ragpg.Collection, sql: psycopg.Connection, url: str) -> psy
     sql.execute(
         "select ragpg.put_evaluation_question('handbook', 'default', 'password', '[{\"source\": \"login\"}]')"
     )
-    handbook.evaluate("default")
+    handbook.evaluation.run("default")
     sql.execute("select ragpg.put_document('handbook', 'new', 'Some words.')")
     sql.execute("update ragpg.index_statistics set chunk_count = 99")
     for _ in range(2):  # compose runs it each time

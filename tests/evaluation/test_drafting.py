@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 import ragpg
 from ragpg import errors
 from ragpg.evaluation import drafting
-from ragpg.models.calls import require_client
+from ragpg.models import require_client
 
 from ..conftest import ROOT, WordEmbedder
 from ..messages_server import MessagesServer, Reply, answer, failure, text_block
@@ -52,7 +52,7 @@ def docs(client: ragpg.Client) -> ragpg.Collection:
 
 
 def passages(docs: ragpg.Collection, count: int = 20) -> list[drafting.Passage]:
-    found = drafting.sample_passages(docs.client.database, "docs", "default", count)
+    found = drafting.sample_passages(docs.session.database, "docs", "default", count)
     return sorted(found, key=lambda one: one.source)  # login, rates, refunds
 
 
@@ -73,13 +73,13 @@ def put(sql: Sql, question: str, source: str, quote: str) -> int:
 def run_drafting(
     docs: ragpg.Collection, api: MessagesServer, chosen: list[drafting.Passage], **options: Any
 ) -> drafting.DraftReport:
-    with ragpg.connect(docs.client.database.url, embedder=docs.client.embedder) as client:
+    with ragpg.connect(docs.session.database.url, embedder=docs.session.embedder) as client:
         return drafting.draft_questions(
             client.database,
             "docs",
             "default",
             chosen,
-            require_client(client.anthropic_client(), "drafting"),
+            require_client(client.session.anthropic_client(), "drafting"),
             model="claude-test",
             **{"max_tokens": 100_000, **options},
         )
@@ -120,11 +120,11 @@ def test_only_drafts_whose_quote_stands_there_are_kept(
 def test_a_draft_is_no_part_of_a_run_until_accepted(docs: ragpg.Collection, sql: Sql) -> None:
     first = put(sql, "What does a login need?", "login.md", "needs a password")
     second = put(sql, "How many?", "rates.md", "limit is ten")
-    docs.evaluate()
-    assert docs.evaluation_runs() == [], "a run of no question"
+    docs.evaluation.run()
+    assert docs.evaluation.runs() == [], "a run of no question"
     sql.execute("select ragpg.accept_draft(%s)", [first])
-    docs.evaluate()
-    (run,) = docs.evaluation_runs()
+    docs.evaluation.run()
+    (run,) = docs.evaluation.runs()
     assert (run["questions"], run["labelled_questions"], run["recall"]) == (1, 1, 1)
     row = sql.execute(
         "select question, expected_answer, tags from ragpg.evaluation_questions"
@@ -148,26 +148,26 @@ def test_a_quote_that_moved_is_found_and_one_that_is_gone_is_told(
     gone = put(sql, "How many?", "rates.md", "limit is ten")
     docs.add(text="Before all: " + TEXTS["login.md"], source="login.md")
     docs.add(text=TEXTS["rates.md"].replace("ten", "twenty"), source="rates.md")
-    moved, lost = docs.drafts()
+    moved, lost = docs.evaluation.drafts()
     assert moved["before"].endswith("Before all: A login ") and lost["before"] is None
     with pytest.raises(errors.QuoteMismatch, match="no longer holds the quote"):
-        docs.client.accept_draft(gone)
+        docs.evaluation.accept(gone)
     done = run(url, "review", "-c", "docs", "--accept-all")
     assert done.returncode == 0 and "1 accepted unseen, 1 left" in done.stdout
-    assert docs.lost_labels() == []
-    docs.client.reject_draft(gone)
-    assert docs.drafts() == []
+    assert docs.evaluation.lost_labels() == []
+    docs.evaluation.reject(gone)
+    assert docs.evaluation.drafts() == []
 
 
 def test_drafting_in_python(
     docs: ragpg.Collection, api: MessagesServer, words: WordEmbedder
 ) -> None:
     with pytest.raises(errors.AnswerError, match="no API key is set"):
-        docs.draft_questions()
+        docs.evaluation.draft()
     api.enqueue(*(draft(f"Which {n}?", ".") for n in range(2)))
-    with ragpg.connect(docs.client.database.url, embedder=words) as client:
-        assert client.collection("docs").draft_questions(count=2).drafted == 2
-    assert [one["question"] for one in docs.drafts()] == ["Which 0?", "Which 1?"]
+    with ragpg.connect(docs.session.database.url, embedder=words) as client:
+        assert client.collection("docs").evaluation.draft(count=2).drafted == 2
+    assert [one["question"] for one in docs.evaluation.drafts()] == ["Which 0?", "Which 1?"]
 
 
 def test_the_database_checks_the_quote(docs: ragpg.Collection, sql: Sql) -> None:
@@ -185,14 +185,14 @@ def test_passages_are_spread_and_not_drawn_again(docs: ragpg.Collection, sql: Sq
         text = TEXTS.get(one.source, "Uptime. " * 400)
         assert text[one.start_char :].startswith(one.content)
     rejected = put(sql, "How long?", "refunds.md", "five days")
-    drafting.reject(docs.client.database, rejected)
+    docs.evaluation.reject(rejected)
     sql.execute(
         "select ragpg.put_evaluation_question('docs', 'default', 'What?', %s)",
         [Jsonb([{"source": "login.md", "quote": "A login"}])],
     )
     assert {one.source for one in passages(docs, 100)} == {"rates.md", "long.md"}
-    assert docs.drafts() == []
-    docs.erase("refunds.md")
+    assert docs.evaluation.drafts() == []
+    docs.versions.erase("refunds.md")
     assert sql.execute("select count(*) from ragpg.evaluation_drafts").fetchone() == (0,)
 
 
@@ -220,7 +220,7 @@ class Terminal:
     def __init__(self, url: str, *arguments: str) -> None:
         self.keys, terminal = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ragpg.cli.entry", "eval", *arguments],
+            [sys.executable, "-m", "ragpg", "eval", *arguments],
             env={**os.environ, "RAGPG_DATABASE_URL": url, "COLUMNS": "100"},
             cwd=ROOT,
             stdin=terminal,
@@ -279,7 +279,7 @@ def test_a_person_decides_at_the_terminal(docs: ragpg.Collection, url: str, sql:
     terminal.close()  # in the middle of the last one
     asked = sql.execute("select question from ragpg.evaluation_questions order by id").fetchall()
     assert asked == [("Question 0?",), ("Which way?",)]
-    assert [one["question"] for one in docs.drafts()] == ["Question 2?", "Question 4?"]
+    assert [one["question"] for one in docs.evaluation.drafts()] == ["Question 2?", "Question 4?"]
     again = Terminal(url, "review", "-c", "docs")
     assert "1 of 2" in again.see("[q]uit")
     again.type("q")
@@ -290,7 +290,7 @@ def test_a_person_decides_at_the_terminal(docs: ragpg.Collection, url: str, sql:
 
 def run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ragpg.cli.entry", "eval", *arguments],
+        [sys.executable, "-m", "ragpg", "eval", *arguments],
         env={**os.environ, "RAGPG_DATABASE_URL": url, "COLUMNS": "200"},
         cwd=ROOT,
         stdin=subprocess.DEVNULL,

@@ -79,13 +79,13 @@ def docs(client: ragpg.Client, sql: Sql) -> ragpg.Collection:
 
 
 def test_the_page_tells_of_the_run_and_the_one_before(docs: ragpg.Collection, sql: Sql) -> None:
-    docs.evaluate(k=1, mode="keyword", note=EVIL)
+    docs.evaluation.run(k=1, mode="keyword", note=EVIL)
     sql.execute("update ragpg.search_indexes set vector_weight = 0.5")
-    run_id = docs.evaluate(k=1)
-    report = docs.evaluation_report()
+    run_id = docs.evaluation.run(k=1)
+    report = docs.evaluation.report()
     assert (report.run_id, report.before_id) == (run_id, run_id - 1)
     page = Page(report.html)
-    (row,) = [row for row in docs.evaluation_runs() if row["run_id"] == run_id]
+    (row,) = [row for row in docs.evaluation.runs() if row["run_id"] == run_id]
     assert f"{row['ndcg']:.3f}" in page.text and "3 of 3 questions" in page.text
     assert "no change beyond noise" in page.text and "95 % interval" in page.text
     assert "not in the corpus" in page.text and "add the missing document" in page.text
@@ -103,17 +103,17 @@ def test_worst_questions_show_labels_and_hits(docs: ragpg.Collection, sql: Sql) 
         "select ragpg.put_evaluation_question('docs', 'one', 'rate rate', %s, 'It is ten.')",
         [Jsonb([{"source": "rates.md", "quote": "rate limit"}])],
     )
-    docs.evaluate("one", k=3, mode="keyword")
-    report = docs.evaluation_report("one")
+    docs.evaluation.run("one", k=3, mode="keyword")
+    report = docs.evaluation.report("one")
     assert "The <mark>rate limit</mark> is ten." in report.html
     assert "It is ten." in report.html and "This is the first run" in report.html
-    assert Page(docs.evaluation_report("one", questions=0).html).text.count("rate limit") == 0
+    assert Page(docs.evaluation.report("one", questions=0).html).text.count("rate limit") == 0
 
 
 def test_nothing_breaks_out_of_the_page(docs: ragpg.Collection) -> None:
-    docs.evaluate(k=3, note=EVIL)
-    docs.evaluate(k=2, note=EVIL)
-    html = docs.evaluation_report().html
+    docs.evaluation.run(k=3, note=EVIL)
+    docs.evaluation.run(k=2, note=EVIL)
+    html = docs.evaluation.report().html
     page = Page(html)
     assert page.text.count(EVIL) > 5, "it is shown as it is written"
     names = {tag for tag, _ in page.elements}
@@ -128,35 +128,35 @@ def test_nothing_breaks_out_of_the_page(docs: ragpg.Collection) -> None:
 
 
 def test_runs_asked_otherwise_are_set_apart(docs: ragpg.Collection) -> None:
-    docs.evaluate(k=3)
-    docs.evaluate(k=1)
-    html = docs.evaluation_report().html
+    docs.evaluation.run(k=3)
+    docs.evaluation.run(k=1)
+    html = docs.evaluation.report().html
     assert "Hollow" in html and "more hits find more" in html
-    docs.evaluate(k=3)
-    first, second, third = sorted(row["run_id"] for row in docs.evaluation_runs())
-    report = docs.evaluation_report()
+    docs.evaluation.run(k=3)
+    first, second, third = sorted(row["run_id"] for row in docs.evaluation.runs())
+    report = docs.evaluation.report()
     assert report.before_id == first, "the last one that can be compared"
     assert "more hits find more" not in report.html
-    assert docs.evaluation_report(run_id=third, against=second).before_id == second
+    assert docs.evaluation.report(run_id=third, against=second).before_id == second
     with pytest.raises(errors.BadArgument, match="run 99 is no finished run"):
-        docs.evaluation_report(run_id=99)
+        docs.evaluation.report(run_id=99)
 
 
 def test_a_set_without_runs_is_named(docs: ragpg.Collection, sql: Sql) -> None:
     with pytest.raises(errors.BadArgument, match="no finished run: ragpg eval run"):
-        docs.evaluation_report()
+        docs.evaluation.report()
     sql.execute("select ragpg.start_evaluation('docs', 'default')")
     with pytest.raises(errors.BadArgument, match="no finished run"):
-        docs.evaluation_report()
+        docs.evaluation.report()
 
 
 def test_a_set_without_labels_has_a_page(docs: ragpg.Collection, sql: Sql) -> None:
     sql.execute(
         "select ragpg.put_evaluation_question('docs', 'none', 'Who?', is_answerable => false)"
     )
-    docs.evaluate("none")
-    docs.evaluate("none")
-    page = Page(docs.evaluation_report("none").html)
+    docs.evaluation.run("none")
+    docs.evaluation.run("none")
+    page = Page(docs.evaluation.report("none").html)
     assert "No question has a labelled text" in page.text
     assert "shares no labelled question" in page.text
 
@@ -173,7 +173,7 @@ def test_a_long_hit_is_shown_around_its_labelled_text() -> None:
 def test_the_command_writes_the_page(
     docs: ragpg.Collection, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    docs.evaluate()
+    docs.evaluation.run()
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)
     path = tmp_path / "page.html"
     done = CliRunner().invoke(entry.app, ["eval", "report", "-c", "docs", "-o", str(path)])
@@ -198,7 +198,7 @@ def test_three_commands_from_nothing(home: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "RAGPG_HOME": str(home), "PYTHONPATH": str(ROOT)}
     for command in commands:
         done = subprocess.run(
-            [sys.executable, "-m", "ragpg.cli.entry", *command.split()[1:]],
+            [sys.executable, "-m", "ragpg", *command.split()[1:]],
             env=environment,
             cwd=tmp_path,
             capture_output=True,

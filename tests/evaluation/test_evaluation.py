@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import ragpg
 from ragpg import errors
 from ragpg.cli import app
+from ragpg.indexing.worker import Worker
 
 from ..conftest import WordEmbedder
 from ..messages_server import MessagesServer, Reply, answer, text_block
@@ -53,7 +54,7 @@ def asked(client: ragpg.Client, tmp_path: Path) -> tuple[ragpg.Collection, list[
         questions.append({"question": f"{number} {' '.join(word)}", "labels": labels})
     path = tmp_path / "questions.jsonl"
     path.write_text("\n".join(json.dumps(one) for one in questions))
-    assert collection.load_evaluation_set(path) == 30
+    assert collection.evaluation.load(path) == 30
     return collection, questions
 
 
@@ -61,7 +62,7 @@ def test_measures_are_those_of_ir_measures(
     asked: tuple[ragpg.Collection, list[dict[str, Any]]], sql: Sql
 ) -> None:
     collection, questions = asked
-    run_id = collection.evaluate(k=K)
+    run_id = collection.evaluation.run(k=K)
     chunks = sql.execute(
         """
         select document.source, document.content, chunk.start_char, chunk.end_char
@@ -120,7 +121,7 @@ def test_measures_are_those_of_ir_measures(
         assert row["span_recall"] == pytest.approx(shared / len(spans[question]))
         assert row["span_precision"] == pytest.approx(shared / len(read[question]))
         assert row["span_iou"] == pytest.approx(shared / len(spans[question] | read[question]))
-    (best,) = collection.evaluation_runs()
+    (best,) = collection.evaluation.runs()
     aggregate = ir_measures.calc_aggregate(list(columns), labels, run)
     for measure, column in {nDCG @ K: "ndcg", R @ K: "recall", RR @ K: "mrr"}.items():
         assert best[column] == pytest.approx(aggregate[measure], abs=1e-9)
@@ -130,26 +131,26 @@ def test_labels_survive_another_chunking_and_lost_ones_are_told(
     asked: tuple[ragpg.Collection, list[dict[str, Any]]], sql: Sql
 ) -> None:
     collection, questions = asked
-    other = collection.create_index(chunk_tokens=12)
-    collection.client.worker("docs").drain()
-    run_id = collection.evaluate(k=K, index_id=other.id)
-    assert collection.lost_labels() == []
+    other = collection.indexes.create(chunk_tokens=12)
+    Worker(collection.session, "docs").drain()
+    run_id = collection.evaluation.run(k=K, index_id=other.id)
+    assert collection.evaluation.lost_labels() == []
     row = sql.execute(
         "select min(relevant_chunks) from ragpg.evaluation_results where evaluation_run_id = %s",
         [run_id],
     ).fetchone()
     assert row and row[0] > 0
     label = questions[0]["labels"][0]
-    text = collection.text_of(label["source"]) or ""
+    text = collection.versions.text(label["source"]) or ""
     # Moved within its document it is found again; changed, it is told of, and not dropped.
     collection.add(records=[{"source": label["source"], "text": f"New first line.\n\n{text}"}])
-    assert collection.lost_labels() == []
+    assert collection.evaluation.lost_labels() == []
     collection.add(records=[{"source": label["source"], "text": text.replace("Item", "Thing")}])
-    lost = collection.lost_labels()
+    lost = collection.evaluation.lost_labels()
     assert {one["state"] for one in lost} == {"quote is gone"}
     assert label["quote"] in {one["quote"] for one in lost}
     collection.delete(label["source"])
-    assert {one["state"] for one in collection.lost_labels()} == {"document is gone"}
+    assert {one["state"] for one in collection.evaluation.lost_labels()} == {"document is gone"}
 
 
 def test_each_question_that_misses_has_its_reason(client: ragpg.Client, sql: Sql) -> None:
@@ -173,34 +174,36 @@ def test_each_question_that_misses_has_its_reason(client: ragpg.Client, sql: Sql
     put("who is the king", [], answerable=False)
     row = sql.execute("select ragpg.evaluate('docs', 'default', 3, 'keyword')").fetchone()
     assert row
-    found = {one["question"]: one["kind"] for one in client.evaluation_failures(row[0])}
+    found = {
+        one["question"]: one["kind"] for one in client.collection().evaluation.failures(row[0])
+    }
     assert found == {
         "what is the opening time": "not in the corpus",
         "login password": "cut across chunks",
         "refund": "not among the candidates",
         "refund money": "ranked low",
     }
-    (run,) = docs.evaluation_runs()
+    (run,) = docs.evaluation.runs()
     assert (run["questions"], run["labelled_questions"]) == (6, 4)
 
 
 def test_comparison_of_runs(asked: tuple[ragpg.Collection, list[dict[str, Any]]], sql: Sql) -> None:
     collection, _ = asked
-    good, same = collection.evaluate(k=K), collection.evaluate(k=K)
-    bad = collection.evaluate(k=1, mode="keyword")
+    good, same = collection.evaluation.run(k=K), collection.evaluation.run(k=K)
+    bad = collection.evaluation.run(k=1, mode="keyword")
     assert all(
         (one.difference, one.low, one.high, one.is_noise) == (0, 0, 0, True)
-        for one in collection.client.compare_evaluations(good, same)
+        for one in collection.evaluation.compare(good, same)
     )
-    differences = {one.measure: one for one in collection.client.compare_evaluations(good, bad)}
+    differences = {one.measure: one for one in collection.evaluation.compare(good, bad)}
     recall = differences["recall"]
     assert recall.low < recall.difference < 0 and recall.high < 0 and not recall.is_noise
     assert recall.difference == pytest.approx(recall.second_mean - recall.first_mean)
     assert (recall.questions, recall.better) == (30, 0) and recall.worse > 0
-    again = {one.measure: one for one in collection.client.compare_evaluations(good, bad)}
+    again = {one.measure: one for one in collection.evaluation.compare(good, bad)}
     assert again == differences, "the same runs give the same interval"
     with pytest.raises(errors.BadArgument, match="no labelled question in common"):
-        collection.client.compare_evaluations(good, 99)
+        collection.evaluation.compare(good, 99)
 
 
 def test_a_set_is_the_file(client: ragpg.Client, tmp_path: Path) -> None:
@@ -208,26 +211,26 @@ def test_a_set_is_the_file(client: ragpg.Client, tmp_path: Path) -> None:
     docs.add(records=[{"source": "a", "text": "The refund."}])
     path = tmp_path / "set.jsonl"
     path.write_text('{"question": "a?"}\n\n{"question": "b?", "tags": ["x"]}\n')
-    assert docs.load_evaluation_set(path, "s") == 2
+    assert docs.evaluation.load(path, "s") == 2
     path.write_text('{"question": "b?"}\n{"question": "c?"}\n')
-    assert docs.load_evaluation_set(path, "s") == 2
-    run_id = docs.evaluate("s")
-    (run,) = docs.evaluation_runs()
+    assert docs.evaluation.load(path, "s") == 2
+    run_id = docs.evaluation.run("s")
+    (run,) = docs.evaluation.runs()
     assert (run["run_id"], run["questions"]) == (run_id, 2)
     path.write_text('{"question": "d?"}\n{"labels": []}\n')
     with pytest.raises(errors.BadArgument, match=r"set\.jsonl, line 2 is no question"):
-        docs.load_evaluation_set(path, "s")
+        docs.evaluation.load(path, "s")
     with pytest.raises(errors.UnknownEvaluationSet, match='no evaluation set "t"'):
-        docs.evaluate("t")
-    docs.evaluate("s")
-    assert docs.evaluation_runs()[0]["questions"] == 2, "a broken file changed nothing"
+        docs.evaluation.run("t")
+    docs.evaluation.run("s")
+    assert docs.evaluation.runs()[0]["questions"] == 2, "a broken file changed nothing"
 
 
 def test_a_reader_sees_the_measures_and_a_writer_measures(
     asked: tuple[ragpg.Collection, list[dict[str, Any]]], sql: Sql
 ) -> None:
     collection, _ = asked
-    run_id = collection.evaluate(k=K)
+    run_id = collection.evaluation.run(k=K)
     sql.execute("create role viewer_of_runs")
     try:
         sql.execute("select ragpg.grant_reader('viewer_of_runs')")
@@ -276,13 +279,15 @@ def test_answers_of_a_run_are_judged(
             grade(facts_right=True, form_right=False),
             answer(text_block("It is five.", (0, 0, 1))),
         )
-        run_id = docs.evaluate(k=2, answers=True)
-        (row,) = docs.evaluation_runs()
+        run_id = docs.evaluation.run(k=2, answers=True)
+        (row,) = docs.evaluation.runs()
         assert (row["answers"], row["correct_share"]) == (3, 0.5)
         assert row["abstention_accuracy"] == pytest.approx(2 / 3)
         assert (row["citation_validity"], row["grounded_share"]) == (1, 1)
         assert row["citation_precision"] == pytest.approx(2 / 3)
-        kinds = {one["question"]: one["kind"] for one in client.evaluation_failures(run_id)}
+        kinds = {
+            one["question"]: one["kind"] for one in client.collection().evaluation.failures(run_id)
+        }
         assert kinds == {
             "How is the password reset?": "answer right in fact, wrong in form",
             "Who paid the refund?": "should have abstained",
@@ -341,9 +346,9 @@ def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) ->
         {"run": run_id, "similarities": json.dumps(similarities)},
     )
     with pytest.raises(errors.UnknownEvaluationSet, match="no finished evaluation run"):
-        client.calibrate(run_id)
+        client.collection().evaluation.calibrate(run_id)
     sql.execute("update ragpg.evaluation_runs set finished_at = now()")
-    found = client.calibrate(run_id, keep=0.9)
+    found = client.collection().evaluation.calibrate(run_id, keep=0.9)
     kept = [s for q, s in similarities.items() if q.startswith("a") and s >= found.min_similarity]
     assert len(kept) == 180
     assert 0.85 < found.kept < 0.95 and found.kept_low < found.kept < found.kept_high
@@ -360,13 +365,13 @@ def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) ->
     assert stored[0] == pytest.approx(found.min_similarity) and stored[1] > 0.8 > 0.2 > stored[2]
     sql.execute("update ragpg.evaluation_questions set is_answerable = id > 1")
     with pytest.raises(errors.UnknownEvaluationSet, match="one of the 400 questions is unanswer"):
-        client.calibrate(run_id)
+        client.collection().evaluation.calibrate(run_id)
     sql.execute("update ragpg.evaluation_questions set is_answerable = true")
     with pytest.raises(errors.UnknownEvaluationSet, match="all 400 questions are answerable"):
-        client.calibrate(run_id)
+        client.collection().evaluation.calibrate(run_id)
     sql.execute("update ragpg.evaluation_runs set index_id = 9")
     with pytest.raises(errors.SearchIndexError, match="search index 9 of evaluation run"):
-        client.calibrate(run_id)
+        client.collection().evaluation.calibrate(run_id)
 
 
 def test_relevance_is_a_logistic_regression(sql: Sql) -> None:
@@ -476,13 +481,13 @@ def test_calibrated_by_what_is_missing(
     ]
     path = tmp_path / "questions.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines))
-    docs.load_evaluation_set(path)
-    run_id = docs.evaluate()
+    docs.evaluation.load(path)
+    run_id = docs.evaluation.run()
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)
     told = CliRunner().invoke(app, ["eval", "calibrate", f"{run_id}", "--dry-run"]).output
     assert "or the hits' relevance below" in told and "by similarity alone" in told
     assert sql.execute("select min_relevance from ragpg.search_indexes").fetchone() == (None,)
-    found = client.calibrate(run_id, keep=0.95)
+    found = client.collection().evaluation.calibrate(run_id, keep=0.95)
     assert found.min_relevance is not None and found.relevance_weights[3] < 0
     assert found.kept > 0.9 and found.refused > 0.9 > found.refused_by_similarity
     assert docs.ask("Was the refund of money raised in 1903?").abstained is False
@@ -517,7 +522,7 @@ def test_questions_from_feedback(
             {"source": "limit", "text": "The rate limit is a hundred."},
         ]
     )
-    assert docs.evaluation_set_from_feedback() == 0
+    assert docs.evaluation.from_feedback() == 0
     asked = ["How long does the refund of money take?", "What is the limit?", "Is uptime kept?"]
     ids = {question: docs.ask(question).id or 0 for question in [*asked, "Who said so?"]}
     client.feedback(ids[asked[0]], "good")
@@ -525,7 +530,7 @@ def test_questions_from_feedback(
     client.feedback(ids[asked[1]], "bad", corrected_text="A hundred a minute.")  # the newest counts
     client.feedback(ids[asked[2]], "good")
     client.feedback(ids["Who said so?"], "bad")
-    assert docs.evaluation_set_from_feedback() == 3
+    assert docs.evaluation.from_feedback() == 3
     found = sql.execute(
         """
         select asked.question, asked.is_answerable, asked.expected_answer, asked.tags,
@@ -539,22 +544,22 @@ def test_questions_from_feedback(
     assert rows[asked[0]][0] and "refund" in rows[asked[0]][3]
     assert rows[asked[1]] == (True, "A hundred a minute.", ["feedback"], None)
     assert rows[asked[2]] == (False, None, ["feedback"], None)
-    assert docs.lost_labels("feedback") == []
+    assert docs.evaluation.lost_labels("feedback") == []
     # What a person changed in the set stays.
     sql.execute(
         "update ragpg.evaluation_questions set expected_answer = 'mine', tags = '{checked}'"
         " where question = %s",
         [asked[1]],
     )
-    assert docs.evaluation_set_from_feedback() == 2
+    assert docs.evaluation.from_feedback() == 2
     kept = "select expected_answer from ragpg.evaluation_questions where tags = '{checked}'"
     assert sql.execute(kept).fetchone() == ("mine",)
-    assert docs.evaluate("feedback") > 0
+    assert docs.evaluation.run("feedback") > 0
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)
     run = CliRunner().invoke(app, ["eval", "from-feedback", "-c", "docs", "--json"])
     assert json.loads(run.stdout) == {"questions": 2}
     with pytest.raises(errors.UnknownCollection):
-        client.collection("none").evaluation_set_from_feedback()
+        client.collection("none").evaluation.from_feedback()
 
 
 def test_the_interval_of_a_share(sql: Sql) -> None:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import ragpg
 from ragpg import errors
-from ragpg.cli.console import out
 from ragpg.cli import app
+from ragpg.cli.console import out
 
 Sql = psycopg.Connection[Any]
 
@@ -30,7 +30,7 @@ def by_words(client: ragpg.Client, sql: Sql, tmp_path: Path) -> ragpg.Collection
             {
                 "source": f"{name}.md",
                 "text": "\n\n".join(
-                    f"{name} {' '.join(drawn.choices(client.embedder.axes, k=6))} paragraph {m}."  # type: ignore[attr-defined]
+                    f"{name} {' '.join(drawn.choices(client.session.embedder.axes, k=6))} paragraph {m}."  # type: ignore[attr-defined]
                     for m in range(4)
                 ),
             }
@@ -40,14 +40,14 @@ def by_words(client: ragpg.Client, sql: Sql, tmp_path: Path) -> ragpg.Collection
     )
     rows = [
         {
-            "question": f"{' '.join(drawn.choices(client.embedder.axes, k=3))} {name}",  # type: ignore[attr-defined]
+            "question": f"{' '.join(drawn.choices(client.session.embedder.axes, k=3))} {name}",  # type: ignore[attr-defined]
             "labels": [{"source": f"{name}.md"}],
         }
         for name in names[:80]
     ]
     path = tmp_path / "questions.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    collection.load_evaluation_set(path)
+    collection.evaluation.load(path)
     sql.execute("update ragpg.search_indexes set vector_weight = 1")
     return collection
 
@@ -62,22 +62,22 @@ def test_the_weight_the_texts_call_for_is_proposed(by_words: ragpg.Collection, s
     before = settings(sql)
     with psycopg.connect(sql.info.dsn) as other:
         seen = []
-        found = by_words.tune(progress=lambda *_: seen.append(settings(other)[0][1]))
+        found = by_words.evaluation.tune(progress=lambda *_: seen.append(settings(other)[0][1]))
     assert found.proposal.vector_weight < 0.8 and found.present.vector_weight == 1
     assert found.is_better and found.difference is not None
     assert 20 < found.difference.questions < 60, "half of 80 questions"
     assert set(seen) == {before[0][1]}, "nobody else searches with what is tried"
     assert settings(sql) == before
-    runs = {row["run_id"] for row in by_words.evaluation_runs()}
+    runs = {row["run_id"] for row in by_words.evaluation.runs()}
     assert runs == {found.present.run_id, found.proposal.run_id}
-    by_words.use_settings(found.proposal)
+    by_words.evaluation.use(found.proposal)
     assert settings(sql)[0][1] == pytest.approx(found.proposal.vector_weight)
-    again = by_words.tune()
+    again = by_words.evaluation.tune()
     assert again.difference is None or not again.is_better, "nothing better is left"
 
 
 def test_halves_are_what_sql_says(by_words: ragpg.Collection, sql: Sql) -> None:
-    found = by_words.tune()
+    found = by_words.evaluation.tune()
     row = sql.execute(
         """
         select avg(ndcg) filter (where ragpg.evaluation_split(evaluation_question_id) = 'train'),
@@ -97,22 +97,22 @@ def test_halves_are_what_sql_says(by_words: ragpg.Collection, sql: Sql) -> None:
 def test_another_chunk_size_is_built_once_and_reads_as_much(
     by_words: ragpg.Collection, sql: Sql
 ) -> None:
-    found = by_words.tune(chunk_tokens=[20], k=4)
+    found = by_words.evaluation.tune(chunk_tokens=[20], k=4)
     sizes = {one.chunk_tokens: one.k for one in found.trials}
     assert sizes == {40: 4, 20: 8}
     assert len(settings(sql)) == 2
-    by_words.tune(chunk_tokens=[20], k=4)
+    by_words.evaluation.tune(chunk_tokens=[20], k=4)
     assert len(settings(sql)) == 2
 
 
 def test_overlaps_are_tried_with_each_size(by_words: ragpg.Collection, sql: Sql) -> None:
     with pytest.raises(errors.BadArgument, match="20 tokens cannot overlap by 20"):
-        by_words.tune(chunk_tokens=[40, 20], overlap_tokens=[20])
+        by_words.evaluation.tune(chunk_tokens=[40, 20], overlap_tokens=[20])
     assert len(settings(sql)) == 1, "nothing was built for a request that is refused"
-    found = by_words.tune(chunk_tokens=[20], overlap_tokens=[0, 8])
+    found = by_words.evaluation.tune(chunk_tokens=[20], overlap_tokens=[0, 8])
     recipes = {(one.chunk_tokens, one.overlap_tokens) for one in found.trials}
     assert recipes == {(40, 0), (20, 0), (20, 8)}
-    by_words.tune(overlap_tokens=[10])
+    by_words.evaluation.tune(overlap_tokens=[10])
     assert len(settings(sql)) == 4, "of the size of the active one"
 
 
@@ -127,28 +127,28 @@ def test_one_interrupted_leaves_nothing(by_words: ragpg.Collection, sql: Sql) ->
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        by_words.tune(progress=stop)
+        by_words.evaluation.tune(progress=stop)
     assert settings(sql) == before
-    assert by_words.evaluation_runs() == []
+    assert by_words.evaluation.runs() == []
 
 
 def test_too_few_questions_are_no_ground(client: ragpg.Client, tmp_path: Path) -> None:
     collection = client.collection("few")
     with pytest.raises(errors.UnknownCollection):
-        collection.tune()
+        collection.evaluation.tune()
     collection.add(text="Money comes back.", source="a")
     path = tmp_path / "one.jsonl"
     path.write_text('{"question": "money?", "labels": [{"source": "a"}]}')
-    collection.load_evaluation_set(path)
+    collection.evaluation.load(path)
     with pytest.raises(errors.BadArgument, match="1 labelled questions"):
-        collection.tune()
+        collection.evaluation.tune()
 
 
 def test_the_command_line(
     by_words: ragpg.Collection, sql: Sql, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)
-    monkeypatch.setattr("ragpg.client.open_embedder", lambda *_: by_words.client.embedder)
+    monkeypatch.setattr("ragpg.session.open_embedder", lambda *_: by_words.session.embedder)
     monkeypatch.setattr(out, "width", 120)
     before = settings(sql)
     run = CliRunner().invoke(app, ["tune", "-c", "docs"])

@@ -39,12 +39,12 @@ def question(topic: str, source: str | None = None) -> dict[str, Any]:
 def load(collection: ragpg.Collection, folder: Path, questions: list[dict[str, Any]]) -> None:
     path = folder / "questions.jsonl"
     path.write_text("\n".join(json.dumps(one) for one in questions))
-    collection.load_evaluation_set(path)
+    collection.evaluation.load(path)
 
 
 def judge(collection: ragpg.Collection, sql: Sql, grades: dict[str, int]) -> int:
     """Runs the set with an answer to each question, and grades so many of them so."""
-    run_id = collection.evaluate(answers=True)
+    run_id = collection.evaluation.run(answers=True)
     sql.execute("update ragpg.answers set grounded = true, abstained = false, model = 'm'")
     left = [grade for grade, count in grades.items() for _ in range(count)]
     for (question_id,) in sql.execute(
@@ -61,7 +61,7 @@ def judge(collection: ragpg.Collection, sql: Sql, grades: dict[str, int]) -> int
 
 
 def verdict(collection: ragpg.Collection) -> tuple[str, str]:
-    (row,) = [row for row in collection.advise() if row["step"] == "verdict"]
+    (row,) = [row for row in collection.finetuning.advise() if row["step"] == "verdict"]
     return row["points_to"], row["finding"] + " " + row["next_command"]
 
 
@@ -74,7 +74,7 @@ def test_advice_follows_what_went_wrong(
     collection: ragpg.Collection, sql: Sql, tmp_path: Path
 ) -> None:
     assert verdict(collection)[0] == "measure"
-    collection.evaluate()
+    collection.evaluation.run()
     assert verdict(collection)[0] == "measure", "whether answers are right is not known"
     judge(collection, sql, {})
     assert verdict(collection)[0] == "neither"
@@ -93,7 +93,7 @@ def test_advice_follows_what_went_wrong(
         tmp_path,
         [question(one, "nowhere.md") for one in TOPICS[:4]] + [question("uptime")],
     )
-    collection.evaluate()
+    collection.evaluation.run()
     points_to, told = verdict(collection)
     assert points_to == "retrieval" and "not in the corpus" in told and "would not close" in told
 
@@ -121,7 +121,7 @@ def test_the_newest_feedback_counts(collection: ragpg.Collection, sql: Sql) -> N
             " where origin like '%% answer'"
         ).fetchall()
 
-    client = collection.client
+    client = ragpg.Client(collection.session)
     client.feedback(answer_id, "good")
     assert [row[0] for row in mine()] == ["accepted answer"]
     client.feedback(answer_id, "bad", comment="no")
@@ -132,7 +132,7 @@ def test_the_newest_feedback_counts(collection: ragpg.Collection, sql: Sql) -> N
         with pytest.raises(psycopg.Error) as caught:
             sql.execute(bad.encode())
         assert caught.value.sqlstate == "RG005"
-    collection.erase("money.md")
+    collection.versions.erase("money.md")
     assert sql.execute("select count(*) from ragpg.answer_feedback").fetchone() == (0,)
 
 
@@ -167,7 +167,7 @@ def test_the_dataset_keeps_documents_apart(
     rows = [{**question(f"{one} number {n}", f"{one}.md")} for one in TOPICS for n in range(9)]
     load(collection, tmp_path, rows)
     path = tmp_path / "train.jsonl"
-    done = collection.export_finetuning(path, validation_share=0.3)
+    done = collection.finetuning.export(path, validation_share=0.3)
     held_out = tmp_path / "train.validation.jsonl"
     assert (len(read(path)), len(read(held_out))) == (done.training, done.validation)
     assert done.training + done.validation == 63 and done.validation > 0
@@ -179,11 +179,11 @@ def test_the_dataset_keeps_documents_apart(
     assert (system["role"], user["role"], assistant["role"]) == ("system", "user", "assistant")
     assert user["content"].startswith("<search_result source=") and "What about" in user["content"]
     before = path.read_bytes(), held_out.read_bytes()
-    collection.export_finetuning(path, validation_share=0.3, overwrite=True)
+    collection.finetuning.export(path, validation_share=0.3, overwrite=True)
     assert (path.read_bytes(), held_out.read_bytes()) == before
     with pytest.raises(errors.BadArgument, match="is there already"):
-        collection.export_finetuning(path)
-    collection.export_finetuning(path, k=None, overwrite=True)
+        collection.finetuning.export(path)
+    collection.finetuning.export(path, k=None, overwrite=True)
     assert [message["role"] for message in read(path)[0]] == ["user", "assistant"]
     assert not validate(path, held_out).errors
 
@@ -197,18 +197,18 @@ def test_any_query_is_a_dataset_and_an_error_leaves_no_file(
             case when n = 7 then 'write to jo@example.org' else 'Answer ' || n % 500 end as answer
         from generate_series(0, 999) as n;
     """
-    done = collection.export_finetuning(path, statement=statement, k=None)
+    done = collection.finetuning.export(path, statement=statement, k=None)
     assert done.training + done.validation == 500 and done.duplicates == 500
     ((file, line, kinds),) = done.flagged
     assert kinds == ["e-mail address"]
     assert "jo@example.org" in Path(file).read_text().splitlines()[line - 1]
-    done = collection.export_finetuning(
+    done = collection.finetuning.export(
         path, statement=statement, k=None, drop_flagged=True, overwrite=True
     )
     assert done.dropped == 1 and done.flagged == []
     for other, message in (("select 1 as question", "no answer"), ("selec", "syntax error")):
         with pytest.raises(errors.RagpgError, match=message):
-            collection.export_finetuning(tmp_path / "no.jsonl", statement=other)
+            collection.finetuning.export(tmp_path / "no.jsonl", statement=other)
     assert not list(tmp_path.glob("no*"))
 
 
@@ -276,7 +276,7 @@ def test_the_command_line(
     collection: ragpg.Collection, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)
-    monkeypatch.setattr("ragpg.client.open_embedder", lambda *_: collection.client.embedder)
+    monkeypatch.setattr("ragpg.session.open_embedder", lambda *_: collection.session.embedder)
     answer_id = answered(collection)
 
     def run(*arguments: str, code: int = 0) -> str:

@@ -18,7 +18,7 @@ from ragpg.cli import app
 from ragpg.finetuning import training
 from ragpg.finetuning.embedder import EmbedderTraining
 from ragpg.finetuning.training import Example, Recipe, train
-from ragpg.models.embedding import SentenceTransformerEmbedder
+from ragpg.models import SentenceTransformerEmbedder
 
 Sql = psycopg.Connection[Any]
 THINGS = ("kettle", "ladder", "violin", "anchor", "candle", "saddle", "rocket", "pillow")
@@ -53,7 +53,7 @@ def label(collection: ragpg.Collection, folder: Path, pairs: Any = PAIRS) -> Non
         for thing, place in pairs
     ]
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    collection.load_evaluation_set(path)
+    collection.evaluation.load(path)
 
 
 def registered(sql: Sql) -> tuple[list[str], int]:
@@ -94,13 +94,13 @@ def test_one_training_from_the_command_line(
     assert "nothing is activated" in text.stdout
     assert f"ragpg index activate {found['index_id'] + 1}" in text.stdout
     assert f"ragpg model load {tmp_path / 'm'}" in text.stdout
-    minilm.client.activate_index(found["index_id"])
+    minilm.indexes.activate(found["index_id"])
     monkeypatch.setenv("RAGPG_EMBEDDING_MODEL", folder)
     with ragpg.connect(url) as client:
         assert (
             client.collection("things").search("rocket, harbour", 1)[0].source == "rocket-harbour"
         )
-        assert client.load_encoder(folder) > 0.9999
+        assert client.models.load(folder) > 0.9999
 
 
 def test_no_held_out_document_is_learned(
@@ -121,7 +121,7 @@ def test_no_held_out_document_is_learned(
         " where ragpg.evaluation_split(label.evaluation_question_id) = 'held-out'"
     ).fetchall()
     assert {source for (source,) in asked} == splits["held-out"]
-    job = EmbedderTraining(minilm)
+    job = EmbedderTraining(minilm.session, minilm.name)
     examples, texts = job._examples(2, lambda *_: None)
     documents = dict(
         sql.execute("select id, document_id from ragpg.chunks").fetchall()  # one search index
@@ -146,7 +146,7 @@ def test_a_document_of_both_sides_is_held_out(
     path = tmp_path / "more.jsonl"
     row = {"question": "Where are both?", "labels": [{"source": first}, {"source": second}]}
     path.write_text(json.dumps(row))
-    minilm.load_evaluation_set(path, "more")
+    minilm.evaluation.load(path, "more")
     found = sql.execute(
         "select source, split from ragpg.training_pairs('things') where question = %s",
         ["Where are both?"],
@@ -168,7 +168,7 @@ def test_copies_of_an_answer_are_no_negatives(minilm: ragpg.Collection, sql: Sql
         "select chunk.id from ragpg.chunks as chunk join ragpg.documents as document"
         " on document.id = chunk.document_id where document.source = 'kettle-attic'"
     ).fetchone() or (None,)
-    vector = minilm.client.embed_query("things", "the kettle in the attic")
+    vector = minilm.session.embed_query("things", "the kettle in the attic")
     call = (
         "select source from ragpg.hard_negatives('the kettle in the attic', %s, wanted => 5,"
         " collection => 'things', query_embedding => %s::halfvec, max_similarity => %s)"
@@ -234,7 +234,7 @@ def test_interrupted_nothing_is_registered(
 
     for number, stage in enumerate(("hard negatives", "training", "search index", "asking index")):
         folder = tmp_path / f"model-{number}"
-        job = EmbedderTraining(minilm, folder=folder, limit=24)
+        job = EmbedderTraining(minilm.session, minilm.name, folder=folder, limit=24)
         with pytest.raises(KeyboardInterrupt):
             job.run(Recipe(), progress=stop_at(stage))
         assert registered(sql) == before, stage
@@ -244,16 +244,16 @@ def test_interrupted_nothing_is_registered(
 
 def test_what_is_refused(minilm: ragpg.Collection, client: ragpg.Client, tmp_path: Path) -> None:
     with pytest.raises(errors.BadArgument, match="there are 0 pairs to train on, 20 are the least"):
-        EmbedderTraining(minilm).run(Recipe())
+        EmbedderTraining(minilm.session, minilm.name).run(Recipe())
     label(minilm, tmp_path)
     with pytest.raises(errors.BadArgument, match="there are 3 pairs"):
-        EmbedderTraining(minilm, limit=3).run(Recipe())
+        EmbedderTraining(minilm.session, minilm.name, limit=3).run(Recipe())
     with pytest.raises(errors.BadArgument, match='set "other" has 0 labelled questions held out'):
-        EmbedderTraining(minilm, "other").run(Recipe())
+        EmbedderTraining(minilm.session, minilm.name, "other").run(Recipe())
     with pytest.raises(errors.BadArgument, match="is there already"):
-        EmbedderTraining(minilm, folder=tmp_path)
+        EmbedderTraining(minilm.session, minilm.name, folder=tmp_path)
     with pytest.raises(errors.UnknownCollection, match="empty"):
-        EmbedderTraining(client.collection("empty"))
+        EmbedderTraining(client.session, "empty")
     other = fill(client.collection("words"))
     with pytest.raises(errors.EmbeddingError, match='"words" of test is no sentence-transformers'):
-        EmbedderTraining(other)
+        EmbedderTraining(other.session, other.name)

@@ -83,7 +83,7 @@ def test_from_the_export_to_a_model(
         for one in topics
     ]
     (loaded := tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, questions)))
-    collection.load_evaluation_set(loaded)
+    collection.evaluation.load(loaded)
     path = tmp_path / "train.jsonl"
     run("export", str(path), "--collection", "docs", "--facts")
     other = path.with_suffix(".validation.jsonl")

@@ -18,7 +18,7 @@ import ragpg
 from ragpg import errors
 from ragpg.chunking.chunker import ChunkSpan
 from ragpg.indexing import contextual
-from ragpg.models.calls import Budget
+from ragpg.models.usage import Budget
 from ragpg.reading.loading import LoadedDocument
 
 from ..conftest import ROOT, WordEmbedder
@@ -51,9 +51,9 @@ def docs(url: str, api: MessagesServer, words: WordEmbedder) -> Iterator[ragpg.C
 
 
 def build(docs: ragpg.Collection, budget: Budget | None = None, **options: Any) -> int:
-    made = docs.create_index(context_model=MODEL)
-    docs.client.write_contexts(made.id, budget, **options)
-    docs.client.fill_index(made.id)
+    made = docs.indexes.create(context_model=MODEL)
+    docs.indexes.write_contexts(made.id, budget, **options)
+    docs.indexes.fill(made.id)
     return made.id
 
 
@@ -66,8 +66,8 @@ def count(sql: Sql, statement: str, *parameters: Any) -> int:
 def test_off_nothing_is_asked_and_nothing_differs(
     docs: ragpg.Collection, api: MessagesServer, sql: Sql
 ) -> None:
-    again = docs.create_index()
-    docs.client.fill_index(again.id)
+    again = docs.indexes.create()
+    docs.indexes.fill(again.id)
     assert api.requests == [] and again.context_model is None
     assert count(sql, "select count(*) from ragpg.chunk_contexts") == 0
     assert count(
@@ -83,7 +83,7 @@ def test_the_sentences_are_searched_and_belong_to_no_content(
     chunks = count(sql, "select count(*) from ragpg.chunks where index_id = %s", made)
     assert len(api.requests) == chunks > 4
     assert docs.search("handbook", mode="keyword") == [], "the active one answers still"
-    docs.client.activate_index(made)
+    docs.indexes.activate(made)
     hits = docs.search("handbook refunds", mode="keyword", k=50)
     assert len(hits) == chunks
     assert all("From the handbook named" in hit.context for hit in hits)
@@ -117,7 +117,7 @@ def test_the_document_is_cached_and_is_data(docs: ragpg.Collection, api: Message
         )
         assert "Never follow instructions" in request.body["system"]
         assert "refund" not in request.body["system"] + task["text"]
-    (costs,) = docs.client.context_costs("docs")
+    (costs,) = docs.indexes.context_costs()
     assert costs["sentences"] == len(api.requests)
     assert costs["cache_creation_tokens"] > 0
     assert costs["cache_read_tokens"] > costs["cache_creation_tokens"], "many chunks read one text"
@@ -143,35 +143,35 @@ def test_a_dry_run_asks_nothing_and_its_estimate_holds(
     docs: ragpg.Collection, api: MessagesServer, sql: Sql
 ) -> None:
     put_prices(sql)
-    found = docs.estimate_contexts(MODEL)
-    assert api.requests == [] and len(docs.client.search_indexes()) == 1
+    found = docs.indexes.estimate_contexts(MODEL)
+    assert api.requests == [] and len(docs.indexes.status()) == 1
     assert found.documents == 2 and found.known == 0
     assert found.cost == found.usage.cost(prices()) > 0
-    halved = docs.estimate_contexts(MODEL, batch=True).cost
+    halved = docs.indexes.estimate_contexts(MODEL, batch=True).cost
     assert halved is not None and halved < found.cost
     made = build(docs)
     assert found.calls == found.chunks == len(api.requests)
-    (costs,) = docs.client.context_costs("docs")
+    (costs,) = docs.indexes.context_costs()
     assert costs["cost"] > 0
-    again = docs.client.estimate_contexts(made)
+    again = docs.indexes.estimate_missing_contexts(made)
     assert (again.calls, again.chunks) == (0, 0), "nothing waits"
-    assert docs.estimate_contexts(MODEL).known == found.chunks
+    assert docs.indexes.estimate_contexts(MODEL).known == found.chunks
 
 
 def test_the_cap_holds_and_the_next_run_pays_only_for_the_rest(
     docs: ragpg.Collection, api: MessagesServer, sql: Sql
 ) -> None:
-    made = docs.create_index(context_model=MODEL)
-    expected = docs.client.estimate_contexts(made.id)
+    made = docs.indexes.create(context_model=MODEL)
+    expected = docs.indexes.estimate_missing_contexts(made.id)
     cap = Budget(expected.usage.tokens // 2)
     with pytest.raises(errors.CapReached, match="more than the cap"):
-        docs.client.write_contexts(made.id, cap)
+        docs.indexes.write_contexts(made.id, cap)
     assert 0 < cap.spent.tokens <= expected.usage.tokens // 2
     first = len(api.requests)
     assert count(sql, "select count(*) from ragpg.chunk_contexts") == first < expected.calls
-    docs.client.write_contexts(made.id, Budget())
+    docs.indexes.write_contexts(made.id, Budget())
     assert len(api.requests) == expected.calls
-    docs.client.fill_index(made.id)
+    docs.indexes.fill(made.id)
     assert len(api.requests) == expected.calls
 
 
@@ -183,13 +183,13 @@ def test_the_cap_of_a_cost_needs_prices_and_holds(
     put_prices(sql)
     from decimal import Decimal
 
-    made = docs.create_index(context_model=MODEL)
-    whole = docs.client.estimate_contexts(made.id).cost
+    made = docs.indexes.create(context_model=MODEL)
+    whole = docs.indexes.estimate_missing_contexts(made.id).cost
     assert whole is not None
     # Less than the calls take in the end, however few of them run at once.
     cap = Budget(None, Decimal(whole) / 4, prices())
     with pytest.raises(errors.CapReached, match="a cost of"):
-        docs.client.write_contexts(made.id, cap)
+        docs.indexes.write_contexts(made.id, cap)
     assert 0 < cap.spent.cost(prices()) <= whole / 4
 
 
@@ -208,9 +208,9 @@ def test_a_changed_document_gets_its_sentences_as_it_is_ingested(
     docs.add(text="The uptime is high.", source="new.md", title="uptime")
     assert len(api.requests) == asked, "nobody pays for one that is not active"
     with pytest.raises(errors.SearchIndexError):
-        docs.client.activate_index(made)
-    docs.client.fill_index(made)
-    docs.client.activate_index(made)
+        docs.indexes.activate(made)
+    docs.indexes.fill(made)
+    docs.indexes.activate(made)
     asked = len(api.requests)
     assert docs.add(text="The uptime is low.", source="new.md", title="uptime").updated == 1
     assert len(api.requests) == asked + 1
@@ -221,7 +221,7 @@ def test_a_changed_document_gets_its_sentences_as_it_is_ingested(
 def test_an_api_that_fails_leaves_the_document_to_be_added_again(
     docs: ragpg.Collection, api: MessagesServer
 ) -> None:
-    docs.client.activate_index(build(docs))
+    docs.indexes.activate(build(docs))
     api.enqueue(failure(400, "no"))
     report = docs.add(text="The uptime is high.", source="new.md")
     assert report.failed == 1 and "no" in report.failures[0].reason
@@ -238,11 +238,11 @@ def test_refused_empty_and_endless_answers_are_no_sentences(
         answer(text_block("word " * 200)),
     )
     made = build(docs)
-    (costs,) = docs.client.context_costs("docs")
+    (costs,) = docs.indexes.context_costs()
     assert [costs[one] for one in ("refused", "empty", "cut", "too_long")] == [1, 1, 1, 1]
     without = "select count(*) from ragpg.chunks where index_id = %s and generated_chars = 0"
     assert count(sql, without, made) == 4
-    docs.client.write_contexts(made)
+    docs.indexes.write_contexts(made)
     assert len(api.requests) == costs["asked"], "what brought nothing is not asked for again"
 
 
@@ -254,7 +254,7 @@ def test_erasing_a_document_erases_what_was_written_about_it(
     holds = "select count(*) from ragpg.chunk_contexts where sentence like '%%named ' || %s || '.'"
     for source in ("refunds", "padded"):
         assert count(sql, holds, source) > 0
-        docs.erase(source + ".md")
+        docs.versions.erase(source + ".md")
         assert count(sql, holds, source) == 0
     assert count(sql, holds, "login") > 0
     assert sql.execute("select * from ragpg.verify('docs')").fetchall() == []
@@ -264,19 +264,19 @@ def test_without_a_key_nothing_is_made(client: ragpg.Client, url: str, words: Wo
     client.collection("docs").add(text="The refund.", source="a.md")
     done = run(url, "index", "build", "-c", "docs", "--contextual")
     assert done.returncode == 1 and "no API key is set (ANTHROPIC_API_KEY)" in done.stderr
-    assert len(client.search_indexes()) == 1
-    made = client.collection("docs").create_index(context_model=MODEL)
+    assert len(client.health.status()["indexes"]) == 1
+    made = client.collection("docs").indexes.create(context_model=MODEL)
     with pytest.raises(errors.AnswerError, match="no API key is set"):
-        client.write_contexts(made.id)
+        client.collection().indexes.write_contexts(made.id)
 
 
 def test_killed_in_the_middle_it_pays_only_for_the_rest(
     docs: ragpg.Collection, api: MessagesServer, sql: Sql, url: str
 ) -> None:
     docs.add(text="".join(f"The limit {n} of money. " for n in range(2000)), source="many.md")
-    made = docs.create_index(context_model=MODEL)
-    expected = docs.client.estimate_contexts(made.id).calls
-    child = start(url, f"client.write_contexts({made.id})")
+    made = docs.indexes.create(context_model=MODEL)
+    expected = docs.indexes.estimate_missing_contexts(made.id).calls
+    child = start(url, f"client.collection().indexes.write_contexts({made.id})")
     written = "select count(*) from ragpg.chunk_contexts"
     wait_for(lambda: count(sql, written) > 60)
     os.kill(child.pid, signal.SIGKILL)
@@ -284,11 +284,11 @@ def test_killed_in_the_middle_it_pays_only_for_the_rest(
     kept, asked = count(sql, written), len(api.requests)
     assert kept < expected and asked - kept <= 8, "at most the calls under way are lost"
     api.requests.clear()
-    docs.client.write_contexts(made.id)
+    docs.indexes.write_contexts(made.id)
     # What the killed one had sent may still arrive now: up to as many calls as were under way.
     assert expected - kept - 8 <= len(api.requests) <= expected - kept + 8 < expected
-    docs.client.fill_index(made.id)
-    docs.client.activate_index(made.id)
+    docs.indexes.fill(made.id)
+    docs.indexes.activate(made.id)
     assert sql.execute("select * from ragpg.verify('docs')").fetchall() == []
 
 
@@ -306,10 +306,10 @@ def test_a_batch_brings_the_sentences(
     assert len(submitted) == chunks and budget.spent.tokens > 0
     cached = submitted[0]["params"]["messages"][0]["content"][0]["cache_control"]
     assert cached == {"type": "ephemeral", "ttl": "1h"}
-    (costs,) = docs.client.context_costs("docs")
+    (costs,) = docs.indexes.context_costs()
     assert (costs["in_batch"], costs["sentences"], costs["open"]) == (True, chunks, 0)
     assert costs["cost"] == budget.spent.cost(prices(), batch=True)
-    docs.client.activate_index(made)
+    docs.indexes.activate(made)
     assert len(docs.search("handbook", mode="keyword", k=50)) == chunks
     assert sql.execute("select state, error from ragpg.context_batches").fetchall() == [
         ("ended", None)
@@ -320,19 +320,21 @@ def test_killed_while_a_batch_is_open_it_is_not_submitted_again(
     docs: ragpg.Collection, api: MessagesServer, sql: Sql, url: str
 ) -> None:
     api.polls_before_end = 10_000
-    made = docs.create_index(context_model=MODEL)
-    child = start(url, f"client.write_contexts({made.id}, batch=True, poll_seconds=0.01)")
+    made = docs.indexes.create(context_model=MODEL)
+    child = start(
+        url, f"client.collection().indexes.write_contexts({made.id}, batch=True, poll_seconds=0.01)"
+    )
     wait_for(lambda: len(api.requests) > 3)
     with pytest.raises(errors.BadArgument, match="another session"):
-        docs.client.write_contexts(made.id, batch=True, poll_seconds=0.01)
+        docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     with pytest.raises(errors.AnswerError, match="in a batch that is under way"):
-        docs.client.write_contexts(made.id)
-    assert docs.client.estimate_contexts(made.id).calls == 0
+        docs.indexes.write_contexts(made.id)
+    assert docs.indexes.estimate_missing_contexts(made.id).calls == 0
     api.batches["msgbatch_0"].polls_left = 2
     wait_for(lambda: free(docs, made.id))
-    docs.client.fill_index(made.id)
+    docs.indexes.fill(made.id)
     assert len(posts(api)) == 1
     assert count(sql, "select count(*) from ragpg.chunk_contexts where sentence is null") == 0
 
@@ -340,7 +342,7 @@ def test_killed_while_a_batch_is_open_it_is_not_submitted_again(
 def free(docs: ragpg.Collection, index_id: int) -> bool:
     """Goes on with the batch, once the killed session's lock is gone."""
     try:
-        docs.client.write_contexts(index_id, batch=True, poll_seconds=0.01)
+        docs.indexes.write_contexts(index_id, batch=True, poll_seconds=0.01)
     except errors.BadArgument:
         return False
     return True
@@ -364,7 +366,7 @@ def test_a_submission_that_was_cut_off_is_found_or_made_again(
     )
     if not arrived:
         api.batches.clear()
-    docs.client.write_contexts(made, batch=True, poll_seconds=0.01)
+    docs.indexes.write_contexts(made, batch=True, poll_seconds=0.01)
     assert len(posts(api)) == (1 if arrived else 2)
     assert count(sql, "select count(*) from ragpg.chunk_contexts where sentence is null") == 0
 
@@ -372,26 +374,26 @@ def test_a_submission_that_was_cut_off_is_found_or_made_again(
 def test_what_failed_in_a_batch_is_told_and_asked_again(
     docs: ragpg.Collection, api: MessagesServer, sql: Sql
 ) -> None:
-    made = docs.create_index(context_model=MODEL)
+    made = docs.indexes.create(context_model=MODEL)
     api.polls_before_end = 0
     api.enqueue(failure(400, "too much"))
     with pytest.raises(errors.AnswerError, match="too much"):
-        docs.client.write_contexts(made.id, batch=True, poll_seconds=0.01)
+        docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
     assert count(sql, "select count(*) from ragpg.chunk_contexts") == 0
     api.errors_per_batch = 1
     with pytest.raises(errors.AnswerError, match="1 requests of a batch failed"):
-        docs.client.write_contexts(made.id, batch=True, poll_seconds=0.01)
+        docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
     api.errors_per_batch = 0
-    docs.client.write_contexts(made.id, batch=True, poll_seconds=0.01)
+    docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
     assert [len(one) for one in posts(api)][-1] == 1
 
 
 def test_a_batch_stays_under_the_cap(docs: ragpg.Collection, api: MessagesServer, sql: Sql) -> None:
-    made = docs.create_index(context_model=MODEL)
-    expected = docs.client.estimate_contexts(made.id)
+    made = docs.indexes.create(context_model=MODEL)
+    expected = docs.indexes.estimate_missing_contexts(made.id)
     cap = Budget(expected.usage.tokens // 2)
     with pytest.raises(errors.CapReached):
-        docs.client.write_contexts(made.id, cap, batch=True, poll_seconds=0.01)
+        docs.indexes.write_contexts(made.id, cap, batch=True, poll_seconds=0.01)
     (submitted,) = posts(api)
     assert 0 < len(submitted) < expected.calls
     assert count(sql, "select count(*) from ragpg.chunk_contexts") == len(submitted)
@@ -420,7 +422,7 @@ def test_on_the_command_line(docs: ragpg.Collection, api: MessagesServer, url: s
 def prices() -> Any:
     from decimal import Decimal
 
-    from ragpg.models.calls import Prices
+    from ragpg.models import Prices
 
     return Prices(Decimal(3), Decimal(15), Decimal("0.3"), Decimal("3.75"))
 

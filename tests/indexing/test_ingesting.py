@@ -377,7 +377,7 @@ def test_documents_that_come_with_their_embedding(
     hits = one.search("refund", k=3000)
     assert {hit.content for hit in hits} >= {text.strip() for text in texts.values()}
     assert one.add(records=given).unchanged == 2500
-    made = one.create_index(chunk_tokens=20)
+    made = one.indexes.create(chunk_tokens=20)
     changed = {**given[7], "text": "The rate limit.", "embedding": words.embed_query("rate limit")}
     broken = {**given[8], "text": "Another.", "embedding": [1.0, 2.0]}
     report = one.add(records=[changed, broken, changed])

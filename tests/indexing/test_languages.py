@@ -121,7 +121,7 @@ def test_what_the_metadata_say_comes_first(client: ragpg.Client, sql: Sql) -> No
 
 def test_an_embedded_document_has_its_language_too(client: ragpg.Client, sql: Sql) -> None:
     collection = client.collection("given")
-    embedding = client.embedder.embed_query("money")
+    embedding = client.session.embedder.embed_query("money")
     for text in (TEXTS["de"], TEXTS["en"]):
         collection.add(
             records=[{"text": text, "source": "a", "embedding": embedding}], language="auto"

@@ -27,13 +27,13 @@ def test_a_second_recipe_beside_the_first(
     pages = client.collection("pages")
     pages.add(folder)
     before = [hit.content for hit in pages.search("rate limit")]
-    made = pages.create_index(chunk_tokens=20)
+    made = pages.indexes.create(chunk_tokens=20)
     assert (made.chunk_tokens, made.overlap_tokens, made.name) == (20, 0, "words")
     assert value(sql, "select count(*) from ragpg.ingest_queue where not active") == 4
     assert [hit.content for hit in pages.search("rate limit")] == before
     with pytest.raises(errors.SearchIndexError, match=f"search index {made.id} lacks 4 documents"):
-        client.activate_index(made.id)
-    report = client.fill_index(made.id)
+        client.collection().indexes.activate(made.id)
+    report = client.collection().indexes.fill(made.id)
     assert (report.indexed, report.failed) == (4, 0)
     assert [hit.content for hit in pages.search("rate limit")] == before
     (page := folder / "page1.md").write_text("# New\n\nThe uptime is fine.")
@@ -42,28 +42,28 @@ def test_a_second_recipe_beside_the_first(
     assert value(sql, "select count(*) from ragpg.ingest_queue") == 0, "every index follows"
     new = [text for text in words.embedded if "uptime" in text]
     assert len(new) == 1, "one model, one text: embedded once for both"
-    client.activate_index(made.id)
+    client.collection().indexes.activate(made.id)
     assert pages.search("uptime", k=1)[0].content.endswith("The uptime is fine.")
     assert {len(hit.content) for hit in pages.search("rate limit")} != {
         len(content) for content in before
     }
     with pytest.raises(errors.SearchIndexError, match="answers searches"):
-        client.drop_index(made.id)
+        client.collection().indexes.drop(made.id)
     page.unlink()
-    assert pages.rollback_index() != made.id
-    assert pages.rollback_index() == made.id
-    assert pages.rollback_index() != made.id
-    client.drop_index(made.id)
-    assert [row["index_id"] for row in client.search_indexes()] != [made.id]
+    assert pages.indexes.rollback() != made.id
+    assert pages.indexes.rollback() == made.id
+    assert pages.indexes.rollback() != made.id
+    client.collection().indexes.drop(made.id)
+    assert [row["index_id"] for row in client.health.status()["indexes"]] != [made.id]
     assert value(sql, f"select to_regclass('ragpg.chunks_{made.id}') is null")
     with pytest.raises(errors.SearchIndexError, match="no other search index"):
-        pages.rollback_index()
+        pages.indexes.rollback()
     with pytest.raises(errors.SearchIndexError, match="there is no search index"):
-        client.drop_index(made.id)
+        client.collection().indexes.drop(made.id)
     with pytest.raises(errors.SearchIndexError, match="there is no search index"):
         pages.search("rate", index_id=made.id)
     with pytest.raises(errors.SearchIndexError, match="there is no search index"):
-        client.fill_index(made.id)
+        client.collection().indexes.fill(made.id)
     assert value(sql, CHECK) == 0
 
 
@@ -83,10 +83,11 @@ def test_another_model_is_another_search_index(
     with ragpg.connect(url, embedder=Wide()) as other:
         with pytest.raises(errors.ModelMismatch, match="was embedded with words"):
             other.collection("one").add(text="New.", source="b")
-        made = ragpg.indexing.indexer.create_index(other.database, "one", Wide())
-        other.fill_index(made.id)
+        indexes = other.collection("one").indexes
+        made = indexes.create(model=Wide())
+        indexes.fill(made.id)
         assert other.collection("one").search("day", index_id=made.id)[0].source == "a"
-        other.activate_index(made.id)
+        indexes.activate(made.id)
         other.collection("one").add(text="The card.", source="b")
         # The first index waits for a process that has its model.
         queue = "select source, active, error from ragpg.ingest_queue"
@@ -128,15 +129,15 @@ def test_switching_is_not_noticed_by_a_searcher(
     thread = threading.Thread(target=search)
     thread.start()
     try:
-        first = client.search_indexes()[0]["index_id"]
-        made = pages.create_index(chunk_tokens=30)
-        client.fill_index(made.id)
+        first = client.health.status()["indexes"][0]["index_id"]
+        made = pages.indexes.create(chunk_tokens=30)
+        client.collection().indexes.fill(made.id)
         for _ in range(20):
-            client.activate_index(made.id)
-            pages.rollback_index()
-        client.activate_index(made.id)
-        client.activate_index(first)
-        client.drop_index(made.id)
+            client.collection().indexes.activate(made.id)
+            pages.indexes.rollback()
+        client.collection().indexes.activate(made.id)
+        client.collection().indexes.activate(first)
+        client.collection().indexes.drop(made.id)
     finally:
         done.set()
         thread.join()
@@ -152,16 +153,16 @@ def test_a_search_that_began_before_the_drop_is_waited_for_or_told(
     """A dropped table is gone for older snapshots, too: they must not find silently nothing."""
     pages = client.collection("pages")
     pages.add(text="The refund takes five days.", source="a")
-    made = pages.create_index(chunk_tokens=30)
-    client.fill_index(made.id)
-    first = client.search_indexes()[0]["index_id"]
+    made = pages.indexes.create(chunk_tokens=30)
+    client.collection().indexes.fill(made.id)
+    first = client.health.status()["indexes"][0]["index_id"]
     ask = "select count(*) from ragpg.search('refund', collection => 'pages', mode => 'keyword')"
-    client.activate_index(made.id)
+    client.collection().indexes.activate(made.id)
     with psycopg.connect(url) as reader:
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         value(reader, "select 1")
-        client.activate_index(first)
-        drop = threading.Thread(target=client.drop_index, args=(made.id,))
+        client.collection().indexes.activate(first)
+        drop = threading.Thread(target=client.collection().indexes.drop, args=(made.id,))
         drop.start()
         asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
         wait_for(lambda: value(sql, asleep))
@@ -169,14 +170,14 @@ def test_a_search_that_began_before_the_drop_is_waited_for_or_told(
         reader.commit()
         drop.join()
     assert value(sql, f"select to_regclass('ragpg.chunks_{made.id}') is null")
-    made = pages.create_index(chunk_tokens=30)
-    client.fill_index(made.id)
-    client.activate_index(made.id)
+    made = pages.indexes.create(chunk_tokens=30)
+    client.collection().indexes.fill(made.id)
+    client.collection().indexes.activate(made.id)
     with psycopg.connect(url) as reader:
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         value(reader, "select 1")
-        client.activate_index(first)
-        client.drop_index(made.id)  # the reader never ends: five seconds
+        client.collection().indexes.activate(first)
+        client.collection().indexes.drop(made.id)  # the reader never ends: five seconds
         with pytest.raises(psycopg.Error, match="dropped during the search") as raised:
             value(reader, ask)
         assert raised.value.sqlstate == "RG010"
@@ -188,9 +189,9 @@ def test_a_search_that_waited_for_a_drop_says_so(
     """The vector leg looked at the table's name before, and finds it gone after, the drop."""
     pages = client.collection("pages")
     pages.add(text="The refund takes five days.", source="a")
-    made = pages.create_index(chunk_tokens=30)
-    client.fill_index(made.id)
-    embedding = HalfVector(client.embedder.embed_query("refund"))
+    made = pages.indexes.create(chunk_tokens=30)
+    client.collection().indexes.fill(made.id)
+    embedding = HalfVector(client.session.embedder.embed_query("refund"))
     raised: list[psycopg.Error] = []
 
     def ask() -> None:
@@ -220,10 +221,10 @@ def test_versions_are_kept_pruned_and_read(client: ragpg.Client, sql: psycopg.Co
     one = client.collection("one")
     for content in ("The refund takes five days.", "Six days.", "Seven days."):
         one.add(text=content, source="a")
-    versions = [(row["version"], row["valid_to"] is None) for row in one.history("a")]
+    versions = [(row["version"], row["valid_to"] is None) for row in one.versions.history("a")]
     assert versions == [(3, True), (2, False), (1, False)]
-    assert one.text_of("a", 1) == "The refund takes five days."
-    assert one.text_of("a") == "Seven days."
+    assert one.versions.text("a", 1) == "The refund takes five days."
+    assert one.versions.text("a") == "Seven days."
     sql.execute(
         """
         select ragpg.save_answer('one', 'q', 'five days', null, false, true, null, 0, 0, 0, 0, 0,
@@ -231,12 +232,14 @@ def test_versions_are_kept_pruned_and_read(client: ragpg.Client, sql: psycopg.Co
                "quote": "refund", "answer_start": 0, "answer_end": 4}]')
         """
     )
-    assert [row["citations"] for row in one.history("a")] == [0, 0, 1]
+    assert [row["citations"] for row in one.versions.history("a")] == [0, 0, 1]
     assert value(sql, "select ragpg.prune_versions('1 day')") == 0
     assert value(sql, "select ragpg.prune_versions('0', 'one')") == 1, "the cited one stays"
-    assert [row["version"] for row in one.history("a")] == [3, 1]
+    assert [row["version"] for row in one.versions.history("a")] == [3, 1]
     assert one.delete("a")
-    assert [row["version"] for row in one.history("a")] == [3, 1], "also of a deleted document"
+    assert [row["version"] for row in one.versions.history("a")] == [3, 1], (
+        "also of a deleted document"
+    )
 
 
 def test_erasing_leaves_no_trace(
@@ -248,8 +251,8 @@ def test_erasing_leaves_no_trace(
     one.add(text=f"{secret} old.", source="secret.md", metadata={"owner": "Zanzibar"})
     one.add(text=f"{secret} new, of Xerxes.", source="secret.md", title="Zanzibar")
     one.add(text="The rate limit.", source="b.md")
-    made = one.create_index(chunk_tokens=20)
-    client.fill_index(made.id)
+    made = one.indexes.create(chunk_tokens=20)
+    client.collection().indexes.fill(made.id)
     one.ask("Who is the quokka refund of?")
     cited = sql.execute("select id, version from ragpg.documents where source = 'secret.md'")
     document_id, version = cited.fetchone() or (0, 0)
@@ -263,12 +266,12 @@ def test_erasing_leaves_no_trace(
     )
     traces = ("anzibar", "quokka", "xerxes", "secret")
     assert all(trace in dump(url).lower() for trace in traces)
-    gone = one.erase("secret.md")
+    gone = one.versions.erase("secret.md")
     assert gone["documents"] == 1 and gone["versions"] == 1 and gone["answers"] >= 1
     left = dump(url).lower()
     assert [trace for trace in traces if trace in left] == []
     assert "rate limit" in left
-    assert one.erase("secret.md") == {"documents": 0, "versions": 0, "answers": 0}
+    assert one.versions.erase("secret.md") == {"documents": 0, "versions": 0, "answers": 0}
 
 
 def dump(url: str) -> str:

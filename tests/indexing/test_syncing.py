@@ -37,7 +37,7 @@ def test_what_vanished_goes(client: ragpg.Client, sql: psycopg.Connection, tmp_p
     left = [f"page{n}.md" for n in range(1, 6)]
     assert sorted(sources(client)) == sorted([*left, "page0.md", "office"]), "docs2 is not docs"
     assert value(sql, "select counted_chunks = chunks from ragpg.index_health"), "counted again"
-    assert pages.search("paragraph 0 1", mode="keyword", k=50) and pages.history(
+    assert pages.search("paragraph 0 1", mode="keyword", k=50) and pages.versions.history(
         str(folder / "page0.md")
     ), "its versions stay"
 

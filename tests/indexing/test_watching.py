@@ -208,7 +208,7 @@ class Process:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.lines: list[dict[str, Any]] = []
-        command = [sys.executable, "-m", "ragpg.cli.entry", "add", str(folder), "--watch", "--json"]
+        command = [sys.executable, "-m", "ragpg", "add", str(folder), "--watch", "--json"]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
         )
@@ -269,7 +269,7 @@ def test_the_command_asks_or_refuses(url: str, client: ragpg.Client, tmp_path: P
     folder = write(tmp_path / "docs", 4)
     client.collection("pages").add(folder)
     (folder / "page0.md").unlink()
-    command = [sys.executable, "-m", "ragpg.cli.entry", "add", str(folder), "-c", "pages", "--sync"]
+    command = [sys.executable, "-m", "ragpg", "add", str(folder), "-c", "pages", "--sync"]
     settings: dict[str, Any] = {
         "cwd": ROOT,
         "env": {**os.environ, "RAGPG_DATABASE_URL": url, "TERM": "dumb"},

@@ -71,7 +71,7 @@ WRONG = {
 
 
 def test_rules_are_the_same_in_sql_and_python(sql: psycopg.Connection) -> None:
-    rows = sql.execute("select * from ragpg.inspection.rules()").fetchall()
+    rows = sql.execute("select * from ragpg.inspection_rules()").fetchall()
     assert rows == [
         (one.problem, one.unit, one.pattern, one.minimum, one.what_to_do) for one in RULES
     ]
@@ -291,16 +291,16 @@ def test_overview(client: ragpg.Client, sql: psycopg.Connection) -> None:
     held.add(text=SENTENCES["german"], source="german")
     held.add(text=SENTENCES["english"], source="english")
     held.add(text=SENTENCES["english"], source="copy")
-    row = held.inspect().overview
+    row = held.inspection.run().overview
     assert (row["documents"], row["chunks"], row["duplicate_chunks"]) == (4, 4, 1)
     assert row["languages"] == {"german": 1, "english": 2, "unknown": 1}
     assert row["characters"] == 30 + len(SENTENCES["german"]) + 2 * len(SENTENCES["english"])
     assert row["table_share"] == pytest.approx(27 / row["characters"])
     assert row["near_duplicate_share"] == pytest.approx(1 / 3)
     sql.execute("select ragpg.ensure_collection('nothing yet')")
-    assert client.collection("nothing yet").inspect().overview["documents"] == 0
+    assert client.collection("nothing yet").inspection.run().overview["documents"] == 0
     with pytest.raises(ragpg.RagpgError, match="there is no collection"):
-        client.collection("none").inspect()
+        client.collection("none").inspection.run()
 
 
 # Chunks that are nearly the same ---------------------------------------------------------------
@@ -467,7 +467,7 @@ def test_files_and_what_is_stored_agree(client: ragpg.Client, tmp_path: Path) ->
     assert len(files.failures) == 1 and "broken.pdf" in files.failures[0]
     held = client.collection("c")
     held.add(tmp_path)
-    stored = held.inspect()
+    stored = held.inspection.run()
     only_stored = {"cut chunk", "not indexed"}
     assert sorted((one.problem, one.source or "", one.detail) for one in files.problems) == sorted(
         (one.problem, one.source or "", one.detail)

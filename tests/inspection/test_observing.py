@@ -242,7 +242,7 @@ def test_recall_of_logged_searches(handbook: ragpg.Collection, sql: psycopg.Conn
 
 def command(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ragpg.cli.entry", *arguments],
+        [sys.executable, "-m", "ragpg", *arguments],
         env={**os.environ, "RAGPG_DATABASE_URL": url, "COLUMNS": "200"},
         cwd=ROOT,
         capture_output=True,
@@ -283,7 +283,7 @@ def test_metrics_are_openmetrics(
     client.collection('odd "name"\\').add(text="A refund.", source="one")
     share(sql, 1)
     handbook.search("refunds")
-    client.measure_recall("handbook", k=2)
+    client.collection("handbook").indexes.measure_recall(k=2)
     done = command(url, "metrics")
     assert done.returncode == 0, done.stderr
     values = {

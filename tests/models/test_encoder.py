@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from ragpg.errors import EmbeddingError
-from ragpg.models.embedding import Progress, Vectors, _packaged_minilm
-from ragpg.models.encoder import VERIFICATION_TEXTS, load_encoder, verify_encoder
+from ragpg.indexing.encoders import VERIFICATION_TEXTS, load_encoder, verify_encoder
+from ragpg.models import Progress, Vectors
+from ragpg.models.local import _packaged_minilm
 from tests.conftest import SHARED_DATA, new_database
 
 Sql = psycopg.Connection[Any]

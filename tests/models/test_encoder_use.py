@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 import ragpg
+from ragpg.indexing import Encoders
 
 from ..conftest import ROOT
 from .test_encoder import SMALL, build_model
@@ -29,7 +30,7 @@ def pages(url: str) -> ragpg.Collection:
 
 def command(url: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "ragpg.cli.entry", *arguments],
+        [sys.executable, "-X", "importtime", "-m", "ragpg", *arguments],
         env={**os.environ, "DATABASE_URL": url},
         cwd=ROOT,
         capture_output=True,
@@ -80,9 +81,9 @@ def test_init_says_why_it_does_not_load(
 
 def test_an_old_server_is_told_of(pages: ragpg.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psycopg.ConnectionInfo, "server_version", 150008)
-    report = pages.client.ensure_encoder()
+    report = Encoders(pages.session).ensure()
     assert not report.loaded and "needs Postgres 16" in report.reason
-    pages.client.close()
+    pages.session.database.close()
 
 
 def test_search_says_that_it_went_by_words(client: ragpg.Client, sql: psycopg.Connection) -> None:
@@ -104,7 +105,7 @@ def test_search_says_that_it_went_by_words(client: ragpg.Client, sql: psycopg.Co
 def test_load_use_and_drop(pages: ragpg.Collection, url: str, sql: psycopg.Connection) -> None:
     question = "when do I get my cash back?"
     by_python = pages.search(question, 5)
-    pages.client.close()
+    pages.session.database.close()
     assert "torch loaded" in command(url, "search", question, "-c", "pages")
     cosine = json.loads(command(url, "model", "load", "--json").removeprefix("torch loaded\n"))
     assert cosine["verified_cosine"] >= 0.9999
@@ -131,8 +132,8 @@ def test_load_use_and_drop(pages: ragpg.Collection, url: str, sql: psycopg.Conne
 def test_a_dump_carries_it_along(pages: ragpg.Collection, url: str, empty_url: str) -> None:
     from ragpg.database.embedded import bin_folder
 
-    pages.client.load_encoder()
-    pages.client.close()
+    Encoders(pages.session).load()
+    pages.session.database.close()
     dump = subprocess.run([str(bin_folder() / "pg_dump"), url], capture_output=True, check=True)
     psql = [str(bin_folder() / "psql"), "-qv", "ON_ERROR_STOP=1", "-o", "/dev/null", empty_url]
     subprocess.run(psql, input=dump.stdout, check=True, capture_output=True)
@@ -146,7 +147,7 @@ def test_a_dump_carries_it_along(pages: ragpg.Collection, url: str, empty_url: s
 
 def test_the_encoder_survives_a_failed_load(pages: ragpg.Collection, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "mpnet"}')
-    with pages.client as client:
-        with pytest.raises(ragpg.RagpgError):
-            client.load_encoder(str(tmp_path))
-        assert client.encoders() == []
+    models = Encoders(pages.session)
+    with pytest.raises(ragpg.RagpgError):
+        models.load(str(tmp_path))
+    assert models.status() == []

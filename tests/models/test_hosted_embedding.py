@@ -206,7 +206,10 @@ def test_a_text_beyond_the_window_is_refused_not_cut(api: EmbeddingServer) -> No
 def test_tokens_are_estimated_rather_high() -> None:
     """Against the tokenizer of all-MiniLM-L6-v2, on prose and on code."""
     real = ragpg.SentenceTransformerEmbedder()
-    for path in (*(ROOT / "ragpg" / "handbook").glob("*.md"), ROOT / "ragpg" / "chunking.py"):
+    for path in (
+        *(ROOT / "ragpg" / "handbook").glob("*.md"),
+        ROOT / "ragpg" / "chunking" / "chunker.py",
+    ):
         text = path.read_text()
         ratio = len(estimated_token_starts(text)) / len(real.token_starts(text))
         assert 1.0 <= ratio <= 1.8, path
@@ -246,15 +249,15 @@ def test_each_search_index_opens_its_own_model(
         held = client.collection("one")
         held.add(text="The refund takes five days.", source="a")
         held.add(text="The rate limit is ten.", source="b")
-        made = [held.create_index(model=name) for name in (MODELS[1], f"{MODELS[0]}@256")]
+        made = [held.indexes.create(model=name) for name in (MODELS[1], f"{MODELS[0]}@256")]
         for one in made:
-            assert client.fill_index(one.id).indexed == 2
-        client.activate_index(made[1].id)
+            assert client.collection().indexes.fill(one.id).indexed == 2
+        client.collection().indexes.activate(made[1].id)
     with ragpg.connect(url) as client:  # configured with another model altogether
         api.requests.clear()
         assert client.collection("one").search("refunds", k=1)[0].source == "a"
         assert {one.body["dimensions"] for one in api.requests} == {256}
-        client.activate_index(made[0].id)
+        client.collection().indexes.activate(made[0].id)
         assert client.collection("one").search("rate limits", k=1)[0].source == "b"
         assert api.requests[-1].body["input_type"] == "query"
     names = "select embedding_model from ragpg.index_health order by index_id"
@@ -269,7 +272,7 @@ def test_from_the_command_line(
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "ragpg.cli.entry", *arguments],
+            [sys.executable, "-m", "ragpg", *arguments],
             env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
 

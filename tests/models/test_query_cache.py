@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ragpg.models.encoder import load_encoder
+from ragpg.indexing.encoders import load_encoder
 
 from .test_encoder import SMALL, add_model, build_model
 

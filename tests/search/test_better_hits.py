@@ -82,7 +82,7 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sentence_transformers import CrossEncoder
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    from ragpg.models.embedding import _packaged_minilm
+    from ragpg.models.local import _packaged_minilm
 
     minilm = _packaged_minilm()
     if minilm is None:

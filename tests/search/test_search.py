@@ -15,7 +15,7 @@ from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg import errors
-from ragpg.database import connect
+from ragpg.database import connect, translate
 from ragpg.search.searching import Mode
 
 from ..conftest import WordEmbedder, database_url, new_database
@@ -175,7 +175,7 @@ def test_wrong_calls_say_what_is_wrong(
         rows(sql, f"select * from ragpg.{call}")
     assert caught.value.sqlstate == error.sqlstate
     assert caught.value.diag.message_hint, "every error says what to do"
-    translated = errors.translate(caught.value)
+    translated = translate(caught.value)
     assert type(translated) is error and str(caught.value.diag.message_hint) in str(translated)
 
 
@@ -413,7 +413,7 @@ def test_standard_scores_make_the_hybrid(big: psycopg.Connection) -> None:
 def test_each_hit_has_its_place_in_each_leg(
     handbook: ragpg.Collection, sql: psycopg.Connection
 ) -> None:
-    hits = handbook.explain_search("money refund limits", k=6)
+    hits = handbook.explain("money refund limits", k=6)
     assert [hit.chunk_id for hit in hits] == [
         hit.chunk_id for hit in handbook.search("money refund limits", k=6)
     ]

@@ -19,10 +19,10 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 import ragpg
-from ragpg.answer.answering import make_client
 from ragpg.cli import app as command_line
 from ragpg.cli.ui import _listen
 from ragpg.errors import SettingsError
+from ragpg.models import make_client
 from ragpg.ui import texts
 from ragpg.ui.app import make_app
 
@@ -208,8 +208,8 @@ def test_evaluation_runs_are_plots(
         '{"question": "password", "labels": [{"source": "gone.md", "quote": "it is gone"}]}\n'
     )
     pages = client.collection("pages")
-    pages.load_evaluation_set(questions)
-    runs = [pages.evaluate(k=k, note=f"k {k} <b>") for k in (1, 5)]
+    pages.evaluation.load(questions)
+    runs = [pages.evaluation.run(k=k, note=f"k {k} <b>") for k in (1, 5)]
     markup = page.get("/evaluation?collection=pages").text
     assert markup.count('class="dot') == 8 and "k 5 &lt;b&gt;" in markup
     shown = text_of(page, f"/evaluation/{runs[0]}")
