@@ -3,7 +3,7 @@
     python -m benchmarks.calibration ../shared/data     # after benchmarks/quality.py
 
 squad2 has questions that look like others but that its articles do not answer. What
-`ragpg.calibrate` fits and chooses (`ragpg.choose_abstention`) is fitted on the questions of half of
+`ragpg.calibrate` fits and chooses (`ragpg_internal.choose_abstention`) is fitted on the questions of half of
 the articles and tested on those of the others, both ways round, beside a threshold on the best
 hit's similarity chosen on the same questions. Also: the same without the questions that hold a
 negation, of which squad2 has many among the unanswerable; and how many questions of other sets,
@@ -52,14 +52,14 @@ from (
     from hit
 ) as found
 cross join ragpg.collections as one
-cross join lateral ragpg.answer_signals(
+cross join lateral ragpg_internal.answer_signals(
     one.active_index_id, %(question)s, found.passages, found.titles
 ) as signal
 where one.name = %(collection)s
 """
 CHOOSE = """
 select relevance_weights, min_similarity, min_relevance, similarity_alone
-from ragpg.choose_abstention(
+from ragpg_internal.choose_abstention(
     %s::double precision[], %s::double precision[], %s::integer[], %s::boolean[], %s::boolean[], %s
 )
 """
@@ -94,7 +94,7 @@ class Questions:
                 # Where nothing was found no sentence can match a negation.
                 "select array_agg(signal.unmatched_negation order by asked.place)"
                 " from unnest(%s::text[]) with ordinality as asked (text, place)"
-                " cross join lateral ragpg.answer_signals(1, asked.text, null, null) as signal",
+                " cross join lateral ragpg_internal.answer_signals(1, asked.text, null, null) as signal",
                 (texts,),
             ).fetchone()
         self.signals = [list(column) for column in zip(*(row for row in rows if row), strict=True)]
@@ -118,7 +118,7 @@ class Questions:
 
     def relevance(self, sql: Any, weights: list[float]) -> NDArray[np.float64]:
         found = sql.execute(
-            "select array_agg(ragpg.logistic(%s::double precision[], s, w, m, u) order by place)"
+            "select array_agg(ragpg_internal.logistic(%s::double precision[], s, w, m, u) order by place)"
             " from unnest(%s::double precision[], %s::double precision[], %s::integer[],"
             " %s::boolean[]) with ordinality as one (s, w, m, u, place)",
             (weights, *self.signals),
@@ -146,7 +146,7 @@ def compare(sql: Any, known: Questions, fit: Flags, test: Flags) -> dict[str, An
             for told, (which, hit) in of.items():
                 counts = (int((which & hit).sum()), int(which.sum()))
                 low, high = sql.execute(
-                    "select low, high from ragpg.wilson_interval(%s, %s)", counts
+                    "select low, high from ragpg_internal.wilson_interval(%s, %s)", counts
                 ).fetchone()
                 row[told] = [round(value, 4) for value in (counts[0] / counts[1], low, high)]
             result["rows"].append(row)

@@ -118,7 +118,7 @@ def main(url: str, prototypes: Path) -> None:
             expected = reference.encode_query(text)
             ours, found = timed(
                 sql,
-                "select ragpg.encode(%s, ragpg.query_tokens(%s, %s))::real[]",
+                "select ragpg_internal.encode(%s, ragpg_internal.query_tokens(%s, %s))::real[]",
                 (key, key, text),
             )
             theirs, other = timed(sql, "select sq.minilm(%s)::real[]", (text,))

@@ -106,7 +106,7 @@ from ragpg.surroundings(
 -- text_lexemes
 select ragpg.text_lexemes('北京大学 was founded in 1898', 'english');
 -- document_language
-select ragpg.document_language('auto', '{"language": "en-GB"}', 'Colour is spelt so.');
+select ragpg_internal.document_language('auto', '{"language": "en-GB"}', 'Colour is spelt so.');
 -- rank_runs
 select run_id, vector_weight, train_ndcg, held_out_ndcg, best_trade
 from ragpg.rank_runs(array(select id from ragpg.evaluation_runs));
@@ -121,7 +121,7 @@ select split, origin, count(*) from ragpg.training_pairs('handbook') group by sp
 -- hard_negatives
 select pair.question, negative.place, negative.source, negative.text
 from (select * from ragpg.training_pairs('handbook') where split = 'train' limit 3) as pair
-cross join lateral ragpg.hard_negatives(
+cross join lateral ragpg_internal.hard_negatives(
     pair.question, pair.relevant_chunk_ids, wanted => 2, collection => 'handbook'
 ) as negative
 order by pair.question, negative.place;

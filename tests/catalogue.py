@@ -17,7 +17,7 @@ _QUERIES = (
     from pg_attribute
     join pg_class on pg_class.oid = attrelid
     left join pg_attrdef on adrelid = attrelid and adnum = attnum
-    where relnamespace = to_regnamespace('ragpg') and relkind in ('r', 'p', 'v')
+    where relnamespace::regnamespace::text like 'ragpg%' and relkind in ('r', 'p', 'v')
         and relname <> 'alembic_version' and attnum > 0 and not attisdropped
     order by relname, attnum
     """,
@@ -25,26 +25,26 @@ _QUERIES = (
     select format('table %s constraint %s %s', relname, conname, pg_get_constraintdef(c.oid))
     from pg_constraint as c
     join pg_class on pg_class.oid = conrelid
-    where connamespace = to_regnamespace('ragpg') and relname <> 'alembic_version'
+    where connamespace::regnamespace::text like 'ragpg%' and relname <> 'alembic_version'
         and contype <> 'n'
     order by relname, conname
     """,
     """
     select indexdef from pg_indexes
-    where schemaname = 'ragpg' and tablename <> 'alembic_version'
+    where schemaname like 'ragpg%' and tablename <> 'alembic_version'
     order by indexname
     """,
     """
     select pg_get_triggerdef(t.oid)
     from pg_trigger as t
     join pg_class on pg_class.oid = tgrelid
-    where relnamespace = to_regnamespace('ragpg') and not tgisinternal
+    where relnamespace::regnamespace::text like 'ragpg%' and not tgisinternal
     order by tgname
     """,
     """
     select format('table %s row level security', relname)
     from pg_class
-    where relnamespace = to_regnamespace('ragpg') and relrowsecurity
+    where relnamespace::regnamespace::text like 'ragpg%' and relrowsecurity
     union all
     select format(
         'policy %s on %s for %s using %s check %s', polname, relname, polcmd,
@@ -52,19 +52,19 @@ _QUERIES = (
     )
     from pg_policy
     join pg_class on pg_class.oid = polrelid
-    where relnamespace = to_regnamespace('ragpg')
+    where relnamespace::regnamespace::text like 'ragpg%'
     order by 1
     """,
     """
     select concat(pg_get_functiondef(oid), ' -- access ', proacl)
     from pg_proc
-    where pronamespace = to_regnamespace('ragpg')
-    order by proname, oid::regprocedure::text
+    where pronamespace::regnamespace::text like 'ragpg%'
+    order by pronamespace::regnamespace::text, proname, oid::regprocedure::text
     """,
     """
     select format('view %s %s%s%s', relname, reloptions, E'\n', pg_get_viewdef(oid))
     from pg_class
-    where relnamespace = to_regnamespace('ragpg') and relkind = 'v'
+    where relnamespace::regnamespace::text like 'ragpg%' and relkind = 'v'
     order by relname
     """,
     """
@@ -88,7 +88,7 @@ _QUERIES = (
             where classoid = 'pg_policy'::regclass and pg_policy.oid = objoid
         ),
         case when classoid = 'pg_namespace'::regclass then objoid end
-    ) = to_regnamespace('ragpg')
+    )::regnamespace::text like 'ragpg%'
     order by 1
     """,
 )

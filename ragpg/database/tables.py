@@ -97,7 +97,7 @@ class Document(Base):
     # "metadata" is taken by SQLAlchemy itself.
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
-    content_hash: Mapped[bytes] = mapped_column(Computed("ragpg.hash_text(content)"))
+    content_hash: Mapped[bytes] = mapped_column(Computed("ragpg_internal.hash_text(content)"))
     source_hash: Mapped[bytes | None]
     created_at: Mapped[Now]
     updated_at: Mapped[Now]
@@ -200,7 +200,7 @@ class Chunk(Base):
     context: Mapped[Empty]
     content: Mapped[str]
     content_hash: Mapped[bytes] = mapped_column(
-        Computed("ragpg.hash_text(((context || E'\\n'::text) || content))")
+        Computed("ragpg_internal.hash_text(((context || E'\\n'::text) || content))")
     )
     lexemes: Mapped[Any] = mapped_column(TSVECTOR)
     embedding: Mapped[Halfvec]

@@ -36,7 +36,7 @@ order by label.evaluation_label_id
 """
 
 START_EVALUATION: LiteralString = """
-select ragpg.start_evaluation(
+select ragpg_internal.start_evaluation(
     collection => %(collection)s, evaluation_set => %(evaluation_set)s, k => %(k)s,
     mode => %(mode)s, index_id => %(index_id)s, note => %(note)s
 )
@@ -51,14 +51,14 @@ order by question.id
 """
 
 EVALUATE_QUESTION: LiteralString = """
-select ragpg.evaluate_question(
+select ragpg_internal.evaluate_question(
     run_id => %(run_id)s, question_id => %(question_id)s,
     query_embedding => %(query_embedding)s::halfvec
 )
 """
 
 NOTE_ANSWER: LiteralString = """
-select ragpg.note_answer(
+select ragpg_internal.note_answer(
     run_id => %(run_id)s, question_id => %(question_id)s, answer_id => %(answer_id)s,
     grade => %(grade)s, grade_reason => %(grade_reason)s
 )
@@ -100,7 +100,7 @@ from ragpg.compare_runs(first_run => %(first)s, second_run => %(second)s, split 
 """
 
 LABELLED_QUESTIONS: LiteralString = """
-select question.id, question.question, ragpg.evaluation_split(question.id) as split
+select question.id, question.question, ragpg_internal.evaluation_split(question.id) as split
 from ragpg.evaluation_questions as question
 join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
 where of_set.collection_id = ragpg.collection_id(%(collection)s)

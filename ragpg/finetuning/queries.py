@@ -18,7 +18,7 @@ order by
 """
 
 START_FINETUNING: LiteralString = """
-select ragpg.start_finetuning(
+select ragpg_internal.start_finetuning(
     provider => %(provider)s, base_model => %(base_model)s, training_hash => %(training_hash)s,
     validation_hash => %(validation_hash)s, parameters => %(parameters)s, again => %(again)s
 )
@@ -51,7 +51,7 @@ from ragpg.training_pairs(collection => %(collection)s, index_id => %(index_id)s
 
 HARD_NEGATIVES: LiteralString = """
 select chunk_id, text
-from ragpg.hard_negatives(
+from ragpg_internal.hard_negatives(
     question => %(question)s, relevant_chunk_ids => %(relevant_chunk_ids)s, wanted => %(wanted)s,
     collection => %(collection)s, query_embedding => %(query_embedding)s::halfvec,
     index_id => %(index_id)s, excluded_document_ids => %(excluded_document_ids)s::bigint[]

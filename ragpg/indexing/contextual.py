@@ -102,7 +102,7 @@ class Call:
 def asks_of(document: LoadedDocument, spans: Sequence[ChunkSpan], model: str) -> list[Ask]:
     """Returns what is asked about each chunk, in their order."""
     content = document.content
-    document_hash = hashlib.sha256(content.encode()).digest()  # as ragpg.hash_text
+    document_hash = hashlib.sha256(content.encode()).digest()  # as ragpg_internal.hash_text
     title = " ".join(document.title.split())[:_MOST_TITLE_CHARS]
     parts = _Parts(title, content)
     asks = []

@@ -28,13 +28,13 @@ where health.collection = %(collection)s and health.active
 """
 
 ENSURE_EMBEDDING_MODEL: LiteralString = """
-select ragpg.ensure_embedding_model(
+select ragpg_internal.ensure_embedding_model(
     provider => %(provider)s, name => %(name)s, max_tokens => %(max_tokens)s, probe => %(probe)s
 )
 """
 
 ENSURE_SEARCH_INDEX: LiteralString = """
-select ragpg.ensure_search_index(
+select ragpg_internal.ensure_search_index(
     collection => %(collection)s, embedding_model_id => %(embedding_model_id)s,
     chunk_tokens => %(chunk_tokens)s, overlap_tokens => %(overlap_tokens)s,
     language => %(language)s
@@ -66,13 +66,13 @@ select exists (
 
 CLAIM_DOCUMENTS: LiteralString = """
 select index_id, document_id, version, source, title, media_type, content, page_starts
-from ragpg.claim_documents(
+from ragpg_internal.claim_documents(
     only_collection => %(collection)s, only_index_id => %(index_id)s
 )
 """
 
 RELEASE_DOCUMENT: LiteralString = """
-select ragpg.release_document(
+select ragpg_internal.release_document(
     index_id => %(index_id)s, document_id => %(document_id)s,
     document_version => %(document_version)s, error => %(error)s
 )
@@ -108,7 +108,7 @@ left join ragpg.index_documents as state
 """
 
 REPLACE_CHUNKS: LiteralString = """
-select ragpg.replace_chunks(
+select ragpg_internal.replace_chunks(
     index_id => %(index_id)s, document_id => %(document_id)s,
     document_version => %(document_version)s, starts => %(starts)s::integer[],
     ends => %(ends)s::integer[], contexts => %(contexts)s::text[],
@@ -119,7 +119,7 @@ select ragpg.replace_chunks(
 
 PUT_EMBEDDED_DOCUMENTS: LiteralString = """
 select outcome
-from ragpg.put_embedded_documents(
+from ragpg_internal.put_embedded_documents(
     index_id => %(index_id)s, sources => %(sources)s::text[], contents => %(contents)s::text[],
     titles => %(titles)s::text[], media_types => %(media_types)s::text[],
     metadata => %(metadata)s::jsonb[], source_hashes => %(source_hashes)s::bytea[],
@@ -228,7 +228,7 @@ from stdin with (format binary)
 """
 
 ENCODE_QUERY: LiteralString = """
-select ragpg.encode(%(key)s, ragpg.query_tokens(%(key)s, %(text)s))::real[]
+select ragpg_internal.encode(%(key)s, ragpg_internal.query_tokens(%(key)s, %(text)s))::real[]
 """
 
 STORE_ENCODER_COSINE: LiteralString = """
@@ -312,14 +312,14 @@ order by id
 
 START_CONTEXT_BATCH: LiteralString = """
 select batch_id, asked_hash
-from ragpg.start_context_batch(
+from ragpg_internal.start_context_batch(
     collection => %(collection)s, model => %(model)s,
     asked_hashes => %(asked_hashes)s::bytea[], document_hashes => %(document_hashes)s::bytea[]
 )
 """
 
 FINISH_CONTEXT_BATCH: LiteralString = """
-select ragpg.finish_context_batch(batch_id => %(batch_id)s, error => %(error)s)
+select ragpg_internal.finish_context_batch(batch_id => %(batch_id)s, error => %(error)s)
 """
 
 NOTE_CONTEXT_BATCH: LiteralString = """

@@ -27,7 +27,7 @@ def test_a_newer_schema_is_refused(url: str, sql: psycopg.Connection) -> None:
 
 def test_an_older_schema_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     newer = [*known_versions(), "9999"]
-    monkeypatch.setattr("ragpg.database.connection.known_versions", lambda: newer)
+    monkeypatch.setattr("ragpg.database.migrations.known_versions", lambda: newer)
     with pytest.raises(errors.SchemaError, match="run ragpg migrate"):
         ragpg.connect(url)
 

@@ -96,7 +96,9 @@ def _fill(sql: psycopg.Connection, tenant: str, text: str, words: WordEmbedder) 
         "select count(*) from ragpg.search(%s, collection => 'shared', query_embedding => %s)",
         (text, str(words.embed_query(text).tolist())),
     )
-    sql.execute("select ragpg.start_finetuning(%s, %s, sha256(%s))", (text, text, text.encode()))
+    sql.execute(
+        "select ragpg_internal.start_finetuning(%s, %s, sha256(%s))", (text, text, text.encode())
+    )
     sql.execute("update ragpg.index_documents set error = %s where tenant = %s", (text, tenant))
 
 
@@ -164,9 +166,9 @@ def test_without_a_tenant_there_is_nothing(shared: psycopg.Connection, server: s
             assert reader.execute(f"select 1 from ragpg.{name}".encode()).fetchall() == [], name
         for call in (
             "ragpg.search('refund', collection => 'shared')",
-            "ragpg.keyword_candidates(1, 'refund', 10)",
-            "ragpg.matching_documents(1, '$.year == 2026')",
-            "ragpg.query_words(1, 'refund')",
+            "ragpg_internal.keyword_candidates(1, 'refund', 10)",
+            "ragpg_internal.matching_documents(1, '$.year == 2026')",
+            "ragpg_internal.query_words(1, 'refund')",
         ):
             with pytest.raises(psycopg.Error) as raised:
                 reader.execute(f"select * from {call}".encode())
@@ -260,7 +262,7 @@ def test_indexes_over_texts_have_the_tenant_in_them(shared: psycopg.Connection) 
         join pg_attribute as col on col.attrelid = tab.oid and col.attnum = any(ind.indkey)
         where tab.relnamespace = 'ragpg'::regnamespace and tab.relrowsecurity
             and tab.relname not in ('collections', 'embedding_models', 'model_prices')
-            and tab.oid not in (select relation from ragpg.protected_tables() where closed)
+            and tab.oid not in (select relation from ragpg_internal.protected_tables() where closed)
             and method.amname in ('btree', 'hash')
         group by ind.indexrelid
         having bool_or(col.atttypid in ('text'::regtype, 'bytea'::regtype))
@@ -316,7 +318,7 @@ def test_words_and_metadata_keep_their_indexes(
     shared: psycopg.Connection, reader: psycopg.Connection
 ) -> None:
     legs = shared.execute(
-        "select bool_and(prosecdef) from pg_proc where oid in (select called from ragpg.tenant_legs())"
+        "select bool_and(prosecdef) from pg_proc where oid in (select called from ragpg_internal.tenant_legs())"
     ).fetchone()
     assert legs == (True,)
     shared.execute(  # many chunks of the tenant, few with the word
@@ -329,7 +331,9 @@ def test_words_and_metadata_keep_their_indexes(
     shared.execute("vacuum analyze ragpg.chunks_1")
     scans = "select pg_stat_get_numscans('ragpg.chunks_1_lexemes_gin'::regclass)"
     before = shared.execute(scans.encode()).fetchone()
-    found = reader.execute("select * from ragpg.keyword_candidates(1, 'refund', 10)").fetchall()
+    found = reader.execute(
+        "select * from ragpg_internal.keyword_candidates(1, 'refund', 10)"
+    ).fetchall()
     assert len(found) == 4
     reader.execute("select pg_stat_force_next_flush()")
     after = shared.execute(scans.encode()).fetchone()
@@ -409,9 +413,10 @@ _SYSTEM = {
     )
 }  # fmt: skip
 _FUNCTIONS = """
-select called.proname, called.proargtypes::regtype[]::text[], called.provolatile = 'v'
+select
+    format('%s.%s', called.pronamespace::regnamespace, called.proname), called.proargtypes::regtype[]::text[], called.provolatile = 'v'
 from pg_proc as called
-where called.pronamespace = 'ragpg'::regnamespace
+where called.pronamespace::regnamespace::text like 'ragpg%'
     and called.prorettype <> 'trigger'::regtype
     and called.prokind = 'f'
     and has_function_privilege(called.oid, 'execute')
@@ -445,7 +450,7 @@ def _argument(draw: random.Random, kind: str) -> str:
 
 def _call(draw: random.Random, functions: list[tuple[str, list[str], bool]]) -> str:
     name, kinds, _ = draw.choice(functions)
-    return f"ragpg.{name}({', '.join(_argument(draw, kind) for kind in kinds)})"
+    return f"{name}({', '.join(_argument(draw, kind) for kind in kinds)})"
 
 
 def _source(draw: random.Random, relations: dict[str, list[str]], functions: Any) -> str:

@@ -145,7 +145,7 @@ def test_runs_asked_otherwise_are_set_apart(docs: ragpg.Collection) -> None:
 def test_a_set_without_runs_is_named(docs: ragpg.Collection, sql: Sql) -> None:
     with pytest.raises(errors.BadArgument, match="no finished run: ragpg eval run"):
         docs.evaluation.report()
-    sql.execute("select ragpg.start_evaluation('docs', 'default')")
+    sql.execute("select ragpg_internal.start_evaluation('docs', 'default')")
     with pytest.raises(errors.BadArgument, match="no finished run"):
         docs.evaluation.report()
 

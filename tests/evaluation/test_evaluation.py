@@ -309,7 +309,7 @@ def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) ->
     docs = client.collection("docs")
     docs.add(records=[{"source": "a", "text": "The refund of money."}])
     drawn = random.Random(2)
-    run = "select ragpg.start_evaluation('docs', 'default')"
+    run = "select ragpg_internal.start_evaluation('docs', 'default')"
 
     def put(question: str, answerable: bool, similarity: float) -> None:
         sql.execute(
@@ -357,8 +357,8 @@ def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) ->
     assert (found.kept, found.refused) == (found.kept_by_similarity, found.refused_by_similarity)
     stored = sql.execute(
         """
-        select min_similarity, ragpg.relevance(id, 0.9, 0, 0, false),
-            ragpg.relevance(id, 0.1, 0, 0, false)
+        select min_similarity, ragpg_internal.relevance(id, 0.9, 0, 0, false),
+            ragpg_internal.relevance(id, 0.1, 0, 0, false)
         from ragpg.search_indexes
         """
     ).fetchone() or (0, 0, 1)
@@ -385,7 +385,7 @@ def test_relevance_is_a_logistic_regression(sql: Sql) -> None:
     chance = 5 * (similarity - 0.5) - 0.8 * np.log1p(missing) + 1.0 * unmatched
     answerable = draw.uniform(size=count) < 1 / (1 + np.exp(-chance))
     (found,) = sql.execute(
-        "select ragpg.fit_relevance(%s, %s, %s::integer[], %s, %s)",
+        "select ragpg_internal.fit_relevance(%s, %s, %s::integer[], %s, %s)",
         [one.tolist() for one in (similarity, held, missing, unmatched, answerable)],
     ).fetchone() or ([],)
     assert found[1] > 0 > found[3] and found[2] >= 0
@@ -407,7 +407,7 @@ def test_relevance_is_a_logistic_regression(sql: Sql) -> None:
     assert np.array(found[1:4])[chosen] == pytest.approx(slopes * signs, rel=1e-4)
     assert found[0] == pytest.approx(weights[0] - (slopes * means).sum(), rel=1e-4)
     (relevance,) = sql.execute(
-        "select ragpg.logistic(%s::double precision[], 0.5, 0.5, 2, true)", [found]
+        "select ragpg_internal.logistic(%s::double precision[], 0.5, 0.5, 2, true)", [found]
     ).fetchone() or (0,)
     total = found[0] + found[1] / 2 + found[2] / 2 + found[3] * np.log(3) + found[4]
     assert relevance == pytest.approx(1 / (1 + np.exp(-total)))
@@ -445,7 +445,7 @@ def test_what_the_hits_hold_of_a_question(
         select signal.*
         from ragpg.search_indexes as recipe
         cross join ragpg.documents as document
-        cross join lateral ragpg.answer_signals(
+        cross join lateral ragpg_internal.answer_signals(
             recipe.id, %s, array[document.content], array[document.title]
         ) as signal
         """,
@@ -454,7 +454,7 @@ def test_what_the_hits_hold_of_a_question(
     assert row is not None
     assert row[1:] == (missing, unmatched)
     assert held is None or row[0] == held
-    nothing = "select * from ragpg.answer_signals(1, %s, null, null)"
+    nothing = "select * from ragpg_internal.answer_signals(1, %s, null, null)"
     assert (sql.execute(nothing, ["Which Porto?"]).fetchone() or ())[:2] == (0, ["Porto"])
 
 
@@ -565,5 +565,7 @@ def test_questions_from_feedback(
 def test_the_interval_of_a_share(sql: Sql) -> None:
     """Wilson's interval as published: 0 of 10 is 0 to .2775, 8 of 10 is .4902 to .9433."""
     for successes, low, high in ((0, 0, 0.27753), (8, 0.49016, 0.94331), (10, 0.72247, 1)):
-        found = sql.execute("select * from ragpg.wilson_interval(%s, 10)", [successes]).fetchone()
+        found = sql.execute(
+            "select * from ragpg_internal.wilson_interval(%s, 10)", [successes]
+        ).fetchone()
         assert found == pytest.approx((low, high), abs=1e-4)

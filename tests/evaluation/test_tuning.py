@@ -80,8 +80,8 @@ def test_halves_are_what_sql_says(by_words: ragpg.Collection, sql: Sql) -> None:
     found = by_words.evaluation.tune()
     row = sql.execute(
         """
-        select avg(ndcg) filter (where ragpg.evaluation_split(evaluation_question_id) = 'train'),
-            avg(ndcg) filter (where ragpg.evaluation_split(evaluation_question_id) = 'held-out')
+        select avg(ndcg) filter (where ragpg_internal.evaluation_split(evaluation_question_id) = 'train'),
+            avg(ndcg) filter (where ragpg_internal.evaluation_split(evaluation_question_id) = 'held-out')
         from ragpg.evaluation_measures where evaluation_run_id = %s
         """,
         [found.proposal.run_id],

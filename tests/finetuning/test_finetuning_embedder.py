@@ -118,7 +118,7 @@ def test_no_held_out_document_is_learned(
     assert not splits["train"] & splits["held-out"]
     asked = sql.execute(
         "select label.source from ragpg.evaluation_labels as label"
-        " where ragpg.evaluation_split(label.evaluation_question_id) = 'held-out'"
+        " where ragpg_internal.evaluation_split(label.evaluation_question_id) = 'held-out'"
     ).fetchall()
     assert {source for (source,) in asked} == splits["held-out"]
     job = EmbedderTraining(minilm.session, minilm.name)
@@ -170,7 +170,7 @@ def test_copies_of_an_answer_are_no_negatives(minilm: ragpg.Collection, sql: Sql
     ).fetchone() or (None,)
     vector = minilm.session.embed_query("things", "the kettle in the attic")
     call = (
-        "select source from ragpg.hard_negatives('the kettle in the attic', %s, wanted => 5,"
+        "select source from ragpg_internal.hard_negatives('the kettle in the attic', %s, wanted => 5,"
         " collection => 'things', query_embedding => %s::halfvec, max_similarity => %s)"
     )
     given = f"[{','.join(map(str, vector))}]"

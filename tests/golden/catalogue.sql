@@ -19,7 +19,7 @@ table answers column cache_read_tokens integer not null   storage p
 table answers column cache_creation_tokens integer not null   storage p
 table answers column latency_ms integer not null   storage p
 table answers column created_at timestamp with time zone not null default now()  storage p
-table answers column tenant text not null default ragpg.written_tenant()  storage x
+table answers column tenant text not null default ragpg_internal.written_tenant()  storage x
 table answers_by_day column collection text null   storage x
 table answers_by_day column day date null   storage p
 table answers_by_day column model text null   storage x
@@ -65,7 +65,7 @@ table chunks column lexeme_count integer not null   storage p
 table chunks column language text not null   storage x
 table chunks column context text not null default ''::text  storage x
 table chunks column content text not null   storage x
-table chunks column content_hash bytea not null default ragpg.hash_text(((context || '
+table chunks column content_hash bytea not null default ragpg_internal.hash_text(((context || '
 '::text) || content)) s storage x
 table chunks column lexemes tsvector not null   storage x
 table chunks column embedding halfvec not null   storage m
@@ -197,12 +197,12 @@ table documents column media_type text not null default 'text/plain'::text  stor
 table documents column content text not null   storage x
 table documents column metadata jsonb not null default '{}'::jsonb  storage x
 table documents column version integer not null default 1  storage p
-table documents column content_hash bytea not null default ragpg.hash_text(content) s storage x
+table documents column content_hash bytea not null default ragpg_internal.hash_text(content) s storage x
 table documents column source_hash bytea null   storage x
 table documents column created_at timestamp with time zone not null default now()  storage p
 table documents column updated_at timestamp with time zone not null default now()  storage p
 table documents column page_starts integer[] not null default '{}'::integer[]  storage x
-table documents column tenant text not null default ragpg.written_tenant()  storage x
+table documents column tenant text not null default ragpg_internal.written_tenant()  storage x
 table embedding_models column id bigint not null  a storage p
 table embedding_models column provider text not null   storage x
 table embedding_models column name text not null   storage x
@@ -287,7 +287,7 @@ table evaluation_drafts column start_char integer not null   storage p
 table evaluation_drafts column model text not null   storage x
 table evaluation_drafts column drafted_at timestamp with time zone not null default now()  storage p
 table evaluation_drafts column rejected_at timestamp with time zone null   storage p
-table evaluation_drafts column tenant text not null default ragpg.written_tenant()  storage x
+table evaluation_drafts column tenant text not null default ragpg_internal.written_tenant()  storage x
 table evaluation_failures column evaluation_run_id bigint null   storage p
 table evaluation_failures column evaluation_question_id bigint null   storage p
 table evaluation_failures column question text null   storage x
@@ -381,7 +381,7 @@ table evaluation_questions column expected_answer text null   storage x
 table evaluation_questions column is_answerable boolean not null default true  storage p
 table evaluation_questions column tags text[] not null default '{}'::text[]  storage x
 table evaluation_questions column created_at timestamp with time zone not null default now()  storage p
-table evaluation_questions column tenant text not null default ragpg.written_tenant()  storage x
+table evaluation_questions column tenant text not null default ragpg_internal.written_tenant()  storage x
 table evaluation_results column evaluation_run_id bigint not null   storage p
 table evaluation_results column evaluation_question_id bigint not null   storage p
 table evaluation_results column hit_count integer not null   storage p
@@ -409,7 +409,7 @@ table evaluation_sets column collection_id bigint not null   storage p
 table evaluation_sets column name text not null   storage x
 table evaluation_sets column description text not null default ''::text  storage x
 table evaluation_sets column created_at timestamp with time zone not null default now()  storage p
-table evaluation_sets column tenant text not null default ragpg.written_tenant()  storage x
+table evaluation_sets column tenant text not null default ragpg_internal.written_tenant()  storage x
 table evaluation_tags column evaluation_run_id bigint null   storage p
 table evaluation_tags column tag text null   storage x
 table evaluation_tags column questions bigint null   storage p
@@ -432,7 +432,7 @@ table finetune_jobs column finished_model text null   storage x
 table finetune_jobs column error text null   storage x
 table finetune_jobs column created_at timestamp with time zone not null default now()  storage p
 table finetune_jobs column updated_at timestamp with time zone not null default now()  storage p
-table finetune_jobs column tenant text not null default ragpg.written_tenant()  storage x
+table finetune_jobs column tenant text not null default ragpg_internal.written_tenant()  storage x
 table finetuning_examples column collection text null   storage x
 table finetuning_examples column origin text null   storage x
 table finetuning_examples column question text null   storage x
@@ -527,7 +527,7 @@ table query_embeddings column query_hash bytea not null   storage x
 table query_embeddings column embedding vector not null   storage e
 table query_embeddings column weights_loaded_at timestamp with time zone not null   storage p
 table query_embeddings column stored_at timestamp with time zone not null default clock_timestamp()  storage p
-table query_embeddings column tenant text not null default ragpg.written_tenant()  storage x
+table query_embeddings column tenant text not null default ragpg_internal.written_tenant()  storage x
 table recall_history column collection text null   storage x
 table recall_history column index_id bigint null   storage p
 table recall_history column active boolean null   storage p
@@ -551,7 +551,7 @@ table recall_measurements column worst_recall double precision not null   storag
 table recall_measurements column index_ms double precision not null   storage p
 table recall_measurements column exact_ms double precision not null   storage p
 table recall_measurements column measured_at timestamp with time zone not null default clock_timestamp()  storage p
-table recall_measurements column tenant text not null default ragpg.written_tenant()  storage x
+table recall_measurements column tenant text not null default ragpg_internal.written_tenant()  storage x
 table search_indexes column id bigint not null  a storage p
 table search_indexes column collection_id bigint not null   storage p
 table search_indexes column embedding_model_id bigint not null   storage p
@@ -587,7 +587,7 @@ table searches column best_similarity real null   storage p
 table searches column latency_ms real not null   storage p
 table searches column share real not null   storage p
 table searches column searched_at timestamp with time zone not null default clock_timestamp()  storage p
-table searches column tenant text not null default ragpg.written_tenant()  storage x
+table searches column tenant text not null default ragpg_internal.written_tenant()  storage x
 table searches_by_day column collection text null   storage x
 table searches_by_day column day date null   storage p
 table searches_by_day column mode text null   storage x
@@ -609,33 +609,6 @@ table stale_citations column quote_is text null   storage x
 table stale_citations column quote text null   storage x
 table stale_citations column answered_at timestamp with time zone null   storage p
 table stale_citations column changed_at timestamp with time zone null   storage p
-table static_encoder_status column collection text null   storage x
-table static_encoder_status column index_id bigint null   storage p
-table static_encoder_status column active boolean null   storage p
-table static_encoder_status column enabled boolean null   storage p
-table static_encoder_status column agrees boolean null   storage p
-table static_encoder_status column mean_cosine double precision null   storage p
-table static_encoder_status column mean_overlap double precision null   storage p
-table static_encoder_status column held_out_count integer null   storage p
-table static_encoder_status column span_count integer null   storage p
-table static_encoder_status column fitted_at timestamp with time zone null   storage p
-table static_encoder_status column fitted_chunks bigint null   storage p
-table static_encoder_status column chunks bigint null   storage p
-table static_encoder_status column changed_share double precision null   storage p
-table static_encoder_status column drifted boolean null   storage p
-table static_encoders column index_id bigint not null   storage p
-table static_encoders column bias vector not null   storage e
-table static_encoders column span_count integer not null   storage p
-table static_encoders column chunk_count bigint not null   storage p
-table static_encoders column fitted_at timestamp with time zone not null default now()  storage p
-table static_encoders column held_out_count integer null   storage p
-table static_encoders column mean_cosine double precision null   storage p
-table static_encoders column mean_overlap double precision null   storage p
-table static_encoders column agrees boolean not null default COALESCE(((mean_cosine >= (0.75)::double precision) AND (mean_overlap >= (0.5)::double precision)), false) s storage p
-table static_encoders column enabled boolean not null default false  storage p
-table static_token_embeddings column index_id bigint not null   storage p
-table static_token_embeddings column token_id integer not null   storage p
-table static_token_embeddings column embedding halfvec not null   storage e
 table tenant_roles column role regrole not null   storage p
 table tenant_roles column tenant text not null   storage x
 table unanswered_searches column collection text null   storage x
@@ -793,14 +766,6 @@ table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK ((
 table searches constraint searches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table searches constraint searches_pkey PRIMARY KEY (id)
 table searches constraint searches_share_is_positive CHECK (((share > (0)::double precision) AND (share <= (1)::double precision)))
-table static_encoders constraint static_encoders_enabled_when_it_agrees CHECK ((agrees OR (NOT enabled)))
-table static_encoders constraint static_encoders_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
-table static_encoders constraint static_encoders_mean_cosine_is_a_cosine CHECK (((mean_cosine >= ('-1.001'::numeric)::double precision) AND (mean_cosine <= (1.001)::double precision)))
-table static_encoders constraint static_encoders_mean_overlap_is_a_share CHECK (((mean_overlap >= (0)::double precision) AND (mean_overlap <= (1)::double precision)))
-table static_encoders constraint static_encoders_pkey PRIMARY KEY (index_id)
-table static_encoders constraint static_encoders_span_count_is_positive CHECK ((span_count > 0))
-table static_token_embeddings constraint static_token_embeddings_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.static_encoders(index_id) ON DELETE CASCADE
-table static_token_embeddings constraint static_token_embeddings_pkey PRIMARY KEY (index_id, token_id)
 table tenant_roles constraint tenant_roles_pkey PRIMARY KEY (role, tenant)
 table tenant_roles constraint tenant_roles_tenant_is_not_blank CHECK ((tenant ~ '\S'::text))
 CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btree (answer_id)
@@ -866,14 +831,12 @@ CREATE INDEX search_indexes_collection_id_btree ON ragpg.search_indexes USING bt
 CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
 CREATE INDEX searches_collection_id_searched_at_btree ON ragpg.searches USING btree (collection_id, searched_at)
 CREATE UNIQUE INDEX searches_pkey ON ragpg.searches USING btree (id)
-CREATE UNIQUE INDEX static_encoders_pkey ON ragpg.static_encoders USING btree (index_id)
-CREATE UNIQUE INDEX static_token_embeddings_pkey ON ragpg.static_token_embeddings USING btree (index_id, token_id)
 CREATE UNIQUE INDEX tenant_roles_pkey ON ragpg.tenant_roles USING btree (role, tenant)
-CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg.set_chunk_lexemes()
-CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg.check_citation_quote()
-CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg.keep_document_version()
-CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
-CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg.queue_documents()
+CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg_internal.set_chunk_lexemes()
+CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg_internal.check_citation_quote()
+CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg_internal.keep_document_version()
+CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
+CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg.forget_queries()
 policy answer_feedback_tenant on answer_feedback for * using (EXISTS ( SELECT
    FROM ragpg.answers parent
@@ -926,8 +889,6 @@ policy model_prices_read on model_prices for r using true check
 policy query_embeddings_tenant on query_embeddings for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
 policy recall_measurements_tenant on recall_measurements for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
 policy searches_tenant on searches for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy static_encoders_nobody on static_encoders for * using false check 
-policy static_token_embeddings_nobody on static_token_embeddings for * using false check 
 table tenant_roles row level security
 CREATE OR REPLACE FUNCTION ragpg.accept_draft(draft_id bigint, tags text[] DEFAULT '{drafted}'::text[])
  RETURNS bigint
@@ -994,7 +955,7 @@ begin
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
-    perform ragpg.check_shared('collection ' || collection_name)
+    perform ragpg_internal.check_shared('collection ' || collection_name)
     from ragpg.collections as one
     where one.name = collection_name and one.active_index_id is not null;
     select count(*) into waiting
@@ -1188,84 +1149,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.answer_signals(index_id bigint, query text, passages text[], titles text[], OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
- RETURNS record
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    spoken text := (
-        select ragpg.document_language(recipe.language, '{}', passages[1])
-        from ragpg.search_indexes as recipe
-        where recipe.id = answer_signals.index_id
-    );
-    negation constant text := '\m(not|no|never|none|nor|neither|without|cannot)\M|n[''’]t\M';
-    words tsquery[];
-    weights double precision[];
-    sentence text;
-    held text[];  -- the words of that sentence, of those beside it and of the title
-begin
-    select array_agg(word.word), array_agg(word.weight)
-    into words, weights
-    from ragpg.query_words(answer_signals.index_id, answer_signals.query) as word;
-    -- The sentence that holds most of the question's words, itself and with its neighbours.
-    select best.content, tsvector_to_array(best.lexemes_around), best.share
-    into sentence, held, words_held
-    from (
-        select
-            around.*,
-            (
-                select sum(word.weight) filter (where around.lexemes @@ word.query)
-                    / sum(word.weight)
-                from unnest(words, weights) as word (query, weight)
-            ) as share,
-            (
-                select sum(word.weight) filter (where around.lexemes_around @@ word.query)
-                    / sum(word.weight)
-                from unnest(words, weights) as word (query, weight)
-            ) as share_around
-        from (
-            select
-                one.*,
-                one.lexemes
-                || coalesce(lag(one.lexemes) over beside, '')
-                || coalesce(lead(one.lexemes) over beside, '')
-                || ragpg.text_lexemes(coalesce(one.title, ''), spoken) as lexemes_around
-            from (
-                select
-                    hit.place, hit.title, part.number, part.content,
-                    ragpg.text_lexemes(part.content, spoken) as lexemes
-                from unnest(passages[:3], titles[:3]) with ordinality as hit (content, title, place)
-                cross join lateral regexp_split_to_table(
-                    hit.content, '(?<=[.?!])\s+|(?<=[。！？])|\n\s*\n'
-                ) with ordinality as part (content, number)
-            ) as one
-            window beside as (partition by one.place order by one.number)
-        ) as around
-    ) as best
-    order by
-        coalesce(best.share, 0) + coalesce(best.share_around, 0) desc, best.place, best.number
-    limit 1;
-    words_held := coalesce(words_held, 0);
-    missing_names := array(
-        select said.word
-        from (
-            select one.match[1] as word, min(one.place) as place
-            from regexp_matches(
-                answer_signals.query, '[[:alnum:]](?:[[:alnum:]''’.-]*[[:alnum:]])?', 'g'
-            ) with ordinality as one (match, place)
-            group by one.match[1]
-        ) as said
-        where (said.word ~ '\d' or said.place > 1 and left(said.word, 1) <> lower(left(said.word, 1)))
-            and not tsvector_to_array(ragpg.text_lexemes(said.word, spoken)) <@ coalesce(held, '{}')
-        order by said.place
-    );
-    unmatched_negation := answer_signals.query ~* negation
-        and not coalesce(sentence, '') ~* negation;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.bind_role(role_name text, tenant text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1275,39 +1158,6 @@ begin
     insert into ragpg.tenant_roles (role, tenant)
     values (quote_ident(role_name)::regrole, bind_role.tenant)
     on conflict on constraint tenant_roles_pkey do nothing;
-end
-$function$
- -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.bm25_expression(index_id bigint, query text)
- RETURNS text
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT
-         CASE
-             WHEN (count(*) = 0) THEN '0::double precision'::text
-             ELSE format('(%s - chunk.saturation * (%s))'::text, sum(word.weight), string_agg(format('%s / (chunk.saturation + round(0.6079271018540267 / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))'::text, word.weight, word.word), ' + '::text))
-         END AS format
-    FROM ragpg.query_words(bm25_expression.index_id, bm25_expression.query) word(place, lexeme, word, weight, chunk_count, mean_score, mean_square);
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.build_vector_index(index_id bigint, dimensions integer)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    statement text := format(
-        'create index if not exists %I on ragpg.%I using hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)',
-        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id, dimensions
-    );
-begin
-    execute statement;
-exception
-    -- Too little shared memory for a parallel build (containers often have 64 MB): build alone.
-    when disk_full or out_of_memory then
-        perform set_config('max_parallel_maintenance_workers', '0', true);
-        execute statement;
 end
 $function$
  -- access {owner=X/postgres}
@@ -1374,11 +1224,13 @@ begin
         where result.evaluation_run_id = run.id
         group by question.id
     ) as asked
-    cross join lateral ragpg.answer_signals(
+    cross join lateral ragpg_internal.answer_signals(
         run.index_id, asked.question, asked.passages, asked.titles
     ) as signal;
     select fitted.* into chosen
-    from ragpg.choose_abstention(best, held, missing, unmatched, truth, calibrate.keep) as fitted;
+    from ragpg_internal.choose_abstention(
+        best, held, missing, unmatched, truth, calibrate.keep
+    ) as fitted;
     -- A fifth of either kind in each part.
     part := array(
         select row_number() over (partition by given.yes order by given.place) % 5
@@ -1404,13 +1256,13 @@ begin
                 as one (similarity, held, missing, unmatched, yes, part)
             where one.part <> fifth
         ) as four
-        cross join lateral ragpg.choose_abstention(
+        cross join lateral ragpg_internal.choose_abstention(
             four.best, four.held, four.missing, four.unmatched, four.truth, calibrate.keep
         ) as fitted;
         for place in 1..cardinality(truth) loop
             if part[place] = fifth then
                 answered[place] := best[place] >= other.min_similarity
-                    and ragpg.logistic(
+                    and ragpg_internal.logistic(
                         other.relevance_weights, best[place], held[place], missing[place],
                         unmatched[place]
                     ) >= other.min_relevance;
@@ -1445,9 +1297,11 @@ begin
         refused := refused_by_similarity;
     end if;
     select bounds.low, bounds.high into kept_low, kept_high
-    from ragpg.wilson_interval(round(kept * answerable)::bigint, answerable) as bounds;
+    from ragpg_internal.wilson_interval(round(kept * answerable)::bigint, answerable) as bounds;
     select bounds.low, bounds.high into refused_low, refused_high
-    from ragpg.wilson_interval(round(refused * unanswerable)::bigint, unanswerable) as bounds;
+    from ragpg_internal.wilson_interval(
+        round(refused * unanswerable)::bigint, unanswerable
+    ) as bounds;
     if store then
         update ragpg.search_indexes as recipe
         set min_similarity = calibrate.min_similarity,
@@ -1462,163 +1316,6 @@ begin
     return next;
 end
 $function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.calling_role()
- RETURNS name
- LANGUAGE sql
- STABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT COALESCE((NULLIF(current_setting('role'::text), 'none'::text))::name, SESSION_USER) AS "coalesce";
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.check_citation_quote()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    found_text text := substr(
-        ragpg.document_text(new.document_id, new.document_version),
-        new.start_char + 1,
-        new.end_char - new.start_char
-    );
-begin
-    if found_text is distinct from new.quote then
-        raise exception 'the quote "%" is not what document % version % holds at characters % to %',
-            left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
-            using errcode = 'RG006',
-                hint = 'quotes must be exact; characters count from 0 and the end is not included';
-    end if;
-    new.page := ragpg.page_at(new.document_id, new.document_version, new.start_char);
-    return new;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.check_filter(filter jsonpath)
- RETURNS void
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    perform jsonb_path_match('{}', filter);
-exception
-    when others then
-        raise exception 'the filter % is not a predicate: %', filter, sqlerrm
-            using errcode = 'RG004',
-                hint = 'compare something, such as $.tier == "pro" && $.year >= 2024';
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.check_shared(what text)
- RETURNS void
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    if not ragpg.sees_all_tenants() then
-        raise exception '% belongs to all tenants', what
-            using errcode = 'RG014', hint = 'only the owner of the schema may do this';
-    end if;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.choose_abstention(similarities double precision[], words_held double precision[], missing_names integer[], unmatched_negations boolean[], answerable boolean[], keep double precision, OUT relevance_weights double precision[], OUT min_similarity double precision, OUT min_relevance double precision, OUT similarity_alone double precision)
- RETURNS record
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    relevance_weights := ragpg.fit_relevance(
-        similarities, words_held, missing_names, unmatched_negations, answerable
-    );
-    similarity_alone := ragpg.similarity_to_keep(similarities, answerable, keep);
-    -- Half of what may be lost goes to a floor under similarity: questions that look like others
-    -- but have no answer teach little about those that are of something else altogether.
-    min_similarity := ragpg.similarity_to_keep(similarities, answerable, (1 + keep) / 2);
-    select ragpg.similarity_to_keep(
-        array_agg(
-            case
-                when given.similarity < choose_abstention.min_similarity then -1
-                else ragpg.logistic(
-                    relevance_weights, given.similarity, given.held, given.missing, given.unmatched
-                )
-            end order by given.place
-        ),
-        answerable, keep
-    )
-    into min_relevance
-    from unnest(similarities, words_held, missing_names, unmatched_negations) with ordinality
-        as given (similarity, held, missing, unmatched, place);
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.claim_documents(wanted integer DEFAULT 32, only_collection text DEFAULT NULL::text, only_index_id bigint DEFAULT NULL::bigint)
- RETURNS TABLE(index_id bigint, document_id bigint, version integer, source text, title text, media_type text, content text, page_starts integer[])
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-declare
-    waiting record;
-    taken integer := 0;
-    characters bigint := 0;
-begin
-    for waiting in
-        select state.index_id, state.document_id
-        from ragpg.index_documents as state
-        join ragpg.search_indexes as recipe on recipe.id = state.index_id
-        join ragpg.collections as one on one.id = recipe.collection_id
-        where state.pending_since is not null
-            and state.next_attempt_at <= now()
-            and (only_collection is null or one.name = only_collection)
-            and (only_index_id is null or state.index_id = only_index_id)
-            -- Nobody pays for sentences of a recipe that never answered, unless told to fill it.
-            and (
-                recipe.context_model is null
-                or recipe.activated_at is not null
-                or state.index_id = only_index_id
-            )
-        order by state.next_attempt_at, state.document_id
-    loop
-        exit when taken >= wanted or characters > 2000000;
-        -- The lock belongs to the session: it goes with a worker that is killed, and nobody who
-        -- writes the document waits for it.
-        continue when not pg_try_advisory_lock(
-            ragpg.claim_key(waiting.index_id, waiting.document_id)
-        );
-        -- Read after the lock: another worker may have finished it in between.
-        select
-            state.index_id, document.id, document.version, document.source, document.title,
-            document.media_type, document.content, document.page_starts
-        into
-            index_id, document_id, version, source, title, media_type, content, page_starts
-        from ragpg.index_documents as state
-        join ragpg.documents as document on document.id = state.document_id
-        where state.index_id = waiting.index_id
-            and state.document_id = waiting.document_id
-            and state.pending_since is not null
-            and state.next_attempt_at <= now();
-        if not found then
-            perform pg_advisory_unlock(ragpg.claim_key(waiting.index_id, waiting.document_id));
-            continue;
-        end if;
-        taken := taken + 1;
-        characters := characters + char_length(content);
-        return next;
-    end loop;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.claim_key(index_id bigint, document_id bigint)
- RETURNS bigint
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT hashtextextended(format('ragpg.index_documents %s %s'::text, index_id, document_id), (0)::bigint) AS hashtextextended;
-END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.collection_id(collection text DEFAULT NULL::text)
  RETURNS bigint
@@ -1683,7 +1380,7 @@ begin
             and b.relevant_chunks > 0
             and (
                 compare_runs.split is null
-                or ragpg.evaluation_split(a.evaluation_question_id) = compare_runs.split
+                or ragpg_internal.evaluation_split(a.evaluation_question_id) = compare_runs.split
             )
     ),
     numbered as materialized (
@@ -1731,127 +1428,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.count_chunks(index_id bigint, tenant text)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    counted constant text := format(
-        'chunk.index_id = %s%s',
-        count_chunks.index_id,
-        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
-    );
-begin
-    execute format(
-        'insert into ragpg.index_statistics as known ('
-        '  index_id, tenant, chunk_count, mean_length, embedding_sample, document_sample,'
-        '  languages, refreshed_at)'
-        ' select $1, $2, count(*), coalesce(avg(chunk.lexeme_count), 0),'
-        '  (select coalesce(array_agg(drawn.embedding), ''{}'')'
-        '   from (select chunk.embedding from ragpg.chunks as chunk where %1$s'
-        -- Drawn by hash, not by random(): the same chunks give the same ranking.
-        '    order by hashint8extended(chunk.id, 0) limit 256) as drawn),'
-        '  array(select chunk.document_id from ragpg.chunks as chunk where %1$s'
-        '   and chunk.ordinal = 0 order by hashint8extended(chunk.document_id, 0) limit 400),'
-        '  coalesce(array_agg(distinct chunk.language), ''{}''), clock_timestamp()'
-        ' from ragpg.chunks as chunk where %1$s'
-        ' on conflict on constraint index_statistics_pkey do update'
-        ' set chunk_count = excluded.chunk_count, mean_length = excluded.mean_length,'
-        '  embedding_sample = excluded.embedding_sample,'
-        '  document_sample = excluded.document_sample, languages = excluded.languages,'
-        '  refreshed_at = excluded.refreshed_at',
-        counted
-    )
-    using count_chunks.index_id, count_chunks.tenant;
-    with counted_now as materialized (
-        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
-        from ts_stat('select chunk.lexemes from ragpg.chunks as chunk where ' || counted) as word
-    ),
-    gone as (
-        delete from ragpg.lexeme_statistics as known
-        where known.index_id = count_chunks.index_id
-            and known.tenant = count_chunks.tenant
-            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
-    )
-    insert into ragpg.lexeme_statistics as known (
-        index_id, tenant, lexeme, chunk_count, occurrence_count
-    )
-    select count_chunks.index_id, count_chunks.tenant, lexeme, ndoc, nentry
-    from counted_now
-    on conflict on constraint lexeme_statistics_pkey do update
-    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
-    where (known.chunk_count, known.occurrence_count)
-        is distinct from (excluded.chunk_count, excluded.occurrence_count);
-end
-$function$
- -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.count_tenants(index_id bigint, force boolean)
- RETURNS integer
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    changed_tenant text;
-    done integer := 0;
-begin
-    if not ragpg.tenants_enabled() then
-        return 0;
-    end if;
-    delete from ragpg.lexeme_statistics as known
-    where known.index_id = count_tenants.index_id and known.tenant <> '' and not exists (
-        select
-        from ragpg.index_documents as state
-        where state.index_id = known.index_id and state.tenant = known.tenant
-    );
-    delete from ragpg.index_statistics as known
-    where known.index_id = count_tenants.index_id and known.tenant <> '' and not exists (
-        select
-        from ragpg.index_documents as state
-        where state.index_id = known.index_id and state.tenant = known.tenant
-    );
-    -- The rule of refresh_search_index, for each of them: what did not change costs nothing.
-    for changed_tenant in
-        select held.tenant
-        from (
-            select
-                state.tenant, known.refreshed_at, sum(state.chunk_count) as total,
-                greatest(
-                    coalesce(
-                        sum(state.chunk_count) filter (where state.indexed_at > known.refreshed_at),
-                        0
-                    ),
-                    abs(sum(state.chunk_count) - coalesce(known.chunk_count, 0))
-                ) as changed
-            from ragpg.index_documents as state
-            left join ragpg.index_statistics as known
-                on known.index_id = state.index_id and known.tenant = state.tenant
-            where state.index_id = count_tenants.index_id and state.tenant <> ''
-            group by state.tenant, known.refreshed_at, known.chunk_count
-        ) as held
-        where held.refreshed_at is null
-            or held.changed > 0
-            and (force or held.total <= 20000 or held.changed >= held.total / 50)
-    loop
-        perform ragpg.count_chunks(count_tenants.index_id, changed_tenant);
-        done := done + 1;
-    end loop;
-    return done;
-end
-$function$
- -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.counted_tenant()
- RETURNS text
- LANGUAGE sql
- STABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT
-         CASE
-             WHEN ragpg.tenants_enabled() THEN COALESCE(ragpg.current_tenant(), ''::text)
-             ELSE ''::text
-         END AS "case";
-END
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text, context_model text DEFAULT NULL::text, context_tokens integer DEFAULT 0)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1864,7 +1440,7 @@ declare
     dimensions integer;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
-    perform ragpg.check_shared('collection ' || collection)
+    perform ragpg_internal.check_shared('collection ' || collection)
     from ragpg.collections as one
     where one.id = parent_id and one.active_index_id is not null;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
@@ -1893,8 +1469,8 @@ begin
         'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
         'chunks_' || new_id, new_id
     );
-    if ragpg.tenants_enabled() then
-        perform ragpg.protect_table(format('ragpg.%I', 'chunks_' || new_id)::regclass, true);
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg_internal.protect_table(format('ragpg.%I', 'chunks_' || new_id)::regclass, true);
     end if;
     execute format(
         'comment on table ragpg.%I is %L',
@@ -1925,8 +1501,8 @@ begin
     from ragpg.tenant_roles as bound
     join pg_roles as known on known.oid = bound.role
     where pg_has_role(session_user, known.oid, 'usage')
-        or pg_has_role(ragpg.calling_role(), known.oid, 'usage');
-    if allowed is null or wanted = any(allowed) or ragpg.sees_all_tenants() then
+        or pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
+    if allowed is null or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
         return wanted;
     elsif wanted is null and cardinality(allowed) = 1 then
         return allowed[1];
@@ -1934,26 +1510,6 @@ begin
     return null;
 end
 $function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.cut_chunks(collection text DEFAULT NULL::text)
- RETURNS TABLE(chunk_id bigint, document_id bigint, content text)
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT ended.id,
-     ended.document_id,
-     ended.content
-    FROM (( SELECT chunk.id,
-             chunk.document_id,
-             chunk.content,
-             chunk.end_char,
-             lead(chunk.start_char) OVER (PARTITION BY chunk.document_id ORDER BY chunk.ordinal) AS next_start
-            FROM (ragpg.chunks chunk
-              JOIN ragpg.collections one ON ((one.active_index_id = chunk.index_id)))
-           WHERE (one.id = ragpg.collection_id(cut_chunks.collection))) ended
-      JOIN ragpg.documents document ON ((document.id = ended.document_id)))
-   WHERE ((ended.next_start IS NOT NULL) AND ("right"(ended.content, 8) !~ '[.!?:;…؟।。！？；：|>}][\u0022\u0027)\]*_`”’»）」』]*$'::text) AND (ended.next_start <= (ended.end_char + 2)) AND (substr(document.content, (ended.end_char + 1), 2) !~ '^\s*\n'::text));
-END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.delete_document(collection text, source text)
  RETURNS boolean
@@ -1963,7 +1519,7 @@ AS $function$
 begin
     delete from ragpg.documents as document
     where document.collection_id = ragpg.collection_id(delete_document.collection)
-        and document.tenant = ragpg.written_tenant()
+        and document.tenant = ragpg_internal.written_tenant()
         and document.source = delete_document.source;
     return found;
 end
@@ -1985,8 +1541,9 @@ begin
     with placed as materialized (
         select document.id, document.source, place.path
         from ragpg.documents as document
-        cross join ragpg.source_paths(document.source) as place(path)
-        where document.collection_id = parent_id and document.tenant = ragpg.written_tenant()
+        cross join ragpg_internal.source_paths(document.source) as place(path)
+        where document.collection_id = parent_id
+            and document.tenant = ragpg_internal.written_tenant()
     ),
     candidate as materialized (
         select distinct placed.id, placed.source
@@ -2037,10 +1594,10 @@ declare
     leg regprocedure;
 begin
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
-    for kept in select held.relation from ragpg.protected_tables() as held loop
-        perform ragpg.protect_table(kept, false);
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, false);
     end loop;
-    for leg in select own.called from ragpg.tenant_legs() as own loop
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
         execute format('alter function %s security invoker', leg);
         execute format('grant execute on function %s to public', leg);
     end loop;
@@ -2066,46 +1623,6 @@ BEGIN ATOMIC
   LIMIT 1;
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.document_language(language text, metadata jsonb, content text)
- RETURNS text
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    said text := lower(metadata ->> 'language');
-begin
-    if language <> 'auto' then
-        return language;
-    end if;
-    select iso.name into said
-    from (
-        values
-            ('ar', 'arabic'), ('hy', 'armenian'), ('eu', 'basque'), ('ca', 'catalan'),
-            ('da', 'danish'), ('nl', 'dutch'), ('en', 'english'), ('et', 'estonian'),
-            ('fi', 'finnish'), ('fr', 'french'), ('de', 'german'), ('el', 'greek'),
-            ('hi', 'hindi'), ('hu', 'hungarian'), ('id', 'indonesian'), ('ga', 'irish'),
-            ('it', 'italian'), ('lt', 'lithuanian'), ('ne', 'nepali'), ('nb', 'norwegian'),
-            ('nn', 'norwegian'), ('no', 'norwegian'), ('pl', 'polish'), ('pt', 'portuguese'),
-            ('ro', 'romanian'), ('ru', 'russian'), ('sr', 'serbian'), ('es', 'spanish'),
-            ('sv', 'swedish'), ('ta', 'tamil'), ('tr', 'turkish'), ('yi', 'yiddish')
-    ) as iso (code, name)
-    where said in (iso.code, iso.name) or said like iso.code || '-%' or said like iso.code || '\_%';
-    return coalesce(
-        (
-            select configuration.cfgname::text
-            from unnest(array[said, ragpg.text_language(content)]) with ordinality
-                as candidate (name, place)
-            join pg_catalog.pg_ts_config as configuration on configuration.cfgname = candidate.name
-            where pg_ts_config_is_visible(configuration.oid)
-            order by candidate.place
-            limit 1
-        ),
-        'simple'
-    );
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.document_text(document_id bigint, version integer DEFAULT NULL::integer)
  RETURNS text
  LANGUAGE sql
@@ -2129,7 +1646,7 @@ declare
     documents_gone bigint;
     recipe_id bigint;
 begin
-    perform ragpg.check_shared('collection ' || drop_collection.collection);
+    perform ragpg_internal.check_shared('collection ' || drop_collection.collection);
     execute format('drop view if exists ragpg.%I', 'chunks_of_' || drop_collection.collection);
     for recipe_id in
         select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = gone_id
@@ -2156,7 +1673,7 @@ declare
     given_up constant timestamptz := clock_timestamp() + interval '5 seconds';
     running text[];
 begin
-    perform ragpg.check_shared('search index ' || drop_search_index.index_id);
+    perform ragpg_internal.check_shared('search index ' || drop_search_index.index_id);
     if exists (
         select from ragpg.collections as one where one.active_index_id = drop_search_index.index_id
     ) then
@@ -2215,7 +1732,7 @@ begin
         raise exception 'several embedding models are loaded: say which'
             using errcode = 'RG009', hint = 'pass model_id, a key of ragpg.encoders';
     end if;
-    known := ragpg.remembered_query(usable[1], query);
+    known := ragpg_internal.remembered_query(usable[1], query);
     if known is not null then
         return known;
     end if;
@@ -2227,73 +1744,13 @@ begin
         and current_setting('transaction_read_only') = 'off'
         -- In a stricter transaction, rows that others evict would make it fail.
         and current_setting('transaction_isolation') = 'read committed'
-        and has_function_privilege('ragpg.remember_query(bigint, text)', 'execute')
+        and has_function_privilege('ragpg_internal.remember_query(bigint, text)', 'execute')
     then
-        return ragpg.remember_query(usable[1], query);
+        return ragpg_internal.remember_query(usable[1], query);
     end if;
-    return ragpg.encode(usable[1], ragpg.query_tokens(usable[1], query));
+    return ragpg_internal.encode(usable[1], ragpg_internal.query_tokens(usable[1], query));
 end
 $function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.embed_query_static(query text, index_id bigint)
- RETURNS vector
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    model_id bigint;
-    fitted_bias vector;
-begin
-    if query is null then
-        return null;
-    end if;
-    select recipe.embedding_model_id, fitted.bias into model_id, fitted_bias
-    from ragpg.static_encoders as fitted
-    join ragpg.search_indexes as recipe on recipe.id = fitted.index_id
-    where fitted.index_id = embed_query_static.index_id;
-    if not found then
-        raise exception 'search index % has no static encoder', index_id
-            using errcode = 'RG009', hint = 'fit one: ragpg model fit-static';
-    end if;
-    if not exists (
-        select from ragpg.encoders as encoder where encoder.embedding_model_id = model_id
-    ) then
-        raise exception 'the static encoder of search index % needs its model''s vocabulary', index_id
-            using errcode = 'RG009', hint = 'load the model: ragpg model load';
-    end if;
-    return (
-        select l2_normalize(sum(part.embedding))
-        from (
-            select fitted_bias as embedding
-            union all
-            select token.embedding::vector
-            from unnest(ragpg.query_tokens(model_id, query)) as asked (token_id)
-            join ragpg.static_token_embeddings as token
-                on token.index_id = embed_query_static.index_id
-                and token.token_id = asked.token_id
-        ) as part
-    );
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.embedded_text(title text, context text, content text, ordinal integer)
- RETURNS text
- LANGUAGE sql
- IMMUTABLE
-BEGIN ATOMIC
- SELECT ((
-         CASE
-             WHEN (embedded_text.ordinal = 0) THEN embedded_text.context
-             WHEN (embedded_text.context = plain.title) THEN ''::text
-             WHEN starts_with(embedded_text.context, (plain.title || ' > '::text)) THEN substr(embedded_text.context, (char_length(plain.title) + 4))
-             WHEN starts_with(embedded_text.context, (plain.title || '
-'::text)) THEN substr(embedded_text.context, (char_length(plain.title) + 2))
-             ELSE embedded_text.context
-         END || '
-'::text) || embedded_text.content)
-    FROM ( SELECT btrim(regexp_replace(embedded_text.title, '\s+'::text, ' '::text, 'g'::text)) AS title) plain;
-END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.enable_tenants(existing_tenant text DEFAULT NULL::text)
  RETURNS void
@@ -2339,12 +1796,12 @@ begin
     comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
-    for kept in select held.relation from ragpg.protected_tables() as held loop
-        perform ragpg.protect_table(kept, true);
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, true);
     end loop;
     -- Operators on words and on metadata are not leakproof: under a policy they would lose their
     -- indexes. So what uses them runs as the owner and compares the tenant itself.
-    for leg in select own.called from ragpg.tenant_legs() as own loop
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
         execute format('alter function %s security definer', leg);
         execute format('revoke execute on function %s from public', leg);
         for granted in
@@ -2363,266 +1820,6 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.encode(encoder_id bigint, token_ids integer[])
- RETURNS vector
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
-AS $function$
-declare
-    encoder ragpg.encoders;
-    norm ragpg.encoder_layers;
-    count_of_tokens integer := cardinality(token_ids);
-    size integer;  -- width of a head
-    states vector[];  -- of each token, with a 1 at the end that multiplies the bias
-    asked vector[];  -- queries and keys of each token
-    keys vector[];  -- keys of each head, token by token
-    held vector[];  -- values: one vector over the tokens for each number of the width
-    mixed vector[];
-    ones vector;
-    token_ones vector;
-    tail vector;  -- puts LayerNorm's epsilon under the root
-    one constant vector := '[1]';
-begin
-    if current_setting('server_version_num')::integer < 160000 then
-        raise exception 'computing embeddings in the database needs Postgres 16 or newer'
-            using errcode = 'RG009', hint = 'pass a query embedding';
-    end if;
-    select stored.* into encoder
-    from ragpg.encoders as stored
-    where stored.embedding_model_id = encode.encoder_id;
-    if not found then
-        raise exception 'embedding model % is not loaded into the database', encoder_id
-            using errcode = 'RG009', hint = 'load it: ragpg model load';
-    end if;
-    size := encoder.width / encoder.heads;
-    ones := array_fill(1::real, array[encoder.width])::vector;
-    token_ones := array_fill(1::real, array[count_of_tokens])::vector;
-    tail := array[sqrt(encoder.layer_norm_epsilon * encoder.width)]::vector;
-    -- LayerNorm: off with the mean, to length 1; the gain brings back the root of the width.
-    select
-        array_agg(
-            l2_normalize(
-                entered.state - array_fill(
-                    (-(entered.state <#> ones) / encoder.width)::real, array[encoder.width]
-                )::vector || tail
-            ) * entered.output_gain + entered.output_shift
-            order by entered.place
-        )
-    into states
-    from (
-        select
-            listed.place,
-            token.embedding::vector + position.embedding as state,
-            layer.output_gain,
-            layer.output_shift
-        from unnest(token_ids) with ordinality as listed (token_id, place)
-        join ragpg.encoder_embeddings as token
-            on token.embedding_model_id = encoder_id and token.token_id = listed.token_id
-        join ragpg.encoder_positions as position
-            on position.embedding_model_id = encoder_id
-            and position.token_position = listed.place::integer
-        join ragpg.encoder_layers as layer
-            on layer.embedding_model_id = encoder_id and layer.layer = 0
-        offset 0
-    ) as entered;
-    if cardinality(states) is distinct from count_of_tokens then
-        raise exception 'a token or its place is unknown to embedding model %', encoder_id
-            using errcode = 'RG009';
-    end if;
-    for layer_number in 1..encoder.layers loop
-        select stored.* into norm
-        from ragpg.encoder_layers as stored
-        where stored.embedding_model_id = encoder_id and stored.layer = layer_number;
-        -- Attention: each head of each token mixes the values of all tokens, in shares of the
-        -- exponentials of its query's products with their keys.
-        asked := ragpg.multiply_weights(encoder_id, layer_number, 1, states);
-        held := ragpg.multiply_values(encoder_id, layer_number, states);
-        select array_agg(
-            subvector(listed.state, encoder.width + head * size + 1, size)
-            order by head, listed.place
-        )
-        into keys
-        from unnest(asked) with ordinality as listed (state, place)
-        cross join generate_series(0, encoder.heads - 1) as head;
-        select array_agg(array(select unnest(by_token.by_head))::vector || one order by place)
-        into mixed
-        from (
-            select
-                share.place,
-                array_agg(
-                    array(
-                        select (share.shares <#> value) / (share.shares <#> token_ones)
-                        from unnest(share.head_values) as value
-                    )
-                    order by share.head
-                ) as by_head
-            from (
-                select
-                    query.place,
-                    query.head,
-                    query.head_values,
-                    -- The exponential must fit a real: where the product could be large, the
-                    -- largest is taken off first.
-                    case when vector_norm(query.state) * query.longest < 60 then array(
-                        select exp(query.state <#> key)
-                        from unnest(query.head_keys) as key
-                    )::vector else array(
-                        select exp(greatest(product - max(product) over (), -80))
-                        from (
-                            select key_place, query.state <#> key as product
-                            from unnest(query.head_keys) with ordinality as listed (key, key_place)
-                        ) as scored
-                        order by key_place
-                    )::vector end as shares
-                from (
-                    select
-                        listed.place,
-                        of_head.*,
-                        subvector(listed.state, of_head.head * size + 1, size) as state
-                    from (
-                        select
-                            one_head.*,
-                            (
-                                select max(vector_norm(key)) from unnest(one_head.head_keys) as key
-                            ) as longest
-                        from (
-                            select
-                                head,
-                                keys[head * count_of_tokens + 1:(head + 1) * count_of_tokens]
-                                    as head_keys,
-                                held[head * size + 1:(head + 1) * size] as head_values
-                            from generate_series(0, encoder.heads - 1) as head
-                            offset 0
-                        ) as one_head
-                        offset 0
-                    ) as of_head
-                    cross join unnest(asked) with ordinality as listed (state, place)
-                    offset 0
-                ) as query
-                offset 0
-            ) as share
-            group by share.place
-        ) as by_token;
-        mixed := ragpg.multiply_weights(encoder_id, layer_number, 3, mixed);
-        select
-            array_agg(
-                l2_normalize(
-                    added.state - array_fill(
-                        (-(added.state <#> ones) / encoder.width)::real, array[encoder.width]
-                    )::vector || tail
-                ) * norm.attention_gain + norm.attention_shift
-                order by added.place
-            )
-        into states
-        from (
-            select listed.place, subvector(listed.state, 1, encoder.width) + change as state
-            from unnest(states, mixed) with ordinality as listed (state, change, place)
-            offset 0
-        ) as added;
-        -- Feed-forward: into the wide layer, GELU, and out of it.
-        mixed := ragpg.multiply_weights(
-            encoder_id, layer_number, 5, ragpg.multiply_wide(encoder_id, layer_number, states)
-        );
-        select
-            array_agg(
-                l2_normalize(
-                    added.state - array_fill(
-                        (-(added.state <#> ones) / encoder.width)::real, array[encoder.width]
-                    )::vector || tail
-                ) * norm.output_gain + norm.output_shift
-                order by added.place
-            )
-        into states
-        from (
-            select listed.place, subvector(listed.state, 1, encoder.width) + change as state
-            from unnest(states, mixed) with ordinality as listed (state, change, place)
-            offset 0
-        ) as added;
-    end loop;
-    if encoder.pooling = 'cls' then
-        return l2_normalize(subvector(states[1], 1, encoder.width));
-    end if;
-    return (
-        select l2_normalize(subvector(sum(state), 1, encoder.width)) from unnest(states) as state
-    );
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.ensure_collection(name text, description text DEFAULT ''::text)
- RETURNS bigint
- LANGUAGE sql
-BEGIN ATOMIC
- INSERT INTO ragpg.collections (name, description)
-   VALUES (ensure_collection.name, ensure_collection.description) ON CONFLICT DO NOTHING;
- SELECT one.id
-    FROM ragpg.collections one
-   WHERE (one.name = ensure_collection.name);
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.ensure_embedding_model(provider text, name text, max_tokens integer, probe halfvec)
- RETURNS bigint
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    known ragpg.embedding_models;
-begin
-    insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
-    values (provider, name, vector_dims(probe), max_tokens, probe)
-    on conflict do nothing;
-    select model.* into strict known
-    from ragpg.embedding_models as model
-    where model.provider = ensure_embedding_model.provider
-        and model.name = ensure_embedding_model.name
-        and model.dimensions = vector_dims(ensure_embedding_model.probe);
-    if known.probe <=> probe > 0.01 then
-        raise exception 'the model "%" gives another embedding than the one stored here under that name (cosine % of the probe text)',
-            name, round((1 - (known.probe <=> probe))::numeric, 4)
-            using errcode = 'RG008',
-                hint = 'use the model the collection was built with, or build a new collection';
-    end if;
-    return known.id;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.ensure_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text)
- RETURNS bigint
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    found_id bigint;
-    found_model bigint;
-    names text[];
-begin
-    -- Two first writers at once: the second waits here and finds what the first made.
-    perform pg_advisory_xact_lock(hashtext('ragpg.ensure_search_index'), hashtext(collection));
-    perform ragpg.ensure_collection(collection);
-    select recipe.id, recipe.embedding_model_id into found_id, found_model
-    from ragpg.collections as one
-    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
-    where one.name = collection;
-    if found_id is null then
-        found_id := ragpg.create_search_index(
-            collection, embedding_model_id, chunk_tokens, overlap_tokens, language
-        );
-        perform ragpg.activate_search_index(found_id);
-    elsif found_model <> embedding_model_id then
-        select array_agg(format('%s (%s dimensions)', model.name, model.dimensions) order by model.id = found_model)
-        into names
-        from ragpg.embedding_models as model
-        where model.id in (found_model, embedding_model_id);
-        raise exception 'the collection "%" was embedded with %, not with %', collection, names[2], names[1]
-            using errcode = 'RG008',
-                hint = 'set that model again, or use another collection for the new one';
-    end if;
-    return found_id;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.erase_document(collection text, source text)
  RETURNS TABLE(documents bigint, versions bigint, answers bigint)
  LANGUAGE plpgsql
@@ -2633,7 +1830,7 @@ declare
     parent_id bigint := ragpg.collection_id(erase_document.collection);
     ids bigint[];
     recipe_id bigint;
-    owner_name constant text := ragpg.written_tenant();
+    owner_name constant text := ragpg_internal.written_tenant();
 begin
     -- Also what was deleted under that source before: its versions are still there.
     select array_agg(known.id) into ids
@@ -2680,7 +1877,7 @@ begin
             from ragpg.documents as document
             where document.id = any(ids)
             union all
-            select ragpg.hash_text(earlier.content)
+            select ragpg_internal.hash_text(earlier.content)
             from ragpg.document_versions as earlier
             where earlier.document_id = any(ids)
         );
@@ -2705,7 +1902,9 @@ CREATE OR REPLACE FUNCTION ragpg.evaluate(collection text, evaluation_set text, 
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
-    run_id bigint := ragpg.start_evaluation(collection, evaluation_set, k, mode, index_id, note);
+    run_id bigint := ragpg_internal.start_evaluation(
+        collection, evaluation_set, k, mode, index_id, note
+    );
     question_id bigint;
 begin
     for question_id in
@@ -2715,133 +1914,12 @@ begin
         where run.id = run_id
         order by question.id
     loop
-        perform ragpg.evaluate_question(run_id, question_id);
+        perform ragpg_internal.evaluate_question(run_id, question_id);
     end loop;
     update ragpg.evaluation_runs as run
     set finished_at = clock_timestamp()
     where run.id = run_id;
     return run_id;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.evaluate_question(run_id bigint, question_id bigint, query_embedding halfvec DEFAULT NULL::halfvec)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    run ragpg.evaluation_runs;
-    asked text;
-    collection text;
-    started timestamptz;
-    latency double precision;
-    found jsonb;
-    relevant_ids bigint[];
-    labels integer;
-    lost integer;
-    split integer;
-    spans jsonb;
-    first_place integer;
-begin
-    select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
-    select question.question, one.name into strict asked, collection
-    from ragpg.evaluation_questions as question
-    join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
-    join ragpg.collections as one on one.id = of_set.collection_id
-    where question.id = question_id and of_set.id = run.evaluation_set_id;
-    started := clock_timestamp();
-    select coalesce(jsonb_agg(to_jsonb(hit) - 'content' - 'metadata' - 'context'), '[]') into found
-    from ragpg.search(
-        query => asked, k => run.k, collection => collection,
-        query_embedding => evaluate_question.query_embedding, mode => run.mode,
-        index_id => run.index_id
-    ) as hit;
-    latency := extract(epoch from clock_timestamp() - started) * 1000;
-
-    with span as materialized (
-        select label.*
-        from ragpg.evaluation_label_spans as label
-        where label.evaluation_question_id = question_id
-    ),
-    touched as materialized (
-        select
-            span.evaluation_label_id, chunk.id,
-            chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
-        from span
-        -- Looked up document by document: a join may be planned that reads every chunk.
-        cross join lateral (
-            select one.id, one.start_char, one.end_char
-            from ragpg.chunks as one
-            where one.index_id = run.index_id
-                and one.document_id = span.document_id
-                and one.start_char < span.end_char
-                and span.start_char < one.end_char
-            offset 0
-        ) as chunk
-        where span.state = 'found'
-    )
-    select
-        (select coalesce(array_agg(distinct touched.id), '{}') from touched),
-        (select count(*) from span),
-        (select count(*) from span where span.state <> 'found'),
-        (
-            select count(*)
-            from span
-            where span.state = 'found'
-                and not exists (
-                    select
-                    from touched
-                    where touched.evaluation_label_id = span.evaluation_label_id
-                        and touched.is_whole
-                )
-        ),
-        (
-            select coalesce(jsonb_object_agg(by_document.document_id, by_document.spans::text), '{}')
-            from (
-                select
-                    span.document_id,
-                    range_agg(int4range(span.start_char, span.end_char)) as spans
-                from span
-                where span.state = 'found'
-                group by span.document_id
-            ) as by_document
-        )
-    into relevant_ids, labels, lost, split, spans;
-
-    select min(hit.place) into first_place
-    from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
-    where hit.chunk_id = any(relevant_ids);
-    if first_place is null and cardinality(relevant_ids) > 0 then
-        -- Ranked too low, or not even a candidate?
-        select min(hit.place) into first_place
-        from ragpg.search(
-            query => asked, k => (run.recipe ->> 'candidates')::integer * 2,
-            collection => collection, query_embedding => evaluate_question.query_embedding,
-            mode => run.mode, index_id => run.index_id
-        ) as hit
-        where hit.chunk_id = any(relevant_ids);
-    end if;
-    insert into ragpg.evaluation_results (
-        evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
-        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans
-    )
-    values (
-        run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
-        latency, labels, lost, split, spans
-    );
-    insert into ragpg.evaluation_hits (
-        evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
-        document_version, source, start_char, end_char, score, similarity, bm25
-    )
-    select
-        run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
-        hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
-        hit.similarity, hit.bm25
-    from jsonb_to_recordset(found) as hit (
-        place integer, chunk_id bigint, document_id bigint, document_version integer,
-        source text, start_char integer, end_char integer, score double precision,
-        similarity double precision, bm25 double precision
-    );
 end
 $function$
  -- access 
@@ -2920,49 +1998,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.evaluation_split(question_id bigint)
- RETURNS text
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT
-         CASE
-             WHEN (get_byte(ragpg.hash_text(COALESCE(min(label.source), question.question)), 0) < 128) THEN 'train'::text
-             ELSE 'held-out'::text
-         END AS "case"
-    FROM (ragpg.evaluation_questions question
-      LEFT JOIN ragpg.evaluation_labels label ON ((label.evaluation_question_id = question.id)))
-   WHERE (question.id = evaluation_split.question_id)
-   GROUP BY question.id;
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.exact_distances(index_id bigint, embeddings halfvec[], own_ids bigint[], k integer)
- RETURNS double precision[]
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    distances double precision[] := '{}';
-    farthest double precision;
-begin
-    for place in 1..cardinality(embeddings) loop
-        -- Without the cast it is not the index's expression, so every chunk is looked at.
-        select max(near.distance) into farthest
-        from (
-            select chunk.embedding <=> embeddings[place] as distance
-            from ragpg.chunks as chunk
-            where chunk.index_id = exact_distances.index_id
-                and chunk.id is distinct from own_ids[place]
-            order by 1
-            limit exact_distances.k
-        ) as near;
-        distances := distances || farthest;
-    end loop;
-    return distances;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.explain_search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text)
  RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint, vector_place integer, keyword_place integer, words text[])
  LANGUAGE plpgsql
@@ -2981,14 +2016,9 @@ begin
     depth := greatest(k, recipe.candidates);
     -- Embedded here as search would, so that three searches embed once.
     if query_embedding is null and explain_search.query ~ '\S' then
-        select
-            case
-                when fitted.enabled then ragpg.embed_query_static(explain_search.query, recipe.id)
-                else ragpg.embed_query(explain_search.query, recipe.embedding_model_id)
-            end
+        select ragpg.embed_query(explain_search.query, recipe.embedding_model_id)
         into query_embedding
         from ragpg.encoders as encoder
-        left join ragpg.static_encoders as fitted on fitted.index_id = recipe.id
         where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
     end if;
     -- Searched by the index's id, so that the log of searches does not count an explanation.
@@ -2997,8 +2027,8 @@ begin
         best.*, near.place, said.place,
         (
             select array_agg(word.lexeme order by word.lexeme)
-            from ragpg.query_words(recipe.id, explain_search.query) as word
-            where chunk.lexemes @@ ragpg.lexeme_query(word.lexeme)
+            from ragpg_internal.query_words(recipe.id, explain_search.query) as word
+            where chunk.lexemes @@ ragpg_internal.lexeme_query(word.lexeme)
         )
     from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
     cross join lateral (
@@ -3046,140 +2076,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
- RETURNS halfvec
- LANGUAGE sql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-    select l2_normalize(
-        sum(
-            chunk.embedding::vector
-            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
-        )
-    )::halfvec
-    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
-    cross join lateral (
-        select one.embedding
-        from ragpg.chunks as one
-        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
-        limit 1
-    ) as chunk
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.finish_context_batch(batch_id bigint, error text DEFAULT NULL::text)
- RETURNS bigint
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-declare
-    left_over bigint;
-begin
-    delete from ragpg.chunk_contexts as written
-    where written.batch_id = finish_context_batch.batch_id and written.sentence is null;
-    get diagnostics left_over = row_count;
-    update ragpg.context_batches as batch
-    set state = 'ended', error = finish_context_batch.error, ended_at = clock_timestamp()
-    where batch.id = finish_context_batch.batch_id;
-    return left_over;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.fit_relevance(similarities double precision[], words_held double precision[], missing_names integer[], unmatched_negations boolean[], answerable boolean[])
- RETURNS double precision[]
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    total bigint := cardinality(answerable);
-    positives bigint := (select count(*) from unnest(answerable) as given (yes) where given.yes);
-    means double precision[];
-    deviations double precision[];
-    -- Of the intercept and of the signals less their mean, in deviations.
-    weights double precision[] := '{0,0,0,0,0}';
-    gradient double precision;
-    curvature double precision;
-    moved double precision;
-    largest_move double precision;
-begin
-    if positives = 0 or positives = total then
-        raise exception 'all % questions are %answerable: relevance cannot be told apart', total,
-            case when positives = 0 then 'un' else '' end
-            using errcode = 'RG011', hint = 'an evaluation set needs questions of both kinds';
-    end if;
-    select
-        array[avg(similarity), avg(held), avg(-ln(1 + missing)), avg(-unmatched::integer)],
-        array[
-            stddev_pop(similarity), stddev_pop(held), stddev_pop(-ln(1 + missing)),
-            stddev_pop(-unmatched::integer)
-        ]
-    into means, deviations
-    from unnest(similarities, words_held, missing_names, unmatched_negations)
-        as given (similarity, held, missing, unmatched);
-    deviations := array(
-        select case when one.deviation > 1e-6 then one.deviation else 1 end  -- or all are the same
-        from unnest(deviations) with ordinality as one (deviation, place)
-        order by one.place
-    );
-    -- Logistic regression with a ridge of 1 by Newton's method in one weight at a time, none below
-    -- 0: more similarity, more words, fewer missing never speak against an answer. Targets as Platt
-    -- (1999) smooths them.
-    for sweep in 1..200 loop
-        largest_move := 0;
-        for chosen in 1..5 loop
-            select
-                sum((point.probability - point.target) * point.x[chosen]),
-                sum(point.probability * (1 - point.probability) * point.x[chosen] ^ 2)
-            into gradient, curvature
-            from (
-                select
-                    one.x,
-                    1 / (1 + exp(-(
-                        weights[1] + weights[2] * one.x[2] + weights[3] * one.x[3]
-                        + weights[4] * one.x[4] + weights[5] * one.x[5]
-                    ))) as probability,
-                    case
-                        when given.yes then (positives + 1.0) / (positives + 2.0)
-                        else 1.0 / (total - positives + 2.0)
-                    end::double precision as target
-                from unnest(
-                    similarities, words_held, missing_names, unmatched_negations, answerable
-                ) as given (similarity, held, missing, unmatched, yes)
-                cross join lateral (
-                    select array[
-                        1,
-                        (given.similarity - means[1]) / deviations[1],
-                        (given.held - means[2]) / deviations[2],
-                        (-ln(1 + given.missing) - means[3]) / deviations[3],
-                        (-given.unmatched::integer - means[4]) / deviations[4]
-                    ] as x
-                ) as one
-            ) as point;
-            if chosen > 1 then
-                gradient := gradient + weights[chosen];
-                curvature := curvature + 1;
-            end if;
-            moved := -gradient / greatest(curvature, 1e-9);
-            if chosen > 1 then
-                moved := greatest(moved, -weights[chosen]);
-            end if;
-            weights[chosen] := weights[chosen] + moved;
-            largest_move := greatest(largest_move, abs(moved));
-        end loop;
-        exit when largest_move < 1e-7;
-    end loop;
-    weights := array[
-        weights[1], weights[2] / deviations[1], weights[3] / deviations[2],
-        -weights[4] / deviations[3], -weights[5] / deviations[4]
-    ];
-    weights[1] := weights[1] - weights[2] * means[1] - weights[3] * means[2]
-        + weights[4] * means[3] + weights[5] * means[4];
-    return weights;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.forget_queries()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3198,13 +2094,13 @@ CREATE OR REPLACE FUNCTION ragpg.grant_reader(role_name text)
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    execute format('grant usage on schema ragpg to %I', role_name);
+    execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
     execute format('grant select on all tables in schema ragpg to %I', role_name);
     execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
-    execute format('grant execute on function ragpg.remember_query(bigint, text) to %I', role_name);
-    execute format('grant execute on function ragpg.log_search to %I', role_name);
+    execute format('grant execute on function ragpg_internal.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
     execute format(
-        'grant execute on function ragpg.keyword_candidates, ragpg.matching_documents to %I',
+        'grant execute on function ragpg_internal.keyword_candidates, ragpg_internal.matching_documents to %I',
         role_name
     );
 end
@@ -3238,56 +2134,6 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.hard_negatives(question text, relevant_chunk_ids bigint[], wanted integer DEFAULT 3, collection text DEFAULT NULL::text, query_embedding halfvec DEFAULT NULL::halfvec, index_id bigint DEFAULT NULL::bigint, depth integer DEFAULT 50, max_similarity double precision DEFAULT 0.95, excluded_document_ids bigint[] DEFAULT '{}'::bigint[])
- RETURNS TABLE(place integer, source text, text text, similarity double precision, document_id bigint, chunk_id bigint)
- LANGUAGE sql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-    with recipe as materialized (
-        select coalesce(hard_negatives.index_id, one.active_index_id) as id
-        from ragpg.collections as one
-        where one.id = ragpg.collection_id(hard_negatives.collection)
-    )
-    select
-        hit.place, hit.source,
-        ragpg.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
-        hit.similarity, hit.document_id, hit.chunk_id
-    from recipe
-    cross join ragpg.search(
-        query => hard_negatives.question, k => hard_negatives.depth,
-        collection => hard_negatives.collection,
-        query_embedding => hard_negatives.query_embedding, index_id => recipe.id
-    ) as hit
-    cross join lateral (
-        select one.*
-        from ragpg.chunks as one
-        where one.index_id = recipe.id and one.id = hit.chunk_id
-        limit 1
-    ) as chunk
-    where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
-        and hit.document_id <> all(hard_negatives.excluded_document_ids)
-        -- A copy of the answer is an answer.
-        and not exists (
-            select
-            from ragpg.chunks as answer
-            where answer.index_id = recipe.id
-                and answer.id = any(hard_negatives.relevant_chunk_ids)
-                and (
-                    answer.content_hash = chunk.content_hash
-                    or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
-                )
-        )
-    order by hit.place
-    limit hard_negatives.wanted;
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.hash_text(content text)
- RETURNS bytea
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE STRICT
-RETURN sha256(convert_to(content, 'UTF8'::name))
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.highlight(content text, query text, language text DEFAULT 'english'::text, start_mark text DEFAULT '**'::text, end_mark text DEFAULT '**'::text)
  RETURNS text
  LANGUAGE plpgsql
@@ -3302,7 +2148,7 @@ declare
     rows_of_letters text;
     marked text := content;
 begin
-    select string_agg(ragpg.lexeme_query(word.lexeme)::text, ' | ')::tsquery into words
+    select string_agg(ragpg_internal.lexeme_query(word.lexeme)::text, ' | ')::tsquery into words
     from unnest(to_tsvector(language::regconfig, regexp_replace(query, run, ' ', 'g'))) as word;
     if words is not null then
         marked := ts_headline(
@@ -3323,33 +2169,6 @@ begin
             replace(start_mark, '\', '\\') || '\&' || replace(end_mark, '\', '\\'), 'g'
         )
     end;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.index_row(stored jsonb, collection text, source_column text, content_column text, title_column text, metadata_columns text, media_type text)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    if coalesce(stored ->> source_column, '') !~ '\S' then
-        return;  -- nothing to call it by
-    end if;
-    if coalesce(stored ->> content_column, '') !~ '\S' then
-        perform ragpg.delete_document(collection, stored ->> source_column);
-        return;
-    end if;
-    perform ragpg.put_document(
-        collection => index_row.collection,
-        source => stored ->> source_column,
-        content => stored ->> content_column,
-        title => coalesce(stored ->> nullif(title_column, ''), ''),
-        media_type => index_row.media_type,
-        metadata => (
-            select coalesce(jsonb_object_agg(wanted.name, stored -> wanted.name), '{}')
-            from unnest(metadata_columns::text[]) as wanted (name)
-        )
-    );
 end
 $function$
  -- access 
@@ -3382,22 +2201,22 @@ begin
         raise exception 'table % has no column "%"', table_name, missing
             using errcode = 'RG005', hint = 'name columns as \d shows them';
     end if;
-    perform ragpg.ensure_collection(collection);
+    perform ragpg_internal.ensure_collection(collection);
     perform ragpg.stop_indexing_table(table_name, collection);
     -- No row can slip in between the triggers and the reading of what is there.
     execute format('lock table %s in share row exclusive mode', table_name);
     execute format(
         'create trigger %I after insert or update or delete on %s'
-        ' for each row execute function ragpg.index_table_row(%s)',
+        ' for each row execute function ragpg_internal.index_table_row(%s)',
         'ragpg_' || collection, table_name, arguments
     );
     execute format(
         'create trigger %I before truncate on %s'
-        ' for each statement execute function ragpg.index_table_row(%s)',
+        ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
     execute format(
-        'select count(*) from (select ragpg.index_row(to_jsonb(stored), %s) from %s as stored'
+        'select count(*) from (select ragpg_internal.index_row(to_jsonb(stored), %s) from %s as stored'
         ' offset 0) as done',
         arguments, table_name
     )
@@ -3405,54 +2224,6 @@ begin
     return rows_done;
 end
 $function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.index_table_row()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
-        execute format(
-            'delete from ragpg.documents as document'
-            ' using %s as stored'
-            ' where document.collection_id = ragpg.collection_id($1)'
-            ' and document.tenant = ragpg.written_tenant()'
-            ' and document.source = stored.%I::text',
-            tg_relid::regclass, tg_argv[1]
-        )
-        using tg_argv[0];
-        return null;
-    end if;
-    if tg_op = 'DELETE'
-        or tg_op = 'UPDATE'
-        and to_jsonb(old) ->> tg_argv[1] is distinct from to_jsonb(new) ->> tg_argv[1]
-    then
-        perform ragpg.delete_document(tg_argv[0], to_jsonb(old) ->> tg_argv[1]);
-    end if;
-    if tg_op <> 'DELETE' then
-        perform ragpg.index_row(
-            to_jsonb(new), tg_argv[0], tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4], tg_argv[5]
-        );
-    end if;
-    return null;
-end
-$function$
- -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.inspection_rules()
- RETURNS TABLE(problem text, unit text, pattern text, minimum double precision, what_to_do text)
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
- VALUES ('empty document'::text,'characters'::text,NULL::text,1,'delete it, or find out why it was stored without text'::text), ('tiny document'::text,'characters'::text,NULL::text,40,'join it with what it belongs to: alone it is found, but answers nothing'::text), ('mojibake'::text,'times'::text,'[\u00c2\u00c3][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00c2\u00a0|[\u00ce\u00cf][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|\u00e2[\u0080-\u009f\u201a\u20ac\u2020\u2021\u02c6\u201e\u2026\u2030][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|(?:[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0]){2,}|\u00f0\u0178|(?:[\u00c4-\u00cd\u00d0-\u00df][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]){3,}'::text,1,'UTF-8 was read as Windows-1252: read it again as UTF-8, or repair it (ftfy)'::text), ('replacement characters'::text,'times'::text,'\ufffd+'::text,1,'characters were lost: read the original again with its right encoding'::text), ('control characters'::text,'times'::text,'[\u0001-\u0008\u000b\u000e-\u001f\u007f-\u009f]+'::text,1,'remove them, or export the text anew: they cut words apart'::text), ('invisible characters'::text,'times'::text,'[\u00ad\u200b\u2060\ufeff]+'::text,5,'remove soft hyphens and zero-width spaces: they cut words apart'::text), ('encoded data'::text,'times'::text,'[A-Za-z0-9+/]{200,}'::text,1,'leave base64 and dumps out: they fill chunks and mean nothing'::text), ('over-long line'::text,'lines'::text,NULL::text,5000,'break it into paragraphs: a chunker sees no structure in it'::text), ('few letters'::text,'characters that are no letters'::text,'[\u0001-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3007-\u3020\u3030-\u303f\ue000-\uf8ff\ufe10-\ufe6f\uff01-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffff\U0001f000-\U0001faff]+'::text,0.3,'search cannot find what numbers and symbols mean: say it in words beside them'::text), ('other language'::text,'letters'::text,NULL::text,200,'put it into a collection of its language, or use the language simple: its words are stemmed by the wrong rules'::text), ('duplicate document'::text,''::text,NULL::text,1,'keep one: copies crowd other documents out of the hits'::text), ('near-duplicate document'::text,''::text,NULL::text,0.8,'keep the newest, or search with ragpg.search_distinct'::text), ('repeated line'::text,'documents'::text,NULL::text,0.3,'take it out when reading: it makes all chunks alike'::text), ('cut chunk'::text,'chunks'::text,NULL::text,1,'a sentence is longer than the window: break it, or build an index with larger chunks'::text), ('not indexed'::text,''::text,NULL::text,1,'run ragpg worker; ragpg.ingest_queue has the error if there is one'::text);
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.is_code(media_type text)
- RETURNS boolean
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE STRICT
-RETURN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text)
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.judge_hits(query text, chunk_ids bigint[], similarities double precision[], OUT is_enough boolean, OUT relevance double precision, OUT similarity double precision, OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
  RETURNS record
@@ -3490,170 +2261,14 @@ begin
     is_enough := coalesce(judge_hits.similarity::real >= recipe.min_similarity, true);
     select signal.* into judge_hits.words_held, judge_hits.missing_names,
         judge_hits.unmatched_negation
-    from ragpg.answer_signals(recipe.id, judge_hits.query, passages, titles) as signal;
-    judge_hits.relevance := ragpg.relevance(
+    from ragpg_internal.answer_signals(recipe.id, judge_hits.query, passages, titles) as signal;
+    judge_hits.relevance := ragpg_internal.relevance(
         recipe.id, judge_hits.similarity, judge_hits.words_held,
         cardinality(judge_hits.missing_names), judge_hits.unmatched_negation
     );
     is_enough := is_enough and coalesce(judge_hits.relevance >= recipe.min_relevance, true);
 end
 $function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.keep_document_version()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    if tg_op = 'UPDATE'
-        and (old.source, old.title, old.media_type, old.content, old.metadata, old.page_starts)
-            is not distinct from
-            (new.source, new.title, new.media_type, new.content, new.metadata, new.page_starts)
-    then
-        new.version := old.version;
-        return new;
-    end if;
-    insert into ragpg.document_versions (
-        document_id, version, collection_id, source, title, media_type, content, metadata,
-        page_starts, valid_from, valid_to, tenant
-    )
-    values (
-        old.id, old.version, old.collection_id, old.source, old.title, old.media_type,
-        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now()),
-        old.tenant
-    );
-    if tg_op = 'DELETE' then
-        return old;
-    end if;
-    new.version := old.version + 1;
-    new.updated_at := greatest(old.updated_at, now());
-    return new;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0)
- RETURNS TABLE(chunk_id bigint, score double precision)
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-declare
-    words tsquery[];  -- the rarest first
-    weights double precision[];
-    total_count bigint;  -- chunks that hold one of the words, at most
-    total_weight double precision;
-    -- What a word can add to a score, as a share of its weight: less than 1, however often it
-    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
-    most_added double precision;
-    threshold double precision;
-    sought tsquery;
-    statement text;
-    ids bigint[];
-    scores double precision[];
-    only_tenant constant text := ragpg.searched_tenant();
-    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
-    few constant integer := 500;
-    exact_limit constant integer := 20000;
-begin
-    select
-        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
-        sum(word.chunk_count), sum(word.weight)
-    into words, weights, total_count, total_weight
-    from ragpg.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
-    if words is null then
-        return;
-    end if;
-    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
-    statement := format(
-        'select array_agg(best.id order by best.score desc, best.id),'
-        ' array_agg(best.score order by best.score desc, best.id)'
-        ' from (select chunk.id, %s as score from ('
-        '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
-        '  from ragpg.chunks as stored'
-        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
-        ' order by score desc, chunk.id limit %s) as best',
-        ragpg.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
-        (
-            select greatest(known.mean_length, 1)
-            from ragpg.index_statistics as known
-            where known.index_id = keyword_candidates.index_id
-                and known.tenant = coalesce(only_tenant, '')
-        ),
-        keyword_candidates.index_id,
-        case
-            when document_ids is not null then ' and stored.document_id = any($2)'
-            -- A subquery that looks one document up, and no join: only candidates are asked.
-            when filter is not null then
-                ' and (select document.metadata @@ $3 from ragpg.documents as document'
-                '  where document.id = stored.document_id)'
-        end,
-        case when only_tenant is not null then ' and stored.tenant = $4' end,
-        wanted
-    );
-    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
-    least_score := greatest(coalesce(least_score, 0), 0);
-    -- A first guess of the last score wanted; then, from what it found, what is certain.
-    threshold := greatest(
-        least_score,
-        case
-            when document_ids is null and total_count > few then 0.45 * most_added * total_weight
-        end
-    );
-    loop
-        sought := ragpg.word_combinations(
-            words, array(select most_added * weight from unnest(weights) as weight), threshold
-        );
-        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
-        exit when threshold <= least_score or scores[wanted] >= threshold;
-        threshold := greatest(
-            least_score,
-            case
-                when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
-                when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
-            end
-        );
-    end loop;
-    return query
-    select found.id, found.score
-    from unnest(ids, scores) as found (id, score)
-    where found.score >= least_score;
-end
-$function$
- -- access {=X/postgres,owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.lexeme_query(lexeme text)
- RETURNS tsquery
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE STRICT
-RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.log_search(index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean, hit_count integer, best_similarity double precision, latency_ms double precision)
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-    insert into ragpg.searches (
-        collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,
-        best_similarity, latency_ms, share, tenant
-    )
-    select
-        one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
-        log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
-        log_search.latency_ms, one.search_log_share, ragpg.written_tenant()
-    from ragpg.collections as one
-    join ragpg.search_indexes as recipe on recipe.collection_id = one.id
-    where recipe.id = log_search.index_id and one.search_log_share > 0
-    -- The foreign key's row: when somebody holds it, the search is not kept waiting.
-    for key share of one skip locked
-$function$
- -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.logistic(weights double precision[], similarity double precision, words_held double precision, missing_names integer, unmatched_negation boolean)
- RETURNS double precision
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (((((weights)[1] + ((weights)[2] * similarity)) + ((weights)[3] * words_held)) + ((weights)[4] * ln(((1 + missing_names))::double precision))) + ((weights)[5] * ((unmatched_negation)::integer)::double precision))))))))
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.match_documents(query_embedding vector, match_count integer DEFAULT 10, filter jsonb DEFAULT '{}'::jsonb, collection text DEFAULT NULL::text)
  RETURNS TABLE(id bigint, content text, metadata jsonb, similarity double precision)
@@ -3683,32 +2298,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint)
- RETURNS record
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
- SET plan_cache_mode TO 'force_custom_plan'
-AS $function$
-declare
-    only_tenant text := ragpg.searched_tenant();
-    parent_id bigint := (
-        select recipe.collection_id
-        from ragpg.search_indexes as recipe
-        where recipe.id = matching_documents.index_id
-    );
-begin
-    select array_agg(document.id), sum(state.chunk_count)
-    into document_ids, chunks
-    from ragpg.documents as document
-    join ragpg.index_documents as state
-        on state.document_id = document.id and state.index_id = matching_documents.index_id
-    where document.collection_id = parent_id
-        and document.metadata @@ matching_documents.filter
-        and (only_tenant is null or document.tenant = only_tenant);
-end
-$function$
- -- access {=X/postgres,owner=X/postgres}
 CREATE OR REPLACE FUNCTION ragpg.measure_recall(collection text DEFAULT NULL::text, k integer DEFAULT 10, queries integer DEFAULT 100, ef_search integer DEFAULT NULL::integer, index_id bigint DEFAULT NULL::bigint)
  RETURNS ragpg.recall_measurements
  LANGUAGE plpgsql
@@ -3716,7 +2305,7 @@ CREATE OR REPLACE FUNCTION ragpg.measure_recall(collection text DEFAULT NULL::te
 AS $function$
 declare
     recipe ragpg.search_indexes :=
-        ragpg.recipe_of(measure_recall.collection, measure_recall.index_id);
+        ragpg_internal.recipe_of(measure_recall.collection, measure_recall.index_id);
     drawn record;
     distances double precision[];
     recalls double precision[];
@@ -3729,14 +2318,14 @@ begin
             using errcode = 'RG005', hint = 'ask for 1 or more';
     end if;
     select sample.* into drawn
-    from ragpg.sample_queries(recipe.id, measure_recall.queries) as sample;
+    from ragpg_internal.sample_queries(recipe.id, measure_recall.queries) as sample;
     if cardinality(drawn.embeddings) = 0 then
         return null;
     end if;
-    distances := ragpg.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
+    distances := ragpg_internal.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
     exact_time := clock_timestamp() - started;
     started := clock_timestamp();
-    recalls := ragpg.recalls_at(
+    recalls := ragpg_internal.recalls_at(
         recipe.id, drawn.embeddings, drawn.own_ids, distances, k,
         coalesce(ef_search, recipe.ef_search)
     );
@@ -3752,235 +2341,6 @@ begin
     from unnest(recalls) as one (recall)
     returning stored.* into measured;
     return measured;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.measure_static_encoder(index_id bigint, queries text[], embeddings vector[])
- RETURNS boolean
- LANGUAGE sql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-    with asked as materialized (
-        select
-            listed.place,
-            listed.exact,
-            ragpg.embed_query_static(listed.query, measure_static_encoder.index_id) as static
-        from unnest(queries, embeddings) with ordinality as listed (query, exact, place)
-    ),
-    found as (
-        select
-            asked.place,
-            1 - (asked.exact <=> asked.static) as cosine,
-            (
-                select count(by_static.chunk_id)::double precision / count(*)
-                from ragpg.vector_candidates(
-                    measure_static_encoder.index_id, asked.exact::halfvec, 10
-                ) as by_model
-                left join ragpg.vector_candidates(
-                    measure_static_encoder.index_id, asked.static::halfvec, 10
-                ) as by_static on by_static.chunk_id = by_model.chunk_id
-            ) as overlap
-        from asked
-    )
-    update ragpg.static_encoders as fitted
-    set held_out_count = measured.asked_count,
-        mean_cosine = measured.mean_cosine,
-        mean_overlap = measured.mean_overlap,
-        enabled = false
-    from (
-        select count(*) as asked_count, avg(cosine) as mean_cosine, avg(overlap) as mean_overlap
-        from found
-    ) as measured
-    where fitted.index_id = measure_static_encoder.index_id
-    returning fitted.agrees
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.multiply_values(encoder_id bigint, layer_number integer, inputs vector[])
- RETURNS vector[]
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
-AS $function$
-declare
-    outputs vector[] := '{}';
-    input_1 vector; input_2 vector; input_3 vector; input_4 vector;
-    input_5 vector; input_6 vector; input_7 vector; input_8 vector;
-    batch vector[];
-begin
-    -- Eight tokens at a time, each in a variable: a row is read once for all of them, and no
-    -- operation but the product is left for a pair. The last batch may hold nulls.
-    for begun in 1..cardinality(inputs) by 8 loop
-        input_1 := inputs[begun];
-        input_2 := inputs[begun + 1];
-        input_3 := inputs[begun + 2];
-        input_4 := inputs[begun + 3];
-        input_5 := inputs[begun + 4];
-        input_6 := inputs[begun + 5];
-        input_7 := inputs[begun + 6];
-        input_8 := inputs[begun + 7];
-        select
-            array_agg(
-                (array[
-                    listed.weights <#> input_1,
-                    listed.weights <#> input_2,
-                    listed.weights <#> input_3,
-                    listed.weights <#> input_4,
-                    listed.weights <#> input_5,
-                    listed.weights <#> input_6,
-                    listed.weights <#> input_7,
-                    listed.weights <#> input_8
-                ])[:cardinality(inputs) - begun + 1]::vector
-            )
-        into batch
-        from (
-            select stored.weights
-            from ragpg.encoder_weights as stored
-            where stored.embedding_model_id = encoder_id
-                and stored.layer = layer_number
-                and stored.matrix = 2
-            order by stored.place
-            offset 0
-        ) as listed;
-        if begun = 1 then
-            outputs := batch;
-        else
-            outputs := array(
-                select listed.earlier || listed.added
-                from unnest(outputs, batch) with ordinality as listed (earlier, added, place)
-                order by listed.place
-            );
-        end if;
-    end loop;
-    return outputs;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.multiply_weights(encoder_id bigint, layer_number integer, matrix_number integer, inputs vector[])
- RETURNS vector[]
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
-AS $function$
-declare
-    outputs vector[] := '{}';
-    input_1 vector; input_2 vector; input_3 vector; input_4 vector;
-    input_5 vector; input_6 vector; input_7 vector; input_8 vector;
-    output_1 vector; output_2 vector; output_3 vector; output_4 vector;
-    output_5 vector; output_6 vector; output_7 vector; output_8 vector;
-begin
-    -- Eight tokens at a time, each in a variable: a row is read once for all of them, and no
-    -- operation but the product is left for a pair. The last batch may hold nulls.
-    for begun in 1..cardinality(inputs) by 8 loop
-        input_1 := inputs[begun];
-        input_2 := inputs[begun + 1];
-        input_3 := inputs[begun + 2];
-        input_4 := inputs[begun + 3];
-        input_5 := inputs[begun + 4];
-        input_6 := inputs[begun + 5];
-        input_7 := inputs[begun + 6];
-        input_8 := inputs[begun + 7];
-        select
-            (array_agg(listed.weights <#> input_1) filter (where input_1 is not null))::vector,
-            (array_agg(listed.weights <#> input_2) filter (where input_2 is not null))::vector,
-            (array_agg(listed.weights <#> input_3) filter (where input_3 is not null))::vector,
-            (array_agg(listed.weights <#> input_4) filter (where input_4 is not null))::vector,
-            (array_agg(listed.weights <#> input_5) filter (where input_5 is not null))::vector,
-            (array_agg(listed.weights <#> input_6) filter (where input_6 is not null))::vector,
-            (array_agg(listed.weights <#> input_7) filter (where input_7 is not null))::vector,
-            (array_agg(listed.weights <#> input_8) filter (where input_8 is not null))::vector
-        into output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
-        from (
-            select stored.weights
-            from ragpg.encoder_weights as stored
-            where stored.embedding_model_id = encoder_id
-                and stored.layer = layer_number
-                and stored.matrix = matrix_number
-            order by stored.place
-            offset 0
-        ) as listed;
-        outputs := outputs || (array[
-            output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
-        ])[:cardinality(inputs) - begun + 1];
-    end loop;
-    return outputs;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.multiply_wide(encoder_id bigint, layer_number integer, inputs vector[])
- RETURNS vector[]
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
-AS $function$
-declare
-    one constant vector := '[1]';  -- multiplies the bias of the next matrix
-    outputs vector[] := '{}';
-    input_1 vector; input_2 vector; input_3 vector; input_4 vector;
-    input_5 vector; input_6 vector; input_7 vector; input_8 vector;
-    output_1 vector; output_2 vector; output_3 vector; output_4 vector;
-    output_5 vector; output_6 vector; output_7 vector; output_8 vector;
-begin
-    -- Eight tokens at a time, each in a variable: a row is read once for all of them, and no
-    -- operation but the product is left for a pair. The last batch may hold nulls.
-    for begun in 1..cardinality(inputs) by 8 loop
-        input_1 := inputs[begun];
-        input_2 := inputs[begun + 1];
-        input_3 := inputs[begun + 2];
-        input_4 := inputs[begun + 3];
-        input_5 := inputs[begun + 4];
-        input_6 := inputs[begun + 5];
-        input_7 := inputs[begun + 6];
-        input_8 := inputs[begun + 7];
-        -- GELU, exactly: x / 2 * (1 + erf(x / sqrt(2))); the constants are in the weights.
-        select
-            (
-                array_agg(p.of_1 * (1 + erf(p.of_1))) filter (where input_1 is not null)
-            )::vector || one,
-            (
-                array_agg(p.of_2 * (1 + erf(p.of_2))) filter (where input_2 is not null)
-            )::vector || one,
-            (
-                array_agg(p.of_3 * (1 + erf(p.of_3))) filter (where input_3 is not null)
-            )::vector || one,
-            (
-                array_agg(p.of_4 * (1 + erf(p.of_4))) filter (where input_4 is not null)
-            )::vector || one,
-            (
-                array_agg(p.of_5 * (1 + erf(p.of_5))) filter (where input_5 is not null)
-            )::vector || one,
-            (
-                array_agg(p.of_6 * (1 + erf(p.of_6))) filter (where input_6 is not null)
-            )::vector || one,
-            (
-                array_agg(p.of_7 * (1 + erf(p.of_7))) filter (where input_7 is not null)
-            )::vector || one,
-            (
-                array_agg(p.of_8 * (1 + erf(p.of_8))) filter (where input_8 is not null)
-            )::vector || one
-        into output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
-        from (
-            select
-                listed.weights <#> input_1 as of_1,
-                listed.weights <#> input_2 as of_2,
-                listed.weights <#> input_3 as of_3,
-                listed.weights <#> input_4 as of_4,
-                listed.weights <#> input_5 as of_5,
-                listed.weights <#> input_6 as of_6,
-                listed.weights <#> input_7 as of_7,
-                listed.weights <#> input_8 as of_8
-            from (
-                select stored.weights
-                from ragpg.encoder_weights as stored
-                where stored.embedding_model_id = encoder_id
-                    and stored.layer = layer_number
-                    and stored.matrix = 4
-                order by stored.place
-                offset 0
-            ) as listed
-            offset 0
-        ) as p;
-        outputs := outputs || (array[
-            output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
-        ])[:cardinality(inputs) - begun + 1];
-    end loop;
-    return outputs;
 end
 $function$
  -- access 
@@ -4108,10 +2468,10 @@ begin
     for looked_at in
         select drawn.id, drawn.embedding
         from (
-            select distinct on (ragpg.hash_text(chunk.content)) chunk.id, chunk.embedding
+            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
             from ragpg.chunks as chunk
             where chunk.index_id = active_id
-            order by ragpg.hash_text(chunk.content), chunk.id
+            order by ragpg_internal.hash_text(chunk.content), chunk.id
         ) as drawn
         -- Drawn by hash, not by random(): the same chunks give the same answer.
         order by hashint8extended(drawn.id, 0)
@@ -4151,7 +2511,9 @@ begin
         from (
             select
                 chunk.id,
-                min(chunk.id) over (partition by ragpg.hash_text(chunk.content)) as first_id
+                min(chunk.id) over (
+                    partition by ragpg_internal.hash_text(chunk.content)
+                ) as first_id
             from ragpg.chunks as chunk
             where chunk.index_id = active_id and near_duplicates.chunks is null
         ) as same
@@ -4161,7 +2523,10 @@ begin
         select
             a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
             1 - (a.embedding <=> b.embedding) as similarity,
-            case when a.content = b.content then 1 else ragpg.word_overlap(a.content, b.content) end
+            case
+                when a.content = b.content then 1
+                else ragpg_internal.word_overlap(a.content, b.content)
+            end
                 as overlap,
             a.content
         from (select * from pair union select * from copy) as pair
@@ -4178,229 +2543,6 @@ begin
     order by measured.similarity desc, measured.a_id, measured.b_id;
 end
 $function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.normalize_text(query text, lower_case boolean, strip_accents boolean)
- RETURNS text
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    cleaned text;
-    -- The classes of characters as the library `tokenizers` has them (0.23, Unicode of its time),
-    -- written out: the server's own depend on its version, its locale and how it was built.
-    removed constant text :=
-        '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd'
-        '\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ue000-\uf8ff\ufeff'
-        '\ufff9-\ufffb\ufffd\U000110bd\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001'
-        '\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd]';
-    space constant text :=
-        '[\u0009\u000a\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]';
-    -- Chinese characters are words of their own.
-    chinese constant text :=
-        '([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b81f'
-        '\U0002b920-\U0002ceaf\U0002f800-\U0002fa1f])';
-    accents constant text :=
-        '[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7'
-        '\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed'
-        '\u0711\u0730-\u074a\u07a6-\u07b0\u07eb-\u07f3\u0816-\u0819\u081b-\u0823\u0825-\u0827'
-        '\u0829-\u082d\u0859-\u085b\u08e3-\u0902\u093a\u093c\u0941-\u0948\u094d\u0951-\u0957'
-        '\u0962\u0963\u0981\u09bc\u09c1-\u09c4\u09cd\u09e2\u09e3\u0a01\u0a02\u0a3c\u0a41\u0a42'
-        '\u0a47\u0a48\u0a4b-\u0a4d\u0a51\u0a70\u0a71\u0a75\u0a81\u0a82\u0abc\u0ac1-\u0ac5'
-        '\u0ac7\u0ac8\u0acd\u0ae2\u0ae3\u0b01\u0b3c\u0b3f\u0b41-\u0b44\u0b4d\u0b56\u0b62\u0b63'
-        '\u0b82\u0bc0\u0bcd\u0c00\u0c3e-\u0c40\u0c46-\u0c48\u0c4a-\u0c4d\u0c55\u0c56\u0c62\u0c63'
-        '\u0c81\u0cbc\u0cbf\u0cc6\u0ccc\u0ccd\u0ce2\u0ce3\u0d01\u0d41-\u0d44\u0d4d\u0d62\u0d63'
-        '\u0dca\u0dd2-\u0dd4\u0dd6\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0eb9\u0ebb\u0ebc'
-        '\u0ec8-\u0ecd\u0f18\u0f19\u0f35\u0f37\u0f39\u0f71-\u0f7e\u0f80-\u0f84\u0f86\u0f87'
-        '\u0f8d-\u0f97\u0f99-\u0fbc\u0fc6\u102d-\u1030\u1032-\u1037\u1039\u103a\u103d\u103e'
-        '\u1058\u1059\u105e-\u1060\u1071-\u1074\u1082\u1085\u1086\u108d\u109d\u135d-\u135f'
-        '\u1712-\u1714\u1732-\u1734\u1752\u1753\u1772\u1773\u17b4\u17b5\u17b7-\u17bd\u17c6'
-        '\u17c9-\u17d3\u17dd\u180b-\u180d\u18a9\u1920-\u1922\u1927\u1928\u1932\u1939-\u193b'
-        '\u1a17\u1a18\u1a1b\u1a56\u1a58-\u1a5e\u1a60\u1a62\u1a65-\u1a6c\u1a73-\u1a7c\u1a7f'
-        '\u1ab0-\u1abd\u1b00-\u1b03\u1b34\u1b36-\u1b3a\u1b3c\u1b42\u1b6b-\u1b73\u1b80\u1b81'
-        '\u1ba2-\u1ba5\u1ba8\u1ba9\u1bab-\u1bad\u1be6\u1be8\u1be9\u1bed\u1bef-\u1bf1\u1c2c-\u1c33'
-        '\u1c36\u1c37\u1cd0-\u1cd2\u1cd4-\u1ce0\u1ce2-\u1ce8\u1ced\u1cf4\u1cf8\u1cf9\u1dc0-\u1df5'
-        '\u1dfc-\u1dff\u20d0-\u20dc\u20e1\u20e5-\u20f0\u2cef-\u2cf1\u2d7f\u2de0-\u2dff'
-        '\u302a-\u302d\u3099\u309a\ua66f\ua674-\ua67d\ua69e\ua69f\ua6f0\ua6f1\ua802\ua806\ua80b'
-        '\ua825\ua826\ua8c4\ua8e0-\ua8f1\ua926-\ua92d\ua947-\ua951\ua980-\ua982\ua9b3'
-        '\ua9b6-\ua9b9\ua9bc\ua9e5\uaa29-\uaa2e\uaa31\uaa32\uaa35\uaa36\uaa43\uaa4c\uaa7c\uaab0'
-        '\uaab2-\uaab4\uaab7\uaab8\uaabe\uaabf\uaac1\uaaec\uaaed\uaaf6\uabe5\uabe8\uabed\ufb1e'
-        '\ufe00-\ufe0f\ufe20-\ufe2f\U000101fd\U000102e0\U00010376-\U0001037a\U00010a01-\U00010a03'
-        '\U00010a05\U00010a06\U00010a0c-\U00010a0f\U00010a38-\U00010a3a\U00010a3f'
-        '\U00010ae5\U00010ae6\U00011001\U00011038-\U00011046\U0001107f-\U00011081'
-        '\U000110b3-\U000110b6\U000110b9\U000110ba\U00011100-\U00011102\U00011127-\U0001112b'
-        '\U0001112d-\U00011134\U00011173\U00011180\U00011181\U000111b6-\U000111be'
-        '\U000111ca-\U000111cc\U0001122f-\U00011231\U00011234\U00011236\U00011237\U000112df'
-        '\U000112e3-\U000112ea\U00011300\U00011301\U0001133c\U00011340\U00011366-\U0001136c'
-        '\U00011370-\U00011374\U000114b3-\U000114b8\U000114ba\U000114bf\U000114c0'
-        '\U000114c2\U000114c3\U000115b2-\U000115b5\U000115bc\U000115bd\U000115bf\U000115c0'
-        '\U000115dc\U000115dd\U00011633-\U0001163a\U0001163d\U0001163f\U00011640\U000116ab'
-        '\U000116ad\U000116b0-\U000116b5\U000116b7\U0001171d-\U0001171f\U00011722-\U00011725'
-        '\U00011727-\U0001172b\U00016af0-\U00016af4\U00016b30-\U00016b36\U00016f8f-\U00016f92'
-        '\U0001bc9d\U0001bc9e\U0001d167-\U0001d169\U0001d17b-\U0001d182\U0001d185-\U0001d18b'
-        '\U0001d1aa-\U0001d1ad\U0001d242-\U0001d244\U0001da00-\U0001da36\U0001da3b-\U0001da6c'
-        '\U0001da75\U0001da84\U0001da9b-\U0001da9f\U0001daa1-\U0001daaf\U0001e8d0-\U0001e8d6'
-        '\U000e0100-\U000e01ef]';
-    punctuation constant text :=
-        '([!-/:-@\[-`{-~\u00a1\u00a7\u00ab\u00b6\u00b7\u00bb\u00bf\u037e\u0387\u055a-\u055f'
-        '\u0589\u058a\u05be\u05c0\u05c3\u05c6\u05f3\u05f4\u0609\u060a\u060c\u060d\u061b'
-        '\u061e\u061f\u066a-\u066d\u06d4\u0700-\u070d\u07f7-\u07f9\u0830-\u083e\u085e\u0964\u0965'
-        '\u0970\u0af0\u0df4\u0e4f\u0e5a\u0e5b\u0f04-\u0f12\u0f14\u0f3a-\u0f3d\u0f85\u0fd0-\u0fd4'
-        '\u0fd9\u0fda\u104a-\u104f\u10fb\u1360-\u1368\u1400\u166d\u166e\u169b\u169c\u16eb-\u16ed'
-        '\u1735\u1736\u17d4-\u17d6\u17d8-\u17da\u1800-\u180a\u1944\u1945\u1a1e\u1a1f\u1aa0-\u1aa6'
-        '\u1aa8-\u1aad\u1b5a-\u1b60\u1bfc-\u1bff\u1c3b-\u1c3f\u1c7e\u1c7f\u1cc0-\u1cc7\u1cd3'
-        '\u2010-\u2027\u2030-\u2043\u2045-\u2051\u2053-\u205e\u207d\u207e\u208d\u208e'
-        '\u2308-\u230b\u2329\u232a\u2768-\u2775\u27c5\u27c6\u27e6-\u27ef\u2983-\u2998'
-        '\u29d8-\u29db\u29fc\u29fd\u2cf9-\u2cfc\u2cfe\u2cff\u2d70\u2e00-\u2e2e\u2e30-\u2e42'
-        '\u3001-\u3003\u3008-\u3011\u3014-\u301f\u3030\u303d\u30a0\u30fb\ua4fe\ua4ff\ua60d-\ua60f'
-        '\ua673\ua67e\ua6f2-\ua6f7\ua874-\ua877\ua8ce\ua8cf\ua8f8-\ua8fa\ua8fc\ua92e\ua92f\ua95f'
-        '\ua9c1-\ua9cd\ua9de\ua9df\uaa5c-\uaa5f\uaade\uaadf\uaaf0\uaaf1\uabeb\ufd3e\ufd3f'
-        '\ufe10-\ufe19\ufe30-\ufe52\ufe54-\ufe61\ufe63\ufe68\ufe6a\ufe6b\uff01-\uff03'
-        '\uff05-\uff0a\uff0c-\uff0f\uff1a\uff1b\uff1f\uff20\uff3b-\uff3d\uff3f\uff5b\uff5d'
-        '\uff5f-\uff65\U00010100-\U00010102\U0001039f\U000103d0\U0001056f\U00010857\U0001091f'
-        '\U0001093f\U00010a50-\U00010a58\U00010a7f\U00010af0-\U00010af6\U00010b39-\U00010b3f'
-        '\U00010b99-\U00010b9c\U00011047-\U0001104d\U000110bb\U000110bc\U000110be-\U000110c1'
-        '\U00011140-\U00011143\U00011174\U00011175\U000111c5-\U000111c9\U000111cd\U000111db'
-        '\U000111dd-\U000111df\U00011238-\U0001123d\U000112a9\U000114c6\U000115c1-\U000115d7'
-        '\U00011641-\U00011643\U0001173c-\U0001173e\U00012470-\U00012474\U00016a6e\U00016a6f'
-        '\U00016af5\U00016b37-\U00016b3b\U00016b44\U0001bc9f\U0001da87-\U0001da8b])';
-    upper_letters constant text :=
-        'ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮĲĴĶĹĻĽĿŁ'
-        'ŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƠƢƤƦƧƩƬƮƯƱƲƳƵƷƸƼǄǅǇǈǊǋǍǏǑǓǕǗǙǛǞǠǢǤǦǨǪǬ'
-        'ǮǱǲǴǶǷǸǺǼǾȀȂȄȆȈȊȌȎȐȒȔȖȘȚȜȞȠȢȤȦȨȪȬȮȰȲȺȻȽȾɁɃɄɅɆɈɊɌɎͰͲͶͿΆΈΉΊΌΎΏΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΪΫϏϘ'
-        'ϚϜϞϠϢϤϦϨϪϬϮϴϷϹϺϽϾϿЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѶѸѺѼѾҀҊҌҎҐҒ'
-        'ҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀӁӃӅӇӉӋӍӐӒӔӖӘӚӜӞӠӢӤӦӨӪӬӮӰӲӴӶӸӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺ'
-        'ԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖႠႡႢႣႤႥႦႧႨႩႪႫႬႭႮႯႰႱႲႳႴႵႶႷႸႹႺႻႼႽႾႿჀჁჂჃჄჅჇჍᎠᎡᎢᎣᎤᎥᎦᎧᎨᎩᎪᎫᎬᎭᎮᎯᎰᎱᎲᎳ'
-        'ᎴᎵᎶᎷᎸᎹᎺᎻᎼᎽᎾᎿᏀᏁᏂᏃᏄᏅᏆᏇᏈᏉᏊᏋᏌᏍᏎᏏᏐᏑᏒᏓᏔᏕᏖᏗᏘᏙᏚᏛᏜᏝᏞᏟᏠᏡᏢᏣᏤᏥᏦᏧᏨᏩᏪᏫᏬᏭᏮᏯᏰᏱᏲᏳᏴᏵᲉᲐᲑᲒᲓᲔᲕᲖᲗᲘᲙᲚᲛᲜᲝᲞᲟᲠᲡᲢᲣᲤ'
-        'ᲥᲦᲧᲨᲩᲪᲫᲬᲭᲮᲯᲰᲱᲲᲳᲴᲵᲶᲷᲸᲹᲺᲽᲾᲿḀḂḄḆḈḊḌḎḐḒḔḖḘḚḜḞḠḢḤḦḨḪḬḮḰḲḴḶḸḺḼḾṀṂṄṆṈṊṌṎṐṒṔṖṘṚṜṞṠṢṤṦṨṪṬṮṰṲṴṶṸṺṼ'
-        'ṾẀẂẄẆẈẊẌẎẐẒẔẞẠẢẤẦẨẪẬẮẰẲẴẶẸẺẼẾỀỂỄỆỈỊỌỎỐỒỔỖỘỚỜỞỠỢỤỦỨỪỬỮỰỲỴỶỸỺỼỾἈἉἊἋἌἍἎἏἘἙἚἛἜἝἨἩἪἫἬἭἮἯἸἹἺἻἼ'
-        'ἽἾἿὈὉὊὋὌὍὙὛὝὟὨὩὪὫὬὭὮὯᾈᾉᾊᾋᾌᾍᾎᾏᾘᾙᾚᾛᾜᾝᾞᾟᾨᾩᾪᾫᾬᾭᾮᾯᾸᾹᾺΆᾼῈΈῊΉῌῘῙῚΊῨῩῪΎῬῸΌῺΏῼΩKÅℲⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅪⅫⅬⅭⅮ'
-        'ⅯↃⒶⒷⒸⒹⒺⒻⒼⒽⒾⒿⓀⓁⓂⓃⓄⓅⓆⓇⓈⓉⓊⓋⓌⓍⓎⓏⰀⰁⰂⰃⰄⰅⰆⰇⰈⰉⰊⰋⰌⰍⰎⰏⰐⰑⰒⰓⰔⰕⰖⰗⰘⰙⰚⰛⰜⰝⰞⰟⰠⰡⰢⰣⰤⰥⰦⰧⰨⰩⰪⰫⰬⰭⰮⰯⱠⱢⱣⱤⱧⱩⱫⱭⱮⱯⱰⱲ'
-        'ⱵⱾⱿⲀⲂⲄⲆⲈⲊⲌⲎⲐⲒⲔⲖⲘⲚⲜⲞⲠⲢⲤⲦⲨⲪⲬⲮⲰⲲⲴⲶⲸⲺⲼⲾⳀⳂⳄⳆⳈⳊⳌⳎⳐⳒⳔⳖⳘⳚⳜⳞⳠⳢⳫⳭⳲꙀꙂꙄꙆꙈꙊꙌꙎꙐꙒꙔꙖꙘꙚꙜꙞꙠꙢꙤꙦꙨꙪꙬꚀꚂꚄꚆꚈꚊꚌꚎꚐ'
-        'ꚒꚔꚖꚘꚚꜢꜤꜦꜨꜪꜬꜮꜲꜴꜶꜸꜺꜼꜾꝀꝂꝄꝆꝈꝊꝌꝎꝐꝒꝔꝖꝘꝚꝜꝞꝠꝢꝤꝦꝨꝪꝬꝮꝹꝻꝽꝾꞀꞂꞄꞆꞋꞍꞐꞒꞖꞘꞚꞜꞞꞠꞢꞤꞦꞨꞪꞫꞬꞭꞮꞰꞱꞲꞳꞴꞶꞸꞺꞼꞾꟀꟂꟄꟅꟆꟇꟉꟋ'
-        'Ꟍ꟎Ꟑ꟒꟔ꟖꟘꟚꟜꟵＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ𐐀𐐁𐐂𐐃𐐄𐐅𐐆𐐇𐐈𐐉𐐊𐐋𐐌𐐍𐐎𐐏𐐐𐐑𐐒𐐓𐐔𐐕𐐖𐐗𐐘𐐙𐐚𐐛𐐜𐐝𐐞𐐟𐐠𐐡𐐢𐐣𐐤𐐥𐐦𐐧𐒰𐒱𐒲𐒳𐒴𐒵𐒶𐒷𐒸𐒹𐒺𐒻'
-        '𐒼𐒽𐒾𐒿𐓀𐓁𐓂𐓃𐓄𐓅𐓆𐓇𐓈𐓉𐓊𐓋𐓌𐓍𐓎𐓏𐓐𐓑𐓒𐓓𐕰𐕱𐕲𐕳𐕴𐕵𐕶𐕷𐕸𐕹𐕺𐕼𐕽𐕾𐕿𐖀𐖁𐖂𐖃𐖄𐖅𐖆𐖇𐖈𐖉𐖊𐖌𐖍𐖎𐖏𐖐𐖑𐖒𐖔𐖕𐲀𐲁𐲂𐲃𐲄𐲅𐲆𐲇𐲈𐲉𐲊𐲋𐲌𐲍𐲎𐲏𐲐𐲑𐲒𐲓𐲔𐲕𐲖𐲗𐲘𐲙𐲚𐲛𐲜'
-        '𐲝𐲞𐲟𐲠𐲡𐲢𐲣𐲤𐲥𐲦𐲧𐲨𐲩𐲪𐲫𐲬𐲭𐲮𐲯𐲰𐲱𐲲𐵐𐵑𐵒𐵓𐵔𐵕𐵖𐵗𐵘𐵙𐵚𐵛𐵜𐵝𐵞𐵟𐵠𐵡𐵢𐵣𐵤𐵥𑢠𑢡𑢢𑢣𑢤𑢥𑢦𑢧𑢨𑢩𑢪𑢫𑢬𑢭𑢮𑢯𑢰𑢱𑢲𑢳𑢴𑢵𑢶𑢷𑢸𑢹𑢺𑢻𑢼𑢽𑢾𑢿𖹀𖹁𖹂𖹃𖹄𖹅𖹆𖹇𖹈𖹉𖹊𖹋'
-        '𖹌𖹍𖹎𖹏𖹐𖹑𖹒𖹓𖹔𖹕𖹖𖹗𖹘𖹙𖹚𖹛𖹜𖹝𖹞𖹟𖺠𖺡𖺢𖺣𖺤𖺥𖺦𖺧𖺨𖺩𖺪𖺫𖺬𖺭𖺮𖺯𖺰𖺱𖺲𖺳𖺴𖺵𖺶𖺷𖺸𞤀𞤁𞤂𞤃𞤄𞤅𞤆𞤇𞤈𞤉𞤊𞤋𞤌𞤍𞤎𞤏𞤐𞤑𞤒𞤓𞤔𞤕𞤖𞤗𞤘𞤙𞤚𞤛𞤜𞤝𞤞𞤟𞤠𞤡';
-    lower_letters constant text :=
-        'abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįĳĵķĺļľŀł'
-        'ńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷÿźżžɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵơƣƥʀƨʃƭʈưʊʋƴƶʒƹƽǆǆǉǉǌǌǎǐǒǔǖǘǚǜǟǡǣǥǧǩǫǭ'
-        'ǯǳǳǵƕƿǹǻǽǿȁȃȅȇȉȋȍȏȑȓȕȗșțȝȟƞȣȥȧȩȫȭȯȱȳⱥȼƚⱦɂƀʉʌɇɉɋɍɏͱͳͷϳάέήίόύώαβγδεζηθικλμνξοπρστυφχψωϊϋϗϙ'
-        'ϛϝϟϡϣϥϧϩϫϭϯθϸϲϻͻͼͽѐёђѓєѕіїјљњћќѝўџабвгдежзийклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѷѹѻѽѿҁҋҍҏґғ'
-        'ҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏӂӄӆӈӊӌӎӑӓӕӗәӛӝӟӡӣӥӧөӫӭӯӱӳӵӷӹӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժ'
-        'իլխծկհձղճմյնշոչպջռսվտրցւփքօֆⴀⴁⴂⴃⴄⴅⴆⴇⴈⴉⴊⴋⴌⴍⴎⴏⴐⴑⴒⴓⴔⴕⴖⴗⴘⴙⴚⴛⴜⴝⴞⴟⴠⴡⴢⴣⴤⴥⴧⴭꭰꭱꭲꭳꭴꭵꭶꭷꭸꭹꭺꭻꭼꭽꭾꭿꮀꮁꮂꮃ'
-        'ꮄꮅꮆꮇꮈꮉꮊꮋꮌꮍꮎꮏꮐꮑꮒꮓꮔꮕꮖꮗꮘꮙꮚꮛꮜꮝꮞꮟꮠꮡꮢꮣꮤꮥꮦꮧꮨꮩꮪꮫꮬꮭꮮꮯꮰꮱꮲꮳꮴꮵꮶꮷꮸꮹꮺꮻꮼꮽꮾꮿᏸᏹᏺᏻᏼᏽᲊაბგდევზთიკლმნოპჟრსტუფ'
-        'ქღყშჩცძწჭხჯჰჱჲჳჴჵჶჷჸჹჺჽჾჿḁḃḅḇḉḋḍḏḑḓḕḗḙḛḝḟḡḣḥḧḩḫḭḯḱḳḵḷḹḻḽḿṁṃṅṇṉṋṍṏṑṓṕṗṙṛṝṟṡṣṥṧṩṫṭṯṱṳṵṷṹṻṽ'
-        'ṿẁẃẅẇẉẋẍẏẑẓẕßạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹỻỽỿἀἁἂἃἄἅἆἇἐἑἒἓἔἕἠἡἢἣἤἥἦἧἰἱἲἳἴ'
-        'ἵἶἷὀὁὂὃὄὅὑὓὕὗὠὡὢὣὤὥὦὧᾀᾁᾂᾃᾄᾅᾆᾇᾐᾑᾒᾓᾔᾕᾖᾗᾠᾡᾢᾣᾤᾥᾦᾧᾰᾱὰάᾳὲέὴήῃῐῑὶίῠῡὺύῥὸόὼώῳωkåⅎⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅺⅻⅼⅽⅾ'
-        'ⅿↄⓐⓑⓒⓓⓔⓕⓖⓗⓘⓙⓚⓛⓜⓝⓞⓟⓠⓡⓢⓣⓤⓥⓦⓧⓨⓩⰰⰱⰲⰳⰴⰵⰶⰷⰸⰹⰺⰻⰼⰽⰾⰿⱀⱁⱂⱃⱄⱅⱆⱇⱈⱉⱊⱋⱌⱍⱎⱏⱐⱑⱒⱓⱔⱕⱖⱗⱘⱙⱚⱛⱜⱝⱞⱟⱡɫᵽɽⱨⱪⱬɑɱɐɒⱳ'
-        'ⱶȿɀⲁⲃⲅⲇⲉⲋⲍⲏⲑⲓⲕⲗⲙⲛⲝⲟⲡⲣⲥⲧⲩⲫⲭⲯⲱⲳⲵⲷⲹⲻⲽⲿⳁⳃⳅⳇⳉⳋⳍⳏⳑⳓⳕⳗⳙⳛⳝⳟⳡⳣⳬⳮⳳꙁꙃꙅꙇꙉꙋꙍꙏꙑꙓꙕꙗꙙꙛꙝꙟꙡꙣꙥꙧꙩꙫꙭꚁꚃꚅꚇꚉꚋꚍꚏꚑ'
-        'ꚓꚕꚗꚙꚛꜣꜥꜧꜩꜫꜭꜯꜳꜵꜷꜹꜻꜽꜿꝁꝃꝅꝇꝉꝋꝍꝏꝑꝓꝕꝗꝙꝛꝝꝟꝡꝣꝥꝧꝩꝫꝭꝯꝺꝼᵹꝿꞁꞃꞅꞇꞌɥꞑꞓꞗꞙꞛꞝꞟꞡꞣꞥꞧꞩɦɜɡɬɪʞʇʝꭓꞵꞷꞹꞻꞽꞿꟁꟃꞔʂᶎꟈꟊɤ'
-        'ꟍ꟏ꟑꟓꟕꟗꟙꟛƛꟶａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ𐐨𐐩𐐪𐐫𐐬𐐭𐐮𐐯𐐰𐐱𐐲𐐳𐐴𐐵𐐶𐐷𐐸𐐹𐐺𐐻𐐼𐐽𐐾𐐿𐑀𐑁𐑂𐑃𐑄𐑅𐑆𐑇𐑈𐑉𐑊𐑋𐑌𐑍𐑎𐑏𐓘𐓙𐓚𐓛𐓜𐓝𐓞𐓟𐓠𐓡𐓢𐓣'
-        '𐓤𐓥𐓦𐓧𐓨𐓩𐓪𐓫𐓬𐓭𐓮𐓯𐓰𐓱𐓲𐓳𐓴𐓵𐓶𐓷𐓸𐓹𐓺𐓻𐖗𐖘𐖙𐖚𐖛𐖜𐖝𐖞𐖟𐖠𐖡𐖣𐖤𐖥𐖦𐖧𐖨𐖩𐖪𐖫𐖬𐖭𐖮𐖯𐖰𐖱𐖳𐖴𐖵𐖶𐖷𐖸𐖹𐖻𐖼𐳀𐳁𐳂𐳃𐳄𐳅𐳆𐳇𐳈𐳉𐳊𐳋𐳌𐳍𐳎𐳏𐳐𐳑𐳒𐳓𐳔𐳕𐳖𐳗𐳘𐳙𐳚𐳛𐳜'
-        '𐳝𐳞𐳟𐳠𐳡𐳢𐳣𐳤𐳥𐳦𐳧𐳨𐳩𐳪𐳫𐳬𐳭𐳮𐳯𐳰𐳱𐳲𐵰𐵱𐵲𐵳𐵴𐵵𐵶𐵷𐵸𐵹𐵺𐵻𐵼𐵽𐵾𐵿𐶀𐶁𐶂𐶃𐶄𐶅𑣀𑣁𑣂𑣃𑣄𑣅𑣆𑣇𑣈𑣉𑣊𑣋𑣌𑣍𑣎𑣏𑣐𑣑𑣒𑣓𑣔𑣕𑣖𑣗𑣘𑣙𑣚𑣛𑣜𑣝𑣞𑣟𖹠𖹡𖹢𖹣𖹤𖹥𖹦𖹧𖹨𖹩𖹪𖹫'
-        '𖹬𖹭𖹮𖹯𖹰𖹱𖹲𖹳𖹴𖹵𖹶𖹷𖹸𖹹𖹺𖹻𖹼𖹽𖹾𖹿𖺻𖺼𖺽𖺾𖺿𖻀𖻁𖻂𖻃𖻄𖻅𖻆𖻇𖻈𖻉𖻊𖻋𖻌𖻍𖻎𖻏𖻐𖻑𖻒𖻓𞤢𞤣𞤤𞤥𞤦𞤧𞤨𞤩𞤪𞤫𞤬𞤭𞤮𞤯𞤰𞤱𞤲𞤳𞤴𞤵𞤶𞤷𞤸𞤹𞤺𞤻𞤼𞤽𞤾𞤿𞥀𞥁𞥂𞥃';
-begin
-    -- Printable ASCII, nearly every question: no class above matters.
-    if query ~ '^[\x20-\x7e]*$' then
-        return regexp_replace(
-            case when lower_case then lower(query collate "C") else query end,
-            '([!-/:-@\[-`{-~])', ' \1 ', 'g'
-        );
-    end if;
-    cleaned := regexp_replace(query collate "C", removed, '', 'g');
-    cleaned := regexp_replace(cleaned, space, ' ', 'g');
-    cleaned := regexp_replace(cleaned, chinese, ' \1 ', 'g');
-    if strip_accents then
-        cleaned := regexp_replace(normalize(cleaned, nfd), accents, '', 'g');
-    end if;
-    if lower_case then
-        cleaned := translate(replace(cleaned, 'İ', 'i̇'), upper_letters, lower_letters);
-    end if;
-    return regexp_replace(cleaned, punctuation, ' \1 ', 'g');
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.note_answer(run_id bigint, question_id bigint, answer_id bigint, grade text DEFAULT NULL::text, grade_reason text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE sql
-BEGIN ATOMIC
- UPDATE ragpg.evaluation_results result SET answer_id = note_answer.answer_id, grade = note_answer.grade, grade_reason = note_answer.grade_reason
-   WHERE ((result.evaluation_run_id = note_answer.run_id) AND (result.evaluation_question_id = note_answer.question_id));
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.page_at(document_id bigint, version integer, start_char integer)
- RETURNS integer
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT width_bucket(page_at.start_char, NULLIF(stored.page_starts, '{}'::integer[])) AS width_bucket
-    FROM ( SELECT document.version,
-             document.page_starts
-            FROM ragpg.documents document
-           WHERE (document.id = page_at.document_id)
-         UNION ALL
-          SELECT earlier.version,
-             earlier.page_starts
-            FROM ragpg.document_versions earlier
-           WHERE (earlier.document_id = page_at.document_id)) stored
-   WHERE (stored.version = page_at.version);
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.protect_table(kept regclass, protected boolean)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    told record;
-begin
-    execute format(
-        'alter table %s %s row level security',
-        kept, case when protected then 'enable' else 'disable' end
-    );
-    -- Comparisons of texts are leakproof, so the planner uses statistics of all rows for them, and
-    -- EXPLAIN's estimates would spell out, guess by guess, what other tenants' rows say.
-    for told in
-        select col.attname, part.relname, tree.inherited
-        from pg_attribute as col
-        join pg_class as part on part.oid = col.attrelid
-        cross join (values (false), (true)) as tree (inherited)
-        where col.attrelid = kept
-            and col.attnum > 0
-            and not col.attisdropped
-            and col.atttypid in ('text'::regtype, 'bytea'::regtype)
-    loop
-        execute format(
-            'alter table %s alter column %I set statistics %s',
-            kept, told.attname, case when protected then 0 else -1 end
-        );
-        if protected and current_setting('server_version_num')::integer >= 180000 then
-            execute 'select pg_clear_attribute_stats(''ragpg'', $1, $2, $3)'
-            using told.relname::text, told.attname::text, told.inherited;
-        end if;
-    end loop;
-end
-$function$
- -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.protected_tables()
- RETURNS TABLE(relation regclass, closed boolean)
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT (policy.polrelid)::regclass AS polrelid,
-     bool_and((pg_get_expr(policy.polqual, policy.polrelid) = 'false'::text)) AS bool_and
-    FROM (pg_policy policy
-      JOIN pg_class kept ON ((kept.oid = policy.polrelid)))
-   WHERE (kept.relnamespace = ('ragpg'::regnamespace)::oid)
-   GROUP BY policy.polrelid
- UNION ALL
-  SELECT (part.inhrelid)::regclass AS inhrelid,
-     true
-    FROM pg_inherits part
-   WHERE (part.inhparent = ('ragpg.chunks'::regclass)::oid)
-  ORDER BY 1;
-END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.prune_searches(older_than interval)
  RETURNS bigint
@@ -4456,7 +2598,7 @@ begin
             select
             from ragpg.document_versions as earlier
             where earlier.collection_id = written.collection_id
-                and ragpg.hash_text(earlier.content) = written.document_hash
+                and ragpg_internal.hash_text(earlier.content) = written.document_hash
         );
     return gone;
 end
@@ -4469,9 +2611,9 @@ CREATE OR REPLACE FUNCTION ragpg.put_document(collection text, source text, cont
 AS $function$
 #variable_conflict use_column
 declare
-    parent_id bigint := ragpg.ensure_collection(put_document.collection);
+    parent_id bigint := ragpg_internal.ensure_collection(put_document.collection);
     old_version integer;
-    owner_name constant text := ragpg.written_tenant();
+    owner_name constant text := ragpg_internal.written_tenant();
 begin
     insert into ragpg.documents as document (
         collection_id, source, content, title, media_type, metadata, source_hash, page_starts,
@@ -4503,99 +2645,6 @@ begin
         outcome := case when version = old_version then 'unchanged' else 'updated' end;
     end if;
     return next;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.put_embedded_documents(index_id bigint, sources text[], contents text[], titles text[], media_types text[], metadata jsonb[], source_hashes bytea[], embeddings halfvec[])
- RETURNS TABLE(source text, outcome text)
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-declare
-    recipe ragpg.search_indexes;
-    owner_name constant text := ragpg.written_tenant();
-begin
-    select known.* into strict recipe
-    from ragpg.search_indexes as known
-    where known.id = put_embedded_documents.index_id;
-    -- The trigger of documents runs after all this and finds the versions indexed.
-    return query
-    with given as materialized (
-        select distinct on (row.source)
-            row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
-            row.metadata, row.source_hash, row.embedding
-        from unnest(
-            sources, contents, titles, media_types, put_embedded_documents.metadata,
-            source_hashes, embeddings
-        ) with ordinality as row (
-            source, content, title, media_type, metadata, source_hash, embedding, place
-        )
-        order by row.source, row.place desc  -- given twice, the last one counts
-    ),
-    stored as (
-        insert into ragpg.documents as document (
-            collection_id, source, content, title, media_type, metadata, source_hash, tenant
-        )
-        select
-            recipe.collection_id, given.source, given.content, given.title, given.media_type,
-            given.metadata, given.source_hash, owner_name
-        from given
-        on conflict on constraint documents_collection_id_tenant_source_key do update
-        set content = excluded.content,
-            title = excluded.title,
-            media_type = excluded.media_type,
-            metadata = excluded.metadata,
-            source_hash = excluded.source_hash,
-            page_starts = default
-        returning document.id, document.source, document.version
-    ),
-    emptied as (
-        delete from ragpg.chunks as chunk
-        using stored
-        where chunk.index_id = recipe.id
-            and chunk.document_id = stored.id
-            and stored.version > 1
-            and chunk.ordinal > 0
-    ),
-    written as (
-        insert into ragpg.chunks as chunk (
-            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-            lexeme_count, language, context, content, lexemes, embedding, tenant
-        )
-        select
-            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0, ragpg.document_language(recipe.language, given.metadata, given.content),
-            given.title, given.content, '', given.embedding, owner_name
-        from stored
-        join given on given.source = stored.source
-        on conflict on constraint chunks_pkey do update
-        set document_version = excluded.document_version,
-            end_char = excluded.end_char,
-            token_count = excluded.token_count,
-            language = excluded.language,
-            context = excluded.context,
-            content = excluded.content,
-            embedding = excluded.embedding,
-            generated_chars = 0
-    ),
-    indexed as (
-        insert into ragpg.index_documents as state (
-            index_id, document_id, document_version, chunk_count, indexed_at, tenant
-        )
-        select recipe.id, stored.id, stored.version, 1, clock_timestamp(), owner_name
-        from stored
-        on conflict on constraint index_documents_pkey do update
-        set document_version = excluded.document_version,
-            chunk_count = excluded.chunk_count,
-            indexed_at = excluded.indexed_at,
-            pending_since = null,
-            attempts = 0,
-            error = null,
-            next_attempt_at = default
-    )
-    select stored.source, case stored.version when 1 then 'added' else 'updated' end
-    from stored;
 end
 $function$
  -- access 
@@ -4686,148 +2735,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.query_lexemes(languages text[], query text)
- RETURNS TABLE(lexeme text, positions smallint[])
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-declare
-    stop_positions smallint[];
-begin
-    if cardinality(languages) = 1 then
-        return query
-        select word.lexeme, word.positions
-        from unnest(ragpg.text_lexemes(query_lexemes.query, languages[1])) as word;
-        return;
-    end if;
-    -- The question is taken for the language of which it has most stop words; they are left out
-    -- under every language, or English "the" would be a rare word of German texts.
-    select dropped.positions into stop_positions
-    from unnest(languages) as spoken (language)
-    cross join lateral (
-        select array_agg(token.place) as positions, count(*) as stop_words
-        from (
-            select distinct unnest(word.positions) as place
-            from unnest(ragpg.text_lexemes(query_lexemes.query, 'simple')) as word
-        ) as token
-        where not exists (
-            select
-            from unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as kept
-            where token.place = any(kept.positions)
-        )
-    ) as dropped
-    order by dropped.stop_words desc, spoken.language
-    limit 1;
-    return query
-    select distinct on (word.lexeme) word.lexeme, word.positions
-    from unnest(languages) as spoken (language)
-    cross join lateral unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as word
-    where not word.positions <@ coalesce(stop_positions, '{}')
-    order by word.lexeme, cardinality(word.positions) desc;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.query_tokens(encoder_id bigint, query text)
- RETURNS integer[]
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    encoder ragpg.encoders;
-    spelled integer[];
-begin
-    select stored.* into encoder
-    from ragpg.encoders as stored
-    where stored.embedding_model_id = query_tokens.encoder_id;
-    spelled := ragpg.tokenize(
-        encoder_id, encoder.query_prefix || query, encoder.max_query_tokens - 1
-    );
-    if cardinality(spelled) > encoder.max_query_tokens - 2 then
-        raise notice 'the query is cut to % tokens', encoder.max_query_tokens;
-        spelled := spelled[:encoder.max_query_tokens - 2];
-    end if;
-    return encoder.first_token_id || spelled || encoder.last_token_id;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.query_words(index_id bigint, query text)
- RETURNS TABLE(place bigint, lexeme text, word tsquery, weight double precision, chunk_count integer, mean_score double precision, mean_square double precision)
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme) AS place,
-     asked.lexeme,
-     ragpg.lexeme_query(asked.lexeme) AS word,
-     asked.weight,
-     asked.chunk_count,
-     ((asked.share * asked.weight) * asked.saturation) AS mean_score,
-     (asked.share * ((asked.weight * asked.saturation) ^ (2)::double precision)) AS mean_square
-    FROM ( SELECT found.lexeme,
-             found.chunk_count,
-             ((found.chunk_count)::double precision / GREATEST(found.total, (1)::double precision)) AS share,
-             ((found.times)::double precision * ln(((1)::double precision + (((found.total - (found.chunk_count)::double precision) + (0.5)::double precision) / (((found.chunk_count)::numeric + 0.5))::double precision)))) AS weight,
-             (found.mean_frequency / (found.mean_frequency + (1.2)::double precision)) AS saturation
-            FROM ( SELECT said.lexeme,
-                     cardinality(said.positions) AS times,
-                     (known.lexeme IS NOT NULL) AS is_known,
-                     LEAST(COALESCE(known.chunk_count, 1), (total.chunk_count)::integer) AS chunk_count,
-                     COALESCE(((known.occurrence_count)::double precision / (known.chunk_count)::double precision), (1)::double precision) AS mean_frequency,
-                     (total.chunk_count)::double precision AS total,
-                     bool_or((known.lexeme IS NOT NULL)) OVER (PARTITION BY said.positions) AS is_answered
-                    FROM (((ragpg.search_indexes recipe
-                      JOIN ragpg.index_statistics total ON (((total.index_id = recipe.id) AND (total.tenant = ( SELECT COALESCE(ragpg.searched_tenant(), ''::text) AS "coalesce")))))
-                      CROSS JOIN LATERAL ragpg.query_lexemes(
-                         CASE
-                             WHEN (recipe.language <> 'auto'::text) THEN ARRAY[recipe.language]
-                             WHEN (total.languages = '{}'::text[]) THEN '{simple}'::text[]
-                             ELSE total.languages
-                         END, query_words.query) said(lexeme, positions))
-                      LEFT JOIN LATERAL ( SELECT counted.lexeme,
-                             counted.chunk_count,
-                             counted.occurrence_count
-                            FROM ragpg.lexeme_statistics counted
-                           WHERE ((counted.index_id = recipe.id) AND (counted.tenant = total.tenant) AND (counted.lexeme = (said.lexeme COLLATE "C")))
-                          LIMIT 1) known ON (true))
-                   WHERE (recipe.id = query_words.index_id)) found
-           WHERE (found.is_known OR (NOT found.is_answered))) asked
-   ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.queue_documents()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
-    select recipe.id, written.id, now(), written.tenant
-    from written
-    join ragpg.search_indexes as recipe on recipe.collection_id = written.collection_id
-    left join ragpg.index_documents as known
-        on known.index_id = recipe.id and known.document_id = written.id
-    where known.document_version is distinct from written.version
-    on conflict on constraint index_documents_pkey do update
-    set pending_since = coalesce(state.pending_since, excluded.pending_since),
-        attempts = 0,
-        error = null,
-        next_attempt_at = default;
-    notify ragpg_documents;
-    return null;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.range_length(spans int4multirange)
- RETURNS bigint
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT COALESCE(sum((upper(part.part) - lower(part.part))), (0)::bigint) AS "coalesce"
-    FROM unnest(range_length.spans) part(part);
-END
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.rank_runs(run_ids bigint[])
  RETURNS TABLE(run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer, overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer, train_ndcg double precision, train_span_recall double precision, held_out_ndcg double precision, held_out_span_recall double precision, latency_p50_ms double precision, index_bytes bigint, best_trade boolean)
  LANGUAGE sql
@@ -4841,7 +2748,7 @@ BEGIN ATOMIC
              avg(measure.span_recall) FILTER (WHERE (side.split = 'held-out'::text)) AS held_out_span_recall,
              percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency
             FROM (ragpg.evaluation_measures measure
-              CROSS JOIN LATERAL ragpg.evaluation_split(measure.evaluation_question_id) side(split))
+              CROSS JOIN LATERAL ragpg_internal.evaluation_split(measure.evaluation_question_id) side(split))
            WHERE (measure.evaluation_run_id = ANY (rank_runs.run_ids))
            GROUP BY measure.evaluation_run_id
          ), sized AS MATERIALIZED (
@@ -4885,75 +2792,6 @@ BEGIN ATOMIC
    ORDER BY one.train_span_recall DESC NULLS LAST, one.train_ndcg DESC NULLS LAST, one.id;
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.recalls_at(index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[], k integer, ef_search integer)
- RETURNS double precision[]
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
- SET "hnsw.ef_search" TO '100'
- SET "hnsw.iterative_scan" TO 'strict_order'
-AS $function$
-declare
-    recalls double precision[] := '{}';
-    held bigint := (
-        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
-    );
-    found bigint;
-begin
-    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
-    for place in 1..cardinality(embeddings) loop
-        execute format(
-            'select count(*) from ('
-            '  select near.distance from ('
-            '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
-            '   where chunk.index_id = %s order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
-            '  ) as near where near.id is distinct from $2 order by near.distance limit %s'
-            -- By distance, not by id: of chunks equally far any will do.
-            ' ) as best where best.distance <= $3 + 1e-6',
-            recalls_at.index_id, vector_dims(embeddings[place]),
-            k + (own_ids[place] is not null)::integer, k
-        )
-        into found
-        using embeddings[place], own_ids[place], distances[place];
-        recalls := recalls || coalesce(
-            found::double precision
-                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
-            1
-        );
-    end loop;
-    return recalls;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.recipe_of(collection text, index_id bigint)
- RETURNS ragpg.search_indexes
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    recipe ragpg.search_indexes;
-begin
-    select known.* into recipe
-    from ragpg.search_indexes as known
-    where known.id = coalesce(
-        recipe_of.index_id,
-        (
-            select one.active_index_id
-            from ragpg.collections as one
-            -- Not asked when the id is given.
-            where recipe_of.index_id is null and one.id = ragpg.collection_id(recipe_of.collection)
-        )
-    );
-    if recipe.id is null then
-        raise exception 'there is no search index %',
-            coalesce(recipe_of.index_id::text, 'of ' || collection, '')
-            using errcode = 'RG010', hint = 'view index_health lists them';
-    end if;
-    return recipe;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boolean DEFAULT false)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -4995,140 +2833,25 @@ begin
     if counted_at is not null and recipe.state = 'ready' and not force
         and (changed = 0 or (total > 20000 and changed < total / 50))
     then
-        return ragpg.count_tenants(refresh_search_index.index_id, force) > 0;
+        return ragpg_internal.count_tenants(refresh_search_index.index_id, force) > 0;
     end if;
     if recipe.state = 'building' then
         execute format(
             'create index if not exists %I on ragpg.%I using gin (lexemes)',
             partition_name || '_lexemes_gin', partition_name
         );
-        perform ragpg.build_vector_index(refresh_search_index.index_id, dimensions);
+        perform ragpg_internal.build_vector_index(refresh_search_index.index_id, dimensions);
         update ragpg.search_indexes as known
         set state = 'ready'
         where known.id = refresh_search_index.index_id;
     end if;
     execute format('analyze ragpg.%I', partition_name);
-    perform ragpg.count_chunks(refresh_search_index.index_id, '');
-    perform ragpg.count_tenants(refresh_search_index.index_id, force);
+    perform ragpg_internal.count_chunks(refresh_search_index.index_id, '');
+    perform ragpg_internal.count_tenants(refresh_search_index.index_id, force);
     return true;
 end
 $function$
  -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.release_document(index_id bigint, document_id bigint, document_version integer, error text DEFAULT NULL::text)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-begin
-    if error is not null then
-        -- 5 s, 10 s, 20 s ... up to an hour; a newer version does not wait.
-        update ragpg.index_documents as state
-        set attempts = state.attempts + 1,
-            error = release_document.error,
-            next_attempt_at = clock_timestamp()
-                + least(5 * 2 ^ least(state.attempts, 20), 3600) * interval '1 second'
-        from ragpg.documents as document
-        where state.index_id = release_document.index_id
-            and state.document_id = release_document.document_id
-            and state.pending_since is not null
-            and document.id = state.document_id
-            and document.version = release_document.document_version;
-    end if;
-    perform pg_advisory_unlock(
-        ragpg.claim_key(release_document.index_id, release_document.document_id)
-    );
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.relevance(index_id bigint, similarity double precision, words_held double precision, missing_names integer, unmatched_negation boolean)
- RETURNS double precision
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT ragpg.logistic(ARRAY[recipe.relevance_offset, recipe.relevance_slope, recipe.words_held_slope, recipe.missing_names_slope, recipe.unmatched_negation_slope], relevance.similarity, relevance.words_held, relevance.missing_names, relevance.unmatched_negation) AS logistic
-    FROM ragpg.search_indexes recipe
-   WHERE (recipe.id = relevance.index_id);
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.remember_query(encoder_id bigint, query text)
- RETURNS vector
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    -- Perhaps stored by the statement that asks, whose own snapshot does not show it.
-    computed vector := ragpg.remembered_query(encoder_id, query);
-    -- Read before the weights: a vector of weights loaded in between is never looked up.
-    loaded_at timestamptz := (
-        select encoder.loaded_at
-        from ragpg.encoders as encoder
-        where encoder.embedding_model_id = remember_query.encoder_id
-    );
-    stored_id bigint;
-    first_over bigint;
-    check_every constant integer := 128;
-begin
-    if computed is not null then
-        return computed;
-    end if;
-    computed := ragpg.encode(encoder_id, ragpg.query_tokens(encoder_id, query));
-    -- Nothing here waits for another session: no unique index (two sessions that ask the same new
-    -- question both store it), and the row the foreign key locks is skipped when it is taken.
-    insert into ragpg.query_embeddings (
-        embedding_model_id, query_hash, embedding, weights_loaded_at, tenant
-    )
-    select model.id, ragpg.hash_text(remember_query.query), computed, loaded_at,
-        ragpg.written_tenant()
-    from ragpg.embedding_models as model
-    where model.id = remember_query.encoder_id
-    for key share skip locked
-    returning id into stored_id;
-    if stored_id % check_every = 0 then
-        -- Two statements: in one the offset may be counted again for every row.
-        select newest.id into first_over
-        from ragpg.query_embeddings as newest
-        where newest.embedding_model_id = remember_query.encoder_id
-        order by newest.id desc
-        offset (
-            select encoder.cached_queries
-            from ragpg.encoders as encoder
-            where encoder.embedding_model_id = remember_query.encoder_id
-        )
-        limit 1;
-        delete from ragpg.query_embeddings as gone
-        where gone.id in (
-            select old.id
-            from ragpg.query_embeddings as old
-            where old.embedding_model_id = remember_query.encoder_id and old.id <= first_over
-            for update skip locked
-        );
-    end if;
-    return computed;
-end
-$function$
- -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.remembered_query(encoder_id bigint, query text)
- RETURNS vector
- LANGUAGE sql
- STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-    select known.embedding
-    from ragpg.encoders as encoder
-    join ragpg.query_embeddings as known
-        on known.embedding_model_id = encoder.embedding_model_id
-        -- What other weights made does not count, whenever it was stored.
-        and known.weights_loaded_at = encoder.loaded_at
-    where encoder.embedding_model_id = remembered_query.encoder_id
-        and encoder.cached_queries > 0
-        and known.query_hash = ragpg.hash_text(remembered_query.query)
-        -- Whether somebody else asked it would show in how fast the answer comes.
-        and known.tenant = (select ragpg.written_tenant())
-    limit 1
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.repeated_lines(collection text DEFAULT NULL::text, min_share double precision DEFAULT 0.3, min_documents integer DEFAULT 5)
  RETURNS TABLE(line text, documents bigint, share double precision)
  LANGUAGE sql
@@ -5158,89 +2881,6 @@ BEGIN ATOMIC
             FROM stored))::double precision)))
    ORDER BY (count(DISTINCT lines.id)) DESC, (min(lines.line));
 END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[], generated_chars integer[] DEFAULT NULL::integer[])
- RETURNS integer
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-declare
-    body text;
-    page_starts integer[];
-    document_metadata jsonb;
-    words_language text;
-    owner_name text;
-    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
-    -- the start of the text, which over a long document is quadratic.
-    block constant integer := 65536;
-    longest integer;
-begin
-    select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
-    into body, page_starts, document_metadata, owner_name
-    from ragpg.documents as document
-    where document.id = replace_chunks.document_id
-        and document.version = replace_chunks.document_version
-    for key share;
-    if not found then
-        raise exception 'document % is not at version % any more',
-            replace_chunks.document_id, replace_chunks.document_version
-            using errcode = 'RG007', hint = 'read the document again and repeat';
-    end if;
-    select ragpg.document_language(recipe.language, document_metadata, body)
-    into strict words_language
-    from ragpg.search_indexes as recipe
-    where recipe.id = replace_chunks.index_id;
-    select coalesce(max(e.value - s.value), 0) into longest
-    from unnest(starts) with ordinality as s (value, place)
-    join unnest(ends) with ordinality as e (value, place) using (place);
-
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = replace_chunks.index_id
-        and chunk.document_id = replace_chunks.document_id;
-    insert into ragpg.chunks (
-        index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
-        tenant
-    )
-    with blocks as materialized (
-        select number, substr(body, number * block + 1, block + longest) as content
-        from (select distinct start / block as number from unnest(starts) as start) as used
-    )
-    select
-        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        piece.place - 1, piece.start_char, piece.end_char,
-        width_bucket(piece.start_char, page_starts), piece.token_count, 0,
-        words_language, piece.context,
-        substr(
-            blocks.content,
-            piece.start_char - blocks.number * block + 1,
-            piece.end_char - piece.start_char
-        ),
-        '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
-    from unnest(
-        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
-    ) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
-    join blocks on blocks.number = piece.start_char / block;
-    insert into ragpg.index_documents as state (
-        index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
-    )
-    values (
-        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        cardinality(starts), clock_timestamp(), null, owner_name
-    )
-    on conflict on constraint index_documents_pkey do update
-    set document_version = excluded.document_version,
-        chunk_count = excluded.chunk_count,
-        indexed_at = excluded.indexed_at,
-        pending_since = null,
-        attempts = 0,
-        error = null,
-        next_attempt_at = default;
-    return cardinality(starts);
-end
-$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.rollback_search_index(collection text DEFAULT NULL::text)
  RETURNS bigint
@@ -5323,38 +2963,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.sample_queries(index_id bigint, queries integer, OUT query_source text, OUT embeddings halfvec[], OUT own_ids bigint[])
- RETURNS record
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-begin
-    query_source := 'searches';
-    select array_agg(asked.query_embedding), array_agg(null::bigint) into embeddings, own_ids
-    from (
-        select logged.query_embedding
-        from ragpg.searches as logged
-        where logged.index_id = sample_queries.index_id and logged.query_embedding is not null
-        order by logged.searched_at desc, logged.id desc
-        limit queries
-    ) as asked;
-    if coalesce(cardinality(embeddings), 0) < least(queries, 20) then
-        query_source := 'chunks';
-        select coalesce(array_agg(drawn.embedding), '{}'), coalesce(array_agg(drawn.id), '{}')
-        into embeddings, own_ids
-        from (
-            select chunk.embedding, chunk.id
-            from ragpg.chunks as chunk
-            where chunk.index_id = sample_queries.index_id
-            -- Drawn by hash, not by random(): the same chunks give the same recall.
-            order by hashint8extended(chunk.id, 1)
-            limit queries
-        ) as drawn;
-    end if;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.save_answer(collection text, question text, content text, model text, abstained boolean, grounded boolean, stop_reason text, input_tokens integer, output_tokens integer, cache_read_tokens integer, cache_creation_tokens integer, latency_ms integer, citations jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -5421,7 +3029,7 @@ declare
     least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
     logged boolean := false;
     hit_count integer;
-    counted_tenant constant text := coalesce(ragpg.searched_tenant(), '');
+    counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
 begin
     if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
@@ -5449,7 +3057,7 @@ begin
             one.search_log_share > random()
             and current_setting('transaction_read_only') = 'off'
             and has_function_privilege(
-                'ragpg.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
+                'ragpg_internal.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
                 ' double precision, double precision)', 'execute'
             )
         into logged
@@ -5472,15 +3080,7 @@ begin
             where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
         )
     then
-        if exists (
-            select
-            from ragpg.static_encoders as fitted
-            where fitted.index_id = recipe.id and fitted.enabled
-        ) then
-            query_embedding := ragpg.embed_query_static(search.query, recipe.id);
-        else
-            query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
-        end if;
+        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
     end if;
     if query_embedding is null and mode = 'vector' then
         raise exception 'mode vector needs a query embedding'
@@ -5505,7 +3105,7 @@ begin
     wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
     if filter is not null then
-        perform ragpg.check_filter(filter);
+        perform ragpg_internal.check_filter(filter);
         -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
@@ -5517,11 +3117,11 @@ begin
         if not is_wide then
             select found.document_ids, found.chunks
             into matching_documents, matching_chunks
-            from ragpg.matching_documents(recipe.id, filter) as found;
+            from ragpg_internal.matching_documents(recipe.id, filter) as found;
         end if;
         if not is_wide and coalesce(matching_chunks, 0) = 0 then
             if logged then
-                perform ragpg.log_search(
+                perform ragpg_internal.log_search(
                     recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
                     0, null, extract(epoch from clock_timestamp() - started) * 1000
                 );
@@ -5533,7 +3133,7 @@ begin
     if mode = 'keyword' or query_embedding is null then
         select array_agg(found.chunk_id), array_agg(found.score)
         into word_ids, word_scores
-        from ragpg.keyword_candidates(
+        from ragpg_internal.keyword_candidates(
             recipe.id, search.query, wanted, matching_documents, filter
         ) as found;
     end if;
@@ -5544,7 +3144,7 @@ begin
     elsif mode = 'hybrid' then
         vector_weight := recipe.vector_weight;
         if query_embedding is null then
-            query_embedding := ragpg.feedback_embedding(recipe.id, word_ids, word_scores);
+            query_embedding := ragpg_internal.feedback_embedding(recipe.id, word_ids, word_scores);
             vector_weight := 0.5;  -- measured: near one half is best when words made the vector
             raise notice 'the database holds no model to embed the query with: searched by words'
                 using hint = 'load the model with ragpg model load, or pass query_embedding';
@@ -5554,7 +3154,7 @@ begin
     if query_embedding is not null then
         select array_agg(found.chunk_id), array_agg(found.similarity)
         into vector_ids, similarities
-        from ragpg.vector_candidates(
+        from ragpg_internal.vector_candidates(
             recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
         ) as found;
     end if;
@@ -5572,7 +3172,7 @@ begin
             coalesce(sum(word.mean_score), 0),
             coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
         into word_mean, word_deviation
-        from ragpg.query_words(recipe.id, search.query) as word;
+        from ragpg_internal.query_words(recipe.id, search.query) as word;
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
             'select array_agg(%s order by chunk.place)'
@@ -5583,7 +3183,7 @@ begin
             '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
-            ragpg.bm25_expression(recipe.id, search.query),
+            ragpg_internal.bm25_expression(recipe.id, search.query),
             greatest(statistics.mean_length, 1), recipe.id
         )
         into bm25_scores
@@ -5606,7 +3206,7 @@ begin
             limit 1;
             select array_agg(found.chunk_id), array_agg(found.score)
             into word_ids, word_scores
-            from ragpg.keyword_candidates(
+            from ragpg_internal.keyword_candidates(
                 recipe.id, search.query, wanted, matching_documents, filter, least_bm25
             ) as found;
         end if;
@@ -5666,7 +3266,7 @@ begin
             using errcode = 'RG010', hint = 'search again';
     end if;
     if logged then
-        perform ragpg.log_search(
+        perform ragpg_internal.log_search(
             recipe.id, search.query, search.query_embedding, search.mode, search.k,
             filter is not null, hit_count, similarities[1],
             extract(epoch from clock_timestamp() - started) * 1000
@@ -5784,7 +3384,7 @@ begin
                 array_agg(
                     known.is_taken or known.place = pick
                     or near.similarity >= max_similarity
-                    and ragpg.word_overlap(known.content, contents[pick]) >= min_overlap
+                    and ragpg_internal.word_overlap(known.content, contents[pick]) >= min_overlap
                     order by known.place
                 )
             into nearest, is_taken
@@ -5871,61 +3471,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.searched_tenant()
- RETURNS text
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    found_tenant text;
-    wanted text := nullif(current_setting('ragpg.tenant', true), '');
-begin
-    if not ragpg.tenants_enabled() then
-        return null;
-    end if;
-    found_tenant := ragpg.current_tenant();
-    if found_tenant is null and not ragpg.sees_all_tenants() then
-        raise exception 'role % %', ragpg.calling_role(), coalesce(
-            format('may not act for tenant "%s"', wanted), 'acts for no tenant'
-        )
-            using errcode = 'RG013',
-                hint = 'select ragpg.set_tenant(''...''); connect(tenant=...) in Python';
-    end if;
-    return found_tenant;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.sees_all_tenants()
- RETURNS boolean
- LANGUAGE sql
- STABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT ((NOT kept.relrowsecurity) OR pg_has_role(ragpg.calling_role(), kept.relowner, 'usage'::text) OR ( SELECT known.rolbypassrls
-            FROM pg_roles known
-           WHERE (known.rolname = ragpg.calling_role())))
-    FROM pg_class kept
-   WHERE (kept.oid = ('ragpg.documents'::regclass)::oid);
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.set_chunk_lexemes()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
-    new.lexeme_count := coalesce(
-        (
-            select sum(cardinality(word.positions))
-            from unnest(new.lexemes) as word
-        ),
-        0
-    );
-    return new;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.set_tenant(tenant text, for_session boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
@@ -5937,7 +3482,7 @@ begin
     end if;
     perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
     if ragpg.current_tenant() is distinct from set_tenant.tenant then
-        raise exception 'role % may not act for tenant "%"', ragpg.calling_role(), tenant
+        raise exception 'role % may not act for tenant "%"', ragpg_internal.calling_role(), tenant
             using errcode = 'RG013', hint = 'the owner of the schema binds roles: ragpg.bind_role';
     end if;
 end
@@ -5969,7 +3514,7 @@ begin
         (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
         chunk.end_char, chunk.document_id, chunk.id
-    from ragpg.vector_candidates(given.index_id, given.embedding, k + 1) as near
+    from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near
     cross join lateral (
         select one.*
         from ragpg.chunks as one
@@ -5982,16 +3527,6 @@ begin
     limit k;
 end
 $function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
- RETURNS double precision
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT GREATEST(COALESCE((array_agg(given.similarity ORDER BY given.similarity))[(LEAST((floor((((count(*))::double precision * ((1)::double precision - similarity_to_keep.keep)) + (0.000000001)::double precision)) + (1)::double precision), (count(*))::double precision))::integer], (0)::double precision), (0)::double precision) AS "greatest"
-    FROM UNNEST(similarity_to_keep.similarities, similarity_to_keep.answerable) given(similarity, is_answerable)
-   WHERE given.is_answerable;
-END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.slow_queries(most integer DEFAULT 20)
  RETURNS TABLE(query text, calls bigint, mean_ms double precision, total_ms double precision, row_count bigint, cached_share double precision)
@@ -6029,140 +3564,6 @@ exception
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.source_paths(source text)
- RETURNS SETOF text
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT source_paths.source AS source
- UNION ALL
-  SELECT "left"(source_paths.source, (regexp_instr(source_paths.source, '[/#]'::text, 1, nth.nth) - 1)) AS "left"
-    FROM generate_series(1, regexp_count(source_paths.source, '[/#]'::text)) nth(nth);
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.start_context_batch(collection text, model text, asked_hashes bytea[], document_hashes bytea[])
- RETURNS TABLE(batch_id bigint, asked_hash bytea)
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-#variable_conflict use_column
-declare
-    parent_id bigint := ragpg.collection_id(start_context_batch.collection);
-    new_id bigint;
-begin
-    insert into ragpg.context_batches as batch (collection_id, model, request_count)
-    values (parent_id, start_context_batch.model, 0)
-    returning batch.id into new_id;
-    -- Two at once: the second waits for the first's rows and leaves them to it.
-    return query
-    insert into ragpg.chunk_contexts as written (
-        collection_id, asked_hash, document_hash, model, batch_id
-    )
-    select parent_id, wanted.asked_hash, wanted.document_hash, start_context_batch.model, new_id
-    from unnest(asked_hashes, document_hashes) as wanted (asked_hash, document_hash)
-    order by wanted.asked_hash
-    on conflict do nothing
-    returning new_id, written.asked_hash;
-    update ragpg.context_batches as batch
-    set request_count = (
-        select count(*) from ragpg.chunk_contexts as written where written.batch_id = new_id
-    )
-    where batch.id = new_id;
-    delete from ragpg.context_batches as batch
-    where batch.id = new_id and batch.request_count = 0;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
- RETURNS bigint
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    parent_id bigint := ragpg.collection_id(start_evaluation.collection);
-    set_id bigint;
-    names text;
-    recipe ragpg.search_indexes;
-    new_id bigint;
-begin
-    select known.id into set_id
-    from ragpg.evaluation_sets as known
-    where known.collection_id = parent_id
-        and known.tenant = ragpg.written_tenant()
-        and known.name = start_evaluation.evaluation_set;
-    if set_id is null then
-        select string_agg(known.name, ', ' order by known.name) into names
-        from ragpg.evaluation_sets as known
-        where known.collection_id = parent_id;
-        raise exception 'there is no evaluation set "%"', start_evaluation.evaluation_set
-            using errcode = 'RG011',
-                hint = coalesce('there are: ' || names, 'load one: ragpg eval load FILE');
-    end if;
-    select known.* into recipe
-    from ragpg.search_indexes as known
-    where known.collection_id = parent_id
-        and known.id = coalesce(
-            start_evaluation.index_id,
-            (select one.active_index_id from ragpg.collections as one where one.id = parent_id)
-        );
-    if recipe.id is null then
-        raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
-            using errcode = 'RG010', hint = 'ragpg index list shows them';
-    end if;
-    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe)
-    select set_id, recipe.id, k, mode, note, to_jsonb(recipe) || jsonb_build_object(
-        'embedding_model', (
-            select model.name
-            from ragpg.embedding_models as model
-            where model.id = recipe.embedding_model_id
-        )
-    )
-    returning id into new_id;
-    return new_id;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.start_finetuning(provider text, base_model text, training_hash bytea, validation_hash bytea DEFAULT NULL::bytea, parameters jsonb DEFAULT '{}'::jsonb, again boolean DEFAULT false)
- RETURNS bigint
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    known ragpg.finetune_jobs;
-    new_id bigint;
-begin
-    -- Two at once: the second waits, and finds what the first made.
-    perform pg_advisory_xact_lock(
-        hashtext('ragpg.start_finetuning'), hashtext(encode(training_hash, 'hex') || base_model)
-    );
-    select job.* into known
-    from ragpg.finetune_jobs as job
-    where job.provider = start_finetuning.provider
-        and job.base_model = start_finetuning.base_model
-        and job.training_hash = start_finetuning.training_hash
-        and job.validation_hash is not distinct from start_finetuning.validation_hash
-    order by job.id desc
-    limit 1;
-    if known.id is not null and known.job_id is null then
-        return known.id;  -- interrupted before the provider knew it, or before we knew that it did
-    end if;
-    if known.id is not null and not again and known.state not in ('failed', 'cancelled') then
-        raise exception 'this data was submitted already: job % of %, %',
-            known.id, known.created_at::date, known.state
-            using errcode = 'RG005', hint = format('ragpg finetune status %s, or submit --again', known.id);
-    end if;
-    insert into ragpg.finetune_jobs (
-        provider, base_model, training_hash, validation_hash, parameters
-    )
-    values (
-        start_finetuning.provider, start_finetuning.base_model, start_finetuning.training_hash,
-        start_finetuning.validation_hash, start_finetuning.parameters
-    )
-    returning id into new_id;
-    return new_id;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.stop_indexing_table(table_name regclass, collection text, delete_documents boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -6186,7 +3587,7 @@ begin
             'delete from ragpg.documents as document'
             ' using %s as stored'
             ' where document.collection_id = ragpg.collection_id($1)'
-            ' and document.tenant = ragpg.written_tenant()'
+            ' and document.tenant = ragpg_internal.written_tenant()'
             ' and document.source = stored.%I::text',
             table_name, followed.source_column
         )
@@ -6222,31 +3623,6 @@ BEGIN ATOMIC
            WHERE ((earlier.document_id = span.document_id) AND (earlier.version = span.document_version))
   LIMIT 1) kept);
 END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.tenant_legs()
- RETURNS TABLE(called regprocedure)
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT (leg.oid)::regprocedure AS oid
-    FROM pg_proc leg
-   WHERE ((leg.pronamespace = ('ragpg'::regnamespace)::oid) AND (leg.proname = ANY (ARRAY['keyword_candidates'::name, 'matching_documents'::name])));
-END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.tenants_enabled()
- RETURNS boolean
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    return (
-        select kept.relrowsecurity
-        from pg_class as kept
-        where kept.oid = 'ragpg.documents'::regclass
-    );
-end
-$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.text_language(content text)
  RETURNS text
@@ -6393,22 +3769,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.text_parts(content text, media_type text)
- RETURNS TABLE(table_characters bigint, code_characters bigint)
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT ( SELECT COALESCE(sum(char_length(line.line)), (0)::bigint) AS "coalesce"
-            FROM string_to_table(text_parts.content, '
-'::text) line(line)
-           WHERE (line.line ~~ '|%'::text)) AS "coalesce",
-         CASE
-             WHEN ragpg.is_code(media_type) THEN char_length(content)
-             ELSE ((char_length(content) - char_length(regexp_replace(('
-'::text || content), '\n {0,3}?```.*?\n {0,3}?```'::text, ''::text, 'g'::text))) + 1)
-         END AS "case";
-END
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.text_problems(content text)
  RETURNS TABLE(kind text, count bigint, example text)
  LANGUAGE plpgsql
@@ -6422,7 +3782,7 @@ declare
     letters text;
     rule record;
 begin
-    for rule in select * from ragpg.inspection_rules()
+    for rule in select * from ragpg_internal.inspection_rules()
     loop
         kind := rule.problem;
         example := '';
@@ -6473,109 +3833,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.tokenize(encoder_id bigint, query text, wanted integer DEFAULT NULL::integer)
- RETURNS integer[]
- LANGUAGE plpgsql
- STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
-AS $function$
-declare
-    encoder ragpg.encoders;
-    special_pattern text;
-    parts text[];
-    found_special text[];
-    found_ids integer[] := '{}';
-    word record;
-    pieces integer[];
-    place integer;
-    piece record;
-    longest_word constant integer := 100;  -- longer ones are unknown, as BERT has it
-begin
-    select stored.* into encoder
-    from ragpg.encoders as stored
-    where stored.embedding_model_id = tokenize.encoder_id;
-    if not found then
-        raise exception 'embedding model % is not loaded into the database', encoder_id
-            using errcode = 'RG009', hint = 'load it with load_encoder of ragpg.encoder';
-    end if;
-    -- Special tokens such as [MASK] are taken out first, as they stand.
-    parts := array[query];
-    found_special := '{}';
-    if query ~ '\[' and cardinality(encoder.special_tokens) > 0 then
-        select string_agg(regexp_replace(token, '([^[:alnum:]])', '\\\1', 'g'), '|')
-        into special_pattern
-        from unnest(encoder.special_tokens) as token;
-        parts := regexp_split_to_array(query, special_pattern);
-        found_special := array(
-            select found.matched[1]
-            from regexp_matches(query, '(' || special_pattern || ')', 'g') as found (matched)
-        );
-    end if;
-    for part_number in 1..cardinality(parts) loop
-        for word in
-            select listed.spelling, whole.token_id
-            from unnest(
-                string_to_array(
-                    ragpg.normalize_text(
-                        parts[part_number], encoder.lower_case, encoder.strip_accents
-                    ),
-                    ' '
-                )
-            ) with ordinality as listed (spelling, place)
-            left join ragpg.encoder_vocabulary as whole
-                on whole.embedding_model_id = encoder.embedding_model_id
-                and whole.token = listed.spelling collate "C"
-                and length(listed.spelling) <= longest_word
-            where listed.spelling <> ''
-            order by listed.place
-        loop
-            exit when cardinality(found_ids) >= wanted;
-            if word.token_id is not null then
-                found_ids := found_ids || word.token_id;
-                continue;
-            end if;
-            -- WordPiece: the longest token the rest of the word begins with, again and again.
-            pieces := '{}';
-            place := 1;
-            if length(word.spelling) > longest_word then
-                pieces := array[encoder.unknown_token_id];
-                place := length(word.spelling) + 1;
-            end if;
-            while place <= length(word.spelling) loop
-                select known.token_id, asked.size
-                into piece
-                from generate_series(
-                    1, least(encoder.longest_token, length(word.spelling) - place + 1)
-                ) as asked (size)
-                join ragpg.encoder_vocabulary as known
-                    on known.embedding_model_id = encoder.embedding_model_id
-                    and known.token = case when place > 1 then '##' else '' end
-                        || substr(word.spelling, place, asked.size)
-                order by asked.size desc
-                limit 1;
-                if not found then
-                    pieces := array[encoder.unknown_token_id];
-                    exit;
-                end if;
-                pieces := pieces || piece.token_id;
-                place := place + piece.size;
-            end loop;
-            found_ids := found_ids || pieces;
-        end loop;
-        exit when cardinality(found_ids) >= wanted;
-        if part_number <= cardinality(found_special) then
-            found_ids := found_ids || (
-                select known.token_id
-                from ragpg.encoder_vocabulary as known
-                where known.embedding_model_id = encoder.embedding_model_id
-                    and known.token = found_special[part_number] collate "C"
-            );
-        end if;
-    end loop;
-    return case when wanted is null then found_ids else found_ids[:wanted] end;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.training_pairs(collection text DEFAULT NULL::text, index_id bigint DEFAULT NULL::bigint)
  RETURNS TABLE(question text, origin text, split text, source text, text text, start_char integer, end_char integer, document_id bigint, chunk_id bigint, relevant_chunk_ids bigint[])
  LANGUAGE sql
@@ -6594,7 +3851,7 @@ BEGIN ATOMIC
              span.document_id,
              span.start_char,
              span.end_char,
-             ragpg.evaluation_split(span.evaluation_question_id) AS split
+             ragpg_internal.evaluation_split(span.evaluation_question_id) AS split
             FROM ((recipe recipe_1
               JOIN ragpg.evaluation_sets of_set ON ((of_set.collection_id = recipe_1.collection_id)))
               JOIN ragpg.evaluation_label_spans span ON ((span.evaluation_set_id = of_set.id)))
@@ -6690,7 +3947,7 @@ BEGIN ATOMIC
              ELSE 'train'::text
          END AS "case",
      document.source,
-     ragpg.embedded_text(document.title, chunk.context, chunk.content, chunk.ordinal) AS embedded_text,
+     ragpg_internal.embedded_text(document.title, chunk.context, chunk.content, chunk.ordinal) AS embedded_text,
      positive.start_char,
      positive.end_char,
      positive.document_id,
@@ -6701,7 +3958,7 @@ BEGIN ATOMIC
       JOIN ragpg.chunks chunk ON (((chunk.index_id = recipe.id) AND (chunk.document_id = positive.document_id) AND (chunk.ordinal = positive.ordinal))))
       JOIN ragpg.documents document ON ((document.id = positive.document_id)))
       JOIN relevant ON ((relevant.asked = positive.asked)))
-   ORDER BY (ragpg.hash_text(positive.asked)), document.source, positive.ordinal;
+   ORDER BY (ragpg_internal.hash_text(positive.asked)), document.source, positive.ordinal;
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::text, recall double precision DEFAULT 0.98, k integer DEFAULT 10, queries integer DEFAULT 100, index_id bigint DEFAULT NULL::bigint)
@@ -6712,28 +3969,30 @@ CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::te
 AS $function$
 declare
     recipe ragpg.search_indexes :=
-        ragpg.recipe_of(tune_ef_search.collection, tune_ef_search.index_id);
+        ragpg_internal.recipe_of(tune_ef_search.collection, tune_ef_search.index_id);
     drawn record;
     distances double precision[];
     low integer := k;
     high integer := 1000;  -- the most pgvector takes
     middle integer;
 begin
-    perform ragpg.check_shared('search index ' || recipe.id);
+    perform ragpg_internal.check_shared('search index ' || recipe.id);
     if recall is null or recall not between 0 and 1 or k is null or k not between 1 and 1000 then
         raise exception 'recall is %, k is %', recall, k
             using errcode = 'RG005', hint = 'recall is a share, 0.98 say; k is from 1 to 1000';
     end if;
     select sample.* into drawn
-    from ragpg.sample_queries(recipe.id, tune_ef_search.queries) as sample;
-    distances := ragpg.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
+    from ragpg_internal.sample_queries(recipe.id, tune_ef_search.queries) as sample;
+    distances := ragpg_internal.exact_distances(recipe.id, drawn.embeddings, drawn.own_ids, k);
     -- Recall grows with ef_search, so halving finds the least that suffices.
     while low < high loop
         middle := (low + high) / 2;
         if (
             select coalesce(avg(one.recall), 1) >= tune_ef_search.recall - 1e-9
             from unnest(
-                ragpg.recalls_at(recipe.id, drawn.embeddings, drawn.own_ids, distances, k, middle)
+                ragpg_internal.recalls_at(
+                    recipe.id, drawn.embeddings, drawn.own_ids, distances, k, middle
+                )
             ) as one (recall)
         ) then
             high := middle;
@@ -6758,133 +4017,6 @@ begin
 end
 $function$
  -- access {owner=X/postgres}
-CREATE OR REPLACE FUNCTION ragpg.use_static_encoder(index_id bigint, enabled boolean DEFAULT true)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    fitted ragpg.static_encoders;
-begin
-    select known.* into fitted
-    from ragpg.static_encoders as known
-    where known.index_id = use_static_encoder.index_id
-    for update;
-    if not found then
-        raise exception 'search index % has no static encoder', index_id
-            using errcode = 'RG009', hint = 'fit one: ragpg model fit-static';
-    end if;
-    if use_static_encoder.enabled and not fitted.agrees then
-        raise exception 'the static encoder of search index % agrees too little with its model: mean cosine %, overlap of the ten nearest %',
-            index_id, round(fitted.mean_cosine::numeric, 3), round(fitted.mean_overlap::numeric, 3)
-            using errcode = 'RG009', hint = 'keep the model, or fit it again with more text';
-    end if;
-    update ragpg.static_encoders as known
-    set enabled = use_static_encoder.enabled
-    where known.index_id = use_static_encoder.index_id;
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath)
- RETURNS TABLE(chunk_id bigint, similarity double precision)
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
- SET "hnsw.ef_search" TO '100'
- SET "hnsw.iterative_scan" TO 'off'
-AS $function$
-#variable_conflict use_column
-declare
-    recipe ragpg.search_indexes;
-    template constant text :=
-        'select array_agg(near.id), array_agg(near.distance)'
-        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
-        '  from ragpg.%2$I as chunk'
-        '  where chunk.index_id = %3$s%4$s'
-        '  order by chunk.%1$s <=> $1 limit %5$s) as near';
-    -- The partition itself is planned more quickly than its parent, whose policies keep tenants
-    -- apart.
-    table_name text := 'chunks_' || vector_candidates.index_id;
-    only_documents text := case
-        when document_ids is not null then ' and chunk.document_id = any($2)'
-        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
-        -- meets, until it has enough.
-        when filter is not null then
-            ' and (select document.metadata @@ $3 from ragpg.documents as document'
-            '  where document.id = chunk.document_id)'
-    end;
-    scan text;
-    ids bigint[];
-    distances double precision[];
-    -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
-    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
-    exact_limit constant integer := 20000;
-    only_tenant constant text := ragpg.searched_tenant();
-begin
-    select known.* into strict recipe
-    from ragpg.search_indexes as known
-    where known.id = vector_candidates.index_id;
-    if only_tenant is not null then
-        -- A tenant is a filter, too: how many chunks it has was counted with its words.
-        only_documents := coalesce(only_documents, '') || ' and chunk.tenant = $4';
-        if document_ids is null then
-            matching_chunks := coalesce(
-                (
-                    select counted.chunk_count
-                    from ragpg.index_statistics as counted
-                    where counted.index_id = recipe.id and counted.tenant = only_tenant
-                ),
-                0
-            );
-        end if;
-    end if;
-    if only_tenant is not null
-        or not coalesce(has_table_privilege(to_regclass('ragpg.' || table_name), 'select'), false)
-    then
-        table_name := 'chunks';
-    end if;
-    if matching_chunks is null or matching_chunks > exact_limit then
-        perform set_config(
-            'hnsw.ef_search',
-            -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
-            least(
-                greatest(recipe.ef_search, wanted, case when filter is not null then 200 end), 1000
-            )::text,
-            true
-        );
-        -- A scan that goes on until it has enough takes longer, so only where rows it meets are
-        -- left out: by a condition, or, seen by what came back, because they were deleted.
-        foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
-            else '{strict_order}' end
-        loop
-            perform set_config('hnsw.iterative_scan', scan, true);
-            -- The index's own expression, one table, ascending: anything else loses the index.
-            execute format(
-                template,
-                format('embedding::halfvec(%s)', vector_dims(query_embedding)),
-                table_name, recipe.id, only_documents, wanted
-            )
-            into ids, distances
-            using query_embedding, document_ids, filter, only_tenant;
-            exit when cardinality(ids) >= wanted;
-        end loop;
-    end if;
-    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
-        -- Few match, or the scan stopped short of them: without the cast it is not the index's
-        -- expression, so every matching chunk is looked at.
-        execute format(template, 'embedding', table_name, recipe.id, only_documents, wanted)
-        into ids, distances
-        using query_embedding, document_ids, filter, only_tenant;
-    end if;
-    return query
-    select found.id, 1 - found.distance
-    from unnest(ids, distances) as found (id, distance);
-exception
-    when undefined_table then
-        return;  -- dropped between two looks at it; search says so
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.verify(collection text DEFAULT NULL::text)
  RETURNS TABLE(problem text, object text, detail text, what_to_do text)
  LANGUAGE plpgsql
@@ -7045,7 +4177,2731 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.wilson_interval(successes bigint, total bigint, OUT low double precision, OUT high double precision)
+CREATE OR REPLACE FUNCTION ragpg_internal.answer_signals(index_id bigint, query text, passages text[], titles text[], OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    spoken text := (
+        select ragpg_internal.document_language(recipe.language, '{}', passages[1])
+        from ragpg.search_indexes as recipe
+        where recipe.id = answer_signals.index_id
+    );
+    negation constant text := '\m(not|no|never|none|nor|neither|without|cannot)\M|n[''’]t\M';
+    words tsquery[];
+    weights double precision[];
+    sentence text;
+    held text[];  -- the words of that sentence, of those beside it and of the title
+begin
+    select array_agg(word.word), array_agg(word.weight)
+    into words, weights
+    from ragpg_internal.query_words(answer_signals.index_id, answer_signals.query) as word;
+    -- The sentence that holds most of the question's words, itself and with its neighbours.
+    select best.content, tsvector_to_array(best.lexemes_around), best.share
+    into sentence, held, words_held
+    from (
+        select
+            around.*,
+            (
+                select sum(word.weight) filter (where around.lexemes @@ word.query)
+                    / sum(word.weight)
+                from unnest(words, weights) as word (query, weight)
+            ) as share,
+            (
+                select sum(word.weight) filter (where around.lexemes_around @@ word.query)
+                    / sum(word.weight)
+                from unnest(words, weights) as word (query, weight)
+            ) as share_around
+        from (
+            select
+                one.*,
+                one.lexemes
+                || coalesce(lag(one.lexemes) over beside, '')
+                || coalesce(lead(one.lexemes) over beside, '')
+                || ragpg.text_lexemes(coalesce(one.title, ''), spoken) as lexemes_around
+            from (
+                select
+                    hit.place, hit.title, part.number, part.content,
+                    ragpg.text_lexemes(part.content, spoken) as lexemes
+                from unnest(passages[:3], titles[:3]) with ordinality as hit (content, title, place)
+                cross join lateral regexp_split_to_table(
+                    hit.content, '(?<=[.?!])\s+|(?<=[。！？])|\n\s*\n'
+                ) with ordinality as part (content, number)
+            ) as one
+            window beside as (partition by one.place order by one.number)
+        ) as around
+    ) as best
+    order by
+        coalesce(best.share, 0) + coalesce(best.share_around, 0) desc, best.place, best.number
+    limit 1;
+    words_held := coalesce(words_held, 0);
+    missing_names := array(
+        select said.word
+        from (
+            select one.match[1] as word, min(one.place) as place
+            from regexp_matches(
+                answer_signals.query, '[[:alnum:]](?:[[:alnum:]''’.-]*[[:alnum:]])?', 'g'
+            ) with ordinality as one (match, place)
+            group by one.match[1]
+        ) as said
+        where (said.word ~ '\d' or said.place > 1 and left(said.word, 1) <> lower(left(said.word, 1)))
+            and not tsvector_to_array(ragpg.text_lexemes(said.word, spoken)) <@ coalesce(held, '{}')
+        order by said.place
+    );
+    unmatched_negation := answer_signals.query ~* negation
+        and not coalesce(sentence, '') ~* negation;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.bm25_expression(index_id bigint, query text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (count(*) = 0) THEN '0::double precision'::text
+             ELSE format('(%s - chunk.saturation * (%s))'::text, sum(word.weight), string_agg(format('%s / (chunk.saturation + round(0.6079271018540267 / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))'::text, word.weight, word.word), ' + '::text))
+         END AS format
+    FROM ragpg_internal.query_words(bm25_expression.index_id, bm25_expression.query) word(place, lexeme, word, weight, chunk_count, mean_score, mean_square);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.build_vector_index(index_id bigint, dimensions integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    statement text := format(
+        'create index if not exists %I on ragpg.%I using hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)',
+        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id, dimensions
+    );
+begin
+    execute statement;
+exception
+    -- Too little shared memory for a parallel build (containers often have 64 MB): build alone.
+    when disk_full or out_of_memory then
+        perform set_config('max_parallel_maintenance_workers', '0', true);
+        execute statement;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.calling_role()
+ RETURNS name
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT COALESCE((NULLIF(current_setting('role'::text), 'none'::text))::name, SESSION_USER) AS "coalesce";
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.check_citation_quote()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found_text text := substr(
+        ragpg.document_text(new.document_id, new.document_version),
+        new.start_char + 1,
+        new.end_char - new.start_char
+    );
+begin
+    if found_text is distinct from new.quote then
+        raise exception 'the quote "%" is not what document % version % holds at characters % to %',
+            left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
+            using errcode = 'RG006',
+                hint = 'quotes must be exact; characters count from 0 and the end is not included';
+    end if;
+    new.page := ragpg_internal.page_at(new.document_id, new.document_version, new.start_char);
+    return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.check_filter(filter jsonpath)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    perform jsonb_path_match('{}', filter);
+exception
+    when others then
+        raise exception 'the filter % is not a predicate: %', filter, sqlerrm
+            using errcode = 'RG004',
+                hint = 'compare something, such as $.tier == "pro" && $.year >= 2024';
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.check_shared(what text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if not ragpg_internal.sees_all_tenants() then
+        raise exception '% belongs to all tenants', what
+            using errcode = 'RG014', hint = 'only the owner of the schema may do this';
+    end if;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.choose_abstention(similarities double precision[], words_held double precision[], missing_names integer[], unmatched_negations boolean[], answerable boolean[], keep double precision, OUT relevance_weights double precision[], OUT min_similarity double precision, OUT min_relevance double precision, OUT similarity_alone double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    relevance_weights := ragpg_internal.fit_relevance(
+        similarities, words_held, missing_names, unmatched_negations, answerable
+    );
+    similarity_alone := ragpg_internal.similarity_to_keep(similarities, answerable, keep);
+    -- Half of what may be lost goes to a floor under similarity: questions that look like others
+    -- but have no answer teach little about those that are of something else altogether.
+    min_similarity := ragpg_internal.similarity_to_keep(similarities, answerable, (1 + keep) / 2);
+    select ragpg_internal.similarity_to_keep(
+        array_agg(
+            case
+                when given.similarity < choose_abstention.min_similarity then -1
+                else ragpg_internal.logistic(
+                    relevance_weights, given.similarity, given.held, given.missing, given.unmatched
+                )
+            end order by given.place
+        ),
+        answerable, keep
+    )
+    into min_relevance
+    from unnest(similarities, words_held, missing_names, unmatched_negations) with ordinality
+        as given (similarity, held, missing, unmatched, place);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.claim_documents(wanted integer DEFAULT 32, only_collection text DEFAULT NULL::text, only_index_id bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(index_id bigint, document_id bigint, version integer, source text, title text, media_type text, content text, page_starts integer[])
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    waiting record;
+    taken integer := 0;
+    characters bigint := 0;
+begin
+    for waiting in
+        select state.index_id, state.document_id
+        from ragpg.index_documents as state
+        join ragpg.search_indexes as recipe on recipe.id = state.index_id
+        join ragpg.collections as one on one.id = recipe.collection_id
+        where state.pending_since is not null
+            and state.next_attempt_at <= now()
+            and (only_collection is null or one.name = only_collection)
+            and (only_index_id is null or state.index_id = only_index_id)
+            -- Nobody pays for sentences of a recipe that never answered, unless told to fill it.
+            and (
+                recipe.context_model is null
+                or recipe.activated_at is not null
+                or state.index_id = only_index_id
+            )
+        order by state.next_attempt_at, state.document_id
+    loop
+        exit when taken >= wanted or characters > 2000000;
+        -- The lock belongs to the session: it goes with a worker that is killed, and nobody who
+        -- writes the document waits for it.
+        continue when not pg_try_advisory_lock(
+            ragpg_internal.claim_key(waiting.index_id, waiting.document_id)
+        );
+        -- Read after the lock: another worker may have finished it in between.
+        select
+            state.index_id, document.id, document.version, document.source, document.title,
+            document.media_type, document.content, document.page_starts
+        into
+            index_id, document_id, version, source, title, media_type, content, page_starts
+        from ragpg.index_documents as state
+        join ragpg.documents as document on document.id = state.document_id
+        where state.index_id = waiting.index_id
+            and state.document_id = waiting.document_id
+            and state.pending_since is not null
+            and state.next_attempt_at <= now();
+        if not found then
+            perform pg_advisory_unlock(
+                ragpg_internal.claim_key(waiting.index_id, waiting.document_id)
+            );
+            continue;
+        end if;
+        taken := taken + 1;
+        characters := characters + char_length(content);
+        return next;
+    end loop;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.claim_key(index_id bigint, document_id bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT hashtextextended(format('ragpg.index_documents %s %s'::text, index_id, document_id), (0)::bigint) AS hashtextextended;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.count_chunks(index_id bigint, tenant text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    counted constant text := format(
+        'chunk.index_id = %s%s',
+        count_chunks.index_id,
+        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
+    );
+begin
+    execute format(
+        'insert into ragpg.index_statistics as known ('
+        '  index_id, tenant, chunk_count, mean_length, embedding_sample, document_sample,'
+        '  languages, refreshed_at)'
+        ' select $1, $2, count(*), coalesce(avg(chunk.lexeme_count), 0),'
+        '  (select coalesce(array_agg(drawn.embedding), ''{}'')'
+        '   from (select chunk.embedding from ragpg.chunks as chunk where %1$s'
+        -- Drawn by hash, not by random(): the same chunks give the same ranking.
+        '    order by hashint8extended(chunk.id, 0) limit 256) as drawn),'
+        '  array(select chunk.document_id from ragpg.chunks as chunk where %1$s'
+        '   and chunk.ordinal = 0 order by hashint8extended(chunk.document_id, 0) limit 400),'
+        '  coalesce(array_agg(distinct chunk.language), ''{}''), clock_timestamp()'
+        ' from ragpg.chunks as chunk where %1$s'
+        ' on conflict on constraint index_statistics_pkey do update'
+        ' set chunk_count = excluded.chunk_count, mean_length = excluded.mean_length,'
+        '  embedding_sample = excluded.embedding_sample,'
+        '  document_sample = excluded.document_sample, languages = excluded.languages,'
+        '  refreshed_at = excluded.refreshed_at',
+        counted
+    )
+    using count_chunks.index_id, count_chunks.tenant;
+    with counted_now as materialized (
+        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
+        from ts_stat('select chunk.lexemes from ragpg.chunks as chunk where ' || counted) as word
+    ),
+    gone as (
+        delete from ragpg.lexeme_statistics as known
+        where known.index_id = count_chunks.index_id
+            and known.tenant = count_chunks.tenant
+            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
+    )
+    insert into ragpg.lexeme_statistics as known (
+        index_id, tenant, lexeme, chunk_count, occurrence_count
+    )
+    select count_chunks.index_id, count_chunks.tenant, lexeme, ndoc, nentry
+    from counted_now
+    on conflict on constraint lexeme_statistics_pkey do update
+    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
+    where (known.chunk_count, known.occurrence_count)
+        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.count_tenants(index_id bigint, force boolean)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    changed_tenant text;
+    done integer := 0;
+begin
+    if not ragpg_internal.tenants_enabled() then
+        return 0;
+    end if;
+    delete from ragpg.lexeme_statistics as known
+    where known.index_id = count_tenants.index_id and known.tenant <> '' and not exists (
+        select
+        from ragpg.index_documents as state
+        where state.index_id = known.index_id and state.tenant = known.tenant
+    );
+    delete from ragpg.index_statistics as known
+    where known.index_id = count_tenants.index_id and known.tenant <> '' and not exists (
+        select
+        from ragpg.index_documents as state
+        where state.index_id = known.index_id and state.tenant = known.tenant
+    );
+    -- The rule of refresh_search_index, for each of them: what did not change costs nothing.
+    for changed_tenant in
+        select held.tenant
+        from (
+            select
+                state.tenant, known.refreshed_at, sum(state.chunk_count) as total,
+                greatest(
+                    coalesce(
+                        sum(state.chunk_count) filter (where state.indexed_at > known.refreshed_at),
+                        0
+                    ),
+                    abs(sum(state.chunk_count) - coalesce(known.chunk_count, 0))
+                ) as changed
+            from ragpg.index_documents as state
+            left join ragpg.index_statistics as known
+                on known.index_id = state.index_id and known.tenant = state.tenant
+            where state.index_id = count_tenants.index_id and state.tenant <> ''
+            group by state.tenant, known.refreshed_at, known.chunk_count
+        ) as held
+        where held.refreshed_at is null
+            or held.changed > 0
+            and (force or held.total <= 20000 or held.changed >= held.total / 50)
+    loop
+        perform ragpg_internal.count_chunks(count_tenants.index_id, changed_tenant);
+        done := done + 1;
+    end loop;
+    return done;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.counted_tenant()
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ragpg_internal.tenants_enabled() THEN COALESCE(ragpg.current_tenant(), ''::text)
+             ELSE ''::text
+         END AS "case";
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.cut_chunks(collection text DEFAULT NULL::text)
+ RETURNS TABLE(chunk_id bigint, document_id bigint, content text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT ended.id,
+     ended.document_id,
+     ended.content
+    FROM (( SELECT chunk.id,
+             chunk.document_id,
+             chunk.content,
+             chunk.end_char,
+             lead(chunk.start_char) OVER (PARTITION BY chunk.document_id ORDER BY chunk.ordinal) AS next_start
+            FROM (ragpg.chunks chunk
+              JOIN ragpg.collections one ON ((one.active_index_id = chunk.index_id)))
+           WHERE (one.id = ragpg.collection_id(cut_chunks.collection))) ended
+      JOIN ragpg.documents document ON ((document.id = ended.document_id)))
+   WHERE ((ended.next_start IS NOT NULL) AND ("right"(ended.content, 8) !~ '[.!?:;…؟।。！？；：|>}][\u0022\u0027)\]*_`”’»）」』]*$'::text) AND (ended.next_start <= (ended.end_char + 2)) AND (substr(document.content, (ended.end_char + 1), 2) !~ '^\s*\n'::text));
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.document_language(language text, metadata jsonb, content text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    said text := lower(metadata ->> 'language');
+begin
+    if language <> 'auto' then
+        return language;
+    end if;
+    select iso.name into said
+    from (
+        values
+            ('ar', 'arabic'), ('hy', 'armenian'), ('eu', 'basque'), ('ca', 'catalan'),
+            ('da', 'danish'), ('nl', 'dutch'), ('en', 'english'), ('et', 'estonian'),
+            ('fi', 'finnish'), ('fr', 'french'), ('de', 'german'), ('el', 'greek'),
+            ('hi', 'hindi'), ('hu', 'hungarian'), ('id', 'indonesian'), ('ga', 'irish'),
+            ('it', 'italian'), ('lt', 'lithuanian'), ('ne', 'nepali'), ('nb', 'norwegian'),
+            ('nn', 'norwegian'), ('no', 'norwegian'), ('pl', 'polish'), ('pt', 'portuguese'),
+            ('ro', 'romanian'), ('ru', 'russian'), ('sr', 'serbian'), ('es', 'spanish'),
+            ('sv', 'swedish'), ('ta', 'tamil'), ('tr', 'turkish'), ('yi', 'yiddish')
+    ) as iso (code, name)
+    where said in (iso.code, iso.name) or said like iso.code || '-%' or said like iso.code || '\_%';
+    return coalesce(
+        (
+            select configuration.cfgname::text
+            from unnest(array[said, ragpg.text_language(content)]) with ordinality
+                as candidate (name, place)
+            join pg_catalog.pg_ts_config as configuration on configuration.cfgname = candidate.name
+            where pg_ts_config_is_visible(configuration.oid)
+            order by candidate.place
+            limit 1
+        ),
+        'simple'
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.embedded_text(title text, context text, content text, ordinal integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+BEGIN ATOMIC
+ SELECT ((
+         CASE
+             WHEN (embedded_text.ordinal = 0) THEN embedded_text.context
+             WHEN (embedded_text.context = plain.title) THEN ''::text
+             WHEN starts_with(embedded_text.context, (plain.title || ' > '::text)) THEN substr(embedded_text.context, (char_length(plain.title) + 4))
+             WHEN starts_with(embedded_text.context, (plain.title || '
+'::text)) THEN substr(embedded_text.context, (char_length(plain.title) + 2))
+             ELSE embedded_text.context
+         END || '
+'::text) || embedded_text.content)
+    FROM ( SELECT btrim(regexp_replace(embedded_text.title, '\s+'::text, ' '::text, 'g'::text)) AS title) plain;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.encode(encoder_id bigint, token_ids integer[])
+ RETURNS vector
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+AS $function$
+declare
+    encoder ragpg.encoders;
+    norm ragpg.encoder_layers;
+    count_of_tokens integer := cardinality(token_ids);
+    size integer;  -- width of a head
+    states vector[];  -- of each token, with a 1 at the end that multiplies the bias
+    asked vector[];  -- queries and keys of each token
+    keys vector[];  -- keys of each head, token by token
+    held vector[];  -- values: one vector over the tokens for each number of the width
+    mixed vector[];
+    ones vector;
+    token_ones vector;
+    tail vector;  -- puts LayerNorm's epsilon under the root
+    one constant vector := '[1]';
+begin
+    if current_setting('server_version_num')::integer < 160000 then
+        raise exception 'computing embeddings in the database needs Postgres 16 or newer'
+            using errcode = 'RG009', hint = 'pass a query embedding';
+    end if;
+    select stored.* into encoder
+    from ragpg.encoders as stored
+    where stored.embedding_model_id = encode.encoder_id;
+    if not found then
+        raise exception 'embedding model % is not loaded into the database', encoder_id
+            using errcode = 'RG009', hint = 'load it: ragpg model load';
+    end if;
+    size := encoder.width / encoder.heads;
+    ones := array_fill(1::real, array[encoder.width])::vector;
+    token_ones := array_fill(1::real, array[count_of_tokens])::vector;
+    tail := array[sqrt(encoder.layer_norm_epsilon * encoder.width)]::vector;
+    -- LayerNorm: off with the mean, to length 1; the gain brings back the root of the width.
+    select
+        array_agg(
+            l2_normalize(
+                entered.state - array_fill(
+                    (-(entered.state <#> ones) / encoder.width)::real, array[encoder.width]
+                )::vector || tail
+            ) * entered.output_gain + entered.output_shift
+            order by entered.place
+        )
+    into states
+    from (
+        select
+            listed.place,
+            token.embedding::vector + position.embedding as state,
+            layer.output_gain,
+            layer.output_shift
+        from unnest(token_ids) with ordinality as listed (token_id, place)
+        join ragpg.encoder_embeddings as token
+            on token.embedding_model_id = encoder_id and token.token_id = listed.token_id
+        join ragpg.encoder_positions as position
+            on position.embedding_model_id = encoder_id
+            and position.token_position = listed.place::integer
+        join ragpg.encoder_layers as layer
+            on layer.embedding_model_id = encoder_id and layer.layer = 0
+        offset 0
+    ) as entered;
+    if cardinality(states) is distinct from count_of_tokens then
+        raise exception 'a token or its place is unknown to embedding model %', encoder_id
+            using errcode = 'RG009';
+    end if;
+    for layer_number in 1..encoder.layers loop
+        select stored.* into norm
+        from ragpg.encoder_layers as stored
+        where stored.embedding_model_id = encoder_id and stored.layer = layer_number;
+        -- Attention: each head of each token mixes the values of all tokens, in shares of the
+        -- exponentials of its query's products with their keys.
+        asked := ragpg_internal.multiply_weights(encoder_id, layer_number, 1, states);
+        held := ragpg_internal.multiply_values(encoder_id, layer_number, states);
+        select array_agg(
+            subvector(listed.state, encoder.width + head * size + 1, size)
+            order by head, listed.place
+        )
+        into keys
+        from unnest(asked) with ordinality as listed (state, place)
+        cross join generate_series(0, encoder.heads - 1) as head;
+        select array_agg(array(select unnest(by_token.by_head))::vector || one order by place)
+        into mixed
+        from (
+            select
+                share.place,
+                array_agg(
+                    array(
+                        select (share.shares <#> value) / (share.shares <#> token_ones)
+                        from unnest(share.head_values) as value
+                    )
+                    order by share.head
+                ) as by_head
+            from (
+                select
+                    query.place,
+                    query.head,
+                    query.head_values,
+                    -- The exponential must fit a real: where the product could be large, the
+                    -- largest is taken off first.
+                    case when vector_norm(query.state) * query.longest < 60 then array(
+                        select exp(query.state <#> key)
+                        from unnest(query.head_keys) as key
+                    )::vector else array(
+                        select exp(greatest(product - max(product) over (), -80))
+                        from (
+                            select key_place, query.state <#> key as product
+                            from unnest(query.head_keys) with ordinality as listed (key, key_place)
+                        ) as scored
+                        order by key_place
+                    )::vector end as shares
+                from (
+                    select
+                        listed.place,
+                        of_head.*,
+                        subvector(listed.state, of_head.head * size + 1, size) as state
+                    from (
+                        select
+                            one_head.*,
+                            (
+                                select max(vector_norm(key)) from unnest(one_head.head_keys) as key
+                            ) as longest
+                        from (
+                            select
+                                head,
+                                keys[head * count_of_tokens + 1:(head + 1) * count_of_tokens]
+                                    as head_keys,
+                                held[head * size + 1:(head + 1) * size] as head_values
+                            from generate_series(0, encoder.heads - 1) as head
+                            offset 0
+                        ) as one_head
+                        offset 0
+                    ) as of_head
+                    cross join unnest(asked) with ordinality as listed (state, place)
+                    offset 0
+                ) as query
+                offset 0
+            ) as share
+            group by share.place
+        ) as by_token;
+        mixed := ragpg_internal.multiply_weights(encoder_id, layer_number, 3, mixed);
+        select
+            array_agg(
+                l2_normalize(
+                    added.state - array_fill(
+                        (-(added.state <#> ones) / encoder.width)::real, array[encoder.width]
+                    )::vector || tail
+                ) * norm.attention_gain + norm.attention_shift
+                order by added.place
+            )
+        into states
+        from (
+            select listed.place, subvector(listed.state, 1, encoder.width) + change as state
+            from unnest(states, mixed) with ordinality as listed (state, change, place)
+            offset 0
+        ) as added;
+        -- Feed-forward: into the wide layer, GELU, and out of it.
+        mixed := ragpg_internal.multiply_weights(
+            encoder_id, layer_number, 5,
+            ragpg_internal.multiply_wide(encoder_id, layer_number, states)
+        );
+        select
+            array_agg(
+                l2_normalize(
+                    added.state - array_fill(
+                        (-(added.state <#> ones) / encoder.width)::real, array[encoder.width]
+                    )::vector || tail
+                ) * norm.output_gain + norm.output_shift
+                order by added.place
+            )
+        into states
+        from (
+            select listed.place, subvector(listed.state, 1, encoder.width) + change as state
+            from unnest(states, mixed) with ordinality as listed (state, change, place)
+            offset 0
+        ) as added;
+    end loop;
+    if encoder.pooling = 'cls' then
+        return l2_normalize(subvector(states[1], 1, encoder.width));
+    end if;
+    return (
+        select l2_normalize(subvector(sum(state), 1, encoder.width)) from unnest(states) as state
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.ensure_collection(name text, description text DEFAULT ''::text)
+ RETURNS bigint
+ LANGUAGE sql
+BEGIN ATOMIC
+ INSERT INTO ragpg.collections (name, description)
+   VALUES (ensure_collection.name, ensure_collection.description) ON CONFLICT DO NOTHING;
+ SELECT one.id
+    FROM ragpg.collections one
+   WHERE (one.name = ensure_collection.name);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.ensure_embedding_model(provider text, name text, max_tokens integer, probe halfvec)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    known ragpg.embedding_models;
+begin
+    insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
+    values (provider, name, vector_dims(probe), max_tokens, probe)
+    on conflict do nothing;
+    select model.* into strict known
+    from ragpg.embedding_models as model
+    where model.provider = ensure_embedding_model.provider
+        and model.name = ensure_embedding_model.name
+        and model.dimensions = vector_dims(ensure_embedding_model.probe);
+    if known.probe <=> probe > 0.01 then
+        raise exception 'the model "%" gives another embedding than the one stored here under that name (cosine % of the probe text)',
+            name, round((1 - (known.probe <=> probe))::numeric, 4)
+            using errcode = 'RG008',
+                hint = 'use the model the collection was built with, or build a new collection';
+    end if;
+    return known.id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.ensure_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found_id bigint;
+    found_model bigint;
+    names text[];
+begin
+    -- Two first writers at once: the second waits here and finds what the first made.
+    perform pg_advisory_xact_lock(hashtext('ragpg_internal.ensure_search_index'), hashtext(collection));
+    perform ragpg_internal.ensure_collection(collection);
+    select recipe.id, recipe.embedding_model_id into found_id, found_model
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    where one.name = collection;
+    if found_id is null then
+        found_id := ragpg.create_search_index(
+            collection, embedding_model_id, chunk_tokens, overlap_tokens, language
+        );
+        perform ragpg.activate_search_index(found_id);
+    elsif found_model <> embedding_model_id then
+        select array_agg(format('%s (%s dimensions)', model.name, model.dimensions) order by model.id = found_model)
+        into names
+        from ragpg.embedding_models as model
+        where model.id in (found_model, embedding_model_id);
+        raise exception 'the collection "%" was embedded with %, not with %', collection, names[2], names[1]
+            using errcode = 'RG008',
+                hint = 'set that model again, or use another collection for the new one';
+    end if;
+    return found_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.evaluate_question(run_id bigint, question_id bigint, query_embedding halfvec DEFAULT NULL::halfvec)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    run ragpg.evaluation_runs;
+    asked text;
+    collection text;
+    started timestamptz;
+    latency double precision;
+    found jsonb;
+    relevant_ids bigint[];
+    labels integer;
+    lost integer;
+    split integer;
+    spans jsonb;
+    first_place integer;
+begin
+    select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
+    select question.question, one.name into strict asked, collection
+    from ragpg.evaluation_questions as question
+    join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
+    join ragpg.collections as one on one.id = of_set.collection_id
+    where question.id = question_id and of_set.id = run.evaluation_set_id;
+    started := clock_timestamp();
+    select coalesce(jsonb_agg(to_jsonb(hit) - 'content' - 'metadata' - 'context'), '[]') into found
+    from ragpg.search(
+        query => asked, k => run.k, collection => collection,
+        query_embedding => evaluate_question.query_embedding, mode => run.mode,
+        index_id => run.index_id
+    ) as hit;
+    latency := extract(epoch from clock_timestamp() - started) * 1000;
+
+    with span as materialized (
+        select label.*
+        from ragpg.evaluation_label_spans as label
+        where label.evaluation_question_id = question_id
+    ),
+    touched as materialized (
+        select
+            span.evaluation_label_id, chunk.id,
+            chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
+        from span
+        -- Looked up document by document: a join may be planned that reads every chunk.
+        cross join lateral (
+            select one.id, one.start_char, one.end_char
+            from ragpg.chunks as one
+            where one.index_id = run.index_id
+                and one.document_id = span.document_id
+                and one.start_char < span.end_char
+                and span.start_char < one.end_char
+            offset 0
+        ) as chunk
+        where span.state = 'found'
+    )
+    select
+        (select coalesce(array_agg(distinct touched.id), '{}') from touched),
+        (select count(*) from span),
+        (select count(*) from span where span.state <> 'found'),
+        (
+            select count(*)
+            from span
+            where span.state = 'found'
+                and not exists (
+                    select
+                    from touched
+                    where touched.evaluation_label_id = span.evaluation_label_id
+                        and touched.is_whole
+                )
+        ),
+        (
+            select coalesce(jsonb_object_agg(by_document.document_id, by_document.spans::text), '{}')
+            from (
+                select
+                    span.document_id,
+                    range_agg(int4range(span.start_char, span.end_char)) as spans
+                from span
+                where span.state = 'found'
+                group by span.document_id
+            ) as by_document
+        )
+    into relevant_ids, labels, lost, split, spans;
+
+    select min(hit.place) into first_place
+    from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
+    where hit.chunk_id = any(relevant_ids);
+    if first_place is null and cardinality(relevant_ids) > 0 then
+        -- Ranked too low, or not even a candidate?
+        select min(hit.place) into first_place
+        from ragpg.search(
+            query => asked, k => (run.recipe ->> 'candidates')::integer * 2,
+            collection => collection, query_embedding => evaluate_question.query_embedding,
+            mode => run.mode, index_id => run.index_id
+        ) as hit
+        where hit.chunk_id = any(relevant_ids);
+    end if;
+    insert into ragpg.evaluation_results (
+        evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans
+    )
+    values (
+        run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
+        latency, labels, lost, split, spans
+    );
+    insert into ragpg.evaluation_hits (
+        evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
+        document_version, source, start_char, end_char, score, similarity, bm25
+    )
+    select
+        run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
+        hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
+        hit.similarity, hit.bm25
+    from jsonb_to_recordset(found) as hit (
+        place integer, chunk_id bigint, document_id bigint, document_version integer,
+        source text, start_char integer, end_char integer, score double precision,
+        similarity double precision, bm25 double precision
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.evaluation_split(question_id bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (get_byte(ragpg_internal.hash_text(COALESCE(min(label.source), question.question)), 0) < 128) THEN 'train'::text
+             ELSE 'held-out'::text
+         END AS "case"
+    FROM (ragpg.evaluation_questions question
+      LEFT JOIN ragpg.evaluation_labels label ON ((label.evaluation_question_id = question.id)))
+   WHERE (question.id = evaluation_split.question_id)
+   GROUP BY question.id;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.exact_distances(index_id bigint, embeddings halfvec[], own_ids bigint[], k integer)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    distances double precision[] := '{}';
+    farthest double precision;
+begin
+    for place in 1..cardinality(embeddings) loop
+        -- Without the cast it is not the index's expression, so every chunk is looked at.
+        select max(near.distance) into farthest
+        from (
+            select chunk.embedding <=> embeddings[place] as distance
+            from ragpg.chunks as chunk
+            where chunk.index_id = exact_distances.index_id
+                and chunk.id is distinct from own_ids[place]
+            order by 1
+            limit exact_distances.k
+        ) as near;
+        distances := distances || farthest;
+    end loop;
+    return distances;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
+ RETURNS halfvec
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    select l2_normalize(
+        sum(
+            chunk.embedding::vector
+            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+        )
+    )::halfvec
+    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
+    cross join lateral (
+        select one.embedding
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.finish_context_batch(batch_id bigint, error text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    left_over bigint;
+begin
+    delete from ragpg.chunk_contexts as written
+    where written.batch_id = finish_context_batch.batch_id and written.sentence is null;
+    get diagnostics left_over = row_count;
+    update ragpg.context_batches as batch
+    set state = 'ended', error = finish_context_batch.error, ended_at = clock_timestamp()
+    where batch.id = finish_context_batch.batch_id;
+    return left_over;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.fit_relevance(similarities double precision[], words_held double precision[], missing_names integer[], unmatched_negations boolean[], answerable boolean[])
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    total bigint := cardinality(answerable);
+    positives bigint := (select count(*) from unnest(answerable) as given (yes) where given.yes);
+    means double precision[];
+    deviations double precision[];
+    -- Of the intercept and of the signals less their mean, in deviations.
+    weights double precision[] := '{0,0,0,0,0}';
+    gradient double precision;
+    curvature double precision;
+    moved double precision;
+    largest_move double precision;
+begin
+    if positives = 0 or positives = total then
+        raise exception 'all % questions are %answerable: relevance cannot be told apart', total,
+            case when positives = 0 then 'un' else '' end
+            using errcode = 'RG011', hint = 'an evaluation set needs questions of both kinds';
+    end if;
+    select
+        array[avg(similarity), avg(held), avg(-ln(1 + missing)), avg(-unmatched::integer)],
+        array[
+            stddev_pop(similarity), stddev_pop(held), stddev_pop(-ln(1 + missing)),
+            stddev_pop(-unmatched::integer)
+        ]
+    into means, deviations
+    from unnest(similarities, words_held, missing_names, unmatched_negations)
+        as given (similarity, held, missing, unmatched);
+    deviations := array(
+        select case when one.deviation > 1e-6 then one.deviation else 1 end  -- or all are the same
+        from unnest(deviations) with ordinality as one (deviation, place)
+        order by one.place
+    );
+    -- Logistic regression with a ridge of 1 by Newton's method in one weight at a time, none below
+    -- 0: more similarity, more words, fewer missing never speak against an answer. Targets as Platt
+    -- (1999) smooths them.
+    for sweep in 1..200 loop
+        largest_move := 0;
+        for chosen in 1..5 loop
+            select
+                sum((point.probability - point.target) * point.x[chosen]),
+                sum(point.probability * (1 - point.probability) * point.x[chosen] ^ 2)
+            into gradient, curvature
+            from (
+                select
+                    one.x,
+                    1 / (1 + exp(-(
+                        weights[1] + weights[2] * one.x[2] + weights[3] * one.x[3]
+                        + weights[4] * one.x[4] + weights[5] * one.x[5]
+                    ))) as probability,
+                    case
+                        when given.yes then (positives + 1.0) / (positives + 2.0)
+                        else 1.0 / (total - positives + 2.0)
+                    end::double precision as target
+                from unnest(
+                    similarities, words_held, missing_names, unmatched_negations, answerable
+                ) as given (similarity, held, missing, unmatched, yes)
+                cross join lateral (
+                    select array[
+                        1,
+                        (given.similarity - means[1]) / deviations[1],
+                        (given.held - means[2]) / deviations[2],
+                        (-ln(1 + given.missing) - means[3]) / deviations[3],
+                        (-given.unmatched::integer - means[4]) / deviations[4]
+                    ] as x
+                ) as one
+            ) as point;
+            if chosen > 1 then
+                gradient := gradient + weights[chosen];
+                curvature := curvature + 1;
+            end if;
+            moved := -gradient / greatest(curvature, 1e-9);
+            if chosen > 1 then
+                moved := greatest(moved, -weights[chosen]);
+            end if;
+            weights[chosen] := weights[chosen] + moved;
+            largest_move := greatest(largest_move, abs(moved));
+        end loop;
+        exit when largest_move < 1e-7;
+    end loop;
+    weights := array[
+        weights[1], weights[2] / deviations[1], weights[3] / deviations[2],
+        -weights[4] / deviations[3], -weights[5] / deviations[4]
+    ];
+    weights[1] := weights[1] - weights[2] * means[1] - weights[3] * means[2]
+        + weights[4] * means[3] + weights[5] * means[4];
+    return weights;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.hard_negatives(question text, relevant_chunk_ids bigint[], wanted integer DEFAULT 3, collection text DEFAULT NULL::text, query_embedding halfvec DEFAULT NULL::halfvec, index_id bigint DEFAULT NULL::bigint, depth integer DEFAULT 50, max_similarity double precision DEFAULT 0.95, excluded_document_ids bigint[] DEFAULT '{}'::bigint[])
+ RETURNS TABLE(place integer, source text, text text, similarity double precision, document_id bigint, chunk_id bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    with recipe as materialized (
+        select coalesce(hard_negatives.index_id, one.active_index_id) as id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(hard_negatives.collection)
+    )
+    select
+        hit.place, hit.source,
+        ragpg_internal.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
+        hit.similarity, hit.document_id, hit.chunk_id
+    from recipe
+    cross join ragpg.search(
+        query => hard_negatives.question, k => hard_negatives.depth,
+        collection => hard_negatives.collection,
+        query_embedding => hard_negatives.query_embedding, index_id => recipe.id
+    ) as hit
+    cross join lateral (
+        select one.*
+        from ragpg.chunks as one
+        where one.index_id = recipe.id and one.id = hit.chunk_id
+        limit 1
+    ) as chunk
+    where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
+        and hit.document_id <> all(hard_negatives.excluded_document_ids)
+        -- A copy of the answer is an answer.
+        and not exists (
+            select
+            from ragpg.chunks as answer
+            where answer.index_id = recipe.id
+                and answer.id = any(hard_negatives.relevant_chunk_ids)
+                and (
+                    answer.content_hash = chunk.content_hash
+                    or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
+                )
+        )
+    order by hit.place
+    limit hard_negatives.wanted;
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.hash_text(content text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN sha256(convert_to(content, 'UTF8'::name))
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.index_row(stored jsonb, collection text, source_column text, content_column text, title_column text, metadata_columns text, media_type text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if coalesce(stored ->> source_column, '') !~ '\S' then
+        return;  -- nothing to call it by
+    end if;
+    if coalesce(stored ->> content_column, '') !~ '\S' then
+        perform ragpg.delete_document(collection, stored ->> source_column);
+        return;
+    end if;
+    perform ragpg.put_document(
+        collection => index_row.collection,
+        source => stored ->> source_column,
+        content => stored ->> content_column,
+        title => coalesce(stored ->> nullif(title_column, ''), ''),
+        media_type => index_row.media_type,
+        metadata => (
+            select coalesce(jsonb_object_agg(wanted.name, stored -> wanted.name), '{}')
+            from unnest(metadata_columns::text[]) as wanted (name)
+        )
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.index_table_row()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
+        execute format(
+            'delete from ragpg.documents as document'
+            ' using %s as stored'
+            ' where document.collection_id = ragpg.collection_id($1)'
+            ' and document.tenant = ragpg_internal.written_tenant()'
+            ' and document.source = stored.%I::text',
+            tg_relid::regclass, tg_argv[1]
+        )
+        using tg_argv[0];
+        return null;
+    end if;
+    if tg_op = 'DELETE'
+        or tg_op = 'UPDATE'
+        and to_jsonb(old) ->> tg_argv[1] is distinct from to_jsonb(new) ->> tg_argv[1]
+    then
+        perform ragpg.delete_document(tg_argv[0], to_jsonb(old) ->> tg_argv[1]);
+    end if;
+    if tg_op <> 'DELETE' then
+        perform ragpg_internal.index_row(
+            to_jsonb(new), tg_argv[0], tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4], tg_argv[5]
+        );
+    end if;
+    return null;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.inspection_rules()
+ RETURNS TABLE(problem text, unit text, pattern text, minimum double precision, what_to_do text)
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ VALUES ('empty document'::text,'characters'::text,NULL::text,1,'delete it, or find out why it was stored without text'::text), ('tiny document'::text,'characters'::text,NULL::text,40,'join it with what it belongs to: alone it is found, but answers nothing'::text), ('mojibake'::text,'times'::text,'[\u00c2\u00c3][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00c2\u00a0|[\u00ce\u00cf][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|\u00e2[\u0080-\u009f\u201a\u20ac\u2020\u2021\u02c6\u201e\u2026\u2030][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|(?:[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0]){2,}|\u00f0\u0178|(?:[\u00c4-\u00cd\u00d0-\u00df][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]){3,}'::text,1,'UTF-8 was read as Windows-1252: read it again as UTF-8, or repair it (ftfy)'::text), ('replacement characters'::text,'times'::text,'\ufffd+'::text,1,'characters were lost: read the original again with its right encoding'::text), ('control characters'::text,'times'::text,'[\u0001-\u0008\u000b\u000e-\u001f\u007f-\u009f]+'::text,1,'remove them, or export the text anew: they cut words apart'::text), ('invisible characters'::text,'times'::text,'[\u00ad\u200b\u2060\ufeff]+'::text,5,'remove soft hyphens and zero-width spaces: they cut words apart'::text), ('encoded data'::text,'times'::text,'[A-Za-z0-9+/]{200,}'::text,1,'leave base64 and dumps out: they fill chunks and mean nothing'::text), ('over-long line'::text,'lines'::text,NULL::text,5000,'break it into paragraphs: a chunker sees no structure in it'::text), ('few letters'::text,'characters that are no letters'::text,'[\u0001-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3007-\u3020\u3030-\u303f\ue000-\uf8ff\ufe10-\ufe6f\uff01-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffff\U0001f000-\U0001faff]+'::text,0.3,'search cannot find what numbers and symbols mean: say it in words beside them'::text), ('other language'::text,'letters'::text,NULL::text,200,'put it into a collection of its language, or use the language simple: its words are stemmed by the wrong rules'::text), ('duplicate document'::text,''::text,NULL::text,1,'keep one: copies crowd other documents out of the hits'::text), ('near-duplicate document'::text,''::text,NULL::text,0.8,'keep the newest, or search with ragpg.search_distinct'::text), ('repeated line'::text,'documents'::text,NULL::text,0.3,'take it out when reading: it makes all chunks alike'::text), ('cut chunk'::text,'chunks'::text,NULL::text,1,'a sentence is longer than the window: break it, or build an index with larger chunks'::text), ('not indexed'::text,''::text,NULL::text,1,'run ragpg worker; ragpg.ingest_queue has the error if there is one'::text);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.is_code(media_type text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text)
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.keep_document_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if tg_op = 'UPDATE'
+        and (old.source, old.title, old.media_type, old.content, old.metadata, old.page_starts)
+            is not distinct from
+            (new.source, new.title, new.media_type, new.content, new.metadata, new.page_starts)
+    then
+        new.version := old.version;
+        return new;
+    end if;
+    insert into ragpg.document_versions (
+        document_id, version, collection_id, source, title, media_type, content, metadata,
+        page_starts, valid_from, valid_to, tenant
+    )
+    values (
+        old.id, old.version, old.collection_id, old.source, old.title, old.media_type,
+        old.content, old.metadata, old.page_starts, old.updated_at, greatest(old.updated_at, now()),
+        old.tenant
+    );
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    new.version := old.version + 1;
+    new.updated_at := greatest(old.updated_at, now());
+    return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0)
+ RETURNS TABLE(chunk_id bigint, score double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    words tsquery[];  -- the rarest first
+    weights double precision[];
+    total_count bigint;  -- chunks that hold one of the words, at most
+    total_weight double precision;
+    -- What a word can add to a score, as a share of its weight: less than 1, however often it
+    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
+    most_added double precision;
+    threshold double precision;
+    sought tsquery;
+    statement text;
+    ids bigint[];
+    scores double precision[];
+    only_tenant constant text := ragpg_internal.searched_tenant();
+    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
+    few constant integer := 500;
+    exact_limit constant integer := 20000;
+begin
+    select
+        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+        sum(word.chunk_count), sum(word.weight)
+    into words, weights, total_count, total_weight
+    from ragpg_internal.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
+    if words is null then
+        return;
+    end if;
+    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    statement := format(
+        'select array_agg(best.id order by best.score desc, best.id),'
+        ' array_agg(best.score order by best.score desc, best.id)'
+        ' from (select chunk.id, %s as score from ('
+        '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
+        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '  from ragpg.chunks as stored'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
+        ' order by score desc, chunk.id limit %s) as best',
+        ragpg_internal.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
+        (
+            select greatest(known.mean_length, 1)
+            from ragpg.index_statistics as known
+            where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
+        ),
+        keyword_candidates.index_id,
+        case
+            when document_ids is not null then ' and stored.document_id = any($2)'
+            -- A subquery that looks one document up, and no join: only candidates are asked.
+            when filter is not null then
+                ' and (select document.metadata @@ $3 from ragpg.documents as document'
+                '  where document.id = stored.document_id)'
+        end,
+        case when only_tenant is not null then ' and stored.tenant = $4' end,
+        wanted
+    );
+    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    least_score := greatest(coalesce(least_score, 0), 0);
+    -- A first guess of the last score wanted; then, from what it found, what is certain.
+    threshold := greatest(
+        least_score,
+        case
+            when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+        end
+    );
+    loop
+        sought := ragpg_internal.word_combinations(
+            words, array(select most_added * weight from unnest(weights) as weight), threshold
+        );
+        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
+        exit when threshold <= least_score or scores[wanted] >= threshold;
+        threshold := greatest(
+            least_score,
+            case
+                when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+                when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+            end
+        );
+    end loop;
+    return query
+    select found.id, found.score
+    from unnest(ids, scores) as found (id, score)
+    where found.score >= least_score;
+end
+$function$
+ -- access {=X/postgres,owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.lexeme_query(lexeme text)
+ RETURNS tsquery
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.log_search(index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean, hit_count integer, best_similarity double precision, latency_ms double precision)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    insert into ragpg.searches (
+        collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,
+        best_similarity, latency_ms, share, tenant
+    )
+    select
+        one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
+        log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
+        log_search.latency_ms, one.search_log_share, ragpg_internal.written_tenant()
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.collection_id = one.id
+    where recipe.id = log_search.index_id and one.search_log_share > 0
+    -- The foreign key's row: when somebody holds it, the search is not kept waiting.
+    for key share of one skip locked
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.logistic(weights double precision[], similarity double precision, words_held double precision, missing_names integer, unmatched_negation boolean)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (((((weights)[1] + ((weights)[2] * similarity)) + ((weights)[3] * words_held)) + ((weights)[4] * ln(((1 + missing_names))::double precision))) + ((weights)[5] * ((unmatched_negation)::integer)::double precision))))))))
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+    only_tenant text := ragpg_internal.searched_tenant();
+    parent_id bigint := (
+        select recipe.collection_id
+        from ragpg.search_indexes as recipe
+        where recipe.id = matching_documents.index_id
+    );
+begin
+    select array_agg(document.id), sum(state.chunk_count)
+    into document_ids, chunks
+    from ragpg.documents as document
+    join ragpg.index_documents as state
+        on state.document_id = document.id and state.index_id = matching_documents.index_id
+    where document.collection_id = parent_id
+        and document.metadata @@ matching_documents.filter
+        and (only_tenant is null or document.tenant = only_tenant);
+end
+$function$
+ -- access {=X/postgres,owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.multiply_values(encoder_id bigint, layer_number integer, inputs vector[])
+ RETURNS vector[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+declare
+    outputs vector[] := '{}';
+    input_1 vector; input_2 vector; input_3 vector; input_4 vector;
+    input_5 vector; input_6 vector; input_7 vector; input_8 vector;
+    batch vector[];
+begin
+    -- Eight tokens at a time, each in a variable: a row is read once for all of them, and no
+    -- operation but the product is left for a pair. The last batch may hold nulls.
+    for begun in 1..cardinality(inputs) by 8 loop
+        input_1 := inputs[begun];
+        input_2 := inputs[begun + 1];
+        input_3 := inputs[begun + 2];
+        input_4 := inputs[begun + 3];
+        input_5 := inputs[begun + 4];
+        input_6 := inputs[begun + 5];
+        input_7 := inputs[begun + 6];
+        input_8 := inputs[begun + 7];
+        select
+            array_agg(
+                (array[
+                    listed.weights <#> input_1,
+                    listed.weights <#> input_2,
+                    listed.weights <#> input_3,
+                    listed.weights <#> input_4,
+                    listed.weights <#> input_5,
+                    listed.weights <#> input_6,
+                    listed.weights <#> input_7,
+                    listed.weights <#> input_8
+                ])[:cardinality(inputs) - begun + 1]::vector
+            )
+        into batch
+        from (
+            select stored.weights
+            from ragpg.encoder_weights as stored
+            where stored.embedding_model_id = encoder_id
+                and stored.layer = layer_number
+                and stored.matrix = 2
+            order by stored.place
+            offset 0
+        ) as listed;
+        if begun = 1 then
+            outputs := batch;
+        else
+            outputs := array(
+                select listed.earlier || listed.added
+                from unnest(outputs, batch) with ordinality as listed (earlier, added, place)
+                order by listed.place
+            );
+        end if;
+    end loop;
+    return outputs;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.multiply_weights(encoder_id bigint, layer_number integer, matrix_number integer, inputs vector[])
+ RETURNS vector[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+declare
+    outputs vector[] := '{}';
+    input_1 vector; input_2 vector; input_3 vector; input_4 vector;
+    input_5 vector; input_6 vector; input_7 vector; input_8 vector;
+    output_1 vector; output_2 vector; output_3 vector; output_4 vector;
+    output_5 vector; output_6 vector; output_7 vector; output_8 vector;
+begin
+    -- Eight tokens at a time, each in a variable: a row is read once for all of them, and no
+    -- operation but the product is left for a pair. The last batch may hold nulls.
+    for begun in 1..cardinality(inputs) by 8 loop
+        input_1 := inputs[begun];
+        input_2 := inputs[begun + 1];
+        input_3 := inputs[begun + 2];
+        input_4 := inputs[begun + 3];
+        input_5 := inputs[begun + 4];
+        input_6 := inputs[begun + 5];
+        input_7 := inputs[begun + 6];
+        input_8 := inputs[begun + 7];
+        select
+            (array_agg(listed.weights <#> input_1) filter (where input_1 is not null))::vector,
+            (array_agg(listed.weights <#> input_2) filter (where input_2 is not null))::vector,
+            (array_agg(listed.weights <#> input_3) filter (where input_3 is not null))::vector,
+            (array_agg(listed.weights <#> input_4) filter (where input_4 is not null))::vector,
+            (array_agg(listed.weights <#> input_5) filter (where input_5 is not null))::vector,
+            (array_agg(listed.weights <#> input_6) filter (where input_6 is not null))::vector,
+            (array_agg(listed.weights <#> input_7) filter (where input_7 is not null))::vector,
+            (array_agg(listed.weights <#> input_8) filter (where input_8 is not null))::vector
+        into output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
+        from (
+            select stored.weights
+            from ragpg.encoder_weights as stored
+            where stored.embedding_model_id = encoder_id
+                and stored.layer = layer_number
+                and stored.matrix = matrix_number
+            order by stored.place
+            offset 0
+        ) as listed;
+        outputs := outputs || (array[
+            output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
+        ])[:cardinality(inputs) - begun + 1];
+    end loop;
+    return outputs;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.multiply_wide(encoder_id bigint, layer_number integer, inputs vector[])
+ RETURNS vector[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+declare
+    one constant vector := '[1]';  -- multiplies the bias of the next matrix
+    outputs vector[] := '{}';
+    input_1 vector; input_2 vector; input_3 vector; input_4 vector;
+    input_5 vector; input_6 vector; input_7 vector; input_8 vector;
+    output_1 vector; output_2 vector; output_3 vector; output_4 vector;
+    output_5 vector; output_6 vector; output_7 vector; output_8 vector;
+begin
+    -- Eight tokens at a time, each in a variable: a row is read once for all of them, and no
+    -- operation but the product is left for a pair. The last batch may hold nulls.
+    for begun in 1..cardinality(inputs) by 8 loop
+        input_1 := inputs[begun];
+        input_2 := inputs[begun + 1];
+        input_3 := inputs[begun + 2];
+        input_4 := inputs[begun + 3];
+        input_5 := inputs[begun + 4];
+        input_6 := inputs[begun + 5];
+        input_7 := inputs[begun + 6];
+        input_8 := inputs[begun + 7];
+        -- GELU, exactly: x / 2 * (1 + erf(x / sqrt(2))); the constants are in the weights.
+        select
+            (
+                array_agg(p.of_1 * (1 + erf(p.of_1))) filter (where input_1 is not null)
+            )::vector || one,
+            (
+                array_agg(p.of_2 * (1 + erf(p.of_2))) filter (where input_2 is not null)
+            )::vector || one,
+            (
+                array_agg(p.of_3 * (1 + erf(p.of_3))) filter (where input_3 is not null)
+            )::vector || one,
+            (
+                array_agg(p.of_4 * (1 + erf(p.of_4))) filter (where input_4 is not null)
+            )::vector || one,
+            (
+                array_agg(p.of_5 * (1 + erf(p.of_5))) filter (where input_5 is not null)
+            )::vector || one,
+            (
+                array_agg(p.of_6 * (1 + erf(p.of_6))) filter (where input_6 is not null)
+            )::vector || one,
+            (
+                array_agg(p.of_7 * (1 + erf(p.of_7))) filter (where input_7 is not null)
+            )::vector || one,
+            (
+                array_agg(p.of_8 * (1 + erf(p.of_8))) filter (where input_8 is not null)
+            )::vector || one
+        into output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
+        from (
+            select
+                listed.weights <#> input_1 as of_1,
+                listed.weights <#> input_2 as of_2,
+                listed.weights <#> input_3 as of_3,
+                listed.weights <#> input_4 as of_4,
+                listed.weights <#> input_5 as of_5,
+                listed.weights <#> input_6 as of_6,
+                listed.weights <#> input_7 as of_7,
+                listed.weights <#> input_8 as of_8
+            from (
+                select stored.weights
+                from ragpg.encoder_weights as stored
+                where stored.embedding_model_id = encoder_id
+                    and stored.layer = layer_number
+                    and stored.matrix = 4
+                order by stored.place
+                offset 0
+            ) as listed
+            offset 0
+        ) as p;
+        outputs := outputs || (array[
+            output_1, output_2, output_3, output_4, output_5, output_6, output_7, output_8
+        ])[:cardinality(inputs) - begun + 1];
+    end loop;
+    return outputs;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.normalize_text(query text, lower_case boolean, strip_accents boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    cleaned text;
+    -- The classes of characters as the library `tokenizers` has them (0.23, Unicode of its time),
+    -- written out: the server's own depend on its version, its locale and how it was built.
+    removed constant text :=
+        '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd'
+        '\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ue000-\uf8ff\ufeff'
+        '\ufff9-\ufffb\ufffd\U000110bd\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001'
+        '\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd]';
+    space constant text :=
+        '[\u0009\u000a\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]';
+    -- Chinese characters are words of their own.
+    chinese constant text :=
+        '([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b81f'
+        '\U0002b920-\U0002ceaf\U0002f800-\U0002fa1f])';
+    accents constant text :=
+        '[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7'
+        '\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed'
+        '\u0711\u0730-\u074a\u07a6-\u07b0\u07eb-\u07f3\u0816-\u0819\u081b-\u0823\u0825-\u0827'
+        '\u0829-\u082d\u0859-\u085b\u08e3-\u0902\u093a\u093c\u0941-\u0948\u094d\u0951-\u0957'
+        '\u0962\u0963\u0981\u09bc\u09c1-\u09c4\u09cd\u09e2\u09e3\u0a01\u0a02\u0a3c\u0a41\u0a42'
+        '\u0a47\u0a48\u0a4b-\u0a4d\u0a51\u0a70\u0a71\u0a75\u0a81\u0a82\u0abc\u0ac1-\u0ac5'
+        '\u0ac7\u0ac8\u0acd\u0ae2\u0ae3\u0b01\u0b3c\u0b3f\u0b41-\u0b44\u0b4d\u0b56\u0b62\u0b63'
+        '\u0b82\u0bc0\u0bcd\u0c00\u0c3e-\u0c40\u0c46-\u0c48\u0c4a-\u0c4d\u0c55\u0c56\u0c62\u0c63'
+        '\u0c81\u0cbc\u0cbf\u0cc6\u0ccc\u0ccd\u0ce2\u0ce3\u0d01\u0d41-\u0d44\u0d4d\u0d62\u0d63'
+        '\u0dca\u0dd2-\u0dd4\u0dd6\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0eb9\u0ebb\u0ebc'
+        '\u0ec8-\u0ecd\u0f18\u0f19\u0f35\u0f37\u0f39\u0f71-\u0f7e\u0f80-\u0f84\u0f86\u0f87'
+        '\u0f8d-\u0f97\u0f99-\u0fbc\u0fc6\u102d-\u1030\u1032-\u1037\u1039\u103a\u103d\u103e'
+        '\u1058\u1059\u105e-\u1060\u1071-\u1074\u1082\u1085\u1086\u108d\u109d\u135d-\u135f'
+        '\u1712-\u1714\u1732-\u1734\u1752\u1753\u1772\u1773\u17b4\u17b5\u17b7-\u17bd\u17c6'
+        '\u17c9-\u17d3\u17dd\u180b-\u180d\u18a9\u1920-\u1922\u1927\u1928\u1932\u1939-\u193b'
+        '\u1a17\u1a18\u1a1b\u1a56\u1a58-\u1a5e\u1a60\u1a62\u1a65-\u1a6c\u1a73-\u1a7c\u1a7f'
+        '\u1ab0-\u1abd\u1b00-\u1b03\u1b34\u1b36-\u1b3a\u1b3c\u1b42\u1b6b-\u1b73\u1b80\u1b81'
+        '\u1ba2-\u1ba5\u1ba8\u1ba9\u1bab-\u1bad\u1be6\u1be8\u1be9\u1bed\u1bef-\u1bf1\u1c2c-\u1c33'
+        '\u1c36\u1c37\u1cd0-\u1cd2\u1cd4-\u1ce0\u1ce2-\u1ce8\u1ced\u1cf4\u1cf8\u1cf9\u1dc0-\u1df5'
+        '\u1dfc-\u1dff\u20d0-\u20dc\u20e1\u20e5-\u20f0\u2cef-\u2cf1\u2d7f\u2de0-\u2dff'
+        '\u302a-\u302d\u3099\u309a\ua66f\ua674-\ua67d\ua69e\ua69f\ua6f0\ua6f1\ua802\ua806\ua80b'
+        '\ua825\ua826\ua8c4\ua8e0-\ua8f1\ua926-\ua92d\ua947-\ua951\ua980-\ua982\ua9b3'
+        '\ua9b6-\ua9b9\ua9bc\ua9e5\uaa29-\uaa2e\uaa31\uaa32\uaa35\uaa36\uaa43\uaa4c\uaa7c\uaab0'
+        '\uaab2-\uaab4\uaab7\uaab8\uaabe\uaabf\uaac1\uaaec\uaaed\uaaf6\uabe5\uabe8\uabed\ufb1e'
+        '\ufe00-\ufe0f\ufe20-\ufe2f\U000101fd\U000102e0\U00010376-\U0001037a\U00010a01-\U00010a03'
+        '\U00010a05\U00010a06\U00010a0c-\U00010a0f\U00010a38-\U00010a3a\U00010a3f'
+        '\U00010ae5\U00010ae6\U00011001\U00011038-\U00011046\U0001107f-\U00011081'
+        '\U000110b3-\U000110b6\U000110b9\U000110ba\U00011100-\U00011102\U00011127-\U0001112b'
+        '\U0001112d-\U00011134\U00011173\U00011180\U00011181\U000111b6-\U000111be'
+        '\U000111ca-\U000111cc\U0001122f-\U00011231\U00011234\U00011236\U00011237\U000112df'
+        '\U000112e3-\U000112ea\U00011300\U00011301\U0001133c\U00011340\U00011366-\U0001136c'
+        '\U00011370-\U00011374\U000114b3-\U000114b8\U000114ba\U000114bf\U000114c0'
+        '\U000114c2\U000114c3\U000115b2-\U000115b5\U000115bc\U000115bd\U000115bf\U000115c0'
+        '\U000115dc\U000115dd\U00011633-\U0001163a\U0001163d\U0001163f\U00011640\U000116ab'
+        '\U000116ad\U000116b0-\U000116b5\U000116b7\U0001171d-\U0001171f\U00011722-\U00011725'
+        '\U00011727-\U0001172b\U00016af0-\U00016af4\U00016b30-\U00016b36\U00016f8f-\U00016f92'
+        '\U0001bc9d\U0001bc9e\U0001d167-\U0001d169\U0001d17b-\U0001d182\U0001d185-\U0001d18b'
+        '\U0001d1aa-\U0001d1ad\U0001d242-\U0001d244\U0001da00-\U0001da36\U0001da3b-\U0001da6c'
+        '\U0001da75\U0001da84\U0001da9b-\U0001da9f\U0001daa1-\U0001daaf\U0001e8d0-\U0001e8d6'
+        '\U000e0100-\U000e01ef]';
+    punctuation constant text :=
+        '([!-/:-@\[-`{-~\u00a1\u00a7\u00ab\u00b6\u00b7\u00bb\u00bf\u037e\u0387\u055a-\u055f'
+        '\u0589\u058a\u05be\u05c0\u05c3\u05c6\u05f3\u05f4\u0609\u060a\u060c\u060d\u061b'
+        '\u061e\u061f\u066a-\u066d\u06d4\u0700-\u070d\u07f7-\u07f9\u0830-\u083e\u085e\u0964\u0965'
+        '\u0970\u0af0\u0df4\u0e4f\u0e5a\u0e5b\u0f04-\u0f12\u0f14\u0f3a-\u0f3d\u0f85\u0fd0-\u0fd4'
+        '\u0fd9\u0fda\u104a-\u104f\u10fb\u1360-\u1368\u1400\u166d\u166e\u169b\u169c\u16eb-\u16ed'
+        '\u1735\u1736\u17d4-\u17d6\u17d8-\u17da\u1800-\u180a\u1944\u1945\u1a1e\u1a1f\u1aa0-\u1aa6'
+        '\u1aa8-\u1aad\u1b5a-\u1b60\u1bfc-\u1bff\u1c3b-\u1c3f\u1c7e\u1c7f\u1cc0-\u1cc7\u1cd3'
+        '\u2010-\u2027\u2030-\u2043\u2045-\u2051\u2053-\u205e\u207d\u207e\u208d\u208e'
+        '\u2308-\u230b\u2329\u232a\u2768-\u2775\u27c5\u27c6\u27e6-\u27ef\u2983-\u2998'
+        '\u29d8-\u29db\u29fc\u29fd\u2cf9-\u2cfc\u2cfe\u2cff\u2d70\u2e00-\u2e2e\u2e30-\u2e42'
+        '\u3001-\u3003\u3008-\u3011\u3014-\u301f\u3030\u303d\u30a0\u30fb\ua4fe\ua4ff\ua60d-\ua60f'
+        '\ua673\ua67e\ua6f2-\ua6f7\ua874-\ua877\ua8ce\ua8cf\ua8f8-\ua8fa\ua8fc\ua92e\ua92f\ua95f'
+        '\ua9c1-\ua9cd\ua9de\ua9df\uaa5c-\uaa5f\uaade\uaadf\uaaf0\uaaf1\uabeb\ufd3e\ufd3f'
+        '\ufe10-\ufe19\ufe30-\ufe52\ufe54-\ufe61\ufe63\ufe68\ufe6a\ufe6b\uff01-\uff03'
+        '\uff05-\uff0a\uff0c-\uff0f\uff1a\uff1b\uff1f\uff20\uff3b-\uff3d\uff3f\uff5b\uff5d'
+        '\uff5f-\uff65\U00010100-\U00010102\U0001039f\U000103d0\U0001056f\U00010857\U0001091f'
+        '\U0001093f\U00010a50-\U00010a58\U00010a7f\U00010af0-\U00010af6\U00010b39-\U00010b3f'
+        '\U00010b99-\U00010b9c\U00011047-\U0001104d\U000110bb\U000110bc\U000110be-\U000110c1'
+        '\U00011140-\U00011143\U00011174\U00011175\U000111c5-\U000111c9\U000111cd\U000111db'
+        '\U000111dd-\U000111df\U00011238-\U0001123d\U000112a9\U000114c6\U000115c1-\U000115d7'
+        '\U00011641-\U00011643\U0001173c-\U0001173e\U00012470-\U00012474\U00016a6e\U00016a6f'
+        '\U00016af5\U00016b37-\U00016b3b\U00016b44\U0001bc9f\U0001da87-\U0001da8b])';
+    upper_letters constant text :=
+        'ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮĲĴĶĹĻĽĿŁ'
+        'ŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƠƢƤƦƧƩƬƮƯƱƲƳƵƷƸƼǄǅǇǈǊǋǍǏǑǓǕǗǙǛǞǠǢǤǦǨǪǬ'
+        'ǮǱǲǴǶǷǸǺǼǾȀȂȄȆȈȊȌȎȐȒȔȖȘȚȜȞȠȢȤȦȨȪȬȮȰȲȺȻȽȾɁɃɄɅɆɈɊɌɎͰͲͶͿΆΈΉΊΌΎΏΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΪΫϏϘ'
+        'ϚϜϞϠϢϤϦϨϪϬϮϴϷϹϺϽϾϿЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѶѸѺѼѾҀҊҌҎҐҒ'
+        'ҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀӁӃӅӇӉӋӍӐӒӔӖӘӚӜӞӠӢӤӦӨӪӬӮӰӲӴӶӸӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺ'
+        'ԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖႠႡႢႣႤႥႦႧႨႩႪႫႬႭႮႯႰႱႲႳႴႵႶႷႸႹႺႻႼႽႾႿჀჁჂჃჄჅჇჍᎠᎡᎢᎣᎤᎥᎦᎧᎨᎩᎪᎫᎬᎭᎮᎯᎰᎱᎲᎳ'
+        'ᎴᎵᎶᎷᎸᎹᎺᎻᎼᎽᎾᎿᏀᏁᏂᏃᏄᏅᏆᏇᏈᏉᏊᏋᏌᏍᏎᏏᏐᏑᏒᏓᏔᏕᏖᏗᏘᏙᏚᏛᏜᏝᏞᏟᏠᏡᏢᏣᏤᏥᏦᏧᏨᏩᏪᏫᏬᏭᏮᏯᏰᏱᏲᏳᏴᏵᲉᲐᲑᲒᲓᲔᲕᲖᲗᲘᲙᲚᲛᲜᲝᲞᲟᲠᲡᲢᲣᲤ'
+        'ᲥᲦᲧᲨᲩᲪᲫᲬᲭᲮᲯᲰᲱᲲᲳᲴᲵᲶᲷᲸᲹᲺᲽᲾᲿḀḂḄḆḈḊḌḎḐḒḔḖḘḚḜḞḠḢḤḦḨḪḬḮḰḲḴḶḸḺḼḾṀṂṄṆṈṊṌṎṐṒṔṖṘṚṜṞṠṢṤṦṨṪṬṮṰṲṴṶṸṺṼ'
+        'ṾẀẂẄẆẈẊẌẎẐẒẔẞẠẢẤẦẨẪẬẮẰẲẴẶẸẺẼẾỀỂỄỆỈỊỌỎỐỒỔỖỘỚỜỞỠỢỤỦỨỪỬỮỰỲỴỶỸỺỼỾἈἉἊἋἌἍἎἏἘἙἚἛἜἝἨἩἪἫἬἭἮἯἸἹἺἻἼ'
+        'ἽἾἿὈὉὊὋὌὍὙὛὝὟὨὩὪὫὬὭὮὯᾈᾉᾊᾋᾌᾍᾎᾏᾘᾙᾚᾛᾜᾝᾞᾟᾨᾩᾪᾫᾬᾭᾮᾯᾸᾹᾺΆᾼῈΈῊΉῌῘῙῚΊῨῩῪΎῬῸΌῺΏῼΩKÅℲⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅪⅫⅬⅭⅮ'
+        'ⅯↃⒶⒷⒸⒹⒺⒻⒼⒽⒾⒿⓀⓁⓂⓃⓄⓅⓆⓇⓈⓉⓊⓋⓌⓍⓎⓏⰀⰁⰂⰃⰄⰅⰆⰇⰈⰉⰊⰋⰌⰍⰎⰏⰐⰑⰒⰓⰔⰕⰖⰗⰘⰙⰚⰛⰜⰝⰞⰟⰠⰡⰢⰣⰤⰥⰦⰧⰨⰩⰪⰫⰬⰭⰮⰯⱠⱢⱣⱤⱧⱩⱫⱭⱮⱯⱰⱲ'
+        'ⱵⱾⱿⲀⲂⲄⲆⲈⲊⲌⲎⲐⲒⲔⲖⲘⲚⲜⲞⲠⲢⲤⲦⲨⲪⲬⲮⲰⲲⲴⲶⲸⲺⲼⲾⳀⳂⳄⳆⳈⳊⳌⳎⳐⳒⳔⳖⳘⳚⳜⳞⳠⳢⳫⳭⳲꙀꙂꙄꙆꙈꙊꙌꙎꙐꙒꙔꙖꙘꙚꙜꙞꙠꙢꙤꙦꙨꙪꙬꚀꚂꚄꚆꚈꚊꚌꚎꚐ'
+        'ꚒꚔꚖꚘꚚꜢꜤꜦꜨꜪꜬꜮꜲꜴꜶꜸꜺꜼꜾꝀꝂꝄꝆꝈꝊꝌꝎꝐꝒꝔꝖꝘꝚꝜꝞꝠꝢꝤꝦꝨꝪꝬꝮꝹꝻꝽꝾꞀꞂꞄꞆꞋꞍꞐꞒꞖꞘꞚꞜꞞꞠꞢꞤꞦꞨꞪꞫꞬꞭꞮꞰꞱꞲꞳꞴꞶꞸꞺꞼꞾꟀꟂꟄꟅꟆꟇꟉꟋ'
+        'Ꟍ꟎Ꟑ꟒꟔ꟖꟘꟚꟜꟵＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ𐐀𐐁𐐂𐐃𐐄𐐅𐐆𐐇𐐈𐐉𐐊𐐋𐐌𐐍𐐎𐐏𐐐𐐑𐐒𐐓𐐔𐐕𐐖𐐗𐐘𐐙𐐚𐐛𐐜𐐝𐐞𐐟𐐠𐐡𐐢𐐣𐐤𐐥𐐦𐐧𐒰𐒱𐒲𐒳𐒴𐒵𐒶𐒷𐒸𐒹𐒺𐒻'
+        '𐒼𐒽𐒾𐒿𐓀𐓁𐓂𐓃𐓄𐓅𐓆𐓇𐓈𐓉𐓊𐓋𐓌𐓍𐓎𐓏𐓐𐓑𐓒𐓓𐕰𐕱𐕲𐕳𐕴𐕵𐕶𐕷𐕸𐕹𐕺𐕼𐕽𐕾𐕿𐖀𐖁𐖂𐖃𐖄𐖅𐖆𐖇𐖈𐖉𐖊𐖌𐖍𐖎𐖏𐖐𐖑𐖒𐖔𐖕𐲀𐲁𐲂𐲃𐲄𐲅𐲆𐲇𐲈𐲉𐲊𐲋𐲌𐲍𐲎𐲏𐲐𐲑𐲒𐲓𐲔𐲕𐲖𐲗𐲘𐲙𐲚𐲛𐲜'
+        '𐲝𐲞𐲟𐲠𐲡𐲢𐲣𐲤𐲥𐲦𐲧𐲨𐲩𐲪𐲫𐲬𐲭𐲮𐲯𐲰𐲱𐲲𐵐𐵑𐵒𐵓𐵔𐵕𐵖𐵗𐵘𐵙𐵚𐵛𐵜𐵝𐵞𐵟𐵠𐵡𐵢𐵣𐵤𐵥𑢠𑢡𑢢𑢣𑢤𑢥𑢦𑢧𑢨𑢩𑢪𑢫𑢬𑢭𑢮𑢯𑢰𑢱𑢲𑢳𑢴𑢵𑢶𑢷𑢸𑢹𑢺𑢻𑢼𑢽𑢾𑢿𖹀𖹁𖹂𖹃𖹄𖹅𖹆𖹇𖹈𖹉𖹊𖹋'
+        '𖹌𖹍𖹎𖹏𖹐𖹑𖹒𖹓𖹔𖹕𖹖𖹗𖹘𖹙𖹚𖹛𖹜𖹝𖹞𖹟𖺠𖺡𖺢𖺣𖺤𖺥𖺦𖺧𖺨𖺩𖺪𖺫𖺬𖺭𖺮𖺯𖺰𖺱𖺲𖺳𖺴𖺵𖺶𖺷𖺸𞤀𞤁𞤂𞤃𞤄𞤅𞤆𞤇𞤈𞤉𞤊𞤋𞤌𞤍𞤎𞤏𞤐𞤑𞤒𞤓𞤔𞤕𞤖𞤗𞤘𞤙𞤚𞤛𞤜𞤝𞤞𞤟𞤠𞤡';
+    lower_letters constant text :=
+        'abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįĳĵķĺļľŀł'
+        'ńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷÿźżžɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵơƣƥʀƨʃƭʈưʊʋƴƶʒƹƽǆǆǉǉǌǌǎǐǒǔǖǘǚǜǟǡǣǥǧǩǫǭ'
+        'ǯǳǳǵƕƿǹǻǽǿȁȃȅȇȉȋȍȏȑȓȕȗșțȝȟƞȣȥȧȩȫȭȯȱȳⱥȼƚⱦɂƀʉʌɇɉɋɍɏͱͳͷϳάέήίόύώαβγδεζηθικλμνξοπρστυφχψωϊϋϗϙ'
+        'ϛϝϟϡϣϥϧϩϫϭϯθϸϲϻͻͼͽѐёђѓєѕіїјљњћќѝўџабвгдежзийклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѷѹѻѽѿҁҋҍҏґғ'
+        'ҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏӂӄӆӈӊӌӎӑӓӕӗәӛӝӟӡӣӥӧөӫӭӯӱӳӵӷӹӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժ'
+        'իլխծկհձղճմյնշոչպջռսվտրցւփքօֆⴀⴁⴂⴃⴄⴅⴆⴇⴈⴉⴊⴋⴌⴍⴎⴏⴐⴑⴒⴓⴔⴕⴖⴗⴘⴙⴚⴛⴜⴝⴞⴟⴠⴡⴢⴣⴤⴥⴧⴭꭰꭱꭲꭳꭴꭵꭶꭷꭸꭹꭺꭻꭼꭽꭾꭿꮀꮁꮂꮃ'
+        'ꮄꮅꮆꮇꮈꮉꮊꮋꮌꮍꮎꮏꮐꮑꮒꮓꮔꮕꮖꮗꮘꮙꮚꮛꮜꮝꮞꮟꮠꮡꮢꮣꮤꮥꮦꮧꮨꮩꮪꮫꮬꮭꮮꮯꮰꮱꮲꮳꮴꮵꮶꮷꮸꮹꮺꮻꮼꮽꮾꮿᏸᏹᏺᏻᏼᏽᲊაბგდევზთიკლმნოპჟრსტუფ'
+        'ქღყშჩცძწჭხჯჰჱჲჳჴჵჶჷჸჹჺჽჾჿḁḃḅḇḉḋḍḏḑḓḕḗḙḛḝḟḡḣḥḧḩḫḭḯḱḳḵḷḹḻḽḿṁṃṅṇṉṋṍṏṑṓṕṗṙṛṝṟṡṣṥṧṩṫṭṯṱṳṵṷṹṻṽ'
+        'ṿẁẃẅẇẉẋẍẏẑẓẕßạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹỻỽỿἀἁἂἃἄἅἆἇἐἑἒἓἔἕἠἡἢἣἤἥἦἧἰἱἲἳἴ'
+        'ἵἶἷὀὁὂὃὄὅὑὓὕὗὠὡὢὣὤὥὦὧᾀᾁᾂᾃᾄᾅᾆᾇᾐᾑᾒᾓᾔᾕᾖᾗᾠᾡᾢᾣᾤᾥᾦᾧᾰᾱὰάᾳὲέὴήῃῐῑὶίῠῡὺύῥὸόὼώῳωkåⅎⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅺⅻⅼⅽⅾ'
+        'ⅿↄⓐⓑⓒⓓⓔⓕⓖⓗⓘⓙⓚⓛⓜⓝⓞⓟⓠⓡⓢⓣⓤⓥⓦⓧⓨⓩⰰⰱⰲⰳⰴⰵⰶⰷⰸⰹⰺⰻⰼⰽⰾⰿⱀⱁⱂⱃⱄⱅⱆⱇⱈⱉⱊⱋⱌⱍⱎⱏⱐⱑⱒⱓⱔⱕⱖⱗⱘⱙⱚⱛⱜⱝⱞⱟⱡɫᵽɽⱨⱪⱬɑɱɐɒⱳ'
+        'ⱶȿɀⲁⲃⲅⲇⲉⲋⲍⲏⲑⲓⲕⲗⲙⲛⲝⲟⲡⲣⲥⲧⲩⲫⲭⲯⲱⲳⲵⲷⲹⲻⲽⲿⳁⳃⳅⳇⳉⳋⳍⳏⳑⳓⳕⳗⳙⳛⳝⳟⳡⳣⳬⳮⳳꙁꙃꙅꙇꙉꙋꙍꙏꙑꙓꙕꙗꙙꙛꙝꙟꙡꙣꙥꙧꙩꙫꙭꚁꚃꚅꚇꚉꚋꚍꚏꚑ'
+        'ꚓꚕꚗꚙꚛꜣꜥꜧꜩꜫꜭꜯꜳꜵꜷꜹꜻꜽꜿꝁꝃꝅꝇꝉꝋꝍꝏꝑꝓꝕꝗꝙꝛꝝꝟꝡꝣꝥꝧꝩꝫꝭꝯꝺꝼᵹꝿꞁꞃꞅꞇꞌɥꞑꞓꞗꞙꞛꞝꞟꞡꞣꞥꞧꞩɦɜɡɬɪʞʇʝꭓꞵꞷꞹꞻꞽꞿꟁꟃꞔʂᶎꟈꟊɤ'
+        'ꟍ꟏ꟑꟓꟕꟗꟙꟛƛꟶａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ𐐨𐐩𐐪𐐫𐐬𐐭𐐮𐐯𐐰𐐱𐐲𐐳𐐴𐐵𐐶𐐷𐐸𐐹𐐺𐐻𐐼𐐽𐐾𐐿𐑀𐑁𐑂𐑃𐑄𐑅𐑆𐑇𐑈𐑉𐑊𐑋𐑌𐑍𐑎𐑏𐓘𐓙𐓚𐓛𐓜𐓝𐓞𐓟𐓠𐓡𐓢𐓣'
+        '𐓤𐓥𐓦𐓧𐓨𐓩𐓪𐓫𐓬𐓭𐓮𐓯𐓰𐓱𐓲𐓳𐓴𐓵𐓶𐓷𐓸𐓹𐓺𐓻𐖗𐖘𐖙𐖚𐖛𐖜𐖝𐖞𐖟𐖠𐖡𐖣𐖤𐖥𐖦𐖧𐖨𐖩𐖪𐖫𐖬𐖭𐖮𐖯𐖰𐖱𐖳𐖴𐖵𐖶𐖷𐖸𐖹𐖻𐖼𐳀𐳁𐳂𐳃𐳄𐳅𐳆𐳇𐳈𐳉𐳊𐳋𐳌𐳍𐳎𐳏𐳐𐳑𐳒𐳓𐳔𐳕𐳖𐳗𐳘𐳙𐳚𐳛𐳜'
+        '𐳝𐳞𐳟𐳠𐳡𐳢𐳣𐳤𐳥𐳦𐳧𐳨𐳩𐳪𐳫𐳬𐳭𐳮𐳯𐳰𐳱𐳲𐵰𐵱𐵲𐵳𐵴𐵵𐵶𐵷𐵸𐵹𐵺𐵻𐵼𐵽𐵾𐵿𐶀𐶁𐶂𐶃𐶄𐶅𑣀𑣁𑣂𑣃𑣄𑣅𑣆𑣇𑣈𑣉𑣊𑣋𑣌𑣍𑣎𑣏𑣐𑣑𑣒𑣓𑣔𑣕𑣖𑣗𑣘𑣙𑣚𑣛𑣜𑣝𑣞𑣟𖹠𖹡𖹢𖹣𖹤𖹥𖹦𖹧𖹨𖹩𖹪𖹫'
+        '𖹬𖹭𖹮𖹯𖹰𖹱𖹲𖹳𖹴𖹵𖹶𖹷𖹸𖹹𖹺𖹻𖹼𖹽𖹾𖹿𖺻𖺼𖺽𖺾𖺿𖻀𖻁𖻂𖻃𖻄𖻅𖻆𖻇𖻈𖻉𖻊𖻋𖻌𖻍𖻎𖻏𖻐𖻑𖻒𖻓𞤢𞤣𞤤𞤥𞤦𞤧𞤨𞤩𞤪𞤫𞤬𞤭𞤮𞤯𞤰𞤱𞤲𞤳𞤴𞤵𞤶𞤷𞤸𞤹𞤺𞤻𞤼𞤽𞤾𞤿𞥀𞥁𞥂𞥃';
+begin
+    -- Printable ASCII, nearly every question: no class above matters.
+    if query ~ '^[\x20-\x7e]*$' then
+        return regexp_replace(
+            case when lower_case then lower(query collate "C") else query end,
+            '([!-/:-@\[-`{-~])', ' \1 ', 'g'
+        );
+    end if;
+    cleaned := regexp_replace(query collate "C", removed, '', 'g');
+    cleaned := regexp_replace(cleaned, space, ' ', 'g');
+    cleaned := regexp_replace(cleaned, chinese, ' \1 ', 'g');
+    if strip_accents then
+        cleaned := regexp_replace(normalize(cleaned, nfd), accents, '', 'g');
+    end if;
+    if lower_case then
+        cleaned := translate(replace(cleaned, 'İ', 'i̇'), upper_letters, lower_letters);
+    end if;
+    return regexp_replace(cleaned, punctuation, ' \1 ', 'g');
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.note_answer(run_id bigint, question_id bigint, answer_id bigint, grade text DEFAULT NULL::text, grade_reason text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ UPDATE ragpg.evaluation_results result SET answer_id = note_answer.answer_id, grade = note_answer.grade, grade_reason = note_answer.grade_reason
+   WHERE ((result.evaluation_run_id = note_answer.run_id) AND (result.evaluation_question_id = note_answer.question_id));
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.page_at(document_id bigint, version integer, start_char integer)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT width_bucket(page_at.start_char, NULLIF(stored.page_starts, '{}'::integer[])) AS width_bucket
+    FROM ( SELECT document.version,
+             document.page_starts
+            FROM ragpg.documents document
+           WHERE (document.id = page_at.document_id)
+         UNION ALL
+          SELECT earlier.version,
+             earlier.page_starts
+            FROM ragpg.document_versions earlier
+           WHERE (earlier.document_id = page_at.document_id)) stored
+   WHERE (stored.version = page_at.version);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.protect_table(kept regclass, protected boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    told record;
+begin
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when protected then 'enable' else 'disable' end
+    );
+    -- Comparisons of texts are leakproof, so the planner uses statistics of all rows for them, and
+    -- EXPLAIN's estimates would spell out, guess by guess, what other tenants' rows say.
+    for told in
+        select col.attname, part.relname, tree.inherited
+        from pg_attribute as col
+        join pg_class as part on part.oid = col.attrelid
+        cross join (values (false), (true)) as tree (inherited)
+        where col.attrelid = kept
+            and col.attnum > 0
+            and not col.attisdropped
+            and col.atttypid in ('text'::regtype, 'bytea'::regtype)
+    loop
+        execute format(
+            'alter table %s alter column %I set statistics %s',
+            kept, told.attname, case when protected then 0 else -1 end
+        );
+        if protected and current_setting('server_version_num')::integer >= 180000 then
+            execute 'select pg_clear_attribute_stats(''ragpg'', $1, $2, $3)'
+            using told.relname::text, told.attname::text, told.inherited;
+        end if;
+    end loop;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.protected_tables()
+ RETURNS TABLE(relation regclass, closed boolean)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (policy.polrelid)::regclass AS polrelid,
+     bool_and((pg_get_expr(policy.polqual, policy.polrelid) = 'false'::text)) AS bool_and
+    FROM (pg_policy policy
+      JOIN pg_class kept ON ((kept.oid = policy.polrelid)))
+   WHERE (kept.relnamespace = ('ragpg'::regnamespace)::oid)
+   GROUP BY policy.polrelid
+ UNION ALL
+  SELECT (part.inhrelid)::regclass AS inhrelid,
+     true
+    FROM pg_inherits part
+   WHERE (part.inhparent = ('ragpg.chunks'::regclass)::oid)
+  ORDER BY 1;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.put_embedded_documents(index_id bigint, sources text[], contents text[], titles text[], media_types text[], metadata jsonb[], source_hashes bytea[], embeddings halfvec[])
+ RETURNS TABLE(source text, outcome text)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    owner_name constant text := ragpg_internal.written_tenant();
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = put_embedded_documents.index_id;
+    -- The trigger of documents runs after all this and finds the versions indexed.
+    return query
+    with given as materialized (
+        select distinct on (row.source)
+            row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
+            row.metadata, row.source_hash, row.embedding
+        from unnest(
+            sources, contents, titles, media_types, put_embedded_documents.metadata,
+            source_hashes, embeddings
+        ) with ordinality as row (
+            source, content, title, media_type, metadata, source_hash, embedding, place
+        )
+        order by row.source, row.place desc  -- given twice, the last one counts
+    ),
+    stored as (
+        insert into ragpg.documents as document (
+            collection_id, source, content, title, media_type, metadata, source_hash, tenant
+        )
+        select
+            recipe.collection_id, given.source, given.content, given.title, given.media_type,
+            given.metadata, given.source_hash, owner_name
+        from given
+        on conflict on constraint documents_collection_id_tenant_source_key do update
+        set content = excluded.content,
+            title = excluded.title,
+            media_type = excluded.media_type,
+            metadata = excluded.metadata,
+            source_hash = excluded.source_hash,
+            page_starts = default
+        returning document.id, document.source, document.version
+    ),
+    emptied as (
+        delete from ragpg.chunks as chunk
+        using stored
+        where chunk.index_id = recipe.id
+            and chunk.document_id = stored.id
+            and stored.version > 1
+            and chunk.ordinal > 0
+    ),
+    written as (
+        insert into ragpg.chunks as chunk (
+            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+            lexeme_count, language, context, content, lexemes, embedding, tenant
+        )
+        select
+            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+            0, 0, ragpg_internal.document_language(recipe.language, given.metadata, given.content),
+            given.title, given.content, '', given.embedding, owner_name
+        from stored
+        join given on given.source = stored.source
+        on conflict on constraint chunks_pkey do update
+        set document_version = excluded.document_version,
+            end_char = excluded.end_char,
+            token_count = excluded.token_count,
+            language = excluded.language,
+            context = excluded.context,
+            content = excluded.content,
+            embedding = excluded.embedding,
+            generated_chars = 0
+    ),
+    indexed as (
+        insert into ragpg.index_documents as state (
+            index_id, document_id, document_version, chunk_count, indexed_at, tenant
+        )
+        select recipe.id, stored.id, stored.version, 1, clock_timestamp(), owner_name
+        from stored
+        on conflict on constraint index_documents_pkey do update
+        set document_version = excluded.document_version,
+            chunk_count = excluded.chunk_count,
+            indexed_at = excluded.indexed_at,
+            pending_since = null,
+            attempts = 0,
+            error = null,
+            next_attempt_at = default
+    )
+    select stored.source, case stored.version when 1 then 'added' else 'updated' end
+    from stored;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.query_lexemes(languages text[], query text)
+ RETURNS TABLE(lexeme text, positions smallint[])
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    stop_positions smallint[];
+begin
+    if cardinality(languages) = 1 then
+        return query
+        select word.lexeme, word.positions
+        from unnest(ragpg.text_lexemes(query_lexemes.query, languages[1])) as word;
+        return;
+    end if;
+    -- The question is taken for the language of which it has most stop words; they are left out
+    -- under every language, or English "the" would be a rare word of German texts.
+    select dropped.positions into stop_positions
+    from unnest(languages) as spoken (language)
+    cross join lateral (
+        select array_agg(token.place) as positions, count(*) as stop_words
+        from (
+            select distinct unnest(word.positions) as place
+            from unnest(ragpg.text_lexemes(query_lexemes.query, 'simple')) as word
+        ) as token
+        where not exists (
+            select
+            from unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as kept
+            where token.place = any(kept.positions)
+        )
+    ) as dropped
+    order by dropped.stop_words desc, spoken.language
+    limit 1;
+    return query
+    select distinct on (word.lexeme) word.lexeme, word.positions
+    from unnest(languages) as spoken (language)
+    cross join lateral unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as word
+    where not word.positions <@ coalesce(stop_positions, '{}')
+    order by word.lexeme, cardinality(word.positions) desc;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.query_tokens(encoder_id bigint, query text)
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    encoder ragpg.encoders;
+    spelled integer[];
+begin
+    select stored.* into encoder
+    from ragpg.encoders as stored
+    where stored.embedding_model_id = query_tokens.encoder_id;
+    spelled := ragpg_internal.tokenize(
+        encoder_id, encoder.query_prefix || query, encoder.max_query_tokens - 1
+    );
+    if cardinality(spelled) > encoder.max_query_tokens - 2 then
+        raise notice 'the query is cut to % tokens', encoder.max_query_tokens;
+        spelled := spelled[:encoder.max_query_tokens - 2];
+    end if;
+    return encoder.first_token_id || spelled || encoder.last_token_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.query_words(index_id bigint, query text)
+ RETURNS TABLE(place bigint, lexeme text, word tsquery, weight double precision, chunk_count integer, mean_score double precision, mean_square double precision)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme) AS place,
+     asked.lexeme,
+     ragpg_internal.lexeme_query(asked.lexeme) AS word,
+     asked.weight,
+     asked.chunk_count,
+     ((asked.share * asked.weight) * asked.saturation) AS mean_score,
+     (asked.share * ((asked.weight * asked.saturation) ^ (2)::double precision)) AS mean_square
+    FROM ( SELECT found.lexeme,
+             found.chunk_count,
+             ((found.chunk_count)::double precision / GREATEST(found.total, (1)::double precision)) AS share,
+             ((found.times)::double precision * ln(((1)::double precision + (((found.total - (found.chunk_count)::double precision) + (0.5)::double precision) / (((found.chunk_count)::numeric + 0.5))::double precision)))) AS weight,
+             (found.mean_frequency / (found.mean_frequency + (1.2)::double precision)) AS saturation
+            FROM ( SELECT said.lexeme,
+                     cardinality(said.positions) AS times,
+                     (known.lexeme IS NOT NULL) AS is_known,
+                     LEAST(COALESCE(known.chunk_count, 1), (total.chunk_count)::integer) AS chunk_count,
+                     COALESCE(((known.occurrence_count)::double precision / (known.chunk_count)::double precision), (1)::double precision) AS mean_frequency,
+                     (total.chunk_count)::double precision AS total,
+                     bool_or((known.lexeme IS NOT NULL)) OVER (PARTITION BY said.positions) AS is_answered
+                    FROM (((ragpg.search_indexes recipe
+                      JOIN ragpg.index_statistics total ON (((total.index_id = recipe.id) AND (total.tenant = ( SELECT COALESCE(ragpg_internal.searched_tenant(), ''::text) AS "coalesce")))))
+                      CROSS JOIN LATERAL ragpg_internal.query_lexemes(
+                         CASE
+                             WHEN (recipe.language <> 'auto'::text) THEN ARRAY[recipe.language]
+                             WHEN (total.languages = '{}'::text[]) THEN '{simple}'::text[]
+                             ELSE total.languages
+                         END, query_words.query) said(lexeme, positions))
+                      LEFT JOIN LATERAL ( SELECT counted.lexeme,
+                             counted.chunk_count,
+                             counted.occurrence_count
+                            FROM ragpg.lexeme_statistics counted
+                           WHERE ((counted.index_id = recipe.id) AND (counted.tenant = total.tenant) AND (counted.lexeme = (said.lexeme COLLATE "C")))
+                          LIMIT 1) known ON (true))
+                   WHERE (recipe.id = query_words.index_id)) found
+           WHERE (found.is_known OR (NOT found.is_answered))) asked
+   ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.queue_documents()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
+    select recipe.id, written.id, now(), written.tenant
+    from written
+    join ragpg.search_indexes as recipe on recipe.collection_id = written.collection_id
+    left join ragpg.index_documents as known
+        on known.index_id = recipe.id and known.document_id = written.id
+    where known.document_version is distinct from written.version
+    on conflict on constraint index_documents_pkey do update
+    set pending_since = coalesce(state.pending_since, excluded.pending_since),
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
+    notify ragpg_documents;
+    return null;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.range_length(spans int4multirange)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT COALESCE(sum((upper(part.part) - lower(part.part))), (0)::bigint) AS "coalesce"
+    FROM unnest(range_length.spans) part(part);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.recalls_at(index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[], k integer, ef_search integer)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET "hnsw.ef_search" TO '100'
+ SET "hnsw.iterative_scan" TO 'strict_order'
+AS $function$
+declare
+    recalls double precision[] := '{}';
+    held bigint := (
+        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
+    );
+    found bigint;
+begin
+    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    for place in 1..cardinality(embeddings) loop
+        execute format(
+            'select count(*) from ('
+            '  select near.distance from ('
+            '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
+            '   where chunk.index_id = %s order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
+            '  ) as near where near.id is distinct from $2 order by near.distance limit %s'
+            -- By distance, not by id: of chunks equally far any will do.
+            ' ) as best where best.distance <= $3 + 1e-6',
+            recalls_at.index_id, vector_dims(embeddings[place]),
+            k + (own_ids[place] is not null)::integer, k
+        )
+        into found
+        using embeddings[place], own_ids[place], distances[place];
+        recalls := recalls || coalesce(
+            found::double precision
+                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
+            1
+        );
+    end loop;
+    return recalls;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.recipe_of(collection text, index_id bigint)
+ RETURNS ragpg.search_indexes
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes;
+begin
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.id = coalesce(
+        recipe_of.index_id,
+        (
+            select one.active_index_id
+            from ragpg.collections as one
+            -- Not asked when the id is given.
+            where recipe_of.index_id is null and one.id = ragpg.collection_id(recipe_of.collection)
+        )
+    );
+    if recipe.id is null then
+        raise exception 'there is no search index %',
+            coalesce(recipe_of.index_id::text, 'of ' || collection, '')
+            using errcode = 'RG010', hint = 'view index_health lists them';
+    end if;
+    return recipe;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.release_document(index_id bigint, document_id bigint, document_version integer, error text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    if error is not null then
+        -- 5 s, 10 s, 20 s ... up to an hour; a newer version does not wait.
+        update ragpg.index_documents as state
+        set attempts = state.attempts + 1,
+            error = release_document.error,
+            next_attempt_at = clock_timestamp()
+                + least(5 * 2 ^ least(state.attempts, 20), 3600) * interval '1 second'
+        from ragpg.documents as document
+        where state.index_id = release_document.index_id
+            and state.document_id = release_document.document_id
+            and state.pending_since is not null
+            and document.id = state.document_id
+            and document.version = release_document.document_version;
+    end if;
+    perform pg_advisory_unlock(
+        ragpg_internal.claim_key(release_document.index_id, release_document.document_id)
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.relevance(index_id bigint, similarity double precision, words_held double precision, missing_names integer, unmatched_negation boolean)
+ RETURNS double precision
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT ragpg_internal.logistic(ARRAY[recipe.relevance_offset, recipe.relevance_slope, recipe.words_held_slope, recipe.missing_names_slope, recipe.unmatched_negation_slope], relevance.similarity, relevance.words_held, relevance.missing_names, relevance.unmatched_negation) AS logistic
+    FROM ragpg.search_indexes recipe
+   WHERE (recipe.id = relevance.index_id);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.remember_query(encoder_id bigint, query text)
+ RETURNS vector
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    -- Perhaps stored by the statement that asks, whose own snapshot does not show it.
+    computed vector := ragpg_internal.remembered_query(encoder_id, query);
+    -- Read before the weights: a vector of weights loaded in between is never looked up.
+    loaded_at timestamptz := (
+        select encoder.loaded_at
+        from ragpg.encoders as encoder
+        where encoder.embedding_model_id = remember_query.encoder_id
+    );
+    stored_id bigint;
+    first_over bigint;
+    check_every constant integer := 128;
+begin
+    if computed is not null then
+        return computed;
+    end if;
+    computed := ragpg_internal.encode(encoder_id, ragpg_internal.query_tokens(encoder_id, query));
+    -- Nothing here waits for another session: no unique index (two sessions that ask the same new
+    -- question both store it), and the row the foreign key locks is skipped when it is taken.
+    insert into ragpg.query_embeddings (
+        embedding_model_id, query_hash, embedding, weights_loaded_at, tenant
+    )
+    select model.id, ragpg_internal.hash_text(remember_query.query), computed, loaded_at,
+        ragpg_internal.written_tenant()
+    from ragpg.embedding_models as model
+    where model.id = remember_query.encoder_id
+    for key share skip locked
+    returning id into stored_id;
+    if stored_id % check_every = 0 then
+        -- Two statements: in one the offset may be counted again for every row.
+        select newest.id into first_over
+        from ragpg.query_embeddings as newest
+        where newest.embedding_model_id = remember_query.encoder_id
+        order by newest.id desc
+        offset (
+            select encoder.cached_queries
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = remember_query.encoder_id
+        )
+        limit 1;
+        delete from ragpg.query_embeddings as gone
+        where gone.id in (
+            select old.id
+            from ragpg.query_embeddings as old
+            where old.embedding_model_id = remember_query.encoder_id and old.id <= first_over
+            for update skip locked
+        );
+    end if;
+    return computed;
+end
+$function$
+ -- access {owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.remembered_query(encoder_id bigint, query text)
+ RETURNS vector
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+    select known.embedding
+    from ragpg.encoders as encoder
+    join ragpg.query_embeddings as known
+        on known.embedding_model_id = encoder.embedding_model_id
+        -- What other weights made does not count, whenever it was stored.
+        and known.weights_loaded_at = encoder.loaded_at
+    where encoder.embedding_model_id = remembered_query.encoder_id
+        and encoder.cached_queries > 0
+        and known.query_hash = ragpg_internal.hash_text(remembered_query.query)
+        -- Whether somebody else asked it would show in how fast the answer comes.
+        and known.tenant = (select ragpg_internal.written_tenant())
+    limit 1
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[], generated_chars integer[] DEFAULT NULL::integer[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    body text;
+    page_starts integer[];
+    document_metadata jsonb;
+    words_language text;
+    owner_name text;
+    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
+    -- the start of the text, which over a long document is quadratic.
+    block constant integer := 65536;
+    longest integer;
+begin
+    select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
+    into body, page_starts, document_metadata, owner_name
+    from ragpg.documents as document
+    where document.id = replace_chunks.document_id
+        and document.version = replace_chunks.document_version
+    for key share;
+    if not found then
+        raise exception 'document % is not at version % any more',
+            replace_chunks.document_id, replace_chunks.document_version
+            using errcode = 'RG007', hint = 'read the document again and repeat';
+    end if;
+    select ragpg_internal.document_language(recipe.language, document_metadata, body)
+    into strict words_language
+    from ragpg.search_indexes as recipe
+    where recipe.id = replace_chunks.index_id;
+    select coalesce(max(e.value - s.value), 0) into longest
+    from unnest(starts) with ordinality as s (value, place)
+    join unnest(ends) with ordinality as e (value, place) using (place);
+
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = replace_chunks.index_id
+        and chunk.document_id = replace_chunks.document_id;
+    insert into ragpg.chunks (
+        index_id, document_id, document_version, ordinal, start_char, end_char, page,
+        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
+        tenant
+    )
+    with blocks as materialized (
+        select number, substr(body, number * block + 1, block + longest) as content
+        from (select distinct start / block as number from unnest(starts) as start) as used
+    )
+    select
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        piece.place - 1, piece.start_char, piece.end_char,
+        width_bucket(piece.start_char, page_starts), piece.token_count, 0,
+        words_language, piece.context,
+        substr(
+            blocks.content,
+            piece.start_char - blocks.number * block + 1,
+            piece.end_char - piece.start_char
+        ),
+        '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+    from unnest(
+        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+    ) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
+    join blocks on blocks.number = piece.start_char / block;
+    insert into ragpg.index_documents as state (
+        index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
+    )
+    values (
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        cardinality(starts), clock_timestamp(), null, owner_name
+    )
+    on conflict on constraint index_documents_pkey do update
+    set document_version = excluded.document_version,
+        chunk_count = excluded.chunk_count,
+        indexed_at = excluded.indexed_at,
+        pending_since = null,
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
+    return cardinality(starts);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.sample_queries(index_id bigint, queries integer, OUT query_source text, OUT embeddings halfvec[], OUT own_ids bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+begin
+    query_source := 'searches';
+    select array_agg(asked.query_embedding), array_agg(null::bigint) into embeddings, own_ids
+    from (
+        select logged.query_embedding
+        from ragpg.searches as logged
+        where logged.index_id = sample_queries.index_id and logged.query_embedding is not null
+        order by logged.searched_at desc, logged.id desc
+        limit queries
+    ) as asked;
+    if coalesce(cardinality(embeddings), 0) < least(queries, 20) then
+        query_source := 'chunks';
+        select coalesce(array_agg(drawn.embedding), '{}'), coalesce(array_agg(drawn.id), '{}')
+        into embeddings, own_ids
+        from (
+            select chunk.embedding, chunk.id
+            from ragpg.chunks as chunk
+            where chunk.index_id = sample_queries.index_id
+            -- Drawn by hash, not by random(): the same chunks give the same recall.
+            order by hashint8extended(chunk.id, 1)
+            limit queries
+        ) as drawn;
+    end if;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.searched_tenant()
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found_tenant text;
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+begin
+    if not ragpg_internal.tenants_enabled() then
+        return null;
+    end if;
+    found_tenant := ragpg.current_tenant();
+    if found_tenant is null and not ragpg_internal.sees_all_tenants() then
+        raise exception 'role % %', ragpg_internal.calling_role(), coalesce(
+            format('may not act for tenant "%s"', wanted), 'acts for no tenant'
+        )
+            using errcode = 'RG013',
+                hint = 'select ragpg.set_tenant(''...''); connect(tenant=...) in Python';
+    end if;
+    return found_tenant;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.sees_all_tenants()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT ((NOT kept.relrowsecurity) OR pg_has_role(ragpg_internal.calling_role(), kept.relowner, 'usage'::text) OR ( SELECT known.rolbypassrls
+            FROM pg_roles known
+           WHERE (known.rolname = ragpg_internal.calling_role())))
+    FROM pg_class kept
+   WHERE (kept.oid = ('ragpg.documents'::regclass)::oid);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.set_chunk_lexemes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
+    new.lexeme_count := coalesce(
+        (
+            select sum(cardinality(word.positions))
+            from unnest(new.lexemes) as word
+        ),
+        0
+    );
+    return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT GREATEST(COALESCE((array_agg(given.similarity ORDER BY given.similarity))[(LEAST((floor((((count(*))::double precision * ((1)::double precision - similarity_to_keep.keep)) + (0.000000001)::double precision)) + (1)::double precision), (count(*))::double precision))::integer], (0)::double precision), (0)::double precision) AS "greatest"
+    FROM UNNEST(similarity_to_keep.similarities, similarity_to_keep.answerable) given(similarity, is_answerable)
+   WHERE given.is_answerable;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.source_paths(source text)
+ RETURNS SETOF text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT source_paths.source AS source
+ UNION ALL
+  SELECT "left"(source_paths.source, (regexp_instr(source_paths.source, '[/#]'::text, 1, nth.nth) - 1)) AS "left"
+    FROM generate_series(1, regexp_count(source_paths.source, '[/#]'::text)) nth(nth);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.start_context_batch(collection text, model text, asked_hashes bytea[], document_hashes bytea[])
+ RETURNS TABLE(batch_id bigint, asked_hash bytea)
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(start_context_batch.collection);
+    new_id bigint;
+begin
+    insert into ragpg.context_batches as batch (collection_id, model, request_count)
+    values (parent_id, start_context_batch.model, 0)
+    returning batch.id into new_id;
+    -- Two at once: the second waits for the first's rows and leaves them to it.
+    return query
+    insert into ragpg.chunk_contexts as written (
+        collection_id, asked_hash, document_hash, model, batch_id
+    )
+    select parent_id, wanted.asked_hash, wanted.document_hash, start_context_batch.model, new_id
+    from unnest(asked_hashes, document_hashes) as wanted (asked_hash, document_hash)
+    order by wanted.asked_hash
+    on conflict do nothing
+    returning new_id, written.asked_hash;
+    update ragpg.context_batches as batch
+    set request_count = (
+        select count(*) from ragpg.chunk_contexts as written where written.batch_id = new_id
+    )
+    where batch.id = new_id;
+    delete from ragpg.context_batches as batch
+    where batch.id = new_id and batch.request_count = 0;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    parent_id bigint := ragpg.collection_id(start_evaluation.collection);
+    set_id bigint;
+    names text;
+    recipe ragpg.search_indexes;
+    new_id bigint;
+begin
+    select known.id into set_id
+    from ragpg.evaluation_sets as known
+    where known.collection_id = parent_id
+        and known.tenant = ragpg_internal.written_tenant()
+        and known.name = start_evaluation.evaluation_set;
+    if set_id is null then
+        select string_agg(known.name, ', ' order by known.name) into names
+        from ragpg.evaluation_sets as known
+        where known.collection_id = parent_id;
+        raise exception 'there is no evaluation set "%"', start_evaluation.evaluation_set
+            using errcode = 'RG011',
+                hint = coalesce('there are: ' || names, 'load one: ragpg eval load FILE');
+    end if;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.collection_id = parent_id
+        and known.id = coalesce(
+            start_evaluation.index_id,
+            (select one.active_index_id from ragpg.collections as one where one.id = parent_id)
+        );
+    if recipe.id is null then
+        raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
+    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe)
+    select set_id, recipe.id, k, mode, note, to_jsonb(recipe) || jsonb_build_object(
+        'embedding_model', (
+            select model.name
+            from ragpg.embedding_models as model
+            where model.id = recipe.embedding_model_id
+        )
+    )
+    returning id into new_id;
+    return new_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.start_finetuning(provider text, base_model text, training_hash bytea, validation_hash bytea DEFAULT NULL::bytea, parameters jsonb DEFAULT '{}'::jsonb, again boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    known ragpg.finetune_jobs;
+    new_id bigint;
+begin
+    -- Two at once: the second waits, and finds what the first made.
+    perform pg_advisory_xact_lock(
+        hashtext('ragpg_internal.start_finetuning'), hashtext(encode(training_hash, 'hex') || base_model)
+    );
+    select job.* into known
+    from ragpg.finetune_jobs as job
+    where job.provider = start_finetuning.provider
+        and job.base_model = start_finetuning.base_model
+        and job.training_hash = start_finetuning.training_hash
+        and job.validation_hash is not distinct from start_finetuning.validation_hash
+    order by job.id desc
+    limit 1;
+    if known.id is not null and known.job_id is null then
+        return known.id;  -- interrupted before the provider knew it, or before we knew that it did
+    end if;
+    if known.id is not null and not again and known.state not in ('failed', 'cancelled') then
+        raise exception 'this data was submitted already: job % of %, %',
+            known.id, known.created_at::date, known.state
+            using errcode = 'RG005', hint = format('ragpg finetune status %s, or submit --again', known.id);
+    end if;
+    insert into ragpg.finetune_jobs (
+        provider, base_model, training_hash, validation_hash, parameters
+    )
+    values (
+        start_finetuning.provider, start_finetuning.base_model, start_finetuning.training_hash,
+        start_finetuning.validation_hash, start_finetuning.parameters
+    )
+    returning id into new_id;
+    return new_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.tenant_legs()
+ RETURNS TABLE(called regprocedure)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (leg.oid)::regprocedure AS oid
+    FROM pg_proc leg
+   WHERE ((leg.pronamespace = ('ragpg_internal'::regnamespace)::oid) AND (leg.proname = ANY (ARRAY['keyword_candidates'::name, 'matching_documents'::name])));
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.tenants_enabled()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    return (
+        select kept.relrowsecurity
+        from pg_class as kept
+        where kept.oid = 'ragpg.documents'::regclass
+    );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.text_parts(content text, media_type text)
+ RETURNS TABLE(table_characters bigint, code_characters bigint)
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT ( SELECT COALESCE(sum(char_length(line.line)), (0)::bigint) AS "coalesce"
+            FROM string_to_table(text_parts.content, '
+'::text) line(line)
+           WHERE (line.line ~~ '|%'::text)) AS "coalesce",
+         CASE
+             WHEN ragpg_internal.is_code(media_type) THEN char_length(content)
+             ELSE ((char_length(content) - char_length(regexp_replace(('
+'::text || content), '\n {0,3}?```.*?\n {0,3}?```'::text, ''::text, 'g'::text))) + 1)
+         END AS "case";
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.tokenize(encoder_id bigint, query text, wanted integer DEFAULT NULL::integer)
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+AS $function$
+declare
+    encoder ragpg.encoders;
+    special_pattern text;
+    parts text[];
+    found_special text[];
+    found_ids integer[] := '{}';
+    word record;
+    pieces integer[];
+    place integer;
+    piece record;
+    longest_word constant integer := 100;  -- longer ones are unknown, as BERT has it
+begin
+    select stored.* into encoder
+    from ragpg.encoders as stored
+    where stored.embedding_model_id = tokenize.encoder_id;
+    if not found then
+        raise exception 'embedding model % is not loaded into the database', encoder_id
+            using errcode = 'RG009', hint = 'load it: ragpg model load';
+    end if;
+    -- Special tokens such as [MASK] are taken out first, as they stand.
+    parts := array[query];
+    found_special := '{}';
+    if query ~ '\[' and cardinality(encoder.special_tokens) > 0 then
+        select string_agg(regexp_replace(token, '([^[:alnum:]])', '\\\1', 'g'), '|')
+        into special_pattern
+        from unnest(encoder.special_tokens) as token;
+        parts := regexp_split_to_array(query, special_pattern);
+        found_special := array(
+            select found.matched[1]
+            from regexp_matches(query, '(' || special_pattern || ')', 'g') as found (matched)
+        );
+    end if;
+    for part_number in 1..cardinality(parts) loop
+        for word in
+            select listed.spelling, whole.token_id
+            from unnest(
+                string_to_array(
+                    ragpg_internal.normalize_text(
+                        parts[part_number], encoder.lower_case, encoder.strip_accents
+                    ),
+                    ' '
+                )
+            ) with ordinality as listed (spelling, place)
+            left join ragpg.encoder_vocabulary as whole
+                on whole.embedding_model_id = encoder.embedding_model_id
+                and whole.token = listed.spelling collate "C"
+                and length(listed.spelling) <= longest_word
+            where listed.spelling <> ''
+            order by listed.place
+        loop
+            exit when cardinality(found_ids) >= wanted;
+            if word.token_id is not null then
+                found_ids := found_ids || word.token_id;
+                continue;
+            end if;
+            -- WordPiece: the longest token the rest of the word begins with, again and again.
+            pieces := '{}';
+            place := 1;
+            if length(word.spelling) > longest_word then
+                pieces := array[encoder.unknown_token_id];
+                place := length(word.spelling) + 1;
+            end if;
+            while place <= length(word.spelling) loop
+                select known.token_id, asked.size
+                into piece
+                from generate_series(
+                    1, least(encoder.longest_token, length(word.spelling) - place + 1)
+                ) as asked (size)
+                join ragpg.encoder_vocabulary as known
+                    on known.embedding_model_id = encoder.embedding_model_id
+                    and known.token = case when place > 1 then '##' else '' end
+                        || substr(word.spelling, place, asked.size)
+                order by asked.size desc
+                limit 1;
+                if not found then
+                    pieces := array[encoder.unknown_token_id];
+                    exit;
+                end if;
+                pieces := pieces || piece.token_id;
+                place := place + piece.size;
+            end loop;
+            found_ids := found_ids || pieces;
+        end loop;
+        exit when cardinality(found_ids) >= wanted;
+        if part_number <= cardinality(found_special) then
+            found_ids := found_ids || (
+                select known.token_id
+                from ragpg.encoder_vocabulary as known
+                where known.embedding_model_id = encoder.embedding_model_id
+                    and known.token = found_special[part_number] collate "C"
+            );
+        end if;
+    end loop;
+    return case when wanted is null then found_ids else found_ids[:wanted] end;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath)
+ RETURNS TABLE(chunk_id bigint, similarity double precision)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET "hnsw.ef_search" TO '100'
+ SET "hnsw.iterative_scan" TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    template constant text :=
+        'select array_agg(near.id), array_agg(near.distance)'
+        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
+        '  from ragpg.%2$I as chunk'
+        '  where chunk.index_id = %3$s%4$s'
+        '  order by chunk.%1$s <=> $1 limit %5$s) as near';
+    -- The partition itself is planned more quickly than its parent, whose policies keep tenants
+    -- apart.
+    table_name text := 'chunks_' || vector_candidates.index_id;
+    only_documents text := case
+        when document_ids is not null then ' and chunk.document_id = any($2)'
+        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
+        -- meets, until it has enough.
+        when filter is not null then
+            ' and (select document.metadata @@ $3 from ragpg.documents as document'
+            '  where document.id = chunk.document_id)'
+    end;
+    scan text;
+    ids bigint[];
+    distances double precision[];
+    -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
+    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
+    exact_limit constant integer := 20000;
+    only_tenant constant text := ragpg_internal.searched_tenant();
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = vector_candidates.index_id;
+    if only_tenant is not null then
+        -- A tenant is a filter, too: how many chunks it has was counted with its words.
+        only_documents := coalesce(only_documents, '') || ' and chunk.tenant = $4';
+        if document_ids is null then
+            matching_chunks := coalesce(
+                (
+                    select counted.chunk_count
+                    from ragpg.index_statistics as counted
+                    where counted.index_id = recipe.id and counted.tenant = only_tenant
+                ),
+                0
+            );
+        end if;
+    end if;
+    if only_tenant is not null
+        or not coalesce(has_table_privilege(to_regclass('ragpg.' || table_name), 'select'), false)
+    then
+        table_name := 'chunks';
+    end if;
+    if matching_chunks is null or matching_chunks > exact_limit then
+        perform set_config(
+            'hnsw.ef_search',
+            -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
+            least(
+                greatest(recipe.ef_search, wanted, case when filter is not null then 200 end), 1000
+            )::text,
+            true
+        );
+        -- A scan that goes on until it has enough takes longer, so only where rows it meets are
+        -- left out: by a condition, or, seen by what came back, because they were deleted.
+        foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
+            else '{strict_order}' end
+        loop
+            perform set_config('hnsw.iterative_scan', scan, true);
+            -- The index's own expression, one table, ascending: anything else loses the index.
+            execute format(
+                template,
+                format('embedding::halfvec(%s)', vector_dims(query_embedding)),
+                table_name, recipe.id, only_documents, wanted
+            )
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
+            exit when cardinality(ids) >= wanted;
+        end loop;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+        -- Few match, or the scan stopped short of them: without the cast it is not the index's
+        -- expression, so every matching chunk is looked at.
+        execute format(template, 'embedding', table_name, recipe.id, only_documents, wanted)
+        into ids, distances
+        using query_embedding, document_ids, filter, only_tenant;
+    end if;
+    return query
+    select found.id, 1 - found.distance
+    from unnest(ids, distances) as found (id, distance);
+exception
+    when undefined_table then
+        return;  -- dropped between two looks at it; search says so
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.wilson_interval(successes bigint, total bigint, OUT low double precision, OUT high double precision)
  RETURNS record
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
@@ -7057,7 +6913,7 @@ BEGIN ATOMIC
            WHERE (wilson_interval.total > 0)) observed;
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.word_combinations(words tsquery[], weights double precision[], threshold double precision)
+CREATE OR REPLACE FUNCTION ragpg_internal.word_combinations(words tsquery[], weights double precision[], threshold double precision)
  RETURNS tsquery
  LANGUAGE sql
  IMMUTABLE
@@ -7081,7 +6937,7 @@ BEGIN ATOMIC
            WHERE (first.weight_from_here >= word_combinations.threshold)) combined;
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.word_overlap(first_text text, second_text text)
+CREATE OR REPLACE FUNCTION ragpg_internal.word_overlap(first_text text, second_text text)
  RETURNS double precision
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
@@ -7094,7 +6950,7 @@ BEGIN ATOMIC
            GROUP BY both_sides.word) counted;
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.written_tenant()
+CREATE OR REPLACE FUNCTION ragpg_internal.written_tenant()
  RETURNS text
  LANGUAGE sql
  STABLE PARALLEL SAFE
@@ -7221,12 +7077,12 @@ view corpus_overview {security_invoker=true}
             ((sum(part.table_characters))::double precision / (NULLIF(sum(char_length(document.content)), 0))::double precision) AS table_share,
             ((sum(part.code_characters))::double precision / (NULLIF(sum(char_length(document.content)), 0))::double precision) AS code_share
            FROM (ragpg.documents document
-             CROSS JOIN LATERAL ragpg.text_parts(document.content, document.media_type) part(table_characters, code_characters))
+             CROSS JOIN LATERAL ragpg_internal.text_parts(document.content, document.media_type) part(table_characters, code_characters))
           WHERE (document.collection_id = one.id)) held)
      CROSS JOIN LATERAL ( SELECT jsonb_object_agg(counted.language, counted.documents) AS languages
            FROM ( SELECT COALESCE(
                         CASE
-                            WHEN (NOT ragpg.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
+                            WHEN (NOT ragpg_internal.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
                             ELSE NULL::text
                         END, 'unknown'::text) AS language,
                     count(*) AS documents
@@ -7238,11 +7094,11 @@ view corpus_overview {security_invoker=true}
                          LIMIT 500) drawn
                   GROUP BY COALESCE(
                         CASE
-                            WHEN (NOT ragpg.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
+                            WHEN (NOT ragpg_internal.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
                             ELSE NULL::text
                         END, 'unknown'::text)) counted) spoken)
      CROSS JOIN LATERAL ( SELECT count(*) AS chunks,
-            count(DISTINCT ragpg.hash_text(chunk.content)) AS texts,
+            count(DISTINCT ragpg_internal.hash_text(chunk.content)) AS texts,
             percentile_disc((0.05)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p05,
             percentile_disc((0.5)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p50,
             percentile_disc((0.95)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p95
@@ -7263,7 +7119,7 @@ view corpus_problems {security_invoker=true}
             format('%s %s: %s'::text, wrong.count, rule_1.unit, wrong.example) AS detail
            FROM ((ragpg.documents document
              CROSS JOIN LATERAL ragpg.text_problems(document.content) wrong(kind, count, example))
-             JOIN ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = wrong.kind)))
+             JOIN ragpg_internal.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = wrong.kind)))
           WHERE (document.collection_id = one.id)
         UNION ALL
          SELECT 'other language'::text,
@@ -7271,9 +7127,9 @@ view corpus_problems {security_invoker=true}
             document.id,
             format('%s, not %s'::text, spoken.language, recipe.language) AS format
            FROM ((ragpg.documents document
-             JOIN ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = 'other language'::text)))
+             JOIN ragpg_internal.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = 'other language'::text)))
              CROSS JOIN LATERAL ragpg.text_language(document.content) spoken(language))
-          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg.is_code(document.media_type)) AND (recipe.language <> ALL (ARRAY['simple'::text, 'auto'::text])) AND (spoken.language <> recipe.language))
+          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg_internal.is_code(document.media_type)) AND (recipe.language <> ALL (ARRAY['simple'::text, 'auto'::text])) AND (spoken.language <> recipe.language))
         UNION ALL
          SELECT
                 CASE
@@ -7283,7 +7139,7 @@ view corpus_problems {security_invoker=true}
             same.second_source,
             same.second_document_id,
             format('%s %% as %s'::text, floor(((100)::double precision * same.similarity)), same.first_source) AS format
-           FROM (ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do)
+           FROM (ragpg_internal.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do)
              CROSS JOIN LATERAL ragpg.near_duplicate_documents(one.name, rule_1.minimum) same(first_document_id, second_document_id, first_source, second_source, similarity, is_copy))
           WHERE (rule_1.problem = 'near-duplicate document'::text)
         UNION ALL
@@ -7291,7 +7147,7 @@ view corpus_problems {security_invoker=true}
             NULL::text,
             NULL::bigint,
             format('%s documents: %s'::text, again.documents, "left"(again.line, 80)) AS format
-           FROM (ragpg.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do)
+           FROM (ragpg_internal.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do)
              CROSS JOIN LATERAL ragpg.repeated_lines(one.name, rule_1.minimum) again(line, documents, share))
           WHERE (rule_1.problem = 'repeated line'::text)
         UNION ALL
@@ -7299,7 +7155,7 @@ view corpus_problems {security_invoker=true}
             document.source,
             document.id,
             format('%s chunks: %s'::text, count(*), "right"(min(cut.content), 60)) AS format
-           FROM (ragpg.cut_chunks(one.name) cut(chunk_id, document_id, content)
+           FROM (ragpg_internal.cut_chunks(one.name) cut(chunk_id, document_id, content)
              JOIN ragpg.documents document ON ((document.id = cut.document_id)))
           GROUP BY document.id
         UNION ALL
@@ -7309,7 +7165,7 @@ view corpus_problems {security_invoker=true}
             format('since %s: %s'::text, waiting.waiting_since, COALESCE(waiting.error, 'no worker took it'::text)) AS format
            FROM ragpg.ingest_queue waiting
           WHERE ((waiting.collection = one.name) AND (waiting.active OR (waiting.index_id IS NULL)))) found)
-     JOIN ragpg.inspection_rules() rule(problem, unit, pattern, minimum, what_to_do) ON ((rule.problem = found.problem)));
+     JOIN ragpg_internal.inspection_rules() rule(problem, unit, pattern, minimum, what_to_do) ON ((rule.problem = found.problem)));
 view document_history {security_invoker=true}
  SELECT one.name AS collection,
     version.source,
@@ -7576,9 +7432,9 @@ view evaluation_measures {security_invoker=true}
                     count(*) FILTER (WHERE hit.is_relevant) OVER (ORDER BY hit.place) AS relevant_so_far
                    FROM ragpg.evaluation_hits hit
                   WHERE ((hit.evaluation_run_id = result.evaluation_run_id) AND (hit.evaluation_question_id = result.evaluation_question_id))) ranked) measured)
-     CROSS JOIN LATERAL ( SELECT COALESCE(sum(ragpg.range_length(by_document.labelled)), (0)::numeric) AS labelled,
-            COALESCE(sum(ragpg.range_length(by_document.retrieved)), (0)::numeric) AS retrieved,
-            COALESCE(sum(ragpg.range_length((by_document.labelled * by_document.retrieved))), (0)::numeric) AS shared
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(ragpg_internal.range_length(by_document.labelled)), (0)::numeric) AS labelled,
+            COALESCE(sum(ragpg_internal.range_length(by_document.retrieved)), (0)::numeric) AS retrieved,
+            COALESCE(sum(ragpg_internal.range_length((by_document.labelled * by_document.retrieved))), (0)::numeric) AS shared
            FROM ( SELECT known.document_id,
                     COALESCE(((result.labelled_spans ->> (known.document_id)::text))::int4multirange, '{}'::int4multirange) AS labelled,
                     COALESCE(( SELECT range_agg(int4range(hit.start_char, hit.end_char)) AS range_agg
@@ -7697,7 +7553,7 @@ view index_health {security_invoker=true}
    FROM ((((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
-     LEFT JOIN ragpg.index_statistics statistics ON (((statistics.index_id = recipe.id) AND (statistics.tenant = ( SELECT ragpg.counted_tenant() AS counted_tenant)))))
+     LEFT JOIN ragpg.index_statistics statistics ON (((statistics.index_id = recipe.id) AND (statistics.tenant = ( SELECT ragpg_internal.counted_tenant() AS counted_tenant)))))
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(state.chunk_count), (0)::bigint) AS chunks,
             count(state.document_version) AS documents,
             count(state.pending_since) AS pending_documents,
@@ -7723,7 +7579,7 @@ view indexed_tables {security_invoker=true}
    FROM (pg_trigger trigger
      CROSS JOIN LATERAL ( SELECT array_agg(decode(cut.part, 'hex'::text) ORDER BY cut.place) AS list
            FROM regexp_split_to_table(regexp_replace(encode(trigger.tgargs, 'hex'::text), '(..)'::text, '\1 '::text, 'g'::text), '00 '::text) WITH ORDINALITY cut(part, place)) argument)
-  WHERE ((trigger.tgfoid = ('ragpg.index_table_row'::regproc)::oid) AND (((trigger.tgtype)::integer & 1) = 1));
+  WHERE ((trigger.tgfoid = ('ragpg_internal.index_table_row'::regproc)::oid) AND (((trigger.tgtype)::integer & 1) = 1));
 view ingest_lag {security_invoker=true}
  SELECT one.name AS collection,
     waiting.documents AS waiting_documents,
@@ -7812,29 +7668,6 @@ view stale_citations {security_invoker=true}
      LEFT JOIN ragpg.documents document ON ((document.id = cited.document_id)))
      LEFT JOIN ragpg.document_versions earlier ON (((earlier.document_id = cited.document_id) AND (earlier.version = cited.document_version))))
   WHERE (document.version IS DISTINCT FROM cited.document_version);
-view static_encoder_status {security_invoker=true}
- SELECT one.name AS collection,
-    fitted.index_id,
-    (recipe.id = one.active_index_id) AS active,
-    fitted.enabled,
-    fitted.agrees,
-    fitted.mean_cosine,
-    fitted.mean_overlap,
-    fitted.held_out_count,
-    fitted.span_count,
-    fitted.fitted_at,
-    fitted.chunk_count AS fitted_chunks,
-    held.chunks,
-    changed.share AS changed_share,
-    (changed.share > (0.2)::double precision) AS drifted
-   FROM ((((ragpg.static_encoders fitted
-     JOIN ragpg.search_indexes recipe ON ((recipe.id = fitted.index_id)))
-     JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
-     CROSS JOIN LATERAL ( SELECT COALESCE(sum(state.chunk_count), (0)::bigint) AS chunks,
-            COALESCE(sum(state.chunk_count) FILTER (WHERE (state.indexed_at > fitted.fitted_at)), (0)::bigint) AS newer
-           FROM ragpg.index_documents state
-          WHERE (state.index_id = fitted.index_id)) held)
-     CROSS JOIN LATERAL ( SELECT ((GREATEST(held.newer, abs((held.chunks - fitted.chunk_count))))::double precision / (GREATEST(held.chunks, fitted.chunk_count, (1)::bigint))::double precision) AS share) changed);
 view unanswered_searches {security_invoker=true}
  SELECT one.name AS collection,
     logged.query,
@@ -7888,7 +7721,6 @@ comment on ragpg.answer_feedback.id: Key.
 comment on ragpg.answer_feedback.rating: good or bad.
 comment on ragpg.answer_feedback: What people think of answers; the newest row of an answer counts. It goes with its answer, also when a cited document is erased.
 comment on ragpg.answer_feedback_answer_id_btree: Serves the newest feedback of an answer.
-comment on ragpg.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
 comment on ragpg.answers.cache_read_tokens: Tokens read from the prompt cache.
@@ -7921,14 +7753,7 @@ comment on ragpg.answers_by_day.output_tokens: Tokens written.
 comment on ragpg.answers_by_day: A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.
 comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a collection's answers by time.
 comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and the roles that inherit from it, to a tenant: it then sees no other one's rows, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Needed for every role whose SQL is not yours: a role that is not bound may name any tenant.
-comment on ragpg.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
-comment on ragpg.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
-comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run's search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, which the same shares decide, min_relevance is null. Raises RG005, RG010, RG011.
-comment on ragpg.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
-comment on ragpg.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
-comment on ragpg.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
-comment on ragpg.check_shared(pg_catalog.text): Raises RG014 when tenants are on and the caller is none who sees all of them.
-comment on ragpg.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
+comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg_internal.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run's search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, which the same shares decide, min_relevance is null. Raises RG005, RG010, RG011.
 comment on ragpg.chunk_contexts.asked_hash: SHA-256 of what was asked: model, prompt, what was shown of the document, chunk.
 comment on ragpg.chunk_contexts.batch_id: The batch it was asked in; null: asked at once.
 comment on ragpg.chunk_contexts.cache_creation_tokens: Tokens stored in the prompt cache.
@@ -7986,8 +7811,6 @@ comment on ragpg.citations.quote: Exactly those characters.
 comment on ragpg.citations.start_char: First cited character.
 comment on ragpg.citations: Which characters of which document version an answer rests on. A trigger refuses a quote that is not there.
 comment on ragpg.citations_document_id_btree: Serves "which answers cite this document".
-comment on ragpg.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg.release_document or ends. Those of a contextual search index that was never activated only when it is named.
-comment on ragpg.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
 comment on ragpg.collection_id(pg_catalog.text): Returns the id of the named collection, or of the only one when no name is given. Raises RG001 (no such collection) or RG002 (which one?).
 comment on ragpg.collection_status.active_index_id: The search index that answers.
 comment on ragpg.collection_status.characters: Characters of all documents.
@@ -8009,7 +7832,7 @@ comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections.search_log_share: Share of the searches that ragpg.searches keeps, drawn at random: 0 (the default) none, 1 all.
 comment on ragpg.collections: A named set of documents that are searched together.
-comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg.evaluation_split).
+comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split).
 comment on ragpg.context_batches.collection_id: The collection of the documents.
 comment on ragpg.context_batches.created_at: When the submission began.
 comment on ragpg.context_batches.ended_at: When its results were stored.
@@ -8066,16 +7889,12 @@ comment on ragpg.corpus_overview: A row per collection: sizes, shares of tables 
 comment on ragpg.corpus_problems.collection: Name of the collection.
 comment on ragpg.corpus_problems.detail: How often, and an example; or the other document.
 comment on ragpg.corpus_problems.document_id: Its id.
-comment on ragpg.corpus_problems.problem: The kind, as ragpg.inspection_rules() lists them.
+comment on ragpg.corpus_problems.problem: The kind, as ragpg_internal.inspection_rules() lists them.
 comment on ragpg.corpus_problems.source: The document's source; null for a line of many documents.
 comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
-comment on ragpg.count_chunks(bigint,pg_catalog.text): Counts the words and samples the embeddings that ranking uses, of one tenant's chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.
-comment on ragpg.count_tenants(bigint,boolean): Counts anew, while tenants are on, for each tenant of whose chunks enough changed (or, with force, any); forgets the counts of tenants that are gone. Returns how many were counted. Part of ragpg.refresh_search_index.
-comment on ragpg.counted_tenant(): Returns the tenant whose rows of index_statistics and lexeme_statistics count for the caller; empty for those of the whole search index.
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
 comment on ragpg.current_tenant(): Returns the tenant this session acts for, null for none: the setting ragpg.tenant; for a role bound by ragpg.bind_role only a tenant it is bound to, and the only one without a setting. Policies compare rows with it.
-comment on ragpg.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.disable_tenants(): Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.
@@ -8090,7 +7909,6 @@ comment on ragpg.document_history.valid_from: Since when it was current.
 comment on ragpg.document_history.valid_to: Until when; null when it is current.
 comment on ragpg.document_history.version: Which version.
 comment on ragpg.document_history: A row per version of every document, deleted ones too; ragpg.document_text(document_id, version) gives its text.
-comment on ragpg.document_language(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Returns the search index's language, unless that is auto: then the one the metadata name under language (english, en or en-GB), else the one the text shows (ragpg.text_language), where Postgres has a configuration for it; else simple.
 comment on ragpg.document_status.characters: Length of its text.
 comment on ragpg.document_status.chunks: Chunks in the active search index.
 comment on ragpg.document_status.collection: Name of the collection.
@@ -8131,7 +7949,7 @@ comment on ragpg.documents.metadata: A JSON object that search filters look at.
 comment on ragpg.documents.page_starts: The characters, from 0 and in order, at which pages, slides or sheets 1, 2, ... begin; empty when it has none.
 comment on ragpg.documents.source: What identifies the document in its collection: a path, a URL or the writer's own key.
 comment on ragpg.documents.source_hash: SHA-256 of the loader's version and the bytes the text was read from, to skip unchanged files; null when written from SQL.
-comment on ragpg.documents.tenant: Whose it is; empty: nobody's but the owner's. Default: ragpg.written_tenant().
+comment on ragpg.documents.tenant: Whose it is; empty: nobody's but the owner's. Default: ragpg_internal.written_tenant().
 comment on ragpg.documents.title: Title, put before every chunk for embedding and word search.
 comment on ragpg.documents.updated_at: When this version was stored.
 comment on ragpg.documents.version: Counts the changes of title, content, media type and metadata, from 1; kept by a trigger.
@@ -8140,8 +7958,6 @@ comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.sea
 comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
 comment on ragpg.drop_search_index(bigint): Drops a search index that is not the active one, with its chunks, once the searches that run now have ended (it waits five seconds at most). Raises RG010 when it is, or when there is none.
 comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.
-comment on ragpg.embed_query_static(pg_catalog.text,bigint): Returns roughly the embedding, of length 1, that a search index's model would give a question: the normalised sum of the vectors fitted for its tokens. How roughly says the view static_encoder_status.
-comment on ragpg.embedded_text(pg_catalog.text,pg_catalog.text,pg_catalog.text,integer): Returns the text that is embedded for a chunk: its context, without the document's title unless it is the first (ordinal 0), and its content.
 comment on ragpg.embedding_models.created_at: When it was first used here.
 comment on ragpg.embedding_models.dimensions: Length of its vectors; 4,000 is the most HNSW takes.
 comment on ragpg.embedding_models.id: Key.
@@ -8151,7 +7967,6 @@ comment on ragpg.embedding_models.probe: Its embedding of a fixed text: another 
 comment on ragpg.embedding_models.provider: Who computes it, such as sentence-transformers.
 comment on ragpg.embedding_models: The models whose embeddings are stored here.
 comment on ragpg.enable_tenants(pg_catalog.text): Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant's, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.
-comment on ragpg.encode(bigint,integer[]): Returns the embedding, of length 1, that a loaded encoder gives tokens: BERT's forward pass (Devlin et al. 2018) with the products of pgvector.
 comment on ragpg.encoder_embeddings.embedding: Its vector; in half precision, which LayerNorm forgives.
 comment on ragpg.encoder_embeddings.embedding_model_id: The encoder.
 comment on ragpg.encoder_embeddings.token_id: The token.
@@ -8208,12 +8023,8 @@ comment on ragpg.encoders.verified: Whether it agrees with the model in Python: 
 comment on ragpg.encoders.verified_cosine: The smallest cosine to the model in Python on a fixed list of texts; null before that is measured.
 comment on ragpg.encoders.width: Length of the vector that stands for a token.
 comment on ragpg.encoders: The embedding models whose weights are in this database, so that ragpg.embed_query computes the embedding of a question here.
-comment on ragpg.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
-comment on ragpg.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
-comment on ragpg.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
 comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
 comment on ragpg.evaluate(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Asks every question of an evaluation set and returns the id of the run; view evaluation_leaderboard has its measures. The database embeds the questions if it holds the model (ragpg model load); else words stand in for it.
-comment on ragpg.evaluate_question(bigint,bigint,public.halfvec): Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.
 comment on ragpg.evaluation_answers.abstained: Whether it says that there is no answer.
 comment on ragpg.evaluation_answers.abstained_rightly: Whether that is as the question wants it.
 comment on ragpg.evaluation_answers.answer: Its text.
@@ -8383,7 +8194,6 @@ comment on ragpg.evaluation_sets.id: Key.
 comment on ragpg.evaluation_sets.name: Its name, one in its collection.
 comment on ragpg.evaluation_sets.tenant: Whose questions they are.
 comment on ragpg.evaluation_sets: Named sets of questions a collection is measured with.
-comment on ragpg.evaluation_split(bigint): Returns train or held-out, about half of the questions each; questions about one source are on one side, so that what is chosen on the first is not known to suit the second.
 comment on ragpg.evaluation_tags.evaluation_run_id: The run.
 comment on ragpg.evaluation_tags.mrr: Mean reciprocal rank.
 comment on ragpg.evaluation_tags.ndcg: Mean nDCG at k.
@@ -8393,10 +8203,8 @@ comment on ragpg.evaluation_tags.span_recall: Mean share of labelled characters 
 comment on ragpg.evaluation_tags.success: Share with a relevant hit.
 comment on ragpg.evaluation_tags.tag: The tag.
 comment on ragpg.evaluation_tags: A row per run and tag: means of evaluation_measures over its questions with labelled texts in the collection.
-comment on ragpg.exact_distances(bigint,public.halfvec[],bigint[],integer): Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.
 comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query's words it holds. Three searches, so for looking, not for serving.
 comment on ragpg.feedback(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores what a person thinks of an answer: good or bad, what it should have said, a comment; returns its id. The newest counts. Raises RG005.
-comment on ragpg.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg.finetune_jobs.base_model: The model that is fine-tuned.
 comment on ragpg.finetune_jobs.created_at: When the submission began.
 comment on ragpg.finetune_jobs.error: Why it failed, in the provider's words.
@@ -8419,13 +8227,9 @@ comment on ragpg.finetuning_examples.origin: accepted answer, corrected answer, 
 comment on ragpg.finetuning_examples.question: The question.
 comment on ragpg.finetuning_examples.split_by: Source of the first cited or labelled document, else the question: examples that share it are all in training or all in validation.
 comment on ragpg.finetuning_examples: A row per question with an answer that a person accepted, corrected or expects: what ragpg finetune export writes.
-comment on ragpg.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
-comment on ragpg.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg.logistic that tell from the best hit's similarity and ragpg.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
 comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
-comment on ragpg.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
-comment on ragpg.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg.health_problems.collection: Name of the collection.
 comment on ragpg.health_problems.detail: What was seen.
 comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows.
@@ -8472,7 +8276,6 @@ comment on ragpg.index_health.state: building (first load, vector index not ther
 comment on ragpg.index_health.table_bytes: Bytes of its chunks.
 comment on ragpg.index_health.vector_index_bytes: Bytes of the vector index; null: there is none yet.
 comment on ragpg.index_health: A row per search index: its size, and whether its counts for ranking are those of now.
-comment on ragpg.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg.index_statistics.chunk_count: Chunks when it was counted: N of BM25.
 comment on ragpg.index_statistics.document_sample: Up to 400 documents drawn at random: tells ragpg.search whether a filter lets many or few through.
 comment on ragpg.index_statistics.embedding_sample: Up to 256 embeddings drawn at random: mean and deviation of a query's similarity over the index are estimated from them.
@@ -8483,7 +8286,6 @@ comment on ragpg.index_statistics.refreshed_at: When it was counted.
 comment on ragpg.index_statistics.tenant: Whose chunks were counted; empty: all chunks.
 comment on ragpg.index_statistics: What ranking needs to know of a whole search index; made by refresh_index.
 comment on ragpg.index_table(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table's owner; the owner of schema ragpg must be able to read it.
-comment on ragpg.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
 comment on ragpg.indexed_tables.collection: Name of the collection.
 comment on ragpg.indexed_tables.content_column: The column that gives its text.
 comment on ragpg.indexed_tables.media_type: How the text is read, such as text/markdown.
@@ -8512,44 +8314,26 @@ comment on ragpg.ingest_queue.source: The document's source.
 comment on ragpg.ingest_queue.version: The version that waits.
 comment on ragpg.ingest_queue.waiting_since: Since when it waits.
 comment on ragpg.ingest_queue: A row per document and search index that does not hold its newest version: written by SQL and not picked up by a worker yet, left by an ingest that was stopped, or failing (error).
-comment on ragpg.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
-comment on ragpg.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
-comment on ragpg.judge_hits(pg_catalog.text,bigint[],double precision[]): Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index's min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg.relevance (null until calibrated) and ragpg.answer_signals. What ask abstains by.
-comment on ragpg.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
-comment on ragpg.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
-comment on ragpg.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
+comment on ragpg.judge_hits(pg_catalog.text,bigint[],double precision[]): Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index's min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg_internal.relevance (null until calibrated) and ragpg_internal.answer_signals. What ask abstains by.
 comment on ragpg.lexeme_statistics.chunk_count: Chunks that hold it: df of BM25.
 comment on ragpg.lexeme_statistics.index_id: The search index.
 comment on ragpg.lexeme_statistics.lexeme: The word as text search normalises it.
 comment on ragpg.lexeme_statistics.occurrence_count: Times it occurs.
 comment on ragpg.lexeme_statistics.tenant: Whose chunks were counted; empty: all chunks.
 comment on ragpg.lexeme_statistics: How common each word is in a search index, for BM25; made by refresh_index.
-comment on ragpg.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
-comment on ragpg.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
 comment on ragpg.match_documents(public.vector,integer,pg_catalog.jsonb,pg_catalog.text): Returns the match_count chunks nearest to an embedding, best first, of documents whose metadata have each key's value in the filter. The calling convention of many client libraries; ragpg.search does more. Raises RG005 when the filter is nested.
-comment on ragpg.matching_documents(bigint,pg_catalog.jsonpath): Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg.tenant_legs), so that the index of metadata is used; then only of the caller's tenant.
 comment on ragpg.measure_recall(pg_catalog.text,integer,integer,integer,bigint): Compares the vector index of a collection (its active one, or index_id) with exact search, on logged questions or else its own chunks, stores what share of the k nearest it finds in ragpg.recall_measurements and returns that row; null when it holds no chunk. A neighbour as far as the k-th counts as found.
-comment on ragpg.measure_static_encoder(bigint,pg_catalog.text[],public.vector[]): Compares a static encoder with the embeddings its model gives queries it was not fitted to, stores mean cosine and mean overlap of the ten nearest chunks, switches it off, and returns whether it agrees well enough to be switched on.
 comment on ragpg.model_prices.cache_creation_price: A million tokens stored in the prompt cache.
 comment on ragpg.model_prices.cache_read_price: A million tokens read from the prompt cache.
 comment on ragpg.model_prices.input_price: A million tokens read, without cached ones.
 comment on ragpg.model_prices.model: The model as answers name it.
 comment on ragpg.model_prices.output_price: A million tokens written.
 comment on ragpg.model_prices: What language models cost, per million tokens, in a currency of yours: ragpg.answers_by_day counts with it. Empty until you fill it.
-comment on ragpg.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
-comment on ragpg.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
-comment on ragpg.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
 comment on ragpg.near_duplicate_documents(pg_catalog.text,double precision): Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences they share, of all those of both (weighted Jaccard). A copy to the character (is_copy) is paired with the first one only; so are documents whose every shared line stands in more than 20 documents.
 comment on ragpg.near_duplicates(pg_catalog.text,double precision,double precision,integer,integer): Returns pairs of chunks of a collection's active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk's nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.
-comment on ragpg.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
-comment on ragpg.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
-comment on ragpg.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
-comment on ragpg.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics of its texts are gathered, and those there were are forgotten (Postgres 18 or newer).
-comment on ragpg.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
 comment on ragpg.prune_searches(interval): Deletes logged searches older than given and returns how many.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay. Sentences a model wrote about texts that are gone go, too.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
-comment on ragpg.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg.put_evaluation_draft(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.text,integer,pg_catalog.text): Stores a drafted question of an evaluation set, which is made when it is new, and returns its id; null when the set has that question or draft already. No run asks it before ragpg.accept_draft. Raises RG006 when the document does not hold the quote at that character.
 comment on ragpg.put_evaluation_question(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,boolean,pg_catalog.text[]): Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.
 comment on ragpg.query_embeddings.embedding: What ragpg.embed_query returned.
@@ -8560,14 +8344,9 @@ comment on ragpg.query_embeddings.stored_at: When it was computed.
 comment on ragpg.query_embeddings.tenant: Who asked it.
 comment on ragpg.query_embeddings.weights_loaded_at: The encoder's loaded_at then; rows of other weights are not used.
 comment on ragpg.query_embeddings: A cache: the embeddings that encoders in this database gave questions, so that a question asked again costs no forward pass. The questions themselves are not stored. Emptied when an encoder changes; may be emptied at any time.
-comment on ragpg.query_embeddings_embedding_model_id_id_btree: ragpg.remember_query: which questions are the oldest?
-comment on ragpg.query_embeddings_embedding_model_id_tenant_query_hash_btree: ragpg.remembered_query: was this question embedded before?
-comment on ragpg.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
-comment on ragpg.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
-comment on ragpg.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
-comment on ragpg.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
-comment on ragpg.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
-comment on ragpg.rank_runs(bigint[]): Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).
+comment on ragpg.query_embeddings_embedding_model_id_id_btree: ragpg_internal.remember_query: which questions are the oldest?
+comment on ragpg.query_embeddings_embedding_model_id_tenant_query_hash_btree: ragpg_internal.remembered_query: was this question embedded before?
+comment on ragpg.rank_runs(bigint[]): Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg_internal.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).
 comment on ragpg.recall_history.active: Whether it answers searches.
 comment on ragpg.recall_history.collection: Name of the collection.
 comment on ragpg.recall_history.ef_search: hnsw.ef_search of the scans.
@@ -8595,22 +8374,14 @@ comment on ragpg.recall_measurements.tenant: Who measured.
 comment on ragpg.recall_measurements.worst_recall: The least of them.
 comment on ragpg.recall_measurements: What share of the truly nearest chunks the vector index found, each time ragpg.measure_recall looked.
 comment on ragpg.recall_measurements_index_id_measured_at_btree: Serves the newest of a search index.
-comment on ragpg.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg.exact_distances), the chunk of own_ids left out.
-comment on ragpg.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.
 comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chunks: builds the word and vector indexes after a first load, counts the words and samples the embeddings that ranking uses, when enough has changed (or force). Returns whether it counted.
-comment on ragpg.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
-comment on ragpg.relevance(bigint,double precision,double precision,integer,boolean): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it and whose first hits show these ragpg.answer_signals; null until ragpg.calibrate was called.
-comment on ragpg.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
-comment on ragpg.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
-comment on ragpg.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.sample_chunks(pg_catalog.text,pg_catalog.text,integer,integer): Draws up to k chunks of at least min_chars characters at random from the active search index, spread over the documents, without those that a label or draft of the evaluation set touches already; fewer when there are no more.
-comment on ragpg.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
-comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status), or a static encoder is enabled (view static_encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.
+comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.
 comment on ragpg.search_any(pg_catalog.text[],integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec[],pg_catalog.text,bigint): Returns the k best chunks for several phrasings of one question, by reciprocal rank fusion of ragpg.search of each; similarity and bm25 are the best of any phrasing. query_embeddings, if given, has one for each query. Raises RG001 to RG005, RG010.
-comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
+comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg_internal.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
 comment on ragpg.search_indexes.candidates: How many candidates each leg brings to the fusion.
 comment on ragpg.search_indexes.chunk_tokens: Most tokens of a chunk with its context, in the embedding model's own tokens.
@@ -8622,21 +8393,20 @@ comment on ragpg.search_indexes.created_at: When the recipe was made.
 comment on ragpg.search_indexes.ef_search: HNSW: how many neighbours a scan keeps; more is slower and finds more.
 comment on ragpg.search_indexes.embedding_model_id: The model of its embeddings.
 comment on ragpg.search_indexes.id: Key, and the partition key of chunks.
-comment on ragpg.search_indexes.language: Text-search configuration of the word leg, or auto: that of each document (ragpg.document_language).
+comment on ragpg.search_indexes.language: Text-search configuration of the word leg, or auto: that of each document (ragpg_internal.document_language).
 comment on ragpg.search_indexes.min_relevance: Relevance of the hits below which ask abstains, set by ragpg.calibrate; null where similarity alone decides.
 comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity; 0.25 kept all of 400 fitting questions and refused half of 800 foreign ones with all-MiniLM-L6-v2.
 comment on ragpg.search_indexes.missing_names_slope: Its slope by ln(1 + the number of missing names).
 comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
-comment on ragpg.search_indexes.relevance_offset: Of the curve that gives relevance (ragpg.relevance), set by ragpg.calibrate; null before.
+comment on ragpg.search_indexes.relevance_offset: Of the curve that gives relevance (ragpg_internal.relevance), set by ragpg.calibrate; null before.
 comment on ragpg.search_indexes.relevance_slope: Its slope by similarity.
 comment on ragpg.search_indexes.state: building (first load, vector index not there yet) or ready.
 comment on ragpg.search_indexes.unmatched_negation_slope: Its slope by whether the question negates and the hits do not.
 comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest. 0.55 was best of .4 to .7 on average over seven labelled sets, and within .005 nDCG of the better leg on each (docs/measured.md).
-comment on ragpg.search_indexes.words_held_slope: Its slope by the share of the question's words a sentence holds (ragpg.answer_signals).
+comment on ragpg.search_indexes.words_held_slope: Its slope by the share of the question's words a sentence holds (ragpg_internal.answer_signals).
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
 comment on ragpg.search_recent(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,pg_catalog.jsonpath,interval,double precision): Returns what ragpg.search does, from three times as many hits (50 at least), with weight * 0.5 ^ (age / half_life) added to each score: a hit of today gains weight, one of half_life ago half of it. dated finds the ISO 8601 date in the document's metadata; without one nothing is added. Hybrid scores are in standard deviations, so a weight of 1 moves a hit by one of them; in mode vector use about 0.05. Raises RG001 to RG005, RG010.
-comment on ragpg.searched_tenant(): Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.
 comment on ragpg.searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
 comment on ragpg.searches.collection_id: The collection that was searched.
 comment on ragpg.searches.filtered: Whether there was a filter.
@@ -8664,13 +8434,9 @@ comment on ragpg.searches_by_day.searches: How many searches those stand for, by
 comment on ragpg.searches_by_day.zero_hit_share: Share without any hit.
 comment on ragpg.searches_by_day: A row per collection, day and mode of the logged searches (collections.search_log_share): volume, latency, and how many found nothing.
 comment on ragpg.searches_collection_id_searched_at_btree: Serves the newest of a collection, and forgetting old ones.
-comment on ragpg.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the caller owns the tables, is a superuser or bypasses row-level security.
-comment on ragpg.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg.set_tenant(pg_catalog.text,boolean): Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session's outlasts a transaction of a pooler such as pgbouncer and would be the next client's: there keep to the transaction's. Raises RG013 when the role is bound to others.
 comment on ragpg.similar_chunks(bigint,integer): Returns the k chunks of the same search index whose embeddings are nearest to that chunk's, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.
-comment on ragpg.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
 comment on ragpg.slow_queries(integer): Returns the statements on ragpg that took most time in all, from pg_stat_statements; no row, and a notice, where that is not there. Other roles' statements are shown to members of pg_read_all_stats.
-comment on ragpg.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
 comment on ragpg.stale_citations.answer_id: The answer.
 comment on ragpg.stale_citations.answered_at: When the answer was given.
 comment on ragpg.stale_citations.changed_at: When the document last changed.
@@ -8683,52 +8449,15 @@ comment on ragpg.stale_citations.quote: The cited characters.
 comment on ragpg.stale_citations.quote_is: kept (the new version still says it), gone, or deleted with the document.
 comment on ragpg.stale_citations.source: The document's source.
 comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
-comment on ragpg.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
-comment on ragpg.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
-comment on ragpg.start_finetuning(pg_catalog.text,pg_catalog.text,pg_catalog.bytea,pg_catalog.bytea,pg_catalog.jsonb,boolean): Returns the id of the row of ragpg.finetune_jobs for this data and base model: a new one, or one whose submission was interrupted. Raises RG005 when the same data was submitted before, unless again, or that job failed or was cancelled.
-comment on ragpg.static_encoder_status.active: Whether the search index answers searches.
-comment on ragpg.static_encoder_status.agrees: Whether it may be enabled.
-comment on ragpg.static_encoder_status.changed_share: Share of the chunks written or gone since, from 0 to 1.
-comment on ragpg.static_encoder_status.chunks: Chunks now.
-comment on ragpg.static_encoder_status.collection: Name of the collection.
-comment on ragpg.static_encoder_status.drifted: Whether that is more than a fifth: fit it again.
-comment on ragpg.static_encoder_status.enabled: Whether searches use it instead of the model.
-comment on ragpg.static_encoder_status.fitted_at: When it was fitted.
-comment on ragpg.static_encoder_status.fitted_chunks: Chunks then.
-comment on ragpg.static_encoder_status.held_out_count: How many spans that were.
-comment on ragpg.static_encoder_status.index_id: The search index.
-comment on ragpg.static_encoder_status.mean_cosine: Its mean cosine to the model on held-out spans.
-comment on ragpg.static_encoder_status.mean_overlap: Mean share of the model's ten nearest chunks among its own, on held-out spans.
-comment on ragpg.static_encoder_status.span_count: Spans it was fitted to.
-comment on ragpg.static_encoder_status: A row per static encoder: how well it agrees with its model, and whether the search index changed so much since that it should be fitted again (ragpg model fit-static).
-comment on ragpg.static_encoders.agrees: Whether both are good enough for searches.
-comment on ragpg.static_encoders.bias: What is added for every question.
-comment on ragpg.static_encoders.chunk_count: Chunks of the search index then.
-comment on ragpg.static_encoders.enabled: Whether ragpg.search uses it instead of the model; see ragpg.use_static_encoder.
-comment on ragpg.static_encoders.fitted_at: When.
-comment on ragpg.static_encoders.held_out_count: Spans of other chunks it was measured with.
-comment on ragpg.static_encoders.index_id: The search index whose texts it was fitted to.
-comment on ragpg.static_encoders.mean_cosine: Its mean cosine to the model on those.
-comment on ragpg.static_encoders.mean_overlap: Of the ten chunks nearest by the model, the mean share that is among the ten nearest by this, on those.
-comment on ragpg.static_encoders.span_count: Spans of the chunks it was fitted to.
-comment on ragpg.static_encoders: An approximation of a search index's model that costs a millisecond: the embedding of a question is the normalised sum of a bias and a vector per token, fitted to the index's own texts (ragpg.embed_query_static).
-comment on ragpg.static_token_embeddings.embedding: Its vector.
-comment on ragpg.static_token_embeddings.index_id: The static encoder's search index.
-comment on ragpg.static_token_embeddings.token_id: The token, by the vocabulary of the search index's model.
-comment on ragpg.static_token_embeddings: What each token adds in a static encoder.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.surroundings(bigint,integer): Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.
-comment on ragpg.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg.searched_tenant).
 comment on ragpg.tenant_roles.role: The role; those that inherit from it are bound, too.
 comment on ragpg.tenant_roles.tenant: The tenant it may act for.
 comment on ragpg.tenant_roles: Which roles act for which tenant whatever they set: ragpg.bind_role. Read by nobody but the owner.
-comment on ragpg.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
-comment on ragpg.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
-comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
-comment on ragpg.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
-comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
+comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg_internal.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
+comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
 comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: 100 in hybrid mode, k in vector mode.
 comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
 comment on ragpg.unanswered_searches.collection: Name of the collection.
@@ -8738,16 +8467,86 @@ comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
 comment on ragpg.unanswered_searches.query: The question.
 comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
 comment on ragpg.unbind_role(pg_catalog.text,pg_catalog.text): Takes back ragpg.bind_role; returns whether it was bound. A role with no binding left may name any tenant again: revoke its privileges instead if it shall see nothing.
-comment on ragpg.use_static_encoder(bigint,boolean): Makes ragpg.search embed questions by a search index's static encoder (or, with false, by its model again). Raises RG009 when there is none or it agrees too little with the model.
-comment on ragpg.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
-comment on ragpg.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
-comment on ragpg.word_combinations(pg_catalog.tsquery[],double precision[],double precision): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.
-comment on ragpg.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
-comment on ragpg.written_tenant(): Returns the tenant of rows written now, the default of the columns tenant: empty when none is set.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
+comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
+comment on ragpg_internal.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
+comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
+comment on ragpg_internal.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
+comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
+comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
+comment on ragpg_internal.check_shared(pg_catalog.text): Raises RG014 when tenants are on and the caller is none who sees all of them.
+comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
+comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
+comment on ragpg_internal.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
+comment on ragpg_internal.count_chunks(bigint,pg_catalog.text): Counts the words and samples the embeddings that ranking uses, of one tenant's chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.
+comment on ragpg_internal.count_tenants(bigint,boolean): Counts anew, while tenants are on, for each tenant of whose chunks enough changed (or, with force, any); forgets the counts of tenants that are gone. Returns how many were counted. Part of ragpg.refresh_search_index.
+comment on ragpg_internal.counted_tenant(): Returns the tenant whose rows of index_statistics and lexeme_statistics count for the caller; empty for those of the whole search index.
+comment on ragpg_internal.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
+comment on ragpg_internal.document_language(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Returns the search index's language, unless that is auto: then the one the metadata name under language (english, en or en-GB), else the one the text shows (ragpg.text_language), where Postgres has a configuration for it; else simple.
+comment on ragpg_internal.embedded_text(pg_catalog.text,pg_catalog.text,pg_catalog.text,integer): Returns the text that is embedded for a chunk: its context, without the document's title unless it is the first (ordinal 0), and its content.
+comment on ragpg_internal.encode(bigint,integer[]): Returns the embedding, of length 1, that a loaded encoder gives tokens: BERT's forward pass (Devlin et al. 2018) with the products of pgvector.
+comment on ragpg_internal.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
+comment on ragpg_internal.ensure_embedding_model(pg_catalog.text,pg_catalog.text,integer,public.halfvec): Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).
+comment on ragpg_internal.ensure_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text): Returns the id of the collection's active search index; makes collection, index and partition when they are new; raises RG008 when it was built with another embedding model.
+comment on ragpg_internal.evaluate_question(bigint,bigint,public.halfvec): Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.
+comment on ragpg_internal.evaluation_split(bigint): Returns train or held-out, about half of the questions each; questions about one source are on one side, so that what is chosen on the first is not known to suit the second.
+comment on ragpg_internal.exact_distances(bigint,public.halfvec[],bigint[],integer): Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.
+comment on ragpg_internal.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
+comment on ragpg_internal.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
+comment on ragpg_internal.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg_internal.logistic that tell from the best hit's similarity and ragpg_internal.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
+comment on ragpg_internal.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
+comment on ragpg_internal.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
+comment on ragpg_internal.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
+comment on ragpg_internal.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
+comment on ragpg_internal.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
+comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
+comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
+comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
+comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
+comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
+comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath): Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of metadata is used; then only of the caller's tenant.
+comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
+comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
+comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
+comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
+comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
+comment on ragpg_internal.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
+comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics of its texts are gathered, and those there were are forgotten (Postgres 18 or newer).
+comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
+comment on ragpg_internal.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
+comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
+comment on ragpg_internal.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
+comment on ragpg_internal.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
+comment on ragpg_internal.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
+comment on ragpg_internal.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
+comment on ragpg_internal.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.
+comment on ragpg_internal.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.
+comment on ragpg_internal.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
+comment on ragpg_internal.relevance(bigint,double precision,double precision,integer,boolean): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it and whose first hits show these ragpg_internal.answer_signals; null until ragpg.calibrate was called.
+comment on ragpg_internal.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
+comment on ragpg_internal.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
+comment on ragpg_internal.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
+comment on ragpg_internal.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
+comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.
+comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the caller owns the tables, is a superuser or bypasses row-level security.
+comment on ragpg_internal.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg_internal.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
+comment on ragpg_internal.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
+comment on ragpg_internal.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
+comment on ragpg_internal.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
+comment on ragpg_internal.start_finetuning(pg_catalog.text,pg_catalog.text,pg_catalog.bytea,pg_catalog.bytea,pg_catalog.jsonb,boolean): Returns the id of the row of ragpg.finetune_jobs for this data and base model: a new one, or one whose submission was interrupted. Raises RG005 when the same data was submitted before, unless again, or that job failed or was cancelled.
+comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.searched_tenant).
+comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
+comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
+comment on ragpg_internal.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
+comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg_internal.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
+comment on ragpg_internal.word_combinations(pg_catalog.tsquery[],double precision[],double precision): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.
+comment on ragpg_internal.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
+comment on ragpg_internal.written_tenant(): Returns the tenant of rows written now, the default of the columns tenant: empty when none is set.
+comment on ragpg_internal: What the functions, tables and policies of ragpg stand on. Nothing in here is a promise: call what is in ragpg.
 comment on recall_measurements_tenant on ragpg.recall_measurements: Rows of the session's tenant.
 comment on searches_tenant on ragpg.searches: Rows of the session's tenant.
-comment on static_encoders_nobody on ragpg.static_encoders: Fitted to the texts of all tenants, so for none of them.
-comment on static_token_embeddings_nobody on ragpg.static_token_embeddings: Fitted to the texts of all tenants, so for none of them.

@@ -297,7 +297,7 @@ def test_a_reader_sees_the_old_or_the_new_document(
         writer.execute("select ragpg.put_document('one', 'a', 'The new money limit.')")
         writer.execute(
             """
-            select ragpg.replace_chunks(
+            select ragpg_internal.replace_chunks(
                 chunk.index_id, chunk.document_id, 2, array[0], array[20], array[''], array[5],
                 array[chunk.embedding])
             from ragpg.chunks as chunk

@@ -266,7 +266,9 @@ def test_writing_sql_never_waits_for_a_worker(url: str, sql: psycopg.Connection)
             assert busy.wait(20)
             sql.execute("set lock_timeout = '2s'")
             put(sql, "a", "The refund.")
-            assert value(sql, "select count(*) from ragpg.claim_documents()") == 0, "it is claimed"
+            assert value(sql, "select count(*) from ragpg_internal.claim_documents()") == 0, (
+                "it is claimed"
+            )
         finally:
             go_on.set()
             thread.join(20)
@@ -287,10 +289,12 @@ def test_a_writer_role_works(client: ragpg.Client, sql: psycopg.Connection) -> N
         assert client.worker().drain().indexed == 1
         sql.execute("set role worker_role")
         put(sql, "a", "The new rate limit.")
-        claimed = sql.execute("select index_id, document_id, version from ragpg.claim_documents()")
+        claimed = sql.execute(
+            "select index_id, document_id, version from ragpg_internal.claim_documents()"
+        )
         row = claimed.fetchone()
         assert row is not None
-        sql.execute("select ragpg.release_document(%s, %s, %s, 'tired')", row)
+        sql.execute("select ragpg_internal.release_document(%s, %s, %s, 'tired')", row)
         assert value(sql, "select error from ragpg.ingest_queue") == "tired"
     finally:
         sql.execute("reset role")

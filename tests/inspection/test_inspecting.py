@@ -71,7 +71,7 @@ WRONG = {
 
 
 def test_rules_are_the_same_in_sql_and_python(sql: psycopg.Connection) -> None:
-    rows = sql.execute("select * from ragpg.inspection_rules()").fetchall()
+    rows = sql.execute("select * from ragpg_internal.inspection_rules()").fetchall()
     assert rows == [
         (one.problem, one.unit, one.pattern, one.minimum, one.what_to_do) for one in RULES
     ]
@@ -99,7 +99,9 @@ def test_parts_of_a_text(sql: psycopg.Connection) -> None:
     text = "```python\nx = 1\n```\n| a | b |\n|---|---|\n| 1 | 2 |\n\nText `with` code.\n\n   ```\nx\n   ```\nend"
     assert inspecting.text_parts(text, "text/markdown") == (27, 20 + 16)
     for media_type in {*MEDIA_TYPES.values(), "text/markdown"}:
-        row = sql.execute("select * from ragpg.text_parts(%s, %s)", (text, media_type)).fetchone()
+        row = sql.execute(
+            "select * from ragpg_internal.text_parts(%s, %s)", (text, media_type)
+        ).fetchone()
         assert row == inspecting.text_parts(text, media_type), media_type
 
 
@@ -297,7 +299,7 @@ def test_overview(client: ragpg.Client, sql: psycopg.Connection) -> None:
     assert row["characters"] == 30 + len(SENTENCES["german"]) + 2 * len(SENTENCES["english"])
     assert row["table_share"] == pytest.approx(27 / row["characters"])
     assert row["near_duplicate_share"] == pytest.approx(1 / 3)
-    sql.execute("select ragpg.ensure_collection('nothing yet')")
+    sql.execute("select ragpg_internal.ensure_collection('nothing yet')")
     assert client.collection("nothing yet").inspection.run().overview["documents"] == 0
     with pytest.raises(ragpg.RagpgError, match="there is no collection"):
         client.collection("none").inspection.run()

@@ -205,7 +205,7 @@ def queries(wanted: int) -> list[str]:
 
 def sql_tokens(sql: Sql, key: int, texts: list[str]) -> list[list[int]]:
     rows = sql.execute(
-        "select ragpg.tokenize(%s, text) from unnest(%s::text[]) with ordinality as t (text, place) "
+        "select ragpg_internal.tokenize(%s, text) from unnest(%s::text[]) with ordinality as t (text, place) "
         "order by place",
         (key, texts),
     )
@@ -284,14 +284,16 @@ def test_every_character(database: Sql, minilm: int, tokenizer: Tokenizer) -> No
     for start in range(0, len(characters), 4000):
         chunk = characters[start : start + 4000]
         text = " ".join(f"k{character}m" for character in chunk)
-        row = database.execute("select ragpg.normalize_text(%s, true, true)", (text,)).fetchone()
+        row = database.execute(
+            "select ragpg_internal.normalize_text(%s, true, true)", (text,)
+        ).fetchone()
         assert row is not None
         words = [w for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))]
         if row[0].split(" ") != words and [w for w in row[0].split(" ") if w] != words:
             for character in chunk:
                 one = f"k{character}m"
                 row = database.execute(
-                    "select ragpg.normalize_text(%s, true, true)", (one,)
+                    "select ragpg_internal.normalize_text(%s, true, true)", (one,)
                 ).fetchone()
                 assert row is not None
                 expected = splitter.pre_tokenize_str(normalizer.normalize_str(one))
@@ -313,7 +315,8 @@ def worst_cosine(sql: Sql, key: int, reference: Reference, texts: Sequence[str])
     worst, where = 2.0, ""
     for text in texts:
         row = sql.execute(
-            "select ragpg.encode(%s, ragpg.query_tokens(%s, %s))::real[]", (key, key, text)
+            "select ragpg_internal.encode(%s, ragpg_internal.query_tokens(%s, %s))::real[]",
+            (key, key, text),
         ).fetchone()
         assert row is not None
         cosine = float(np.dot(np.array(row[0], np.float64), reference.embed_query(text)))
@@ -329,7 +332,7 @@ def test_minilm_agrees_with_torch(database: Sql, minilm: int) -> None:
     assert worst_cosine(database, minilm, reference, texts) >= 0.9999
     assert verify_encoder(database, minilm, reference) >= 0.9999
     row = database.execute(
-        "select ragpg.embed_query('refund', %s) = ragpg.encode(%s, ragpg.query_tokens(%s, 'refund'))",
+        "select ragpg.embed_query('refund', %s) = ragpg_internal.encode(%s, ragpg_internal.query_tokens(%s, 'refund'))",
         (minilm, minilm, minilm),
     ).fetchone()
     assert row == (True,)
@@ -424,7 +427,7 @@ def test_long_query_is_cut_with_a_notice(database: Sql, minilm: int) -> None:
 
     database.add_notice_handler(hear)
     row = database.execute(
-        "select cardinality(ragpg.query_tokens(%s, repeat('word ', 100)))", (minilm,)
+        "select cardinality(ragpg_internal.query_tokens(%s, repeat('word ', 100)))", (minilm,)
     ).fetchone()
     database.remove_notice_handler(hear)
     assert row == (64,) and heard == ["the query is cut to 64 tokens"]

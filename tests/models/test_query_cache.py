@@ -58,7 +58,7 @@ def test_a_question_asked_again_is_looked_up(sql: Sql, key: int) -> None:
         with pytest.raises(psycopg.Error):
             embed(sql, "how long do refunds last")
     computed = sql.execute(
-        "select ragpg.encode(%s, ragpg.query_tokens(%s, 'how long do refunds take'))::text",
+        "select ragpg_internal.encode(%s, ragpg_internal.query_tokens(%s, 'how long do refunds take'))::text",
         (key, key),
     ).fetchone()
     assert computed == (first,)
@@ -95,7 +95,7 @@ def test_dropping_the_oldest_reads_each_row_a_few_times(sql: Sql, key: int) -> N
     sql.execute(
         "insert into ragpg.query_embeddings"
         " (embedding_model_id, query_hash, embedding, weights_loaded_at)"
-        " select %s, ragpg.hash_text(n::text), array_fill(0::real, array[48])::vector, now()"
+        " select %s, ragpg_internal.hash_text(n::text), array_fill(0::real, array[48])::vector, now()"
         " from generate_series(1, 3000) as n",
         [key],
     )
@@ -211,7 +211,7 @@ def test_a_role_that_only_reads_fills_it_with_right_vectors_alone(
 
 def test_a_role_that_may_not_store_computes(sql: Sql, key: int, reader: Sql) -> None:
     """As a role granted by hand, or by an earlier ragpg."""
-    sql.execute("revoke execute on function ragpg.remember_query from cache_reader")
+    sql.execute("revoke execute on function ragpg_internal.remember_query from cache_reader")
     embed(reader, "refund")
     assert stored(sql) == 0
 

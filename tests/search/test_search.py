@@ -234,15 +234,15 @@ def _fill(sql: psycopg.Connection) -> None:
     vocabulary = [f"w{n}" for n in range(300)]
     model = rows(
         sql,
-        "select ragpg.ensure_embedding_model('test', 'random', 100, %s)",
+        "select ragpg_internal.ensure_embedding_model('test', 'random', 100, %s)",
         HalfVector(RANDOM[0]),
     )[0][0]
-    index = rows(sql, "select ragpg.ensure_search_index('big', %s, 50)", model)[0][0]
+    index = rows(sql, "select ragpg_internal.ensure_search_index('big', %s, 50)", model)[0][0]
     for n, vector in enumerate(RANDOM):
         content = " ".join(draw.choices(vocabulary, weights=range(300, 0, -1), k=12))
         sql.execute(
             """
-            select ragpg.replace_chunks(
+            select ragpg_internal.replace_chunks(
                 %s, stored.document_id, stored.version, array[0], array[char_length(%s)],
                 array[''], array[12], array[%s::halfvec])
             from ragpg.put_document('big', %s, %s, metadata => jsonb_build_object('n', %s::int))
@@ -354,7 +354,7 @@ def test_the_hybrid_hits_are_the_best_of_all_chunks(big: psycopg.Connection) -> 
 def test_words_are_looked_up_one_by_one(big: psycopg.Connection) -> None:
     """Not joined with every word of the index, as a plan without statistics would."""
     rows(big, "select set_config('enable_seqscan', 'off', false)")
-    plan = str(rows(big, "explain select * from ragpg.query_words(1, 'w1 w2')"))
+    plan = str(rows(big, "explain select * from ragpg_internal.query_words(1, 'w1 w2')"))
     assert "lexeme_statistics_pkey" in plan
     assert "AND (lexeme = (said.lexeme)::text))" in plan
 

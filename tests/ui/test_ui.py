@@ -222,9 +222,9 @@ def test_the_queue_and_a_collection(
 ) -> None:
     sql.execute("select ragpg.put_document('pages', 'new.md', 'Passwords are long.')")
     assert "new.md" in text_of(page, "/queue") and "1 waiting" in text_of(page, "/queue")
-    sql.execute("select * from ragpg.claim_documents()")
+    sql.execute("select * from ragpg_internal.claim_documents()")
     sql.execute(
-        "select ragpg.release_document(index_id, document_id, version, %s) from ragpg.ingest_queue",
+        "select ragpg_internal.release_document(index_id, document_id, version, %s) from ragpg.ingest_queue",
         (f"no such thing {EVIL}",),
     )
     assert "failed 1×" in text_of(page, "/queue") and EVIL in text_of_markup(page, "/queue")

@@ -1,2 +1,0 @@
-drop function ragpg.delete_vanished;
-drop function ragpg.source_paths;

@@ -1,2 +1,0 @@
-drop function ragpg.search_any;
-drop function ragpg.surroundings;

@@ -1,0 +1,24 @@
+-- Is a quote really there, and on which page? Refuses one that is not the cited characters.
+create or replace function ragpg_internal.check_citation_quote() returns trigger
+language plpgsql
+set search_path = ragpg, pg_temp
+as $$
+declare
+    found_text text := substr(
+        ragpg.document_text(new.document_id, new.document_version),
+        new.start_char + 1,
+        new.end_char - new.start_char
+    );
+begin
+    if found_text is distinct from new.quote then
+        raise exception 'the quote "%" is not what document % version % holds at characters % to %',
+            left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
+            using errcode = 'RG006',
+                hint = 'quotes must be exact; characters count from 0 and the end is not included';
+    end if;
+    new.page := ragpg_internal.page_at(new.document_id, new.document_version, new.start_char);
+    return new;
+end
+$$;
+comment on function ragpg_internal.check_citation_quote() is
+'Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.';

@@ -1,0 +1,21 @@
+-- Which tables does a tenant see a part of?
+create or replace function ragpg_internal.protected_tables()
+returns table (relation regclass, closed boolean)
+language sql stable
+begin atomic
+    select
+        policy.polrelid::regclass,
+        bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
+    from pg_policy as policy
+    join pg_class as kept on kept.oid = policy.polrelid
+    where kept.relnamespace = 'ragpg'::regnamespace
+    group by policy.polrelid
+    union all
+    -- Policies of chunks hold where chunks is named; a partition named itself shows nothing.
+    select part.inhrelid::regclass, true
+    from pg_inherits as part
+    where part.inhparent = 'ragpg.chunks'::regclass
+    order by 1;
+end;
+comment on function ragpg_internal.protected_tables() is
+'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';

@@ -1,0 +1,57 @@
+-- What does search confuse with the answer?
+create or replace function ragpg_internal.hard_negatives(
+    question text,
+    relevant_chunk_ids bigint[],
+    wanted integer default 3,
+    collection text default null,
+    query_embedding halfvec default null,
+    index_id bigint default null,
+    depth integer default 50,
+    max_similarity double precision default 0.95,
+    excluded_document_ids bigint[] default '{}'
+) returns table (
+    place integer, source text, text text, similarity double precision, document_id bigint,
+    chunk_id bigint
+)
+language sql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+    with recipe as materialized (
+        select coalesce(hard_negatives.index_id, one.active_index_id) as id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(hard_negatives.collection)
+    )
+    select
+        hit.place, hit.source,
+        ragpg_internal.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
+        hit.similarity, hit.document_id, hit.chunk_id
+    from recipe
+    cross join ragpg.search(
+        query => hard_negatives.question, k => hard_negatives.depth,
+        collection => hard_negatives.collection,
+        query_embedding => hard_negatives.query_embedding, index_id => recipe.id
+    ) as hit
+    cross join lateral (
+        select one.*
+        from ragpg.chunks as one
+        where one.index_id = recipe.id and one.id = hit.chunk_id
+        limit 1
+    ) as chunk
+    where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
+        and hit.document_id <> all(hard_negatives.excluded_document_ids)
+        -- A copy of the answer is an answer.
+        and not exists (
+            select
+            from ragpg.chunks as answer
+            where answer.index_id = recipe.id
+                and answer.id = any(hard_negatives.relevant_chunk_ids)
+                and (
+                    answer.content_hash = chunk.content_hash
+                    or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
+                )
+        )
+    order by hit.place
+    limit hard_negatives.wanted;
+$$;
+comment on function ragpg_internal.hard_negatives(text, bigint[], integer, text, halfvec, bigint, integer, double precision, bigint[]) is
+'Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.';

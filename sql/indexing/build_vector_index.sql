@@ -1,0 +1,23 @@
+-- The HNSW index of a search index, after its first load.
+create or replace function ragpg_internal.build_vector_index(index_id bigint, dimensions integer)
+returns void
+language plpgsql volatile
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    statement text := format(
+        'create index if not exists %I on ragpg.%I using hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)',
+        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id, dimensions
+    );
+begin
+    execute statement;
+exception
+    -- Too little shared memory for a parallel build (containers often have 64 MB): build alone.
+    when disk_full or out_of_memory then
+        perform set_config('max_parallel_maintenance_workers', '0', true);
+        execute statement;
+end
+$$;
+revoke execute on function ragpg_internal.build_vector_index(bigint, integer) from public;
+comment on function ragpg_internal.build_vector_index(bigint, integer) is
+'Builds the HNSW index of a search index''s partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.';

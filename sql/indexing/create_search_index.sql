@@ -1,0 +1,72 @@
+-- A new recipe for a collection: its row, its partition of chunks, its view.
+create or replace function ragpg.create_search_index(
+    collection text,
+    embedding_model_id bigint,
+    chunk_tokens integer,
+    overlap_tokens integer default 0,
+    language text default 'english',
+    context_model text default null,
+    context_tokens integer default 0
+) returns bigint
+language plpgsql volatile
+-- Security definer: a partition is the one piece of DDL of daily work, and a role that may
+-- write documents should not need to own the tables. Execute is revoked from public.
+security definer
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(collection);
+    new_id bigint;
+    dimensions integer;
+begin
+    -- The first one is anybody's who begins a collection, another one is work for all.
+    perform ragpg_internal.check_shared('collection ' || collection)
+    from ragpg.collections as one
+    where one.id = parent_id and one.active_index_id is not null;
+    -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
+    -- or waits and then queues them for the new index too.
+    lock table ragpg.documents in share row exclusive mode;
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = embedding_model_id;
+    insert into ragpg.search_indexes (
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
+    values (
+        parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
+    returning id into new_id;
+    -- Made apart and attached: that locks the parent less than "partition of" does.
+    execute format(
+        'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
+        ' including generated including storage, constraint chunks_embedding_has_%s_dimensions'
+        ' check (vector_dims(embedding) = %s))',
+        'chunks_' || new_id, dimensions, dimensions
+    );
+    execute format(
+        'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
+        'chunks_' || new_id, new_id
+    );
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg_internal.protect_table(format('ragpg.%I', 'chunks_' || new_id)::regclass, true);
+    end if;
+    execute format(
+        'comment on table ragpg.%I is %L',
+        'chunks_' || new_id,
+        format('Chunks of search index %s, collection %s.', new_id, collection)
+    );
+    insert into ragpg.index_documents (index_id, document_id, pending_since, tenant)
+    select new_id, document.id, now(), document.tenant
+    from ragpg.documents as document
+    where document.collection_id = parent_id;
+    notify ragpg_documents;
+    return new_id;
+end
+$$;
+revoke execute on function
+ragpg.create_search_index(text, bigint, integer, integer, text, text, integer)
+from public;
+comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer) is
+'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.';

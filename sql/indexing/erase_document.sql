@@ -1,0 +1,78 @@
+-- Makes a document never have been here: for privacy.
+create or replace function ragpg.erase_document(collection text, source text)
+returns table (documents bigint, versions bigint, answers bigint)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(erase_document.collection);
+    ids bigint[];
+    recipe_id bigint;
+    owner_name constant text := ragpg_internal.written_tenant();
+begin
+    -- Also what was deleted under that source before: its versions are still there.
+    select array_agg(known.id) into ids
+    from (
+        select document.id
+        from ragpg.documents as document
+        where document.collection_id = parent_id
+            and document.tenant = owner_name
+            and document.source = erase_document.source
+        union
+        select earlier.document_id
+        from ragpg.document_versions as earlier
+        where earlier.collection_id = parent_id
+            and earlier.tenant = owner_name
+            and earlier.source = erase_document.source
+    ) as known;
+    -- Answers repeat what they read, so those that cite it go as a whole.
+    delete from ragpg.answers as answer
+    where answer.id in (
+        select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+    );
+    get diagnostics answers = row_count;
+    -- So do the questions that quote it, and the hits of past runs name it.
+    delete from ragpg.evaluation_questions as question
+    where question.id in (
+        select label.evaluation_question_id
+        from ragpg.evaluation_label_spans as label
+        where label.document_id = any(ids)
+        union
+        select label.evaluation_question_id
+        from ragpg.evaluation_labels as label
+        join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
+        join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
+        where of_set.collection_id = parent_id
+            and of_set.tenant = owner_name
+            and label.source = erase_document.source
+    );
+    delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
+    -- What a model wrote about its chunks, of all its versions.
+    delete from ragpg.chunk_contexts as written
+    where written.collection_id = parent_id
+        and written.document_hash in (
+            select document.content_hash
+            from ragpg.documents as document
+            where document.id = any(ids)
+            union all
+            select ragpg_internal.hash_text(earlier.content)
+            from ragpg.document_versions as earlier
+            where earlier.document_id = any(ids)
+        );
+    delete from ragpg.documents as document where document.id = any(ids);
+    get diagnostics documents = row_count;
+    delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
+    get diagnostics versions = row_count;
+    versions := versions - documents;  -- the delete above made the last ones
+    -- Its words are in the counts, its embeddings may be in the samples.
+    for recipe_id in
+        select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = parent_id
+    loop
+        perform ragpg.refresh_search_index(recipe_id, force => true);
+    end loop;
+    return next;
+end
+$$;
+comment on function ragpg.erase_document(text, text) is
+'Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';

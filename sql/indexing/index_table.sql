@@ -1,0 +1,62 @@
+-- A table of one's own becomes a collection, and stays in step.
+create or replace function ragpg.index_table(
+    table_name regclass,
+    collection text,
+    source_column text,
+    content_column text,
+    title_column text default null,
+    metadata_columns text[] default '{}',
+    media_type text default 'text/plain'
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    arguments text := format(
+        '%L, %L, %L, %L, %L, %L',
+        collection, source_column, content_column, coalesce(title_column, ''),
+        metadata_columns::text, media_type
+    );
+    missing text;
+    rows_done bigint;
+begin
+    select wanted.name into missing
+    from unnest(
+        metadata_columns || array[source_column, content_column]
+        || array_remove(array[title_column], null)
+    ) as wanted (name)
+    where not exists (
+        select
+        from pg_attribute as known
+        where known.attrelid = table_name and known.attname = wanted.name
+            and known.attnum > 0 and not known.attisdropped
+    );
+    if missing is not null then
+        raise exception 'table % has no column "%"', table_name, missing
+            using errcode = 'RG005', hint = 'name columns as \d shows them';
+    end if;
+    perform ragpg_internal.ensure_collection(collection);
+    perform ragpg.stop_indexing_table(table_name, collection);
+    -- No row can slip in between the triggers and the reading of what is there.
+    execute format('lock table %s in share row exclusive mode', table_name);
+    execute format(
+        'create trigger %I after insert or update or delete on %s'
+        ' for each row execute function ragpg_internal.index_table_row(%s)',
+        'ragpg_' || collection, table_name, arguments
+    );
+    execute format(
+        'create trigger %I before truncate on %s'
+        ' for each statement execute function ragpg_internal.index_table_row(%s)',
+        'ragpg_truncate_' || collection, table_name, arguments
+    );
+    execute format(
+        'select count(*) from (select ragpg_internal.index_row(to_jsonb(stored), %s) from %s as stored'
+        ' offset 0) as done',
+        arguments, table_name
+    )
+    into rows_done;
+    return rows_done;
+end
+$$;
+comment on function ragpg.index_table(regclass, text, text, text, text, text[], text) is
+'Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table''s owner; the owner of schema ragpg must be able to read it.';

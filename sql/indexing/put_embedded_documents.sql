@@ -1,0 +1,103 @@
+-- Many documents of one chunk each, their embeddings given: how another vector store moves in.
+create or replace function ragpg_internal.put_embedded_documents(
+    index_id bigint,
+    sources text[],
+    contents text[],
+    titles text[],
+    media_types text[],
+    metadata jsonb[],
+    source_hashes bytea[],
+    embeddings halfvec[]
+) returns table (source text, outcome text)
+language plpgsql volatile
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    owner_name constant text := ragpg_internal.written_tenant();
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = put_embedded_documents.index_id;
+    -- The trigger of documents runs after all this and finds the versions indexed.
+    return query
+    with given as materialized (
+        select distinct on (row.source)
+            row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
+            row.metadata, row.source_hash, row.embedding
+        from unnest(
+            sources, contents, titles, media_types, put_embedded_documents.metadata,
+            source_hashes, embeddings
+        ) with ordinality as row (
+            source, content, title, media_type, metadata, source_hash, embedding, place
+        )
+        order by row.source, row.place desc  -- given twice, the last one counts
+    ),
+    stored as (
+        insert into ragpg.documents as document (
+            collection_id, source, content, title, media_type, metadata, source_hash, tenant
+        )
+        select
+            recipe.collection_id, given.source, given.content, given.title, given.media_type,
+            given.metadata, given.source_hash, owner_name
+        from given
+        on conflict on constraint documents_collection_id_tenant_source_key do update
+        set content = excluded.content,
+            title = excluded.title,
+            media_type = excluded.media_type,
+            metadata = excluded.metadata,
+            source_hash = excluded.source_hash,
+            page_starts = default
+        returning document.id, document.source, document.version
+    ),
+    emptied as (
+        delete from ragpg.chunks as chunk
+        using stored
+        where chunk.index_id = recipe.id
+            and chunk.document_id = stored.id
+            and stored.version > 1
+            and chunk.ordinal > 0
+    ),
+    written as (
+        insert into ragpg.chunks as chunk (
+            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+            lexeme_count, language, context, content, lexemes, embedding, tenant
+        )
+        select
+            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+            0, 0, ragpg_internal.document_language(recipe.language, given.metadata, given.content),
+            given.title, given.content, '', given.embedding, owner_name
+        from stored
+        join given on given.source = stored.source
+        on conflict on constraint chunks_pkey do update
+        set document_version = excluded.document_version,
+            end_char = excluded.end_char,
+            token_count = excluded.token_count,
+            language = excluded.language,
+            context = excluded.context,
+            content = excluded.content,
+            embedding = excluded.embedding,
+            generated_chars = 0
+    ),
+    indexed as (
+        insert into ragpg.index_documents as state (
+            index_id, document_id, document_version, chunk_count, indexed_at, tenant
+        )
+        select recipe.id, stored.id, stored.version, 1, clock_timestamp(), owner_name
+        from stored
+        on conflict on constraint index_documents_pkey do update
+        set document_version = excluded.document_version,
+            chunk_count = excluded.chunk_count,
+            indexed_at = excluded.indexed_at,
+            pending_since = null,
+            attempts = 0,
+            error = null,
+            next_attempt_at = default
+    )
+    select stored.source, case stored.version when 1 then 'added' else 'updated' end
+    from stored;
+end
+$$;
+comment on function ragpg_internal.put_embedded_documents(bigint, text[], text[], text[], text[], jsonb[], bytea[], halfvec[]) is
+'Stores documents of one chunk each with given embeddings of the search index''s model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.';

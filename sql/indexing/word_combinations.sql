@@ -1,0 +1,34 @@
+-- Which chunks could still be good enough? Those that hold enough of the words.
+create or replace function ragpg_internal.word_combinations(
+    words tsquery[], weights double precision[], threshold double precision
+) returns tsquery
+language sql immutable
+begin atomic
+    -- After MaxScore (Turtle and Flood 1995) and WAND (Broder et al. 2003): with the words in some
+    -- order, a chunk of at least the threshold has a first word from which on the weights suffice,
+    -- and after it another one that is needed for the rest, unless the first is enough alone.
+    with said as (
+        select
+            word.query, word.weight, word.place,
+            sum(word.weight) over (order by word.place desc) as weight_from_here
+        from unnest(words, weights) with ordinality as word (query, weight, place)
+    )
+    select string_agg(combined.query, ' | ' order by combined.place)::tsquery
+    from (
+        select
+            first.place,
+            case
+                when first.weight >= threshold then first.query::text
+                else first.query::text || ' & (' || (
+                    select string_agg(second.query::text, ' | ' order by second.place)
+                    from said as second
+                    where second.place > first.place
+                        and second.weight_from_here >= threshold - first.weight
+                ) || ')'
+            end as query
+        from said as first
+        where first.weight_from_here >= threshold
+    ) as combined;
+end;
+comment on function ragpg_internal.word_combinations(tsquery[], double precision[], double precision) is
+'Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.';

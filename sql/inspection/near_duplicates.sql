@@ -1,0 +1,114 @@
+-- Which chunks say nearly the same?
+create or replace function ragpg.near_duplicates(
+    collection text default null,
+    min_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    neighbours integer default 5,
+    chunks integer default null
+) returns table (
+    first_chunk_id bigint, second_chunk_id bigint, first_source text, second_source text,
+    similarity double precision, overlap double precision, content text
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 40
+-- A tenant's chunks may be few among the nearest.
+set hnsw.iterative_scan = strict_order
+as $$
+#variable_conflict use_column
+declare
+    active_id bigint;
+    dimensions integer;
+    looked_at record;
+    near_ids bigint[];
+    pairs bigint[] := '{}';
+begin
+    select recipe.id, model.dimensions into active_id, dimensions
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where one.id = ragpg.collection_id(near_duplicates.collection);
+    perform set_config('hnsw.ef_search', least(greatest(40, neighbours + 1), 1000)::text, true);
+    -- One question to the vector index per chunk, so the work grows with the chunks and not with
+    -- their square. Of chunks of one text only the first asks.
+    for looked_at in
+        select drawn.id, drawn.embedding
+        from (
+            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id
+            order by ragpg_internal.hash_text(chunk.content), chunk.id
+        ) as drawn
+        -- Drawn by hash, not by random(): the same chunks give the same answer.
+        order by hashint8extended(drawn.id, 0)
+        limit near_duplicates.chunks
+    loop
+        execute format(
+            'select array_agg(near.id) from ('
+            '  select chunk.id, chunk.embedding <=> $1 as distance'
+            '  from ragpg.chunks as chunk where chunk.index_id = %s'
+            '  order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
+            ' ) as near where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            active_id, dimensions, neighbours + 1
+        )
+        into near_ids
+        using looked_at.embedding, looked_at.id, min_similarity;
+        if near_ids is not null then
+            pairs := pairs || (
+                select array_agg(side.id order by near.id, side.place)
+                from unnest(near_ids) as near (id)
+                cross join lateral unnest(
+                    case
+                        when near_duplicates.chunks is null and near.id < looked_at.id
+                            then array[near.id, looked_at.id]
+                        else array[looked_at.id, near.id]
+                    end
+                ) with ordinality as side (id, place)
+            );
+        end if;
+    end loop;
+    return query
+    with pair as (
+        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+    ),
+    copy as (
+        select same.first_id as a_id, same.id as b_id
+        from (
+            select
+                chunk.id,
+                min(chunk.id) over (
+                    partition by ragpg_internal.hash_text(chunk.content)
+                ) as first_id
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id and near_duplicates.chunks is null
+        ) as same
+        where same.id <> same.first_id
+    ),
+    measured as (
+        select
+            a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
+            1 - (a.embedding <=> b.embedding) as similarity,
+            case
+                when a.content = b.content then 1
+                else ragpg_internal.word_overlap(a.content, b.content)
+            end
+                as overlap,
+            a.content
+        from (select * from pair union select * from copy) as pair
+        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
+        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+    )
+    select
+        measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
+        measured.content
+    from measured
+    join ragpg.documents as a on a.id = measured.a_document
+    join ragpg.documents as b on b.id = measured.b_document
+    where measured.overlap >= min_overlap
+    order by measured.similarity desc, measured.a_id, measured.b_id;
+end
+$$;
+comment on function ragpg.near_duplicates(text, double precision, double precision, integer, integer) is
+'Returns pairs of chunks of a collection''s active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk''s nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.';

@@ -1,0 +1,29 @@
+-- How far is the k-th nearest chunk, truly?
+create or replace function ragpg_internal.exact_distances(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], k integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+declare
+    distances double precision[] := '{}';
+    farthest double precision;
+begin
+    for place in 1..cardinality(embeddings) loop
+        -- Without the cast it is not the index's expression, so every chunk is looked at.
+        select max(near.distance) into farthest
+        from (
+            select chunk.embedding <=> embeddings[place] as distance
+            from ragpg.chunks as chunk
+            where chunk.index_id = exact_distances.index_id
+                and chunk.id is distinct from own_ids[place]
+            order by 1
+            limit exact_distances.k
+        ) as near;
+        distances := distances || farthest;
+    end loop;
+    return distances;
+end
+$$;
+comment on function ragpg_internal.exact_distances(bigint, halfvec[], bigint[], integer) is
+'Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.';

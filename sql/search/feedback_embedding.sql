@@ -1,0 +1,25 @@
+-- What would a question's embedding be, judged by the best chunks its words find?
+create or replace function ragpg_internal.feedback_embedding(
+    index_id bigint,
+    chunk_ids bigint[],
+    scores double precision[]
+) returns halfvec
+language sql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+    select l2_normalize(
+        sum(
+            chunk.embedding::vector
+            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+        )
+    )::halfvec
+    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
+    cross join lateral (
+        select one.embedding
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
+$$;
+comment on function ragpg_internal.feedback_embedding(bigint, bigint[], double precision[]) is
+'Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).';

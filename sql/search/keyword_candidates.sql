@@ -1,0 +1,104 @@
+-- Which chunks are best by words?
+create or replace function ragpg_internal.keyword_candidates(
+    index_id bigint,
+    query text,
+    wanted integer,
+    document_ids bigint[] default null,
+    filter jsonpath default null,
+    least_score double precision default 0
+) returns table (chunk_id bigint, score double precision)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    words tsquery[];  -- the rarest first
+    weights double precision[];
+    total_count bigint;  -- chunks that hold one of the words, at most
+    total_weight double precision;
+    -- What a word can add to a score, as a share of its weight: less than 1, however often it
+    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
+    most_added double precision;
+    threshold double precision;
+    sought tsquery;
+    statement text;
+    ids bigint[];
+    scores double precision[];
+    only_tenant constant text := ragpg_internal.searched_tenant();
+    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
+    few constant integer := 500;
+    exact_limit constant integer := 20000;
+begin
+    select
+        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+        sum(word.chunk_count), sum(word.weight)
+    into words, weights, total_count, total_weight
+    from ragpg_internal.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
+    if words is null then
+        return;
+    end if;
+    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    statement := format(
+        'select array_agg(best.id order by best.score desc, best.id),'
+        ' array_agg(best.score order by best.score desc, best.id)'
+        ' from (select chunk.id, %s as score from ('
+        '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
+        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '  from ragpg.chunks as stored'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
+        ' order by score desc, chunk.id limit %s) as best',
+        ragpg_internal.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
+        (
+            select greatest(known.mean_length, 1)
+            from ragpg.index_statistics as known
+            where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
+        ),
+        keyword_candidates.index_id,
+        case
+            when document_ids is not null then ' and stored.document_id = any($2)'
+            -- A subquery that looks one document up, and no join: only candidates are asked.
+            when filter is not null then
+                ' and (select document.metadata @@ $3 from ragpg.documents as document'
+                '  where document.id = stored.document_id)'
+        end,
+        case when only_tenant is not null then ' and stored.tenant = $4' end,
+        wanted
+    );
+    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    least_score := greatest(coalesce(least_score, 0), 0);
+    -- A first guess of the last score wanted; then, from what it found, what is certain.
+    threshold := greatest(
+        least_score,
+        case
+            when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+        end
+    );
+    loop
+        sought := ragpg_internal.word_combinations(
+            words, array(select most_added * weight from unnest(weights) as weight), threshold
+        );
+        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
+        exit when threshold <= least_score or scores[wanted] >= threshold;
+        threshold := greatest(
+            least_score,
+            case
+                when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+                when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+            end
+        );
+    end loop;
+    return query
+    select found.id, found.score
+    from unnest(ids, scores) as found (id, score)
+    where found.score >= least_score;
+end
+$$;
+grant execute on function ragpg_internal.keyword_candidates(
+    bigint, text, integer, bigint[], jsonpath, double precision
+)
+to public;
+comment on function ragpg_internal.keyword_candidates(
+    bigint, text, integer, bigint[], jsonpath, double precision
+) is
+'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';

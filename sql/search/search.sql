@@ -1,0 +1,290 @@
+-- Which chunks answer this question best?
+create or replace function ragpg.search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid',
+    index_id bigint default null
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg, public, extensions, pg_temp
+-- Named here so that what is set below ends with the call.
+set plan_cache_mode = auto
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    statistics ragpg.index_statistics;
+    dimensions integer;
+    wanted integer;
+    matching_documents bigint[];
+    matching_chunks bigint;
+    is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
+    vector_ids bigint[];  -- best first
+    similarities double precision[];
+    bm25_scores double precision[];  -- of the same chunks
+    word_ids bigint[];  -- best first
+    word_scores double precision[];
+    vector_weight double precision := 1;
+    vector_mean double precision := 0;
+    vector_deviation double precision := 1;
+    word_weight double precision := 0;
+    word_mean double precision := 0;
+    word_deviation double precision := 1;
+    least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
+    logged boolean := false;
+    hit_count integer;
+    counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
+    started constant timestamptz := clock_timestamp();
+begin
+    if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
+        raise exception 'there is no mode "%"', mode
+            using errcode = 'RG005', hint = 'modes are hybrid, vector and keyword';
+    end if;
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    if query_embedding is null and coalesce(query, '') !~ '\S' then
+        raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
+    end if;
+    if search.index_id is null then
+        select known.* into recipe
+        from ragpg.collections as one
+        join ragpg.search_indexes as known on known.id = one.active_index_id
+        where one.id = ragpg.collection_id(search.collection);
+        if recipe.id is null then
+            return;  -- a collection without a document yet
+        end if;
+        -- Is this one of the share that is logged? Never where it could not be written: on a
+        -- standby every transaction is read-only.
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege(
+                'ragpg_internal.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
+                ' double precision, double precision)', 'execute'
+            )
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
+    else
+        select known.* into recipe
+        from ragpg.search_indexes as known
+        where known.id = search.index_id;
+        if recipe.id is null then
+            raise exception 'there is no search index %', search.index_id
+                using errcode = 'RG010', hint = 'view index_health lists them';
+        end if;
+    end if;
+    -- A question is enough when the database holds the model that embedded the chunks.
+    if query_embedding is null and mode <> 'keyword'
+        and exists (
+            select
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+        )
+    then
+        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+    end if;
+    if query_embedding is null and mode = 'vector' then
+        raise exception 'mode vector needs a query embedding'
+            using errcode = 'RG005',
+                hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
+    end if;
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
+        raise exception 'the query embedding has % dimensions, the collection''s have %',
+            vector_dims(query_embedding), dimensions
+            using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
+    end if;
+    select known.* into statistics
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id and known.tenant = counted_tenant;
+    -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
+    -- measured. (Not above: a model in the database takes half as long again.)
+    perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    -- Fusion needs candidates that one leg alone would place lower.
+    wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
+
+    if filter is not null then
+        perform ragpg_internal.check_filter(filter);
+        -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
+        -- do takes longer than to ask of each candidate as it is met.
+        if statistics.chunk_count > 20000 then
+            select count(*) >= 0.03 * cardinality(statistics.document_sample) into is_wide
+            from unnest(statistics.document_sample) as drawn (id)
+            join ragpg.documents as document on document.id = drawn.id
+            where document.metadata @@ filter;
+        end if;
+        if not is_wide then
+            select found.document_ids, found.chunks
+            into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(recipe.id, filter) as found;
+        end if;
+        if not is_wide and coalesce(matching_chunks, 0) = 0 then
+            if logged then
+                perform ragpg_internal.log_search(
+                    recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
+                    0, null, extract(epoch from clock_timestamp() - started) * 1000
+                );
+            end if;
+            return;
+        end if;
+    end if;
+
+    if mode = 'keyword' or query_embedding is null then
+        select array_agg(found.chunk_id), array_agg(found.score)
+        into word_ids, word_scores
+        from ragpg_internal.keyword_candidates(
+            recipe.id, search.query, wanted, matching_documents, filter
+        ) as found;
+    end if;
+    if mode = 'keyword' then
+        query_embedding := null;
+        vector_weight := 0;
+        word_weight := 1;
+    elsif mode = 'hybrid' then
+        vector_weight := recipe.vector_weight;
+        if query_embedding is null then
+            query_embedding := ragpg_internal.feedback_embedding(recipe.id, word_ids, word_scores);
+            vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+            raise notice 'the database holds no model to embed the query with: searched by words'
+                using hint = 'load the model with ragpg model load, or pass query_embedding';
+        end if;
+        word_weight := 1 - vector_weight;
+    end if;
+    if query_embedding is not null then
+        select array_agg(found.chunk_id), array_agg(found.similarity)
+        into vector_ids, similarities
+        from ragpg_internal.vector_candidates(
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
+        ) as found;
+    end if;
+
+    if mode = 'hybrid' and vector_ids is not null then
+        -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
+        -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
+        -- word leg's from how common each word is.
+        select
+            coalesce(avg(1 - (sample <=> query_embedding)), 0),
+            coalesce(nullif(stddev_pop(1 - (sample <=> query_embedding)), 0), 1)
+        into vector_mean, vector_deviation
+        from unnest(statistics.embedding_sample) as sample;
+        select
+            coalesce(sum(word.mean_score), 0),
+            coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
+        into word_mean, word_deviation
+        from ragpg_internal.query_words(recipe.id, search.query) as word;
+        -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+        execute format(
+            'select array_agg(%s order by chunk.place)'
+            ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
+            '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+            '  from unnest($1) with ordinality as known (id, place)'
+            '  cross join lateral ('
+            '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
+            '   where one.index_id = %s and one.id = known.id limit 1) as stored'
+            '  offset 0) as chunk',
+            ragpg_internal.bm25_expression(recipe.id, search.query),
+            greatest(statistics.mean_length, 1), recipe.id
+        )
+        into bm25_scores
+        using vector_ids;
+        -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
+        -- last of these, so that its words must make up for that to come before the k-th of these
+        -- (the threshold algorithm of Fagin, Lotem and Naor 2003).
+        if word_ids is null and cardinality(vector_ids) >= wanted then
+            select
+                word_mean + word_deviation / nullif(word_weight, 0) * (
+                    vector_weight * (known.similarity - similarities[wanted]) / vector_deviation
+                    + word_weight * (known.bm25 - word_mean) / word_deviation
+                )
+            into least_bm25
+            from unnest(similarities, bm25_scores) as known (similarity, bm25)
+            order by
+                vector_weight * known.similarity / vector_deviation
+                + word_weight * known.bm25 / word_deviation desc
+            offset k - 1
+            limit 1;
+            select array_agg(found.chunk_id), array_agg(found.score)
+            into word_ids, word_scores
+            from ragpg_internal.keyword_candidates(
+                recipe.id, search.query, wanted, matching_documents, filter, least_bm25
+            ) as found;
+        end if;
+    end if;
+
+    return query
+    with candidates as (
+        select known.chunk_id, known.similarity, known.bm25
+        from unnest(vector_ids, similarities, bm25_scores) as known (chunk_id, similarity, bm25)
+        union all
+        select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
+        from unnest(word_ids, word_scores) as said (chunk_id, bm25)
+        cross join lateral (
+            select one.embedding
+            from ragpg.chunks as one
+            where one.index_id = recipe.id and one.id = said.chunk_id
+            limit 1
+        ) as chunk
+        where said.chunk_id <> all(coalesce(vector_ids, '{}'))
+    ),
+    best as (
+        select known.*
+        from (
+            select
+                candidate.*,
+                case mode
+                    when 'vector' then candidate.similarity
+                    when 'keyword' then candidate.bm25
+                    else
+                        vector_weight * (candidate.similarity - vector_mean) / vector_deviation
+                        + word_weight * (candidate.bm25 - word_mean) / word_deviation
+                end as score
+            from candidates as candidate
+        ) as known
+        order by known.score desc, known.chunk_id
+        limit k
+    )
+    select
+        (row_number() over (order by best.score desc, best.chunk_id))::integer, hit.source,
+        hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
+        hit.document_version, best.chunk_id
+    from best
+    -- Looked up one by one, as above: without statistics of the parent of all partitions, and it
+    -- has none, a join may be planned that reads every chunk.
+    cross join lateral (
+        select chunk.*, document.source, document.title, document.metadata
+        from ragpg.chunks as chunk
+        join ragpg.documents as document on document.id = chunk.document_id
+        where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+        limit 1
+    ) as hit
+    order by 1;
+    get diagnostics hit_count = row_count;
+    if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
+        raise exception 'search index % was dropped during the search', recipe.id
+            using errcode = 'RG010', hint = 'search again';
+    end if;
+    if logged then
+        perform ragpg_internal.log_search(
+            recipe.id, search.query, search.query_embedding, search.mode, search.k,
+            filter is not null, hit_count, similarities[1],
+            extract(epoch from clock_timestamp() - started) * 1000
+        );
+    end if;
+end
+$$;
+comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';
