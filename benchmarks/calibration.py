@@ -3,8 +3,8 @@
     python -m benchmarks.calibration ../shared/data     # after benchmarks/quality.py
 
 squad2 has questions that look like others but that its articles do not answer. What
-`ragpg.calibrate` fits and chooses (`ragpg_internal.choose_abstention`) is fitted on the questions of half of
-the articles and tested on those of the others, both ways round, beside a threshold on the best
+`ragpg.calibrate` fits and chooses (`ragpg_internal.choose_abstention`) is fitted on the questions of
+half of the articles and tested on those of the others, both ways round, beside a threshold on the best
 hit's similarity chosen on the same questions. Also: the same without the questions that hold a
 negation, of which squad2 has many among the unanswerable; and how many questions of other sets,
 which squad2 cannot answer and nothing was fitted to, are refused.
@@ -94,7 +94,8 @@ class Questions:
                 # Where nothing was found no sentence can match a negation.
                 "select array_agg(signal.unmatched_negation order by asked.place)"
                 " from unnest(%s::text[]) with ordinality as asked (text, place)"
-                " cross join lateral ragpg_internal.answer_signals(1, asked.text, null, null) as signal",
+                " cross join lateral ragpg_internal.answer_signals(1, asked.text, null, null)"
+                " as signal",
                 (texts,),
             ).fetchone()
         self.signals = [list(column) for column in zip(*(row for row in rows if row), strict=True)]
@@ -118,7 +119,8 @@ class Questions:
 
     def relevance(self, sql: Any, weights: list[float]) -> NDArray[np.float64]:
         found = sql.execute(
-            "select array_agg(ragpg_internal.logistic(%s::double precision[], s, w, m, u) order by place)"
+            "select array_agg("
+            "ragpg_internal.logistic(%s::double precision[], s, w, m, u) order by place)"
             " from unnest(%s::double precision[], %s::double precision[], %s::integer[],"
             " %s::boolean[]) with ordinality as one (s, w, m, u, place)",
             (weights, *self.signals),

@@ -6,7 +6,7 @@
 ragpg's chunker and those of other libraries cut the same documents into chunks of the same budget
 of the embedding model's tokens (what ragpg puts before a chunk, its context, included). The same
 model embeds them, and the same two retrievals rank them: cosine similarity alone, and ragpg's
-hybrid of cosine and BM25 as standard scores (exact, in numpy; sql/functions/search.sql).
+hybrid of cosine and BM25 as standard scores (exact, in numpy; sql/search/search.sql).
 
 Chunks are read in rank order until 500 or 1,000 tokens of text are full, the last one cut there, so
 that small chunks are neither favoured nor punished; also the first five whatever their size.

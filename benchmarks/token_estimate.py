@@ -37,7 +37,7 @@ SENTENCES = {
 def texts() -> dict[str, str]:
     """Returns texts by name: this repository's prose and code, sentences ten times over."""
     files = [*sorted((ROOT / "ragpg" / "handbook").glob("*.md")), ROOT / "README.md"]
-    files += [*sorted((ROOT / "ragpg").glob("*.py"))[:5], ROOT / "sql" / "functions" / "search.sql"]
+    files += [*sorted((ROOT / "ragpg").glob("*.py"))[:5], ROOT / "sql" / "search" / "search.sql"]
     found = {path.name: path.read_text() for path in files}
     return found | {name: sentence * 10 for name, sentence in SENTENCES.items()}
 

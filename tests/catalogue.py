@@ -17,7 +17,7 @@ _QUERIES = (
     from pg_attribute
     join pg_class on pg_class.oid = attrelid
     left join pg_attrdef on adrelid = attrelid and adnum = attnum
-    where relnamespace::regnamespace::text like 'ragpg%' and relkind in ('r', 'p', 'v')
+    where relnamespace::regnamespace::text like 'ragpg%' and relkind in ('r', 'p', 'v', 'c')
         and relname <> 'alembic_version' and attnum > 0 and not attisdropped
     order by relname, attnum
     """,

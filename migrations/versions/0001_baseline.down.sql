@@ -90,7 +90,9 @@ drop table
     ragpg.tenant_roles cascade;
 drop function
     ragpg_internal.check_citation_quote, ragpg_internal.set_chunk_lexemes,
-    ragpg_internal.queue_documents, ragpg_internal.keep_document_version, ragpg.forget_queries,
-    ragpg_internal.written_tenant, ragpg.current_tenant, ragpg_internal.hash_text;
+    ragpg_internal.queue_documents, ragpg_internal.keep_document_version,
+    ragpg_internal.forget_queries, ragpg_internal.written_tenant, ragpg.current_tenant,
+    ragpg_internal.hash_text;
+drop type ragpg.hit;
 drop schema ragpg_internal;
 comment on schema ragpg is null;

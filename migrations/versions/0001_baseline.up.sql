@@ -1278,6 +1278,45 @@ alter table ragpg.collections add constraint collections_active_index_id_fkey
 -- Read by the owner alone, with or without tenants.
 alter table ragpg.tenant_roles enable row level security;
 
+-- What a search returns, its options and variants included.
+create type ragpg.hit as (
+    place integer,
+    source text,
+    title text,
+    content text,
+    score double precision,
+    similarity double precision,
+    bm25 double precision,
+    start_char integer,
+    end_char integer,
+    page integer,
+    context text,
+    metadata jsonb,
+    document_id bigint,
+    document_version integer,
+    chunk_id bigint
+);
+comment on type ragpg.hit is 'A row of ragpg.search and its variants: a chunk, and how well it fits.';
+comment on column ragpg.hit.place is 'From 1, the best: order by it.';
+comment on column ragpg.hit.source is 'What identifies the document in its collection.';
+comment on column ragpg.hit.title is 'Title of the document.';
+comment on column ragpg.hit.content is
+'The chunk: exactly the characters start_char to end_char of that version of the document.';
+comment on column ragpg.hit.score is
+'What ordered the hits: in standard deviations (hybrid), a cosine (vector) or BM25 (keyword).';
+comment on column ragpg.hit.similarity is
+'Cosine of the chunk and the query; null where the vector leg did not run.';
+comment on column ragpg.hit.bm25 is 'BM25 of the chunk; null where the word leg did not run.';
+comment on column ragpg.hit.start_char is 'First character of the document, from 0.';
+comment on column ragpg.hit.end_char is 'Character after the last.';
+comment on column ragpg.hit.page is 'Page on which the chunk starts, from 1; null without pages.';
+comment on column ragpg.hit.context is
+'What stood before the chunk for embedding and words: title, headings, header rows.';
+comment on column ragpg.hit.metadata is 'Metadata of the document.';
+comment on column ragpg.hit.document_id is 'The document.';
+comment on column ragpg.hit.document_version is 'Its version, for citations.';
+comment on column ragpg.hit.chunk_id is 'The chunk, for ragpg.similar_chunks and ragpg.surroundings.';
+
 -- 10  Functions: roles, tenants, verification -----------------------------------------------------
 
 -- This role acts for this tenant, whatever it sets.
@@ -2118,7 +2157,7 @@ comment on function ragpg_internal.ensure_embedding_model(text, text, integer, h
 'Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).';
 
 -- An encoder was loaded anew, changed or dropped: what became of its questions?
-create or replace function ragpg.forget_queries() returns trigger
+create or replace function ragpg_internal.forget_queries() returns trigger
 language plpgsql volatile
 set search_path = ragpg, pg_temp
 as $$
@@ -2128,7 +2167,7 @@ begin
     return null;
 end
 $$;
-comment on function ragpg.forget_queries() is
+comment on function ragpg_internal.forget_queries() is
 'Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.';
 
 -- Which values do the tokens offer to attention?
@@ -5609,12 +5648,7 @@ create or replace function ragpg.search(
     query_embedding halfvec default null,
     mode text default 'hybrid',
     index_id bigint default null
-) returns table (
-    place integer, source text, title text, content text, score double precision,
-    similarity double precision, bm25 double precision, start_char integer, end_char integer,
-    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-    chunk_id bigint
-)
+) returns setof ragpg.hit
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 -- Named here so that what is set below ends with the call.
@@ -5900,12 +5934,7 @@ create or replace function ragpg.search_any(
     query_embeddings halfvec[] default null,
     mode text default 'hybrid',
     index_id bigint default null
-) returns table (
-    place integer, source text, title text, content text, score double precision,
-    similarity double precision, bm25 double precision, start_char integer, end_char integer,
-    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-    chunk_id bigint
-)
+) returns setof ragpg.hit
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 as $$
@@ -5963,12 +5992,7 @@ create or replace function ragpg.search_distinct(
     max_similarity double precision default 0.95,
     min_overlap double precision default 0.8,
     relevance double precision default 1
-) returns table (
-    place integer, source text, title text, content text, score double precision,
-    similarity double precision, bm25 double precision, start_char integer, end_char integer,
-    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-    chunk_id bigint
-)
+) returns setof ragpg.hit
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 as $$
@@ -6049,12 +6073,7 @@ begin
         hit.bm25, hit.start_char, hit.end_char, hit.page, hit.context, hit.metadata,
         hit.document_id, hit.document_version, hit.chunk_id
     from unnest(picks) with ordinality as picked (hit, place)
-    join jsonb_to_recordset(hits) as hit (
-        place integer, source text, title text, content text, score double precision,
-        similarity double precision, bm25 double precision, start_char integer, end_char integer,
-        page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-        chunk_id bigint
-    ) on hit.place = picked.hit
+    join jsonb_populate_recordset(null::ragpg.hit, hits) as hit on hit.place = picked.hit
     order by 1;
 end
 $$;
@@ -6073,12 +6092,7 @@ create or replace function ragpg.search_recent(
     dated jsonpath default '$.date',
     half_life interval default '180 days',
     weight double precision default 1
-) returns table (
-    place integer, source text, title text, content text, score double precision,
-    similarity double precision, bm25 double precision, start_char integer, end_char integer,
-    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-    chunk_id bigint
-)
+) returns setof ragpg.hit
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 as $$
@@ -9520,7 +9534,7 @@ comment on trigger documents_queue_updated on ragpg.documents is
 
 create trigger encoders_forget_queries
     after update or delete on ragpg.encoders
-    for each row execute function ragpg.forget_queries();
+    for each row execute function ragpg_internal.forget_queries();
 comment on trigger encoders_forget_queries on ragpg.encoders is
 'Empties the cache of query embeddings when an encoder changes or goes.';
 

@@ -3,7 +3,8 @@
 A bounded search, one thing after the other (coordinate descent): for each search index of the
 collection, and each chunk size and overlap asked for, the weight of the vector leg, then candidates
 and ef_search for the best. Settings are chosen on one half of the questions and judged on the other
-(`ragpg_internal.evaluation_split`). Other chunk sizes are given as much text to read, not as many hits.
+(`ragpg_internal.evaluation_split`). Other chunk sizes are given as much text to read, not as many
+hits.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _line(text: str) -> str:
 
 
 def text_parts(content: str, media_type: str) -> tuple[int, int]:
-    """Returns how many characters are in rows of tables and in code, as `ragpg_internal.text_parts` does."""
+    """Returns how many characters are in rows of tables and in code, as SQL's text_parts does."""
     table = sum(len(line) for line in content.split("\n") if line.startswith("|"))
     if is_code(media_type):
         return table, len(content)

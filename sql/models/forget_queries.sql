@@ -1,5 +1,5 @@
 -- An encoder was loaded anew, changed or dropped: what became of its questions?
-create or replace function ragpg.forget_queries() returns trigger
+create or replace function ragpg_internal.forget_queries() returns trigger
 language plpgsql volatile
 set search_path = ragpg, pg_temp
 as $$
@@ -9,5 +9,5 @@ begin
     return null;
 end
 $$;
-comment on function ragpg.forget_queries() is
+comment on function ragpg_internal.forget_queries() is
 'Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.';

@@ -7,12 +7,7 @@ create or replace function ragpg.search_any(
     query_embeddings halfvec[] default null,
     mode text default 'hybrid',
     index_id bigint default null
-) returns table (
-    place integer, source text, title text, content text, score double precision,
-    similarity double precision, bm25 double precision, start_char integer, end_char integer,
-    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-    chunk_id bigint
-)
+) returns setof ragpg.hit
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 as $$

@@ -10,12 +10,7 @@ create or replace function ragpg.search_distinct(
     max_similarity double precision default 0.95,
     min_overlap double precision default 0.8,
     relevance double precision default 1
-) returns table (
-    place integer, source text, title text, content text, score double precision,
-    similarity double precision, bm25 double precision, start_char integer, end_char integer,
-    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-    chunk_id bigint
-)
+) returns setof ragpg.hit
 language plpgsql stable
 set search_path = ragpg, public, extensions, pg_temp
 as $$
@@ -96,12 +91,7 @@ begin
         hit.bm25, hit.start_char, hit.end_char, hit.page, hit.context, hit.metadata,
         hit.document_id, hit.document_version, hit.chunk_id
     from unnest(picks) with ordinality as picked (hit, place)
-    join jsonb_to_recordset(hits) as hit (
-        place integer, source text, title text, content text, score double precision,
-        similarity double precision, bm25 double precision, start_char integer, end_char integer,
-        page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-        chunk_id bigint
-    ) on hit.place = picked.hit
+    join jsonb_populate_recordset(null::ragpg.hit, hits) as hit on hit.place = picked.hit
     order by 1;
 end
 $$;

@@ -100,7 +100,7 @@ def test_every_object_has_a_comment(fresh: psycopg.Connection) -> None:
         select format('column %s.%s', attrelid::regclass, attname)
         from pg_attribute
         join pg_class on pg_class.oid = attrelid
-        where relnamespace::regnamespace::text like 'ragpg%' and relkind in ('r', 'p', 'v') and attnum > 0
+        where relnamespace::regnamespace::text like 'ragpg%' and relkind in ('r', 'p', 'v', 'c') and attnum > 0
             and relname not like 'alembic_version%'
             and not attisdropped and col_description(attrelid, attnum) is null
         union all

@@ -106,7 +106,8 @@ def test_the_page(project: Path, server: str) -> None:
     for copy in new_database(server, str(name)):
         migrate(copy, "base")
         migrate(copy)
-        assert ragpg_tables(copy) == before
+        # Partitions and views of a collection are made with it.
+        assert ragpg_tables(copy) == {one for one in before if not one[1].startswith("chunks_")}
         with psycopg.connect(copy) as connection:
             assert connection.execute("select * from public.alembic_version").fetchall() == theirs
             assert connection.execute("select note from public.bookmarks").fetchall() == [("read",)]

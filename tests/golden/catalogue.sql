@@ -442,6 +442,21 @@ table health_problems column collection text null   storage x
 table health_problems column problem text null   storage x
 table health_problems column detail text null   storage x
 table health_problems column what_to_do text null   storage x
+table hit column place integer null   storage p
+table hit column source text null   storage x
+table hit column title text null   storage x
+table hit column content text null   storage x
+table hit column score double precision null   storage p
+table hit column similarity double precision null   storage p
+table hit column bm25 double precision null   storage p
+table hit column start_char integer null   storage p
+table hit column end_char integer null   storage p
+table hit column page integer null   storage p
+table hit column context text null   storage x
+table hit column metadata jsonb null   storage x
+table hit column document_id bigint null   storage p
+table hit column document_version integer null   storage p
+table hit column chunk_id bigint null   storage p
 table index_documents column index_id bigint not null   storage p
 table index_documents column document_id bigint not null   storage p
 table index_documents column document_version integer null   storage p
@@ -837,7 +852,7 @@ CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations 
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg_internal.keep_document_version()
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
-CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg.forget_queries()
+CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg_internal.forget_queries()
 policy answer_feedback_tenant on answer_feedback for * using (EXISTS ( SELECT
    FROM ragpg.answers parent
   WHERE (parent.id = answer_feedback.answer_id))) check 
@@ -2076,18 +2091,6 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.forget_queries()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-begin
-    delete from ragpg.query_embeddings as known
-    where known.embedding_model_id = old.embedding_model_id;
-    return null;
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg.grant_reader(role_name text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3000,7 +3003,7 @@ end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.search(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint)
- RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
+ RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
@@ -3276,7 +3279,7 @@ end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.search_any(queries text[], k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embeddings halfvec[] DEFAULT NULL::halfvec[], mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint)
- RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
+ RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
@@ -3322,7 +3325,7 @@ end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.search_distinct(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, max_similarity double precision DEFAULT 0.95, min_overlap double precision DEFAULT 0.8, relevance double precision DEFAULT 1)
- RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
+ RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
@@ -3404,18 +3407,13 @@ begin
         hit.bm25, hit.start_char, hit.end_char, hit.page, hit.context, hit.metadata,
         hit.document_id, hit.document_version, hit.chunk_id
     from unnest(picks) with ordinality as picked (hit, place)
-    join jsonb_to_recordset(hits) as hit (
-        place integer, source text, title text, content text, score double precision,
-        similarity double precision, bm25 double precision, start_char integer, end_char integer,
-        page integer, context text, metadata jsonb, document_id bigint, document_version integer,
-        chunk_id bigint
-    ) on hit.place = picked.hit
+    join jsonb_populate_recordset(null::ragpg.hit, hits) as hit on hit.place = picked.hit
     order by 1;
 end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.search_recent(query text, k integer DEFAULT 10, collection text DEFAULT NULL::text, filter jsonpath DEFAULT NULL::jsonpath, query_embedding halfvec DEFAULT NULL::halfvec, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, dated jsonpath DEFAULT '$."date"'::jsonpath, half_life interval DEFAULT '180 days'::interval, weight double precision DEFAULT 1)
- RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint)
+ RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
@@ -5202,6 +5200,18 @@ begin
     weights[1] := weights[1] - weights[2] * means[1] - weights[3] * means[2]
         + weights[4] * means[3] + weights[5] * means[4];
     return weights;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.forget_queries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    delete from ragpg.query_embeddings as known
+    where known.embedding_model_id = old.embedding_model_id;
+    return null;
 end
 $function$
  -- access 
@@ -8227,7 +8237,6 @@ comment on ragpg.finetuning_examples.origin: accepted answer, corrected answer, 
 comment on ragpg.finetuning_examples.question: The question.
 comment on ragpg.finetuning_examples.split_by: Source of the first cited or labelled document, else the question: examples that share it are all in training or all in validation.
 comment on ragpg.finetuning_examples: A row per question with an answer that a person accepted, corrected or expects: what ragpg finetune export writes.
-comment on ragpg.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
 comment on ragpg.health_problems.collection: Name of the collection.
@@ -8236,6 +8245,21 @@ comment on ragpg.health_problems.problem: documents fail, indexing is behind (mo
 comment on ragpg.health_problems.what_to_do: What helps.
 comment on ragpg.health_problems: A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks. language is a text-search configuration, such as that of the chunk.
+comment on ragpg.hit.bm25: BM25 of the chunk; null where the word leg did not run.
+comment on ragpg.hit.chunk_id: The chunk, for ragpg.similar_chunks and ragpg.surroundings.
+comment on ragpg.hit.content: The chunk: exactly the characters start_char to end_char of that version of the document.
+comment on ragpg.hit.context: What stood before the chunk for embedding and words: title, headings, header rows.
+comment on ragpg.hit.document_id: The document.
+comment on ragpg.hit.document_version: Its version, for citations.
+comment on ragpg.hit.end_char: Character after the last.
+comment on ragpg.hit.metadata: Metadata of the document.
+comment on ragpg.hit.page: Page on which the chunk starts, from 1; null without pages.
+comment on ragpg.hit.place: From 1, the best: order by it.
+comment on ragpg.hit.score: What ordered the hits: in standard deviations (hybrid), a cosine (vector) or BM25 (keyword).
+comment on ragpg.hit.similarity: Cosine of the chunk and the query; null where the vector leg did not run.
+comment on ragpg.hit.source: What identifies the document in its collection.
+comment on ragpg.hit.start_char: First character of the document, from 0.
+comment on ragpg.hit.title: Title of the document.
 comment on ragpg.index_documents.attempts: How often indexing the waiting version failed.
 comment on ragpg.index_documents.chunk_count: How many chunks it became.
 comment on ragpg.index_documents.document_id: The document.
@@ -8496,6 +8520,7 @@ comment on ragpg_internal.exact_distances(bigint,public.halfvec[],bigint[],integ
 comment on ragpg_internal.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg_internal.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
 comment on ragpg_internal.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg_internal.logistic that tell from the best hit's similarity and ragpg_internal.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
+comment on ragpg_internal.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg_internal.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
 comment on ragpg_internal.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg_internal.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
