@@ -3,11 +3,11 @@
     python -m benchmarks.calibration ../shared/data     # after benchmarks/quality.py
 
 squad2 has questions that look like others but that its articles do not answer. What
-`ragpg.calibrate` fits and chooses (`ragpg_internal.choose_abstention`) is fitted on the questions of
-half of the articles and tested on those of the others, both ways round, beside a threshold on the best
-hit's similarity chosen on the same questions. Also: the same without the questions that hold a
-negation, of which squad2 has many among the unanswerable; and how many questions of other sets,
-which squad2 cannot answer and nothing was fitted to, are refused.
+`ragpg.calibrate` fits and chooses (`ragpg_internal.choose_abstention`) is fitted on the questions
+of half of the articles and tested on those of the others, both ways round, beside a threshold on
+the best hit's similarity chosen on the same questions. Also: the same without the questions that
+hold a negation, of which squad2 has many among the unanswerable; and how many questions of other
+sets, which squad2 cannot answer and nothing was fitted to, are refused.
 """
 
 from __future__ import annotations

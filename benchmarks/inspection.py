@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from ragpg.inspection.inspecting import inspect_files, text_language, text_problems
+import ragpg
 
 NAMES = {"en": "english", "de": "german", "zh": "chinese"}
 STATEMENTS = {
@@ -37,11 +37,12 @@ def main() -> None:
     with psycopg.connect(url) as connection:
         for name, texts in language_sets(data):
             _print_languages(connection, name, texts)
-            _print_mojibake(name, [text for _, text in texts])
+            _print_mojibake(connection, name, [text for _, text in texts])
         _print_times(connection)
     for folder in ("docs_postgres15_html", "docs_fastapi_md", "fixtures_docling"):
         started = time.monotonic()
-        found = inspect_files([data / folder])
+        with ragpg.connect(url) as client:
+            found = client.collection().inspection.files([data / folder])
         print(
             f"files {folder}: {found.overview['documents']} documents, {len(found.problems)} "
             f"problems, {time.monotonic() - started:.1f} s"
@@ -69,25 +70,22 @@ def _print_languages(
         " order by n",
         ([text for _, text in texts],),
     ).fetchall()
-    told = {
-        "SQL": [one for (one,) in in_sql],
-        "py3langid": [text_language(text) for _, text in texts],
-    }
-    for who, answers in told.items():
-        right = sum(one == truth for one, (truth, _) in zip(answers, texts, strict=True))
-        print(f"{name}: {who} {right} of {len(texts)}, {answers.count(None)} unknown")
+    answers = [one for (one,) in in_sql]
+    right = sum(one == truth for one, (truth, _) in zip(answers, texts, strict=True))
+    print(f"{name}: {right} of {len(texts)}, {answers.count(None)} unknown")
 
 
-def _print_mojibake(name: str, texts: list[str]) -> None:
+def _print_mojibake(connection: psycopg.Connection, name: str, texts: list[str]) -> None:
     """Prints how many texts are called garbled as they are, and once they are."""
     foreign = [text for text in texts if not text.isascii()]
-    false = sum(_is_garbled(text) for text in texts)
-    found = sum(_is_garbled(garbled(text)) for text in foreign)
+    false = sum(_is_garbled(connection, text) for text in texts)
+    found = sum(_is_garbled(connection, garbled(text)) for text in foreign)
     print(f"{name}: {found} of {len(foreign)} garbled texts found, {false} false alarms")
 
 
-def _is_garbled(text: str) -> bool:
-    return any(wrong.kind == "mojibake" for wrong in text_problems(text))
+def _is_garbled(connection: psycopg.Connection, text: str) -> bool:
+    rows = connection.execute("select kind from ragpg.text_problems(%s)", (text,))
+    return any(kind == "mojibake" for (kind,) in rows)
 
 
 def garbled(text: str) -> str:

@@ -9402,15 +9402,21 @@ cross join lateral (
     join ragpg_internal.inspection_rules() as rule on rule.problem = wrong.kind
     where document.collection_id = one.id
     union all
-    select 'other language', document.source, document.id, format('%s, not %s', spoken.language, recipe.language)
+    select
+        'other language', document.source, document.id,
+        format('%s, not %s', spoken.language, meant.language)
     from ragpg.documents as document
     join ragpg_internal.inspection_rules() as rule on rule.problem = 'other language'
     cross join lateral ragpg.text_language(document.content) as spoken (language)
+    -- Before there is a search index, the setting says what they are meant for.
+    cross join lateral (
+        select coalesce(recipe.language, current_setting('ragpg.language', true)) as language
+    ) as meant
     where document.collection_id = one.id
         and char_length(document.content) >= rule.minimum
         and not ragpg_internal.is_code(document.media_type)
-        and recipe.language not in ('simple', 'auto')
-        and spoken.language <> recipe.language
+        and meant.language not in ('simple', 'auto')
+        and spoken.language <> meant.language
     union all
     select
         case when same.is_copy then 'duplicate document' else 'near-duplicate document' end,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
-from typing import Annotated, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from ragpg.cli.console import Json, count_progress, err, open_client, out, print_json
 from ragpg.errors import BadArgument
+from ragpg.settings import from_environment
+
+if TYPE_CHECKING:
+    from ragpg.client import Client
 
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u200b\u2060\ufeff]")
 
@@ -31,8 +35,9 @@ def inspect(
     """Show what looks wrong with texts: in files before they are added, or in a collection.
 
     Empty, tiny and garbled texts, copies, lines repeated through all documents, other languages,
-    and in a collection also chunks cut within a sentence and documents not indexed. With paths no
-    database is needed. Problems are no failure: the exit code is 0; --json lists all of them.
+    and in a collection also chunks cut within a sentence and documents not indexed. Files are
+    looked at in the embedded Postgres, whatever database is configured, and nothing of them stays.
+    Problems are no failure: the exit code is 0; --json lists all of them.
     """
     if bool(paths) == bool(collection):
         raise BadArgument("inspect either files or a collection: ragpg inspect PATH, or -c NAME")
@@ -40,14 +45,20 @@ def inspect(
         with open_client() as client:
             found = client.collection(collection).inspection.run()
     else:
-        from ragpg.inspection.inspecting import inspect_files
-
-        with count_progress("reading") as progress:
-            found = inspect_files(paths or (), language=language, progress=progress)
+        with _scratch() as client, count_progress("reading") as progress:
+            inspection = client.collection().inspection
+            found = inspection.files(paths or (), language=language, progress=progress)
     if as_json:
         print_json(asdict(found))
     else:
         _print(found, examples)
+
+
+def _scratch() -> Client:
+    """Returns a client of the embedded Postgres: no load on anybody's database."""
+    from ragpg.client import connect, server_url
+
+    return connect(server_url(replace(from_environment(), database_url=None)))
 
 
 def _print(found: Any, examples: int) -> None:

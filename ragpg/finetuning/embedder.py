@@ -1,8 +1,8 @@
 """`ragpg finetune embedder`: trains the active model on what people labelled, and judges it.
 
 Pairs and hard negatives come from `ragpg.training_pairs` and `ragpg_internal.hard_negatives`.
-Documents of held-out questions are seen neither as answers nor as negatives. The trained model gets a search
-index of its own, never an active one, and the held-out questions are asked of both.
+Documents of held-out questions are seen neither as answers nor as negatives. The trained model
+gets a search index of its own, never an active one, and the held-out questions are asked of both.
 """
 
 from __future__ import annotations

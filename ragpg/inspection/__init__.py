@@ -4,6 +4,6 @@ A satellite: uses reading and the database.
 """
 
 from ragpg.inspection.health import Health
-from ragpg.inspection.inspecting import Inspection, Inspector, Problem, inspect_files
+from ragpg.inspection.inspecting import Inspection, Inspector, Problem
 
-__all__ = ["Health", "Inspection", "Inspector", "Problem", "inspect_files"]
+__all__ = ["Health", "Inspection", "Inspector", "Problem"]

@@ -65,3 +65,14 @@ select
 from ragpg.index_health
 order by collection, index_id
 """
+
+EXPECT_LANGUAGE: LiteralString = "select set_config('ragpg.language', %(language)s, true)"
+
+MAKE_COLLECTION: LiteralString = "select ragpg_internal.ensure_collection(%(collection)s)"
+
+PUT_INSPECTED: LiteralString = """
+select ragpg.put_document(
+    collection => %(collection)s, source => %(source)s, content => %(content)s,
+    media_type => %(media_type)s
+)
+"""

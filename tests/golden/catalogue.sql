@@ -7135,11 +7135,12 @@ view corpus_problems {security_invoker=true}
          SELECT 'other language'::text,
             document.source,
             document.id,
-            format('%s, not %s'::text, spoken.language, recipe.language) AS format
-           FROM ((ragpg.documents document
+            format('%s, not %s'::text, spoken.language, meant.language) AS format
+           FROM (((ragpg.documents document
              JOIN ragpg_internal.inspection_rules() rule_1(problem, unit, pattern, minimum, what_to_do) ON ((rule_1.problem = 'other language'::text)))
              CROSS JOIN LATERAL ragpg.text_language(document.content) spoken(language))
-          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg_internal.is_code(document.media_type)) AND (recipe.language <> ALL (ARRAY['simple'::text, 'auto'::text])) AND (spoken.language <> recipe.language))
+             CROSS JOIN LATERAL ( SELECT COALESCE(recipe.language, current_setting('ragpg.language'::text, true)) AS language) meant)
+          WHERE ((document.collection_id = one.id) AND ((char_length(document.content))::double precision >= rule_1.minimum) AND (NOT ragpg_internal.is_code(document.media_type)) AND (meant.language <> ALL (ARRAY['simple'::text, 'auto'::text])) AND (spoken.language <> meant.language))
         UNION ALL
          SELECT
                 CASE
