@@ -132,7 +132,7 @@ def test_killed_in_the_middle(
     command = [
         sys.executable,
         "-m",
-        "ragpg.cli.entry",
+        "ragpg",
         "finetune",
         "submit",
         str(dataset),

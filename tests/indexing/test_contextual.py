@@ -458,9 +458,9 @@ def start(url: str, statement: str) -> subprocess.Popen[bytes]:
 
 _CLI = """
 import sys
-import ragpg.client
+import ragpg.session
 from tests.conftest import WordEmbedder
-ragpg.client.open_embedder = lambda name: WordEmbedder()
+ragpg.session.open_embedder = lambda name: WordEmbedder()
 from ragpg.cli import main
 sys.argv = ["ragpg", *sys.argv[1:]]
 main()
