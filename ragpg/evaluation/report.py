@@ -1,25 +1,35 @@
-"""One self-contained HTML page on an evaluation set: how good, since when, and why not better."""
+"""One self-contained HTML page on an evaluation set: how good, since when, and why not better.
+
+What stands on it is gathered here, how it looks is `templates/report.html`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
-from string import Template
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from ragpg.database import Database
 from ragpg.errors import BadArgument
-from ragpg.evaluation import drawings, evaluating, queries
-from ragpg.evaluation.evaluating import Difference
-from ragpg.evaluation.markup import escape, number, percent, table
-from ragpg.evaluation.report_questions import questions_section
-from ragpg.evaluation.report_summary import MEASURES, summary_section
+from ragpg.evaluation import queries
+from ragpg.evaluation.courses import courses
+from ragpg.evaluation.evaluating import Difference, compare_runs
 from ragpg.version import __version__
 
 Row = dict[str, Any]
-_COURSES = ("ndcg", "mrr", "recall", "span_recall")
+MEASURES = {
+    "ndcg": ("nDCG", "relevant hits, counted more the higher they stand"),
+    "mrr": ("MRR", "1 divided by the place of the first relevant hit"),
+    "success": ("success", "share of questions with a relevant hit at all"),
+    "recall": ("recall", "share of the relevant chunks found"),
+    "span_recall": ("span recall", "share of the labelled characters found"),
+    "span_iou": ("span IoU", "labelled and found characters: shared, of all"),
+}
+_OVER_RUNS = ("ndcg", "mrr", "recall", "span_recall")
 _SETTINGS = {
     "chunker": "chunker",
     "chunk_tokens": "chunk tokens",
@@ -38,7 +48,9 @@ _ANSWERS = {
     "citation_precision": "citations that touch a labelled text",
     "correct_share": "answers graded right, of those graded",
 }
-_MOST_RUNS = 40
+_MOST_RUNS, _MOST_HITS = 40, 10
+_LONGEST, _BEFORE = 420, 120
+"""Characters shown of a hit, and at least how many of them before its first labelled one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +81,54 @@ def make_report(
         raise BadArgument(f'"{name}" of "{collection}" has no finished run: ragpg eval run')
     run = runs[-1] if run_id is None else _run(runs, run_id, name)
     before = _before(runs, run) if against is None else _run(runs, against, name)
+    before_id = before["run_id"] if before else None
     changes = _changes(database, before, run)
-    parts = [
-        _head(collection, name, run, runs),
-        summary_section(run, before, changes),
-        _over_runs(runs, run),
-        _tags(database, run, before),
-        _failures(database, run),
-        questions_section(database, run["run_id"], questions),
-        _answers(run),
-        _latency(database, runs, run),
-        _settings(runs, run),
-        f"<footer>Made by ragpg {escape(__version__)} on "
-        f"{_when(datetime.now(UTC))} with <code>ragpg eval report</code>. The same figures are "
-        "in the views <code>ragpg.evaluation_leaderboard</code>, <code>evaluation_measures</code> "
-        "and <code>evaluation_failures</code>. This page holds texts of the documents.</footer>",
-    ]
-    template = resources.files("ragpg").joinpath("eval_report.html").read_text("utf-8")
-    html = Template(template).substitute(
-        title=escape(f"Evaluation of {collection}: {name}"), body="\n".join(parts)
+    shown = [_told(one, run) for one in reversed(runs[-_MOST_RUNS:])]
+    html = _template().render(
+        collection=collection,
+        name=name,
+        run=run,
+        before=before,
+        changes=changes,
+        ndcg=next((one for one in changes if one.measure == "ndcg"), None),
+        span=max([0.01, *(max(abs(one.low), abs(one.high)) for one in changes)]),
+        measures=MEASURES,
+        over_runs=_OVER_RUNS,
+        answers=_ANSWERS,
+        settings=shown[0]["settings"],
+        shown=shown,
+        left_out=len(runs) - len(shown),
+        courses=courses({key: MEASURES[key][0] for key in _OVER_RUNS}, shown[::-1]),
+        tags=database.rows(queries.REPORT_TAGS, run_id=run["run_id"], before=before_id),
+        failures=database.rows(queries.REPORT_FAILURE_KINDS, run_id=run["run_id"]),
+        worst=_worst(database, run["run_id"], questions),
+        slowest=database.rows(queries.REPORT_LATENCIES, run_id=run["run_id"])[0],
+        version=__version__,
+        now=datetime.now(UTC),
     )
-    return Report(html, run["run_id"], before["run_id"] if before else None)
+    return Report(html, run["run_id"], before_id)
+
+
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader  # a tenth of a second, for this page alone
+
+    page = Environment(
+        loader=PackageLoader("ragpg.evaluation"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page.filters |= {
+        "measure": lambda value: "\u2013" if value is None else f"{value:.3f}",
+        "percent": lambda value: "\u2013" if value is None else f"{value:.0%}",
+        "when": lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}",
+        # A place, a little away from the edges so that a dot there is whole.
+        "along": lambda share: f"{2 + 96 * min(max(share, 0.0), 1.0):.2f}%",
+        "signed": signed,
+        "marked": marked,
+        "around": _around,
+    }
+    return page.get_template("report.html")
 
 
 def _run(runs: Sequence[Row], run_id: int, name: str) -> Row:
@@ -107,216 +146,68 @@ def _before(runs: Sequence[Row], run: Row) -> Row | None:
 
 
 def _changes(database: Database, before: Row | None, run: Row) -> list[Difference]:
+    """Returns the differences of the measures that are shown, in their order."""
     if before is None:
         return []
     try:
-        return evaluating.compare_runs(database, before["run_id"], run["run_id"])
+        found = compare_runs(database, before["run_id"], run["run_id"])
     except BadArgument:  # no labelled question in common
         return []
+    by_name = {one.measure: one for one in found}
+    return [by_name[key] for key in MEASURES if key in by_name]
 
 
-# Sections ------------------------------------------------------------------------------------
-
-
-def _head(collection: str, name: str, run: Row, runs: Sequence[Row]) -> str:
-    set_name = "" if name == "default" else f", set {escape(name)}"
-    about = [
-        f"run {run['run_id']}" + (f" ({escape(run['note'])})" if run["note"] else ""),
-        _when(run["started_at"]),
-        f"{escape(run['mode'])}, first {run['k']} hits",
-        f"{run['questions']} questions, {run['labelled_questions']} with a labelled text",
-    ]
-    links = {
-        "runs": "Over runs",
-        "tags": "By tag",
-        "missed": "Why it missed",
-        "worst": "Worst questions",
-        "latency": "Latency",
-        "settings": "Settings",
-    }
-    nav = " ".join(f'<a href="#{key}">{told}</a>' for key, told in links.items())
-    return (
-        f"<header><h1>How good is retrieval in {escape(collection)}{set_name}?</h1>"
-        f'<p class="soft">{" · ".join(about)}</p></header><nav>{nav}</nav>'
-    )
-
-
-def _over_runs(runs: Sequence[Row], run: Row) -> str:
-    shown = runs[-_MOST_RUNS:]
-    alike = {
-        one["run_id"]: (one["k"], one["questions"]) == (run["k"], run["questions"]) for one in shown
-    }
-    plots = ""
-    if len(shown) > 1:
-        axis = drawings.quality_range(
-            [one[key] for one in shown for key in _COURSES if one[key] is not None]
-        )
-        for key in _COURSES:
-            name = MEASURES[key][0]
-            points = [(one["run_id"], one[key], alike[one["run_id"]]) for one in shown]
-            plots += (
-                f"<figure>{drawings.course(name, points, axis)}"
-                f"<figcaption><b>{name}</b> by run</figcaption></figure>"
-            )
-        plots = f'<div class="panels">{plots}</div>'
-        if not all(alike.values()):
-            plots += (
-                '<p class="soft small">Hollow: asked with another number of hits or questions than '
-                f"run {run['run_id']}, so not to be compared with it.</p>"
-            )
-    rows = [
-        [
-            str(one["run_id"]),
-            f"{escape(one['note'])}",
-            f"{escape(one['mode'])}, {one['k']}",
-            str(one["questions"]),
-            *(number(one[key]) for key in _COURSES),
-            number(one["span_iou"]),
-            percent(one["zero_hit_rate"]),
-            _when(one["started_at"]),
-        ]
-        for one in reversed(shown)
-    ]
-    heads = ["#run", "=note", "#mode, k", "#questions"]
-    heads += [f"#{MEASURES[key][0]}" for key in _COURSES] + [
-        "#span IoU",
-        "#no hit",
-        "#asked at (UTC)",
-    ]
-    left_out = len(runs) - len(shown)
-    more = f'<p class="soft small">{left_out} older runs are not shown.</p>' if left_out else ""
-    return (
-        f'<h2 id="runs">Quality over runs</h2>{plots}'
-        f"{table(heads, rows, now=_place(shown, run))}{more}"
-    )
-
-
-def _tags(database: Database, run: Row, before: Row | None) -> str:
-    found = database.rows(
-        queries.REPORT_TAGS,
-        run_id=run["run_id"],
-        before=before and before["run_id"],
-    )
-    if not found:
-        told = "No question has a tag. Tags in the questions' file show where retrieval is weak."
-        return f'<h2 id="tags">By tag</h2><p class="soft">{told}</p>'
-    rows = [
-        [
-            escape(one["tag"]),
-            str(one["questions"]),
-            f"<b>{number(one['ndcg'])}</b>",
-            drawings.shares(one["each"], one["ndcg"], one["ndcg_before"]),
-            number(one["mrr"]),
-            number(one["recall"]),
-            number(one["span_recall"]),
-        ]
-        for one in found
-    ]
-    heads = ["tag", "#questions", "#nDCG", "~nDCG: 0 | 1", "#MRR", "#recall", "#span recall"]
-    ring = f" Ring: run {before['run_id']}." if before else ""
-    return (
-        '<h2 id="tags">By tag</h2><p class="soft small">Weakest first. Dot: the mean. Strokes: the '
-        f"questions, darker where several stand.{ring} A tag of few questions tells little.</p>"
-        + table(heads, rows)
-    )
-
-
-def _failures(database: Database, run: Row) -> str:
-    found = database.rows(queries.REPORT_FAILURE_KINDS, run_id=run["run_id"])
-    head = '<h2 id="missed">Why it missed</h2>'
-    if not found:
-        return f"{head}<p>Every labelled text was found whole.</p>"
-    missed = sum(one["questions"] for one in found)
-    rows = [
-        [
-            escape(one["kind"]),
-            str(one["questions"]),
-            escape(one["what_to_try"]),
-            drawings.bar(one["questions"] / missed),
-        ]
-        for one in found
-    ]
-    return f"{head}<p>{missed} of {run['questions']} questions went wrong.</p>" + table(
-        ["reason", "#questions", "=what to try", f"~share of the {missed}"], rows
-    )
-
-
-def _answers(run: Row) -> str:
-    if not run["answers"]:
-        return ""
-    rows = [
-        [told, f"<b>{percent(run[key])}</b>"]
-        for key, told in _ANSWERS.items()
-        if run[key] is not None
-    ]
-    return (
-        f'<h2 id="answers">Answers</h2><p>{run["answers"]} questions were answered, too.</p>'
-        + table(["", "#share"], rows)
-    )
-
-
-def _latency(database: Database, runs: Sequence[Row], run: Row) -> str:
-    each = database.rows(queries.REPORT_LATENCIES, run_id=run["run_id"])
-    shown = runs[-_MOST_RUNS:]
-    longest = max((one["latency_p95_ms"] for one in shown), default=0) or 1
-    rows = [
-        [
-            str(one["run_id"]),
-            f"{one['latency_p50_ms']:.1f}",
-            f"{one['latency_p95_ms']:.1f}",
-            drawings.spread(one["latency_p50_ms"], one["latency_p95_ms"], longest),
-            f"{escape(one['note'] or one['mode'])}",
-        ]
-        for one in reversed(shown)
-    ]
-    heads = ["#run", "#p50 ms", "#p95 ms", f"~0 | {longest:.1f} ms", "=note"]
-    slowest = each[0]
-    return (
-        '<h2 id="latency">Latency</h2><p class="soft small">Milliseconds of a search inside the '
-        "database, without the network; embedding the question is part of it where the database "
-        "does so, and is cached for questions asked before, so a later run may be quicker for that "
-        "alone. Dot: median, stroke: 95th percentile. Slowest in run "
-        f"{run['run_id']}: {slowest['latency_ms']:.1f} ms, “{escape(slowest['question'])}”.</p>"
-        + table(heads, rows, now=_place(shown, run))
-    )
-
-
-def _settings(runs: Sequence[Row], run: Row) -> str:
-    shown = runs[-_MOST_RUNS:]
-    rows: list[list[str]] = []
-    last: dict[str, str] | None = None
-    for one in shown:
-        now = {
-            "mode": one["mode"],
-            "k": str(one["k"]),
-            "index": str(one["index_id"]),
-            **{told: _shown(one["recipe"].get(key)) for key, told in _SETTINGS.items()},
-        }
-        cells = [
-            f"<b>{escape(value)}</b>" if last is not None and last[key] != value else escape(value)
-            for key, value in now.items()
-        ]
-        rows.insert(0, [str(one["run_id"]), *cells])
-        last = now
-    heads = ["#run", "mode", "#k", "#index"]
-    text = ("chunker", "embedding_model", "language")
-    heads += [told if key in text else f"#{told}" for key, told in _SETTINGS.items()]
-    return (
-        '<h2 id="settings">Settings of each run</h2><p class="soft small">As they were when it was '
-        "asked. Bold: other than in the run before.</p>"
-        + table(heads, rows, now=_place(shown, run))
-    )
+def _told(one: Row, run: Row) -> Row:
+    """Returns a run with its settings as texts, and whether it can be compared with the other."""
+    recipe = {told: _shown(one["recipe"].get(key)) for key, told in _SETTINGS.items()}
+    settings = {"mode": one["mode"], "k": str(one["k"]), "index": str(one["index_id"]), **recipe}
+    alike = (one["k"], one["questions"]) == (run["k"], run["questions"])
+    return {**one, "settings": settings, "alike": alike}
 
 
 def _shown(value: Any) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _place(shown: Sequence[Row], run: Row) -> int | None:
-    """Returns the row of the run, newest first."""
-    ids: Iterable[int] = (one["run_id"] for one in reversed(shown))
-    return next((place for place, run_id in enumerate(ids) if run_id == run["run_id"]), None)
+def _worst(database: Database, run_id: int, most: int) -> list[Row]:
+    """Returns the worst questions, failed ones first, each with its labels and hits."""
+    found = database.rows(queries.REPORT_WORST, run_id=run_id, questions=most)
+    ids = [one["question_id"] for one in found]
+    labels = database.rows(queries.REPORT_LABELS, question_ids=ids)
+    hits = database.rows(queries.REPORT_HITS, run_id=run_id, question_ids=ids, hits=_MOST_HITS)
+    return [{**one, "labels": _of(labels, one), "hits": _of(hits, one)} for one in found]
 
 
-def _when(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+def _of(rows: Sequence[Row], question: Row) -> list[Row]:
+    return [row for row in rows if row["question_id"] == question["question_id"]]
+
+
+def signed(value: float) -> str:
+    """Returns three decimals with their sign, a true minus."""
+    text = f"{value:+.3f}".replace("-", "\u2212")
+    return text if text.strip("0.+\u2212") else "0.000"
+
+
+def marked(content: str, spans: Sequence[Sequence[int]]) -> Markup:
+    """Returns the part of a text around its first span as HTML, each span marked."""
+    first = spans[0][0] if spans else 0
+    start = 0 if first + _BEFORE <= _LONGEST else first - _BEFORE
+    end = min(len(content), start + _LONGEST)
+    html = Markup("\u2026" if start else "")
+    place = start
+    for low, high in spans:
+        low, high = max(low, start), min(high, end)
+        if low < high:
+            html += escape(content[place:low])
+            html += Markup("<mark>{}</mark>").format(content[low:high])
+            place = high
+    html += escape(content[place:end] + ("\u2026" if end < len(content) else ""))
+    return Markup(re.sub(r"\n\s*\n", "\n", html))  # what is compared is read at a glance
+
+
+def _around(label: Row) -> Markup:
+    """Returns a labelled text, marked, with what stands around it."""
+    first = label["first_char"]
+    text = marked(label["around"], [(first, first + label["characters"])])
+    before, after = ("\u2026" if label[f"is_cut_{end}"] else "" for end in ("before", "after"))
+    return Markup(f"{before}{text.removesuffix(chr(0x2026))}{after}")

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import ragpg
 from ragpg import errors
 from ragpg.cli import entry
-from ragpg.evaluation.report_questions import marked
+from ragpg.evaluation.report import marked
 
 from ..conftest import ROOT
 
