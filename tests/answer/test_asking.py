@@ -14,9 +14,9 @@ from ragpg.answer.answering import DONT_KNOW, NOTHING_FITS
 from ragpg.database import translate
 from ragpg.models import make_client
 
-from .. import messages_server
 from ..conftest import WordEmbedder
-from ..messages_server import MessagesServer
+from ..servers import messages as messages_server
+from ..servers.messages import MessagesServer
 
 TEXT = (
     "# Limits\n\nThe rate limit 🚦 on Pro is 1,000 requests. Ask for more.\n\nA refund takes days."

@@ -15,7 +15,7 @@ from ragpg import RagpgError
 from ragpg.cli import console, entry
 
 from ..conftest import ROOT
-from ..messages_server import MessagesServer
+from ..servers.messages import MessagesServer
 
 
 class Shell:

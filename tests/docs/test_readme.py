@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..conftest import ROOT
-from ..embedding_server import EmbeddingServer
+from ..servers.embedding import EmbeddingServer
 
 README = (ROOT / "README.md").read_text()
 

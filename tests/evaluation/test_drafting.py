@@ -21,7 +21,7 @@ from ragpg.evaluation import drafting
 from ragpg.models import require_client
 
 from ..conftest import ROOT, WordEmbedder
-from ..messages_server import MessagesServer, Reply, answer, failure, text_block
+from ..servers.messages import MessagesServer, Reply, answer, failure, text_block
 
 Sql = psycopg.Connection[Any]
 TEXTS = {

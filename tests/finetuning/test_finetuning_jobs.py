@@ -25,7 +25,7 @@ from ragpg.finetuning import jobs
 from ragpg.finetuning.providers import BedrockJobs, OpenAIJobs, for_claude
 
 from ..conftest import ROOT
-from ..finetuning_server import KEY, FinetuningServer
+from ..servers.finetuning import KEY, FinetuningServer
 
 MODEL = "gpt-4.1-mini-2025-04-14"
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0:200k"

@@ -5,13 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from typing import Any
 
-import psycopg
 import pytest
 
 import ragpg
@@ -21,46 +15,20 @@ from ragpg.indexing import contextual
 from ragpg.models.usage import Budget
 from ragpg.reading.loading import LoadedDocument
 
-from ..conftest import ROOT, WordEmbedder
-from ..messages_server import BATCHES, MessagesServer, answer, failure, refusal, text_block
-
-Sql = psycopg.Connection[Any]
-MODEL = "claude-test"
-TEXTS = {
-    "refunds.md": "The refund takes five days. "
-    + "".join(f"Money of case {n} is returned to the card by us. " for n in range(20)),
-    "login.md": "A login needs a password. "
-    + "".join(f"The password of level {n} is changed by mail only. " for n in range(20)),
-}
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
-    with MessagesServer() as server:
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        yield server
-
-
-@pytest.fixture
-def docs(url: str, api: MessagesServer, words: WordEmbedder) -> Iterator[ragpg.Collection]:
-    with ragpg.connect(url, embedder=words) as client:
-        docs = client.collection("docs")
-        docs.add(records=[{"source": s, "title": s[:-3], "text": t} for s, t in TEXTS.items()])
-        yield docs
-
-
-def build(docs: ragpg.Collection, budget: Budget | None = None, **options: Any) -> int:
-    made = docs.indexes.create(context_model=MODEL)
-    docs.indexes.write_contexts(made.id, budget, **options)
-    docs.indexes.fill(made.id)
-    return made.id
-
-
-def count(sql: Sql, statement: str, *parameters: Any) -> int:
-    row = sql.execute(statement.encode(), parameters).fetchone()
-    assert row is not None
-    return int(row[0])
+from ..conftest import WordEmbedder
+from ..servers.messages import MessagesServer, answer, failure, refusal, text_block
+from .situating import (
+    MODEL,
+    TEXTS,
+    Sql,
+    build,
+    count,
+    prices,
+    put_prices,
+    run,
+    start,
+    wait_for,
+)
 
 
 def test_off_nothing_is_asked_and_nothing_differs(
@@ -290,196 +258,3 @@ def test_killed_in_the_middle_it_pays_only_for_the_rest(
     docs.indexes.fill(made.id)
     docs.indexes.activate(made.id)
     assert sql.execute("select * from ragpg.verify('docs')").fetchall() == []
-
-
-# Batches -----------------------------------------------------------------------------------------
-
-
-def test_a_batch_brings_the_sentences(
-    docs: ragpg.Collection, api: MessagesServer, sql: Sql
-) -> None:
-    put_prices(sql)
-    budget = Budget()
-    made = build(docs, budget, batch=True, poll_seconds=0.01)
-    (submitted,) = posts(api)
-    chunks = count(sql, "select count(*) from ragpg.chunks where index_id = %s", made)
-    assert len(submitted) == chunks and budget.spent.tokens > 0
-    cached = submitted[0]["params"]["messages"][0]["content"][0]["cache_control"]
-    assert cached == {"type": "ephemeral", "ttl": "1h"}
-    (costs,) = docs.indexes.context_costs()
-    assert (costs["in_batch"], costs["sentences"], costs["open"]) == (True, chunks, 0)
-    assert costs["cost"] == budget.spent.cost(prices(), batch=True)
-    docs.indexes.activate(made)
-    assert len(docs.search("handbook", mode="keyword", k=50)) == chunks
-    assert sql.execute("select state, error from ragpg.context_batches").fetchall() == [
-        ("ended", None)
-    ]
-
-
-def test_killed_while_a_batch_is_open_it_is_not_submitted_again(
-    docs: ragpg.Collection, api: MessagesServer, sql: Sql, url: str
-) -> None:
-    api.polls_before_end = 10_000
-    made = docs.indexes.create(context_model=MODEL)
-    child = start(
-        url, f"client.collection().indexes.write_contexts({made.id}, batch=True, poll_seconds=0.01)"
-    )
-    wait_for(lambda: len(api.requests) > 3)
-    with pytest.raises(errors.BadArgument, match="another session"):
-        docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    with pytest.raises(errors.AnswerError, match="in a batch that is under way"):
-        docs.indexes.write_contexts(made.id)
-    assert docs.indexes.estimate_missing_contexts(made.id).calls == 0
-    api.batches["msgbatch_0"].polls_left = 2
-    wait_for(lambda: free(docs, made.id))
-    docs.indexes.fill(made.id)
-    assert len(posts(api)) == 1
-    assert count(sql, "select count(*) from ragpg.chunk_contexts where sentence is null") == 0
-
-
-def free(docs: ragpg.Collection, index_id: int) -> bool:
-    """Goes on with the batch, once the killed session's lock is gone."""
-    try:
-        docs.indexes.write_contexts(index_id, batch=True, poll_seconds=0.01)
-    except errors.BadArgument:
-        return False
-    return True
-
-
-@pytest.mark.parametrize("arrived", [True, False])
-def test_a_submission_that_was_cut_off_is_found_or_made_again(
-    docs: ragpg.Collection, api: MessagesServer, sql: Sql, arrived: bool
-) -> None:
-    made = build(docs, batch=True, poll_seconds=0.01)
-    # As after a kill between the commit and the API's answer.
-    sql.execute(
-        "update ragpg.context_batches"
-        " set state = 'submitting', provider_batch_id = null, ended_at = null"
-    )
-    sql.execute("update ragpg.chunk_contexts set sentence = null, problem = null")
-    sql.execute(
-        "update ragpg.index_documents set document_version = null, pending_since = now()"
-        " where index_id = %s",
-        [made],
-    )
-    if not arrived:
-        api.batches.clear()
-    docs.indexes.write_contexts(made, batch=True, poll_seconds=0.01)
-    assert len(posts(api)) == (1 if arrived else 2)
-    assert count(sql, "select count(*) from ragpg.chunk_contexts where sentence is null") == 0
-
-
-def test_what_failed_in_a_batch_is_told_and_asked_again(
-    docs: ragpg.Collection, api: MessagesServer, sql: Sql
-) -> None:
-    made = docs.indexes.create(context_model=MODEL)
-    api.polls_before_end = 0
-    api.enqueue(failure(400, "too much"))
-    with pytest.raises(errors.AnswerError, match="too much"):
-        docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
-    assert count(sql, "select count(*) from ragpg.chunk_contexts") == 0
-    api.errors_per_batch = 1
-    with pytest.raises(errors.AnswerError, match="1 requests of a batch failed"):
-        docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
-    api.errors_per_batch = 0
-    docs.indexes.write_contexts(made.id, batch=True, poll_seconds=0.01)
-    assert [len(one) for one in posts(api)][-1] == 1
-
-
-def test_a_batch_stays_under_the_cap(docs: ragpg.Collection, api: MessagesServer, sql: Sql) -> None:
-    made = docs.indexes.create(context_model=MODEL)
-    expected = docs.indexes.estimate_missing_contexts(made.id)
-    cap = Budget(expected.usage.tokens // 2)
-    with pytest.raises(errors.CapReached):
-        docs.indexes.write_contexts(made.id, cap, batch=True, poll_seconds=0.01)
-    (submitted,) = posts(api)
-    assert 0 < len(submitted) < expected.calls
-    assert count(sql, "select count(*) from ragpg.chunk_contexts") == len(submitted)
-
-
-# On the command line -----------------------------------------------------------------------------
-
-
-def test_on_the_command_line(docs: ragpg.Collection, api: MessagesServer, url: str) -> None:
-    given = ("-c", "docs", "--contextual", "--context-model", MODEL)
-    assert run(url, "index", "build", "-c", "docs", "--dry-run").returncode == 1
-    done = run(url, "index", "build", *given, "--dry-run", "--json")
-    found = json.loads(done.stdout)
-    assert found["calls"] == found["chunks"] > 4 and api.requests == []
-    done = run(url, "index", "build", *given, "--max-tokens", "1000")
-    assert done.returncode == 1 and "to go on: ragpg index continue 2" in done.stderr
-    done = run(url, "index", "continue", "2", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["indexed"] == 2 and len(api.requests) == found["calls"]
-    assert f"context by {MODEL}" in run(url, "index", "list").stdout
-
-
-# Helpers -----------------------------------------------------------------------------------------
-
-
-def prices() -> Any:
-    from decimal import Decimal
-
-    from ragpg.models import Prices
-
-    return Prices(Decimal(3), Decimal(15), Decimal("0.3"), Decimal("3.75"))
-
-
-def put_prices(sql: Sql) -> None:
-    sql.execute(
-        "insert into ragpg.model_prices (model, input_price, output_price, cache_read_price,"
-        " cache_creation_price) values (%s, 3, 15, 0.3, 3.75)",
-        [MODEL],
-    )
-
-
-def posts(api: MessagesServer) -> list[Any]:
-    """Returns the requests of each batch that was taken."""
-    return [
-        one.body["requests"]
-        for one in api.requests
-        if one.path == BATCHES and one.body is not None and one.status == 200
-    ]
-
-
-_SCRIPT = """
-import ragpg, sys
-from tests.conftest import WordEmbedder
-with ragpg.connect(sys.argv[1], embedder=WordEmbedder()) as client:
-    {}
-"""
-
-
-def start(url: str, statement: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", _SCRIPT.format(statement), url], cwd=ROOT)
-
-
-_CLI = """
-import sys
-import ragpg.session
-from tests.conftest import WordEmbedder
-ragpg.session.open_embedder = lambda name: WordEmbedder()
-from ragpg.cli import main
-sys.argv = ["ragpg", *sys.argv[1:]]
-main()
-"""
-
-
-def run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", _CLI, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.01)

@@ -16,7 +16,7 @@ import ragpg
 from ragpg import errors
 
 from ..conftest import WordEmbedder
-from .test_ingesting import CHECK, value, write
+from .adding import CHECK, value, write
 from .test_watching import wait_for
 
 

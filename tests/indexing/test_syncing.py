@@ -12,7 +12,7 @@ import ragpg
 from ragpg import errors
 
 from ..conftest import WordEmbedder
-from .test_ingesting import value, write
+from .adding import value, write
 
 DELETE = "select candidates, vanished from ragpg.delete_vanished"
 

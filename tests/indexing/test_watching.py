@@ -26,7 +26,7 @@ from ragpg.indexing.watching import Change
 from ragpg.models.embedding import Progress, Vectors
 
 from ..conftest import ROOT, WordEmbedder
-from .test_ingesting import write
+from .adding import write
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:

@@ -19,7 +19,7 @@ from ragpg import errors
 from ragpg.models.embedding import Progress, Vectors
 
 from ..conftest import ROOT, WordEmbedder
-from .test_ingesting import CHECK, value
+from .adding import CHECK, value
 
 QUEUE = "select count(*) from ragpg.ingest_queue"
 

@@ -16,7 +16,7 @@ import ragpg
 from ragpg.indexing import Encoders
 
 from ..conftest import ROOT
-from .test_encoder import SMALL, build_model
+from .small_models import SMALL, build_model
 
 
 @pytest.fixture

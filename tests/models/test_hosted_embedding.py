@@ -19,7 +19,7 @@ from ragpg import errors, open_embedder
 from ragpg.models.hosted import HOSTED, LIMITS, HostedEmbedder, estimated_token_starts
 
 from ..conftest import ROOT
-from ..embedding_server import EmbeddingServer
+from ..servers.embedding import EmbeddingServer
 
 MODELS = ["openai/text-embedding-3-small", "voyage/voyage-3.5", "cohere/embed-v4.0"]
 SIZES = {MODELS[0]: 1536, MODELS[1]: 1024, MODELS[2]: 1536}

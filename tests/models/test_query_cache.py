@@ -11,7 +11,7 @@ import pytest
 
 from ragpg.indexing.encoders import load_encoder
 
-from .test_encoder import SMALL, add_model, build_model
+from .small_models import SMALL, add_model, build_model
 
 Sql = psycopg.Connection[Any]
 

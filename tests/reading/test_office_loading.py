@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import datetime
-import io
-import struct
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import docx
-import openpyxl
-import pptx
-import pytest
 from docx.oxml import OxmlElement
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from ragpg.errors import LoadError
 from ragpg.reading import media_types
-from ragpg.reading.loading import LoadedDocument, load_bytes
-from ragpg.reading.spreadsheet import cell_text
+from ragpg.reading.loading import LoadedDocument
 
-
-def load(data: bytes, name: str) -> LoadedDocument:
-    return load_bytes(data, media_type=media_types.MEDIA_TYPES[Path(name).suffix], name=name)
-
-
-def saved(document: Any) -> bytes:
-    out = io.BytesIO()
-    document.save(out)
-    return out.getvalue()
-
+from .office import load, saved, slides
 
 # Word ------------------------------------------------------------------------------------------
 
@@ -173,15 +155,6 @@ def test_word_metadata() -> None:
     }
 
 
-# PowerPoint ------------------------------------------------------------------------------------
-
-
-def slides(write: Callable[[Any], None]) -> LoadedDocument:
-    presentation = pptx.Presentation()
-    write(presentation)
-    return load(saved(presentation), "talk.pptx")
-
-
 def add_slide(presentation: Any, title: str, body: str = "", layout: int = 1) -> Any:
     slide = presentation.slides.add_slide(presentation.slide_layouts[layout])
     if title:
@@ -224,237 +197,3 @@ def test_slides_with_tables_charts_and_groups() -> None:
     assert "| Year | Ducks |\n| --- | --- |\n| 2024 | 180 |" in content
     assert "|  | Sales |\n| --- | --- |\n| Q1 | 1.5 |\n| Q2 | 2 |" in content
     assert "In a group" in content
-
-
-# Spreadsheets ----------------------------------------------------------------------------------
-
-
-def workbook(**sheets: list[list[Any]]) -> bytes:
-    book = openpyxl.Workbook()
-    del book["Sheet"]
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(row)
-    return saved(book)
-
-
-def test_sheets_are_pages_with_heading_and_table() -> None:
-    document = load(
-        workbook(
-            Prices=[["Plan", "Price"], ["Pro", 20], ["Team", 49.9]],
-            Empty=[],
-            Dates=[["Day", "Done"], [datetime.date(2024, 5, 1), True]],
-        ),
-        "book.xlsx",
-    )
-    prices = "## Prices\n\n| Plan | Price |\n| --- | --- |\n| Pro | 20 |\n| Team | 49.9 |"
-    dates = "## Dates\n\n| Day | Done |\n| --- | --- |\n| 2024-05-01 | TRUE |"
-    assert document.content == f"{prices}\n\n{dates}"
-    assert document.page_starts == (0, len(prices) + 2, len(prices) + 2)
-    assert document.metadata == {"sheets": ["Prices", "Empty", "Dates"]}
-
-
-def test_a_sheet_is_split_into_its_tables_and_titles() -> None:
-    rows: list[list[Any]] = [
-        ["Ducks per year"],
-        [],
-        ["Year", "Ducks", None, "Lake", "Depth"],
-        [2023, 160, None, "North", 3],
-        [],
-        [2024, 180, None, "South", 4],
-        [],
-        [],
-        ["Source:", "own counts"],
-    ]
-    assert load(workbook(S=rows), "book.xlsx").content.split("\n\n") == [
-        "## S",
-        "Ducks per year",
-        "| Year | Ducks |\n| --- | --- |\n| 2023 | 160 |\n| 2024 | 180 |",
-        "| Lake | Depth |\n| --- | --- |\n| North | 3 |\n| South | 4 |",
-        "| Source: | own counts |\n| --- | --- |",
-    ]
-
-
-def test_merged_cells_are_in_each_of_their_places() -> None:
-    book = openpyxl.Workbook()
-    sheet = book["Sheet"]
-    for row in (
-        ["A list of ducks", None, None],
-        ["Lake", "Kind", "Count"],
-        ["North", "x", 1],
-        [None, "y", 2],
-    ):
-        sheet.append(row)
-    sheet.merge_cells("A1:C1")
-    sheet.merge_cells("A3:A4")
-    assert load(saved(book), "book.xlsx").content.endswith(
-        "A list of ducks\n\n| Lake | Kind | Count |\n| --- | --- | --- |\n"
-        "| North | x | 1 |\n| North | y | 2 |"
-    )
-
-
-def test_cells_are_one_line_and_pipes_are_escaped() -> None:
-    content = load(workbook(S=[["a|b", "c\nd"], [" x ", "\ty"]]), "book.xlsx").content
-    assert content.endswith("| a\\|b | c d |\n| --- | --- |\n| x | y |")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (4.4000000000000004, "4.4"),
-        (3.0, "3"),
-        (1e20, "1e+20"),
-        (True, "TRUE"),
-        (None, ""),
-        (datetime.datetime(2024, 5, 1, 9, 30), "2024-05-01 09:30:00"),
-        (datetime.datetime(2024, 5, 1), "2024-05-01"),
-        (datetime.time(9, 30), "09:30:00"),
-        (datetime.timedelta(hours=30), "1 day, 6:00:00"),
-    ],
-)
-def test_cell_text(value: Any, text: str) -> None:
-    assert cell_text(value) == text
-
-
-def test_a_sheet_that_claims_to_be_endless_is_refused() -> None:
-    book = openpyxl.Workbook()
-    book["Sheet"]["A1"], book["Sheet"]["XFD1048576"] = "first", "last"
-    with pytest.raises(LoadError, match=r"book.xlsx: .*(rows|GiB|crash)"):
-        load(saved(book), "book.xlsx")
-
-
-# OpenDocument ----------------------------------------------------------------------------------
-
-ODF_NAMES = (
-    " ".join(
-        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for name in ("office", "text", "table", "style", "presentation")
-    )
-    + ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"'
-)
-
-
-def packed(parts: dict[str, str | bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    return out.getvalue()
-
-
-def odf(body: str, kind: str) -> LoadedDocument:
-    content = f"<office:document-content {ODF_NAMES}><office:body>{body}</office:body></office:document-content>"
-    mimetype = f"application/vnd.oasis.opendocument.{kind}"
-    suffix = {"text": "odt", "presentation": "odp"}[kind]
-    return load(packed({"mimetype": mimetype, "content.xml": content}), f"file.{suffix}")
-
-
-def test_open_document_text() -> None:
-    document = odf(
-        "<office:text><text:p text:style-name='Title'>Terms</text:p>"
-        "<text:h text:outline-level='2'>Money</text:h><text:p>Paid<text:s/>back.</text:p>"
-        "<text:list><text:list-item><text:p>one</text:p></text:list-item>"
-        "<text:list-item><text:p>two</text:p></text:list-item></text:list>"
-        "<table:table><table:table-row><table:table-cell table:number-columns-spanned='2'>"
-        "<text:p>Both</text:p></table:table-cell><table:covered-table-cell/></table:table-row>"
-        "<table:table-row><table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell>"
-        "<text:p>b</text:p></table:table-cell></table:table-row></table:table></office:text>",
-        "text",
-    )
-    assert document.title == "Terms"
-    assert document.content == (
-        "# Terms\n\n## Money\n\nPaid back.\n\n- one\n- two\n\n"
-        "| Both | Both |\n| --- | --- |\n| a | b |"
-    )
-
-
-def test_open_document_slides_are_pages() -> None:
-    page = "<draw:page><draw:frame><draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame></draw:page>"
-    slides = "".join(map(page.format, ("One", "", "Three")))
-    document = odf(f"<office:presentation>{slides}</office:presentation>", "presentation")
-    assert (document.content, document.page_starts) == ("One\n\nThree", (0, 5, 5))
-
-
-# What cannot be read ---------------------------------------------------------------------------
-
-
-def ole(stream: str) -> bytes:
-    """The head of an old Office file with the name of one stream in its directory."""
-    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + stream.encode("utf-16-le") + bytes(64)
-
-
-def bomb() -> bytes:
-    return packed({"[Content_Types].xml": "x", "word/document.xml": bytes(80 * 2**20)})
-
-
-def zip_with_false_size() -> bytes:
-    """A zip whose directory says that its part is 2 GiB."""
-    data = packed({"[Content_Types].xml": "x", "word/document.xml": "<a/>"})
-    place = data.rindex(b"PK\x01\x02")
-    return data[: place + 24] + struct.pack("<I", 2**31) + data[place + 28 :]
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "reason"),
-    [
-        ("a.docx", ole("EncryptedPackage"), "encrypted with a password: save it without"),
-        ("a.docx", ole("WordDocument"), r"old Word document \(.doc\): save it as .docx"),
-        ("a.pptx", ole("PowerPoint Document"), r"\(.ppt\): save it as .pptx"),
-        ("a.xlsx", ole("nothing known"), "old Office document of an unknown kind"),
-        ("a.xls", ole("Workbook"), "damaged workbook"),
-        ("a.docx", b"", "named as .docx but is empty"),
-        ("a.docx", b"PK\x03\x04 and no more", "damaged zip archive"),
-        ("a.docx", packed({"notes.txt": "x"}), "a zip archive: unpack it"),
-        ("a.docx", packed({"inner.zip": packed({"a": "b"})}), "a zip archive: unpack it"),
-        ("a.docx", packed({"[Content_Types].xml": "x", "word/document.xml": "no xml"}), "malformed XML"),
-        ("a.docx", packed({"[Content_Types].xml": "x", "word/styles.xml": "<a/>"}), "no part word/document.xml"),
-        ("a.docx", bomb(), "a zip bomb"),
-        ("a.docx", zip_with_false_size(), "unpacks to .* split it"),
-        ("a.pptx", packed({"[Content_Types].xml": "x", "ppt/presentation.xml": "<a/>"}), "damaged"),
-        ("a.xlsx", packed({"[Content_Types].xml": "x", "xl/workbook.xml": "<a/>"}), "no text|damaged"),
-        ("a.docx", b"\x1f\x8b\x08", "a gzip archive: unpack it"),
-        ("a.docx", b"{\\rtf1 hello}", r"\(.rtf\): save it as .docx"),
-    ],
-)  # fmt: skip
-def test_broken_ones_are_refused_with_the_file_and_a_reason(
-    name: str, data: bytes, reason: str
-) -> None:
-    with pytest.raises(LoadError, match=f"^{name}.*(?:{reason})"):
-        load(data, name)
-
-
-def test_what_is_named_wrongly_is_read_as_what_it_is() -> None:
-    sheet = workbook(S=[["a", "b"]])
-    for name in ("a.docx", "a.pdf", "a.txt", "a.csv"):
-        assert load(sheet, name).media_type == media_types.XLSX
-    page = load(b"<!DOCTYPE html><html><title>Log in</title><p>Please.", "a.pdf")
-    assert (page.media_type, page.title) == ("text/html", "Log in")
-
-
-def test_entities_of_xml_are_neither_expanded_nor_fetched(tmp_path: Path) -> None:
-    secret = tmp_path / "secret.txt"
-    secret.write_text("SECRET")
-    laughs = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
-    document = (
-        f'<!DOCTYPE d [<!ENTITY l0 "ha">{laughs}<!ENTITY s SYSTEM "{secret.as_uri()}">]>'
-        '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
-        "<w:body><w:p><w:r><w:t>Words &s; and &l9; more</w:t></w:r></w:p></w:body></w:document>"
-    )
-    data = packed({"[Content_Types].xml": "x", "word/document.xml": document})
-    loaded = load(data, "a.docx")
-    assert "SECRET" not in loaded.content and "haha" not in loaded.content
-
-
-def test_what_is_nested_a_thousand_deep_is_read_or_refused() -> None:
-    inner = "<w:tbl><w:tr><w:tc>" * 1000 + "<w:p><w:r><w:t>deep</w:t></w:r></w:p>"
-    document = (
-        '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
-        f"<w:body>{inner}{'</w:tc></w:tr></w:tbl>' * 1000}</w:body></w:document>"
-    )
-    try:
-        found = load(packed({"[Content_Types].xml": "x", "word/document.xml": document}), "a.docx")
-    except LoadError as error:
-        assert "nested" in str(error)
-    else:
-        assert "deep" in found.content

@@ -16,7 +16,7 @@ import re
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
-Block = dict[str, Any]
+from .messages_answers import best_answer, with_cited_text
+from .messages_answers import text_block as text_block
+from .messages_checks import Block, blocks_of, body_problem
+from .messages_streams import as_event, cut_within_a_character, middle
+from .messages_streams import events as events_of
+
 BATCHES = "/v1/messages/batches"
 
 ERROR_TYPES = {
@@ -37,12 +42,6 @@ ERROR_TYPES = {
     429: "rate_limit_error",
     500: "api_error",
     529: "overloaded_error",
-}
-# Gone from the current models: each is refused, not ignored.
-SAMPLING = ("temperature", "top_p", "top_k")
-KNOWN = {
-    *("model", "max_tokens", "messages", "system", "stream", "metadata", "stop_sequences"),
-    *("thinking", "tools", "tool_choice", "service_tier", "output_config", "cache_control"),
 }
 
 
@@ -66,13 +65,6 @@ class Reply:
 def answer(*content: Block, thinking: str | None = None, stop_reason: str = "end_turn") -> Reply:
     """Returns an answer of these blocks; of the server's own choice when there are none."""
     return Reply(content or None, thinking=thinking, stop_reason=stop_reason)
-
-
-def text_block(text: str, *spans: tuple[int, int, int]) -> Block:
-    """Returns text citing `(search_result_index, start_block_index, end_block_index)` each."""
-    if not spans:
-        return {"type": "text", "text": text}
-    return {"type": "text", "text": text, "citations": [_location(*span) for span in spans]}
 
 
 def refusal(begun: str = "") -> Reply:
@@ -231,16 +223,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[: len(body) // 2] if cut else body)
 
     def _send_stream(self, message: dict[str, Any], reply: Reply) -> None:
-        events = list(_events(message))
+        events = list(events_of(message))
         framed = reply.fault != "cut in a character"
         self._start(200, "text/event-stream", {"transfer-encoding": "chunked"} if framed else {})
         if reply.fault:
-            events = events[: -1 if reply.fault == "no message_stop" else _middle(events)]
+            events = events[: -1 if reply.fault == "no message_stop" else middle(events)]
         if reply.fault == "error event":
             events.append({**_error(reply), "type": "error"})
-        data = b"".join(map(_as_event, events))
+        data = b"".join(map(as_event, events))
         if not framed:
-            self.wfile.write(_cut_in_a_character(data))
+            self.wfile.write(cut_within_a_character(data))
             return
         self._write_chunks(data)
         if reply.fault == "cut":
@@ -274,14 +266,14 @@ def _checked(
     except ValueError:
         return {}, failure(400, "The request body is not valid JSON")
     if path == BATCHES:
-        problems = [_body_problem(one["params"]) for one in body["requests"]]
+        problems = [body_problem(one["params"]) for one in body["requests"]]
         problems += [
             (400, "requests.custom_id: String should match pattern")
             for one in body["requests"]
             if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", one["custom_id"])
         ]
     else:
-        problems = [_body_problem(body)]
+        problems = [body_problem(body)]
     for problem in (_routing_problem(owner, path, headers), *problems):
         if problem:
             return body, failure(*problem)
@@ -301,77 +293,6 @@ def _routing_problem(
     if not headers.get("anthropic-version"):
         return 400, "anthropic-version: header is required"
     return None
-
-
-def _body_problem(body: Any) -> tuple[int, str] | None:
-    message = next(_invalid(body), None) if isinstance(body, dict) else "body: expected an object"
-    if message:
-        return 400, message
-    if not body["model"].startswith("claude"):
-        return 404, f"model: {body['model']}"
-    return None
-
-
-def _invalid(body: dict[str, Any]) -> Iterator[str]:
-    for name in SAMPLING:
-        if name in body:
-            yield f"`{name}` is not supported by this model"
-    yield from (f"{name}: Extra inputs are not permitted" for name in sorted(body.keys() - KNOWN))
-    if not isinstance(body.get("model"), str):
-        yield "model: Field required"
-    if not isinstance(body.get("max_tokens"), int) or body["max_tokens"] < 1:
-        yield "max_tokens: Field required"
-    if not body.get("messages"):
-        yield "messages: at least one message is required"
-    elif body["messages"][-1].get("role") != "user":
-        yield (
-            "This model does not support assistant message prefill."
-            " The conversation must end with a user message."
-        )
-    for place, block in enumerate(_blocks(body)):
-        yield from (f"messages.0.content.{place}.{problem}" for problem in _block_problems(block))
-    if isinstance(body.get("system"), list):
-        yield from (f"system.{problem}" for block in body["system"] for problem in _text(block))
-
-
-def _block_problems(block: Block) -> Iterator[str]:
-    if block.get("type") == "text":
-        yield from _text(block)
-    elif block.get("type") == "document":
-        source = block.get("source", {})
-        if (source.get("type"), source.get("media_type")) != ("text", "text/plain"):
-            yield "document.source: Input should be text of media_type text/plain"
-        elif not isinstance(source.get("data"), str) or not source["data"].strip():
-            yield "document.source.data: must be non-empty"
-    elif block.get("type") != "search_result":
-        yield f"type: Input tag '{block.get('type')}' found"
-    else:
-        yield from _search_result_problems(block)
-
-
-def _search_result_problems(block: Block) -> Iterator[str]:
-    for name in ("source", "title"):
-        if not isinstance(block.get(name), str) or not block[name].strip():
-            yield f"search_result.{name}: must be a non-empty string"
-    if not block.get("content"):
-        yield "search_result.content: at least one text block is required"
-    # Stricter than the API, which takes uncited search results when none of them is cited.
-    if block.get("citations") != {"enabled": True}:
-        yield "search_result.citations: must be enabled"
-    for part in block.get("content") or ():
-        yield from (f"search_result.content.{problem}" for problem in _text(part))
-
-
-def _text(block: Block) -> Iterator[str]:
-    if block.get("type") != "text" or not isinstance(block.get("text"), str):
-        yield "text: Field required"
-    elif not block["text"].strip():
-        yield "text: text content blocks must contain non-whitespace text"
-
-
-def _blocks(body: dict[str, Any]) -> list[Block]:
-    content = body["messages"][-1].get("content") if body.get("messages") else []
-    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
 
 
 # Batches -----------------------------------------------------------------------------------------
@@ -429,8 +350,8 @@ def _new_batch(owner: MessagesServer, body: dict[str, Any]) -> Batch:
 
 
 def _message(owner: MessagesServer, body: dict[str, Any], reply: Reply) -> dict[str, Any]:
-    content = reply.content if reply.content is not None else _best_answer(body)
-    blocks = [_with_cited_text(block, body) for block in content]
+    content = reply.content if reply.content is not None else best_answer(body)
+    blocks = [with_cited_text(block, body) for block in content]
     if reply.thinking is not None:
         thought = {"type": "thinking", "thinking": reply.thinking, "signature": "c2lnbmVk"}
         blocks.insert(0, thought)
@@ -462,69 +383,9 @@ def _usage(owner: MessagesServer, body: dict[str, Any], blocks: list[Block]) -> 
 def _marked_prefix(body: dict[str, Any]) -> str:
     """Returns all up to the last block with cache_control, empty when none has it."""
     system = body.get("system", "")
-    parts = [*(system if isinstance(system, list) else [system]), *_blocks(body)]
+    parts = [*(system if isinstance(system, list) else [system]), *blocks_of(body)]
     marked = [place for place, part in enumerate(parts) if "cache_control" in part]
     return json.dumps(parts[: marked[-1] + 1]) if marked else ""
-
-
-def _best_answer(body: dict[str, Any]) -> tuple[Block, ...]:
-    """Returns the sentence that shares most words with the question; that it does not know else.
-
-    Of a document it says what it is called.
-    """
-    blocks = _blocks(body)
-    if blocks[0]["type"] == "document":
-        return (text_block(f"From the handbook named {blocks[0].get('title', 'nothing')}."),)
-    wanted = _words(blocks[-1].get("text", ""))
-    places = [
-        (len(wanted & _words(part["text"])), -result, -place)
-        for result, block in enumerate(_search_results(body))
-        for place, part in enumerate(block["content"])
-    ]
-    shared, result, place = max(places, default=(0, 0, 0))
-    if not shared:
-        return (text_block(_sentence_of_not_knowing(body)),)
-    sentence = _search_results(body)[-result]["content"][-place]["text"]
-    return (text_block(sentence, (-result, -place, 1 - place)),)
-
-
-def _sentence_of_not_knowing(body: dict[str, Any]) -> str:
-    """Returns the one the system prompt quotes, as a model would that does as it is told."""
-    quoted = re.search(r'\\"([^"]+)\\"', json.dumps(body.get("system", "")))
-    return quoted[1] if quoted else "I do not know."
-
-
-def _words(text: str) -> set[str]:
-    return {word for word in re.findall(r"\w+", text.casefold()) if len(word) > 3}
-
-
-def _search_results(body: dict[str, Any]) -> list[Block]:
-    return [block for block in _blocks(body) if block["type"] == "search_result"]
-
-
-def _location(result: int, start: int, end: int) -> Block:
-    return {
-        "type": "search_result_location",
-        "search_result_index": result,
-        "start_block_index": start,
-        "end_block_index": end,
-    }
-
-
-def _with_cited_text(block: Block, body: dict[str, Any]) -> Block:
-    """Returns the block with what the API adds to a citation: its text, source and title."""
-    cited = [_filled(citation, _search_results(body)) for citation in block.get("citations", ())]
-    return {**block, "citations": cited or None} if block["type"] == "text" else block
-
-
-def _filled(citation: Block, results: Sequence[Block]) -> Block:
-    index, known = citation.get("search_result_index", -1), range(len(results))
-    if citation["type"] != "search_result_location" or index not in known:
-        return {"cited_text": "", "source": "", "title": None, **citation}
-    parts = results[index]["content"][citation["start_block_index"] : citation["end_block_index"]]
-    text = "".join(part["text"] for part in parts)
-    source, title = results[index]["source"], results[index]["title"]
-    return {"cited_text": text, "source": source, "title": title, **citation}
 
 
 def _error(reply: Reply) -> dict[str, Any]:
@@ -535,63 +396,3 @@ def _error(reply: Reply) -> dict[str, Any]:
         "error": {"type": kind, "message": message},
         "request_id": "req_test",
     }
-
-
-# Streams -----------------------------------------------------------------------------------------
-
-
-def _events(message: dict[str, Any]) -> Iterator[Block]:
-    usage = message["usage"]
-    begun = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
-    yield {"type": "message_start", "message": begun}
-    for index, block in enumerate(message["content"]):
-        yield from _block_events(index, block)
-    yield {
-        "type": "message_delta",
-        "delta": {"stop_reason": message["stop_reason"], "stop_sequence": None},
-        "usage": {"output_tokens": usage["output_tokens"]},
-    }
-    yield {"type": "message_stop"}
-
-
-def _block_events(index: int, block: Block) -> Iterator[Block]:
-    yield {"type": "content_block_start", "index": index, "content_block": _emptied(block)}
-    yield {"type": "ping"}
-    for delta in _deltas(block):
-        yield {"type": "content_block_delta", "index": index, "delta": delta}
-    yield {"type": "content_block_stop", "index": index}
-
-
-def _emptied(block: Block) -> Block:
-    if block["type"] == "thinking":
-        return {"type": "thinking", "thinking": "", "signature": ""}
-    return {"type": "text", "text": "", **({"citations": []} if block["citations"] else {})}
-
-
-def _deltas(block: Block) -> Iterator[Block]:
-    kind = block["type"]
-    for start in range(0, len(block[kind]), 9):
-        yield {"type": f"{kind}_delta", kind: block[kind][start : start + 9]}
-    if kind == "thinking":
-        yield {"type": "signature_delta", "signature": block["signature"]}
-    for citation in block.get("citations") or ():
-        yield {"type": "citations_delta", "citation": citation}
-
-
-def _as_event(event: Block) -> bytes:
-    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
-
-
-def _middle(events: Sequence[Block]) -> int:
-    """Returns the place after half the text, at least one piece of it."""
-    places = [
-        place
-        for place, event in enumerate(events)
-        if event.get("delta", {}).get("type") == "text_delta"
-    ]
-    return places[len(places) // 2] + 1
-
-
-def _cut_in_a_character(data: bytes) -> bytes:
-    """Returns the beginning up to within the last character that takes several bytes."""
-    return data[: max(place for place, byte in enumerate(data) if byte >= 0xC0) + 1]

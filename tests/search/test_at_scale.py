@@ -1,0 +1,248 @@
+"""Recall, filters and plans of a larger collection, written from SQL."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+
+import ragpg
+from ragpg.search.searching import Mode
+
+from ..conftest import database_url, new_database
+from .larger import rows
+
+# A larger collection, written from SQL -----------------------------------------------------------
+
+
+DIMENSIONS = 16
+
+
+COUNT = 3000
+
+
+RANDOM = np.random.default_rng(7).normal(size=(COUNT, DIMENSIONS)).astype(np.float32)
+
+
+RANDOM /= np.linalg.norm(RANDOM, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="session")
+def template_vectors(server: str) -> str:
+    """A database with 3,000 documents of one chunk with random vectors; metadata.n counts them."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("create database template_vectors template template_ragpg")
+    with psycopg.connect(database_url(server, "template_vectors")) as connection:
+        _fill(connection)
+    return "template_vectors"
+
+
+def _fill(sql: psycopg.Connection) -> None:
+    register_vector(sql)
+    draw = random.Random(7)
+    vocabulary = [f"w{n}" for n in range(300)]
+    model = rows(
+        sql,
+        "select ragpg_internal.ensure_embedding_model('test', 'random', 100, %s)",
+        HalfVector(RANDOM[0]),
+    )[0][0]
+    index = rows(sql, "select ragpg_internal.ensure_search_index('big', %s, 50)", model)[0][0]
+    for n, vector in enumerate(RANDOM):
+        content = " ".join(draw.choices(vocabulary, weights=range(300, 0, -1), k=12))
+        sql.execute(
+            """
+            select ragpg_internal.replace_chunks(
+                %s, stored.document_id, stored.version, array[0], array[char_length(%s)],
+                array[''], array[12], array[%s::halfvec])
+            from ragpg.put_document('big', %s, %s, metadata => jsonb_build_object('n', %s::int))
+                as stored
+            """,
+            (index, content, HalfVector(vector), f"d{n}", content, n),
+        )
+    rows(sql, "select ragpg.refresh_search_index(%s)", index)
+
+
+@pytest.fixture
+def big(server: str, template_vectors: str) -> Iterator[psycopg.Connection]:
+    """A connection to a copy of that database."""
+    for copy in new_database(server, template_vectors):
+        with psycopg.connect(copy, autocommit=True) as connection:
+            register_vector(connection)
+            yield connection
+
+
+def exact(query: np.ndarray[Any, Any], allowed: int, k: int) -> set[str]:
+    order = np.argsort(-(RANDOM[:allowed] @ query))
+    return {f"d{n}" for n in order[:k]}
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 1.0])
+def test_k_rows_and_recall_at_every_selectivity(big: psycopg.Connection, share: float) -> None:
+    allowed, found_right, wanted = max(int(COUNT * share), 1), 0, 0
+    for query in np.random.default_rng(3).normal(size=(20, DIMENSIONS)):
+        for mode in ("vector", "hybrid"):
+            found = rows(
+                big,
+                """
+                select source from ragpg.search(
+                    'w7 w290', k => 10, query_embedding => %s, mode => %s, filter => %s::jsonpath)
+                """,
+                HalfVector(query), mode, f"$.n < {allowed}" if share < 1 else None,
+            )  # fmt: skip
+            assert len(found) == min(10, allowed)
+            if mode == "vector":
+                right = exact(query, allowed, 10)
+                found_right += len(right & {source for (source,) in found})
+                wanted += len(right)
+    assert found_right / wanted >= 0.95
+
+
+@pytest.mark.parametrize("k", [1, 99, 101, 1500, COUNT, COUNT + 5])
+def test_any_k_is_answered(big: psycopg.Connection, k: int) -> None:
+    query = HalfVector(np.ones(DIMENSIONS))
+    found = rows(
+        big, "select place, chunk_id from ragpg.search('w1', %s, query_embedding => %s)", k, query
+    )
+    assert len(found) == min(k, COUNT)
+    assert len({chunk for _, chunk in found}) == len(found)
+
+
+def test_many_dead_rows_do_not_shorten_the_answer(big: psycopg.Connection) -> None:
+    query = np.ones(DIMENSIONS)
+    near = [f"d{n}" for n in np.argsort(-(RANDOM @ query))[:1200]]
+    rows(big, "delete from ragpg.documents where source = any(%s) returning 1", near)
+    found = rows(
+        big,
+        "select source from ragpg.search('', 50, query_embedding => %s, mode => 'vector')",
+        HalfVector(query),
+    )
+    assert len(found) == 50
+
+
+def test_the_words_found_first_are_the_best(big: psycopg.Connection) -> None:
+    """Rarest words first finds what scoring every chunk finds, for common and rare words."""
+    draw = random.Random(5)
+    for _ in range(15):
+        query = " ".join(f"w{draw.randrange(300)}" for _ in range(draw.randrange(1, 9)))
+        every = rows(
+            big, "select source, score from ragpg.search(%s, 3000, mode => 'keyword')", query
+        )
+        ten = rows(big, "select source, score from ragpg.search(%s, 10, mode => 'keyword')", query)
+        assert ten == every[:10]
+
+
+def test_the_hybrid_hits_are_the_best_of_all_chunks(big: psycopg.Connection) -> None:
+    """With 3,000 candidates every chunk is scored; with 100, nearly all that can win are."""
+    draw = random.Random(6)
+    asked = [
+        (
+            " ".join(f"w{draw.randrange(300)}" for _ in range(draw.randrange(1, 9))),
+            HalfVector(embedding),
+        )
+        for embedding in np.random.default_rng(8).normal(size=(20, DIMENSIONS))
+    ]
+    found = []
+    for candidates in (COUNT, 100):
+        rows(big, "update ragpg.search_indexes set candidates = %s returning 1", candidates)
+        found.append(
+            [
+                (number, source)
+                for number, (query, embedding) in enumerate(asked)
+                for (source,) in rows(
+                    big,
+                    "select source from ragpg.search(%s, 5, query_embedding => %s)",
+                    query,
+                    embedding,
+                )
+            ]
+        )
+    every, few = found
+    assert len(few) == 100 and len(set(every) & set(few)) >= 98
+
+
+def test_words_are_looked_up_one_by_one(big: psycopg.Connection) -> None:
+    """Not joined with every word of the index, as a plan without statistics would."""
+    rows(big, "select set_config('enable_seqscan', 'off', false)")
+    plan = str(rows(big, "explain select * from ragpg_internal.query_words(1, 'w1 w2')"))
+    assert "lexeme_statistics_pkey" in plan
+    assert "AND (lexeme = (said.lexeme)::text))" in plan
+
+
+def test_the_plans_use_the_indexes(big: psycopg.Connection) -> None:
+    rows(big, "select set_config('enable_seqscan', 'off', false)")
+    plan = "\n".join(
+        line
+        for (line,) in rows(
+            big,
+            "explain select content from ragpg.chunks_of_big order by embedding <=> %s limit 5",
+            HalfVector(np.ones(DIMENSIONS)),
+        )
+    )
+    assert "_embedding_hnsw" in plan
+    plan = str(
+        rows(big, "explain select id from ragpg.chunks where index_id = 1 and lexemes @@ 'w1'")
+    )
+    assert "chunks_1_lexemes_gin" in plan
+
+
+def test_search_uses_the_vector_index(big: psycopg.Connection) -> None:
+    count = """
+        select coalesce(sum(idx_scan), 0)
+        from pg_stat_user_indexes
+        where indexrelname = 'chunks_1_embedding_hnsw'
+    """
+    before = rows(big, count)[0][0]
+    rows(big, "select set_config('enable_seqscan', 'off', false)")  # 16 dimensions are soon read
+    rows(
+        big,
+        "select * from ragpg.search('w1', query_embedding => %s)",
+        HalfVector(np.ones(DIMENSIONS)),
+    )
+    rows(big, "select pg_stat_force_next_flush()")
+    assert rows(big, count)[0][0] > before
+
+
+def test_standard_scores_make_the_hybrid(big: psycopg.Connection) -> None:
+    """score = 0.55 z(similarity) + 0.45 z(bm25): linear, so two rows give the deviations of all."""
+    query = HalfVector(RANDOM[5] + 0.3)
+    found = rows(
+        big,
+        "select score, similarity, bm25 from ragpg.search('w1 w2 w250', 60, query_embedding => %s)",
+        query,
+    )
+    table = np.array(found, dtype=float)
+    design = np.column_stack([table[:, 1], table[:, 2], np.ones(len(table))])
+    weights, *_ = np.linalg.lstsq(design, table[:, 0], rcond=None)
+    assert np.allclose(design @ weights, table[:, 0], atol=1e-6)
+    similarities = RANDOM @ (RANDOM[5] + 0.3) / np.linalg.norm(RANDOM[5] + 0.3)
+    assert weights[0] == pytest.approx(0.55 / similarities.std(), rel=0.15)  # 256 sampled
+    assert list(table[:, 0]) == sorted(table[:, 0], reverse=True)
+
+
+def test_each_hit_has_its_place_in_each_leg(
+    handbook: ragpg.Collection, sql: psycopg.Connection
+) -> None:
+    hits = handbook.explain("money refund limits", k=6)
+    assert [hit.chunk_id for hit in hits] == [
+        hit.chunk_id for hit in handbook.search("money refund limits", k=6)
+    ]
+    legs: tuple[Mode, ...] = ("vector", "keyword")
+    for mode in legs:
+        places = {
+            hit.chunk_id: hit.place
+            for hit in handbook.search("money refund limits", k=100, mode=mode)
+        }
+        assert places
+        assert [getattr(hit, f"{mode}_place") for hit in hits] == [
+            places.get(hit.chunk_id) for hit in hits
+        ]
+    worded = rows(
+        sql, "select place, vector_place, keyword_place from ragpg.explain_search('refund', k => 1)"
+    )
+    assert worded == [(1, None, 1)], "without an embedding there is no vector leg"
