@@ -313,10 +313,14 @@ def run(arguments: Any, console: Console, tokens: Tokens, embeddings: Embeddings
     for budget in arguments.budgets:
         console.print(f"\n{budget} tokens, hybrid\n")
         console.print(markdown(mean_rows(outcome, arguments.sets, budget)), soft_wrap=True)
-    results = {
-        "half": arguments.half,
-        "sets": sizes,
-        "peers": versions(),
+    results = {"half": arguments.half, "sets": sizes, "peers": versions()}
+    results |= _figures(arguments, outcome, about)
+    arguments.output.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _figures(arguments: Any, outcome: Outcome, about: dict[Any, Any]) -> dict[str, Any]:
+    """Returns every mean and every comparison, for the JSON."""
+    return {
         "chunkers": [
             {
                 "set": name,
@@ -344,7 +348,6 @@ def run(arguments: Any, console: Console, tokens: Tokens, embeddings: Embeddings
             for metric in METRICS
         ],
     }
-    arguments.output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -80,16 +80,7 @@ def evaluate(
     corpus = [row for row in read_lines(folder / known.corpus) if row["text"].strip()]
     collection = f"benchmark_{name}"
     report = client.collection(collection).add(
-        records=[
-            {
-                "text": row["text"],
-                "source": row["_id"],
-                "title": row.get("title", ""),
-                "media_type": "text/plain",
-                "metadata": row.get("metadata", {}),
-            }
-            for row in corpus
-        ],
+        records=[{**row, "source": row["_id"], "media_type": "text/plain"} for row in corpus],
         language=known.language,
     )
     console.print(f"{name}: {report.added} added, {report.unchanged} unchanged")

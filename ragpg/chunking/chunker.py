@@ -29,7 +29,9 @@ from ragpg.chunking.blocks import (
     blocks_of,
     is_label,
 )
+from ragpg.chunking.contexts import Contexts
 from ragpg.chunking.sentences import sentence_spans, trim
+from ragpg.chunking.units import Unit, shared_headings
 
 TokenStarts = Sequence[int]
 """Sorted character offsets at which the tokens of a text start."""
@@ -67,7 +69,7 @@ def chunk_text(
     if max_tokens < 1 or not 0 <= overlap_tokens < max_tokens:
         raise ValueError("max_tokens must be at least 1, overlap_tokens from 0 to below it")
     blocks = blocks_of(text, media_type)
-    contexts = _Contexts(title, count_tokens, max_tokens)
+    contexts = Contexts(title, count_tokens, max_tokens)
     limit = max_tokens
     while True:
         packer = _Packer(text, token_starts, contexts, limit, overlap_tokens)
@@ -81,7 +83,7 @@ def chunk_text(
 _EDGE_TOKENS = 8
 
 
-def _excess(text: str, chunk: ChunkSpan, contexts: _Contexts, max_tokens: int) -> int:
+def _excess(text: str, chunk: ChunkSpan, contexts: Contexts, max_tokens: int) -> int:
     """Returns by how many tokens the chunk exceeds the window.
 
     A chunk tokenized alone may differ from its part of the text by a few tokens at its edges, so
@@ -117,96 +119,11 @@ _TIE_COST = 1.0  # between a label or "as follows:" and what it announces
 _SECTION_COST = 0.22
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A span that is not broken further."""
-
-    start: int
-    end: int
-    path: Headings
-    cost: float
-    header: str
-    row: int
-    last_row: int
-    first_token: int
-    after_token: int
-
-    @property
-    def depth(self) -> int:
-        """How many headings lie before the unit, so that its chunk must name them."""
-        return sum(heading.offset < self.start for heading in self.path)
-
-    def may_absorb(self, other: _Unit) -> bool:
-        """Returns whether no heading, header or cheaper break lies between the two."""
-        same = self.path is other.path and self.header == other.header
-        return same and self.cost <= other.cost
-
-
-class _Contexts:
-    """The contexts of one document and their tokens."""
-
-    def __init__(self, title: str, count_tokens: Callable[[str], int], max_tokens: int) -> None:
-        self._title = " ".join(title.split())
-        self.count_once = count_tokens
-        self._most = max_tokens // 3
-        self._counts: dict[str, int] = {"": 0}
-        self._texts: dict[tuple[Headings, str, bool], str] = {}
-
-    def count(self, text: str) -> int:
-        if text not in self._counts:
-            self._counts[text] = self.count_once(text)
-        return self._counts[text]
-
-    def text(self, path: Headings, header: str, is_first: bool) -> str:
-        """Returns the heading path, then the header rows: at most a third of the window.
-
-        The title goes before the first chunk only, as on a page: before every chunk it makes them
-        alike and crowds out their text (docs/chunking.md has the figures).
-        """
-        key = (path, header, is_first)
-        if key not in self._texts:
-            self._texts[key] = self._compose(path, header, is_first)
-        return self._texts[key]
-
-    def _compose(self, path: Headings, header: str, is_first: bool) -> str:
-        same = self._title.casefold()
-        names = [h.text for h in path if h.text and h.text.casefold() != same]
-        names = [self._title, *names] if self._title and is_first else names
-        line = " > ".join(names)
-        if not header:
-            return self._shorten(names, self._most)
-        if self.count(f"{line}\n{header}") > self._most:
-            line = self._shorten(names, self._most // 2)
-        return self._cut(f"{line}\n{header}".strip(), self._most)
-
-    def _shorten(self, names: list[str], most: int) -> str:
-        """Returns the path within `most` tokens: the title's start and the last heading stay."""
-        while len(names) > 2 and self.count(" > ".join(names)) > most:
-            names = [names[0], *names[2:]]
-        if len(names) == 2 and self.count(" > ".join(names)) > most:
-            last = self._cut(names[1], most * 2 // 3)
-            names = [self._cut(names[0], most - self.count(f" > {last}")), last]
-        return self._cut(" > ".join(filter(None, names)), most)
-
-    def _cut(self, text: str, most: int) -> str:
-        """Returns the longest start of the text within `most` tokens, in whole words if it can."""
-        if self.count(text) <= most:
-            return text
-        length = (
-            bisect_left(range(len(text)), most + 1, key=lambda n: self.count_once(text[:n])) - 1
-        )
-        start = text[: max(length, 0)]
-        start = (start.rsplit(None, 1)[0] if " " in start else start).rstrip()
-        while start and self.count_once(start) > most:
-            start = start[:-1]
-        return start
-
-
 class _Packer:
     """One text on its way to chunks of at most `limit` tokens, contexts included."""
 
     def __init__(
-        self, text: str, token_starts: TokenStarts, contexts: _Contexts, limit: int, overlap: int
+        self, text: str, token_starts: TokenStarts, contexts: Contexts, limit: int, overlap: int
     ) -> None:
         self._text = text
         self._token_starts = token_starts
@@ -271,7 +188,7 @@ class _Packer:
         text = self._text[before.body : before.end].strip()
         return is_label(text) or (text[-1:] in COLONS and block.kind != "text")
 
-    def _units(self, block: Block) -> Iterator[_Unit]:
+    def _units(self, block: Block) -> Iterator[Unit]:
         start, end = trim(self._text, block.start, block.end)
         if start == end:
             return
@@ -286,9 +203,9 @@ class _Packer:
         for part in parts:
             yield from self._units(part)
 
-    def _joined(self, units: Iterable[_Unit]) -> list[_Unit]:
+    def _joined(self, units: Iterable[Unit]) -> list[Unit]:
         """Returns the units, runs of tiny ones as one, so that few stand in a window."""
-        joined: list[_Unit] = []
+        joined: list[Unit] = []
         for unit in units:
             last = joined[-1] if joined else unit
             is_tiny = unit.after_token - last.first_token <= self._limit // 16
@@ -300,9 +217,9 @@ class _Packer:
                 joined.append(unit)
         return joined
 
-    def _unit(self, block: Block, start: int, end: int, cost: float) -> _Unit:
+    def _unit(self, block: Block, start: int, end: int, cost: float) -> Unit:
         first, after = (bisect_left(self._token_starts, at) for at in (start, end))
-        return _Unit(start, end, block.path, cost, block.header, block.row, block.row, first, after)
+        return Unit(start, end, block.path, cost, block.header, block.row, block.row, first, after)
 
     def _parts(self, block: Block) -> list[Block]:
         """Returns the block's parts; the first of them begins where the block does."""
@@ -382,7 +299,7 @@ class _Packer:
         ]
         return self._tile(block, kind, [first, *inner], cost)
 
-    def _cut(self, block: Block, room: int) -> Iterator[_Unit]:
+    def _cut(self, block: Block, room: int) -> Iterator[Unit]:
         """Yields pieces of even size, cut at whitespace where there is any, never in a token."""
         start, end = trim(self._text, block.start, block.end)
         cost = block.cost
@@ -404,7 +321,7 @@ class _Packer:
 
     # Chunks: the cheapest segmentation of the units
 
-    def _segmentation(self, units: list[_Unit]) -> list[tuple[int, int]]:
+    def _segmentation(self, units: list[Unit]) -> list[tuple[int, int]]:
         """Returns the (first, after) unit numbers of each chunk."""
         costs = [0.0, *([float("inf")] * len(units))]
         firsts = [0] * (len(units) + 1)
@@ -420,7 +337,7 @@ class _Packer:
             after = firsts[after]
         return segments[::-1]
 
-    def _candidates(self, units: list[_Unit], first: int) -> Iterator[tuple[int, float]]:
+    def _candidates(self, units: list[Unit], first: int) -> Iterator[tuple[int, float]]:
         """Yields where a chunk from this unit on may end, with its cost.
 
         It may go on in another section only if no heading that governs its start is lost: then that
@@ -433,7 +350,7 @@ class _Packer:
         for number, other in enumerate(islice(units, first, None), first):
             if other.path is not path:
                 path = other.path
-                shared = _shared(unit.path[:shared], path)
+                shared = shared_headings(unit.path[:shared], path)
                 if shared < depth:
                     return
                 room = self._room(unit.path[:shared], unit.header, unit.start)
@@ -449,9 +366,9 @@ class _Packer:
             ragged = _RAGGED_COST * max(0.0, end - best)
             yield number + 1, _EMPTY_COST * (1 - tokens / room) ** 2 + sections + ragged
 
-    def _chunk(self, units: list[_Unit], previous: int) -> ChunkSpan:
+    def _chunk(self, units: list[Unit], previous: int) -> ChunkSpan:
         first = units[0]
-        shared = min(_shared(first.path, unit.path) for unit in units)
+        shared = min(shared_headings(first.path, unit.path) for unit in units)
         context = self._contexts.text(first.path[:shared], first.header, first.start == self._start)
         if first.header and self._tells_rows:
             last = max(unit.last_row for unit in units if unit.header == first.header)
@@ -471,10 +388,3 @@ class _Packer:
         spans = sentence_spans(self._text[floor:start])
         starts = (floor + a for a, _ in spans[1:])
         return next((at for at in starts if self._tokens(at, start) <= most), start)
-
-
-def _shared(path: Headings, other: Headings) -> int:
-    if path is other:
-        return len(path)
-    pairs = zip(path, other, strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a is not b), min(len(path), len(other)))

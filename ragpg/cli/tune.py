@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -64,22 +64,23 @@ def tune(
         if activate and found.is_better:
             held.evaluation.use(found.proposal)
     if as_json:
-        print_json(
-            {
-                "trials": [asdict(one) for one in found.trials],
-                "present_run": found.present.run_id,
-                "proposed_run": found.proposal.run_id,
-                "held_out": found.difference and asdict(found.difference),
-                "is_better": found.is_better,
-                "activated": activate and found.is_better,
-            }
-        )
+        print_json({**_plain(found), "activated": activate and found.is_better})
         return
     _show(found)
     if found.is_better and activate:
         out.print("these settings are active now; back: ragpg index rollback, or set them again")
     elif found.is_better:
         out.print("to use it: the same command with --activate")
+
+
+def _plain(found: Tuning) -> dict[str, Any]:
+    return {
+        "trials": [asdict(one) for one in found.trials],
+        "present_run": found.present.run_id,
+        "proposed_run": found.proposal.run_id,
+        "held_out": found.difference and asdict(found.difference),
+        "is_better": found.is_better,
+    }
 
 
 def _show(found: Tuning) -> None:

@@ -1,71 +1,50 @@
 """SQLAlchemy models of ragpg's tables, for users who compose their own queries.
 
 The database is made by the migrations, never from here; a test compares the columns. Constraints,
-indexes and comments live in the database alone, and so do the weights of encoders.
+indexes and comments live in the database alone, and so do tables that only functions read: weights
+of encoders, statistics of words, batches and jobs under way.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
     REAL,
-    BigInteger,
     Computed,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
     Integer,
-    LargeBinary,
-    MetaData,
-    Numeric,
-    Text,
-    func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, TSVECTOR
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
 
-_TIME = TIMESTAMP(timezone=True)
-Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
-KeyPart = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=False)]
-OfCollection = Annotated[
-    int, mapped_column(BigInteger, ForeignKey("collections.id", ondelete="CASCADE"))
-]
-OfIndex = Annotated[
-    int,
-    mapped_column(
-        BigInteger,
-        ForeignKey("search_indexes.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-]
-Int = Annotated[int, mapped_column(Integer)]
-Real = Annotated[float, mapped_column(REAL)]
-Price = Annotated[Decimal, mapped_column(Numeric)]
-Count = Annotated[int, mapped_column(Integer, server_default=text("0"))]
-Empty = Annotated[str, mapped_column(Text, server_default="")]
-Now = Annotated[datetime, mapped_column(_TIME, server_default=func.now())]
-Ints = Annotated[list[int], mapped_column(ARRAY(Integer), server_default=text("'{}'"))]
-Texts = Annotated[list[str], mapped_column(ARRAY(Text), server_default=text("'{}'"))]
-Halfvec = Annotated[Any, mapped_column(HALFVEC, nullable=False)]
-
-
-class Base(DeclarativeBase):
-    """The models' common base; all tables are in the schema ragpg."""
-
-    metadata = MetaData(schema="ragpg")
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        int: BigInteger,
-        str: Text,
-        bytes: LargeBinary,
-        datetime: _TIME,
-        dict[str, Any]: JSONB,
-    }
+from ragpg.database.evaluation_tables import EvaluationDraft as EvaluationDraft
+from ragpg.database.evaluation_tables import EvaluationHit as EvaluationHit
+from ragpg.database.evaluation_tables import EvaluationLabel as EvaluationLabel
+from ragpg.database.evaluation_tables import EvaluationQuestion as EvaluationQuestion
+from ragpg.database.evaluation_tables import EvaluationResult as EvaluationResult
+from ragpg.database.evaluation_tables import EvaluationRun as EvaluationRun
+from ragpg.database.evaluation_tables import EvaluationSet as EvaluationSet
+from ragpg.database.table_types import Base as Base
+from ragpg.database.table_types import (
+    Count,
+    Empty,
+    Halfvec,
+    Int,
+    Ints,
+    Key,
+    KeyPart,
+    Now,
+    OfCollection,
+    OfIndex,
+    Price,
+    Real,
+)
 
 
 class CollectionRow(Base):
@@ -208,45 +187,6 @@ class Chunk(Base):
     tenant: Mapped[Empty]
 
 
-class ContextBatch(Base):
-    """A batch of requests for sentences of context, handed to the Message Batches API."""
-
-    __tablename__ = "context_batches"
-
-    id: Mapped[Key]
-    collection_id: Mapped[OfCollection]
-    model: Mapped[str]
-    request_count: Mapped[Int]
-    provider_batch_id: Mapped[str | None]
-    state: Mapped[str] = mapped_column(server_default="submitting")
-    error: Mapped[str | None]
-    created_at: Mapped[Now]
-    ended_at: Mapped[datetime | None]
-
-
-class ChunkContext(Base):
-    """A sentence of context that a language model wrote, by what it was asked."""
-
-    __tablename__ = "chunk_contexts"
-
-    collection_id: Mapped[int] = mapped_column(
-        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
-    asked_hash: Mapped[bytes] = mapped_column(primary_key=True)
-    document_hash: Mapped[bytes]
-    model: Mapped[str]
-    sentence: Mapped[str | None]
-    problem: Mapped[str | None]
-    batch_id: Mapped[int | None] = mapped_column(
-        ForeignKey("context_batches.id", ondelete="CASCADE")
-    )
-    input_tokens: Mapped[Count]
-    output_tokens: Mapped[Count]
-    cache_read_tokens: Mapped[Count]
-    cache_creation_tokens: Mapped[Count]
-    created_at: Mapped[Now]
-
-
 class IndexDocument(Base):
     """Which version of a document a search index holds, and whether a newer one waits."""
 
@@ -273,85 +213,6 @@ class IndexDocument(Base):
     tenant: Mapped[Empty]
 
 
-class IndexStatistics(Base):
-    """What ranking needs to know of a whole search index."""
-
-    __tablename__ = "index_statistics"
-
-    index_id: Mapped[OfIndex]
-    chunk_count: Mapped[int]
-    mean_length: Mapped[Real]
-    embedding_sample: Mapped[list[Any]] = mapped_column(ARRAY(HALFVEC))
-    languages: Mapped[Texts]
-    refreshed_at: Mapped[Now]
-    document_sample: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
-    tenant: Mapped[str] = mapped_column(primary_key=True, server_default="")
-
-
-class LexemeStatistics(Base):
-    """How common a word is in a search index."""
-
-    __tablename__ = "lexeme_statistics"
-
-    index_id: Mapped[OfIndex]
-    lexeme: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
-    chunk_count: Mapped[Int]
-    occurrence_count: Mapped[int]
-    tenant: Mapped[str] = mapped_column(primary_key=True, server_default="")
-
-
-class EvaluationSet(Base):
-    """A named set of questions a collection is measured with."""
-
-    __tablename__ = "evaluation_sets"
-
-    id: Mapped[Key]
-    collection_id: Mapped[OfCollection]
-    name: Mapped[str]
-    description: Mapped[Empty]
-    created_at: Mapped[Now]
-    tenant: Mapped[Empty]
-
-
-class EvaluationQuestion(Base):
-    """A question of an evaluation set."""
-
-    __tablename__ = "evaluation_questions"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["evaluation_set_id", "tenant"],
-            ["evaluation_sets.id", "evaluation_sets.tenant"],
-            name="evaluation_questions_evaluation_set_id_fkey",
-            onupdate="CASCADE",
-            ondelete="CASCADE",
-        ),
-    )
-
-    id: Mapped[Key]
-    evaluation_set_id: Mapped[int]
-    question: Mapped[str]
-    expected_answer: Mapped[str | None]
-    is_answerable: Mapped[bool] = mapped_column(server_default=text("true"))
-    tags: Mapped[Texts]
-    created_at: Mapped[Now]
-    tenant: Mapped[Empty]
-
-
-class EvaluationLabel(Base):
-    """Where the answer to a question stands."""
-
-    __tablename__ = "evaluation_labels"
-
-    id: Mapped[Key]
-    evaluation_question_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_questions.id", ondelete="CASCADE")
-    )
-    source: Mapped[str]
-    quote: Mapped[str | None]
-    start_char: Mapped[Int | None]
-    end_char: Mapped[Int | None]
-
-
 class AnswerFeedback(Base):
     """What a person thinks of an answer; the newest counts."""
 
@@ -364,128 +225,6 @@ class AnswerFeedback(Base):
     comment: Mapped[Empty]
     given_by: Mapped[str] = mapped_column(server_default=text("current_user"))
     given_at: Mapped[Now]
-
-
-class FinetuneJob(Base):
-    """A dataset handed to a provider for fine-tuning, and what became of it."""
-
-    __tablename__ = "finetune_jobs"
-
-    id: Mapped[Key]
-    provider: Mapped[str]
-    base_model: Mapped[str]
-    training_hash: Mapped[bytes]
-    validation_hash: Mapped[bytes | None]
-    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    training_file_id: Mapped[str | None]
-    validation_file_id: Mapped[str | None]
-    job_id: Mapped[str | None]
-    state: Mapped[str] = mapped_column(server_default="uploading")
-    finished_model: Mapped[str | None]
-    error: Mapped[str | None]
-    created_at: Mapped[Now]
-    updated_at: Mapped[Now]
-    tenant: Mapped[Empty]
-
-
-class EvaluationDraft(Base):
-    """A question a model drafted, for a person to accept."""
-
-    __tablename__ = "evaluation_drafts"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["evaluation_set_id", "tenant"],
-            ["evaluation_sets.id", "evaluation_sets.tenant"],
-            name="evaluation_drafts_evaluation_set_id_fkey",
-            onupdate="CASCADE",
-            ondelete="CASCADE",
-        ),
-    )
-
-    id: Mapped[Key]
-    evaluation_set_id: Mapped[int]
-    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
-    question: Mapped[str]
-    expected_answer: Mapped[str]
-    quote: Mapped[str]
-    start_char: Mapped[Int]
-    model: Mapped[str]
-    drafted_at: Mapped[Now]
-    rejected_at: Mapped[datetime | None]
-    tenant: Mapped[Empty]
-
-
-class EvaluationRun(Base):
-    """One asking of an evaluation set."""
-
-    __tablename__ = "evaluation_runs"
-
-    id: Mapped[Key]
-    evaluation_set_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
-    )
-    index_id: Mapped[int]
-    k: Mapped[Int]
-    mode: Mapped[str]
-    note: Mapped[Empty]
-    recipe: Mapped[dict[str, Any]]
-    started_at: Mapped[Now]
-    finished_at: Mapped[datetime | None]
-
-
-class EvaluationResult(Base):
-    """What one question gave in one run."""
-
-    __tablename__ = "evaluation_results"
-
-    evaluation_run_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
-    evaluation_question_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_questions.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    )
-    hit_count: Mapped[Int]
-    relevant_chunks: Mapped[Int]
-    first_relevant_place: Mapped[Int | None]
-    latency_ms: Mapped[float]
-    labels: Mapped[Int]
-    lost_labels: Mapped[Int]
-    split_labels: Mapped[Int]
-    labelled_spans: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    answer_id: Mapped[int | None] = mapped_column(ForeignKey("answers.id", ondelete="SET NULL"))
-    grade: Mapped[str | None]
-    grade_reason: Mapped[str | None]
-
-
-class EvaluationHit(Base):
-    """A hit of a question of a run."""
-
-    __tablename__ = "evaluation_hits"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["evaluation_run_id", "evaluation_question_id"],
-            [
-                "ragpg.evaluation_results.evaluation_run_id",
-                "ragpg.evaluation_results.evaluation_question_id",
-            ],
-            ondelete="CASCADE",
-        ),
-    )
-
-    evaluation_run_id: Mapped[KeyPart]
-    evaluation_question_id: Mapped[KeyPart]
-    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    is_relevant: Mapped[bool]
-    document_id: Mapped[int]
-    document_version: Mapped[Int]
-    source: Mapped[str]
-    start_char: Mapped[Int]
-    end_char: Mapped[Int]
-    score: Mapped[float]
-    similarity: Mapped[float | None]
-    bm25: Mapped[float | None]
 
 
 class AnswerRow(Base):
@@ -549,25 +288,6 @@ class SearchRow(Base):
     tenant: Mapped[Empty]
 
 
-class RecallMeasurement(Base):
-    """What share of the truly nearest chunks a vector index found."""
-
-    __tablename__ = "recall_measurements"
-
-    id: Mapped[Key]
-    index_id: Mapped[int] = mapped_column(ForeignKey("search_indexes.id", ondelete="CASCADE"))
-    k: Mapped[Int]
-    ef_search: Mapped[Int]
-    queries: Mapped[Int]
-    query_source: Mapped[str]
-    recall: Mapped[float]
-    worst_recall: Mapped[float]
-    index_ms: Mapped[float]
-    exact_ms: Mapped[float]
-    measured_at: Mapped[Now]
-    tenant: Mapped[Empty]
-
-
 class ModelPrice(Base):
     """What a language model costs, per million tokens."""
 
@@ -578,35 +298,3 @@ class ModelPrice(Base):
     output_price: Mapped[Price]
     cache_read_price: Mapped[Price]
     cache_creation_price: Mapped[Price]
-
-
-class Encoder(Base):
-    """A model whose weights are in the database."""
-
-    __tablename__ = "encoders"
-
-    embedding_model_id: Mapped[int] = mapped_column(
-        ForeignKey("embedding_models.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    )
-    layers: Mapped[Int]
-    heads: Mapped[Int]
-    width: Mapped[Int]
-    pooling: Mapped[str]
-    lower_case: Mapped[bool]
-    strip_accents: Mapped[bool]
-    unknown_token_id: Mapped[Int]
-    first_token_id: Mapped[Int]
-    last_token_id: Mapped[Int]
-    special_tokens: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    longest_token: Mapped[Int]
-    query_prefix: Mapped[str]
-    max_query_tokens: Mapped[int] = mapped_column(Integer, server_default=text("64"))
-    layer_norm_epsilon: Mapped[float]
-    verified_cosine: Mapped[float | None]
-    verified: Mapped[bool] = mapped_column(
-        Computed("COALESCE((verified_cosine >= (0.9999)::double precision), false)")
-    )
-    loaded_at: Mapped[Now]
-    cached_queries: Mapped[int] = mapped_column(Integer, server_default=text("10000"))

@@ -148,26 +148,20 @@ def export(
         if one.exists() and not overwrite:
             raise BadArgument(f"{one} is there already: another name, or --overwrite")
     done = Export()
-    seen: set[bytes] = set()
     with ExitStack() as stack:
         parts = {one: one.with_name(f"{one.name}.part") for one in (path, held_out)}
         for part in parts.values():
             stack.callback(part.unlink, missing_ok=True)
         files = {one: stack.enter_context(part.open("w")) for one, part in parts.items()}
-        for number, row in enumerate(rows, 1):
-            question = _digest(_plain(str(row["question"])))
-            if question in seen:
-                done.duplicates += 1
-                continue
-            seen.add(question)
+        for number, row in enumerate(_first_of_each(rows, done), 1):
             line = _line(row, search)
-            split_by = str(row.get("split_by") or row["question"])
-            is_held_out = _share_of(split_by) < validation_share
-            file = held_out if is_held_out else path
             kinds = sensitive(line)
             if kinds and drop_flagged:
                 done.dropped += 1
                 continue
+            split_by = str(row.get("split_by") or row["question"])
+            is_held_out = _share_of(split_by) < validation_share
+            file = held_out if is_held_out else path
             files[file].write(line + "\n")
             done.validation += is_held_out
             done.training += not is_held_out
@@ -180,6 +174,17 @@ def export(
             files[one].close()
             os.replace(part, one)
     return done
+
+
+def _first_of_each(rows: Iterable[dict[str, Any]], done: Export) -> Iterator[dict[str, Any]]:
+    seen: set[bytes] = set()
+    for row in rows:
+        question = _digest(_plain(str(row["question"])))
+        if question in seen:
+            done.duplicates += 1
+        else:
+            seen.add(question)
+            yield row
 
 
 def _share_of(text: str) -> float:

@@ -3,7 +3,7 @@
 Uses reading, chunking, models and the database; parses nothing itself and ranks nothing.
 """
 
-from ragpg.indexing.adding import AddProgress, AddReport, Failure, OnOutcome, add
+from ragpg.indexing.adding import AddProgress, AddReport, OnOutcome, add
 from ragpg.indexing.documents import (
     DocumentInfo,
     Versions,
@@ -13,6 +13,7 @@ from ragpg.indexing.documents import (
 )
 from ragpg.indexing.encoders import EncoderReport, Encoders
 from ragpg.indexing.indexes import Indexes
+from ragpg.indexing.inputs import Failure
 from ragpg.indexing.syncing import MAX_DELETED_SHARE
 
 __all__ = [

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-import numpy as np
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.database import Database
-from ragpg.errors import BadArgument, ConnectionFailed, LoadError, RagpgError
+from ragpg.errors import ConnectionFailed, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
+from ragpg.indexing.inputs import Failure, Input, input_of_record, inputs_of_files
 from ragpg.indexing.recipes import ensure_index, refresh
 from ragpg.indexing.syncing import MAX_DELETED_SHARE, Sync, sync_paths, unread
 from ragpg.indexing.worker import Worker
 from ragpg.reading import (
-    LOADER_VERSION,
-    MEDIA_TYPES,
-    SEVERAL_MEDIA_TYPES,
-    FoundFiles,
     LoadedDocument,
-    LoadedPart,
-    check_size,
     clean_text,
     find_files,
-    load_documents,
-    load_path,
-    load_text,
 )
 from ragpg.session import Session
 
@@ -43,14 +31,6 @@ from ragpg.session import Session
 _BATCH_CHUNKS = 512
 # Documents that come with their embedding, stored by one statement.
 _BATCH_READY = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A document that was not taken in, and why."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +47,6 @@ class AddReport:
     seconds: float
     failures: tuple[Failure, ...] = ()
     skipped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A document to take in: its source, its raw bytes' hash and how to load it.
-
-    With an `embedding` of its own, of shape (dimensions,), it becomes one chunk.
-    """
-
-    source: str
-    source_hash: bytes
-    load: Callable[[], LoadedDocument]
-    embedding: Any = None
 
 
 class AddProgress(Protocol):
@@ -122,6 +89,10 @@ class _Tally:
             self.on_outcome(cast(Outcome, outcome), source, "")
         self.tell()
 
+    def deleted_all(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            self.count("deleted", source)
+
     def fail(self, failure: Failure) -> None:
         self.failures.append(failure)
         if self.on_outcome:
@@ -152,68 +123,6 @@ class _Loaded:
     prepared: Prepared
 
 
-def fingerprint(*parts: bytes | str) -> bytes:
-    """Returns the SHA-256 of the loader's version and the parts: equal means nothing to do."""
-    digest = hashlib.sha256(LOADER_VERSION.encode())
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        digest.update(len(raw).to_bytes(8, "big") + raw)
-    return digest.digest()
-
-
-def text_input(
-    text: str,
-    source: str,
-    title: str | None,
-    media_type: str,
-    metadata: dict[str, Any] | None,
-    embedding: Any = None,
-) -> Input:
-    """Returns the input for a given text; given title and metadata win over the text's own."""
-
-    def load() -> LoadedDocument:
-        loaded = load_text(text, media_type=media_type, name=source)
-        return replace(
-            loaded,
-            title=loaded.title if title is None else title,
-            metadata={**loaded.metadata, **(metadata or {})},
-        )
-
-    told = json.dumps([title, metadata], sort_keys=True, default=str)
-    vector = b"" if embedding is None else np.asarray(embedding, np.float32).tobytes()
-    return Input(source, fingerprint(media_type, text, told, vector), load, embedding)
-
-
-def file_inputs(source: str, path: Path) -> tuple[list[Input], list[Failure]]:
-    """Returns the inputs for the documents of a file, and the parts of it that cannot be read.
-
-    A file of one document is only hashed here. One of records or mails is read: each of its
-    documents has a hash of its own, so that those that did not change cost nothing more.
-    """
-    failures: list[Failure] = []
-    try:
-        check_size(path)
-        if MEDIA_TYPES.get(path.suffix.lower()) not in SEVERAL_MEDIA_TYPES:
-            with path.open("rb") as file:
-                raw = hashlib.file_digest(file, "sha256").digest()
-            return [
-                Input(source, fingerprint(path.suffix.lower(), raw), partial(load_path, path))
-            ], []
-        parts = load_documents(
-            path, lambda suffix, error: failures.append(Failure(source + suffix, str(error)))
-        )
-        return [_part_input(source, part) for part in parts], failures
-    except LoadError as error:
-        return [], [Failure(source, str(error))]
-    except OSError as error:
-        return [], [Failure(source, f"{source} cannot be read: {error.strerror}")]
-
-
-def _part_input(source: str, part: LoadedPart) -> Input:
-    told = json.dumps(asdict(part.document), sort_keys=True)
-    return Input(source + part.suffix, fingerprint(told), lambda: part.document)
-
-
 def add(
     session: Session,
     collection: str,
@@ -231,73 +140,39 @@ def add(
 ) -> AddReport:
     """Makes the collection hold these documents as they are now, and returns what that took.
 
-    Documents whose bytes are those of last time are left alone, and the model is not even loaded
-    when that is all of them. Every other document is replaced with its chunks in one transaction.
-    A document that cannot be read is reported and the rest done. With `sync` what vanished is
-    deleted in the end; TooManyVanished is raised before anything is changed. When `stop` is set
-    the documents at hand are finished and the rest left for next time.
+    Documents whose bytes are those of last time are left alone, and the model is not loaded when
+    that is all of them. With `sync` what vanished is deleted in the end; TooManyVanished is raised
+    before anything is changed. `Collection.add` says what the arguments mean.
     """
-    started = time.monotonic()
+    started, stop = time.monotonic(), stop or threading.Event()
     arguments = [paths] if isinstance(paths, (str, Path)) else paths
     roots = sync_paths(arguments) if sync else []
     found = find_files(arguments)
-    inputs, failures = _file_inputs(found)
+    inputs, failures = inputs_of_files(found)
     plan = None
-    if sync:
+    if roots:
         kept = [one.source for one in inputs]
-        skipped = [*map(clean_text, found.skipped), *unread(one.source for one in failures)]
-        plan = Sync(
-            session.database, collection, roots, kept, skipped, max_deleted_share, few
-        ).but_what_is_on_disk({source for source, _ in found.files})
-    inputs += [_record_input(record) for record in records]
+        left = [*map(clean_text, found.skipped), *unread(one.source for one in failures)]
+        plan = Sync(session.database, collection, roots, kept, left, max_deleted_share, few)
+        plan = plan.but_what_is_on_disk({source for source, _ in found.files})
+        plan.check()
+    inputs += [input_of_record(record) for record in records]
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
     tally = _Tally(len(items) + len(failures), progress, started, on_outcome)
     for failure in failures:
         tally.fail(failure)
-    if plan:
-        plan.check()
     changed = _changed(session.database, collection, items)
     tally.unchanged = len(items) - len(changed)
     tally.tell()
-    stop = stop or threading.Event()
     if changed:
         index = ensure_index(session, collection, language=language, chunk_tokens=chunk_tokens)
-        _Writer(session.database, collection, Indexer(session, index), tally, stop).write_all(
-            changed
-        )
-    # Last, so that a file that only moved has its embeddings reused.
-    for source in plan.delete() if plan and not stop.is_set() else ():
-        tally.count("deleted", source)
+        indexer = Indexer(session, index)
+        _Writer(session.database, collection, indexer, tally, stop).write_all(changed)
+    if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused
+        tally.deleted_all(plan.delete())
     _refresh(session.database, collection)
     _index_waiting(session, collection, tally)
     return tally.report(found.skipped)
-
-
-def _record_input(record: Mapping[str, Any]) -> Input:
-    text, source = record.get("text"), record.get("source")
-    if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
-        raise BadArgument(
-            "a document given as text needs text and source: "
-            'add(text="...", source="what identifies it")'
-        )
-    return text_input(
-        text,
-        clean_text(source),
-        record.get("title"),
-        record.get("media_type") or "text/markdown",
-        record.get("metadata"),
-        record.get("embedding"),
-    )
-
-
-def _file_inputs(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
-    inputs: list[Input] = []
-    failures: list[Failure] = []
-    for source, path in found.files:
-        read, failed = file_inputs(clean_text(source), path)
-        inputs += read
-        failures += failed
-    return inputs, failures
 
 
 def _index_waiting(session: Session, collection: str, tally: _Tally) -> None:

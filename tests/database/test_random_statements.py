@@ -81,48 +81,7 @@ def _source(draw: random.Random, relations: dict[str, list[str]], functions: Any
 
 def _statement(draw: random.Random, relations: dict[str, list[str]], functions: Any) -> list[str]:
     """Returns one way of asking, as the statements it takes."""
-    name = draw.choice(list(relations))
-    other = draw.choice(list(relations))
-    column, second = draw.choice(relations[name]), draw.choice(relations[other])
-    one = "one" if column == "*" else f"one.{column}"
-    two = "two" if second == "*" else f"two.{second}"
-    source = _source(draw, relations, functions)
-    condition = draw.choice(
-        [
-            f"{one}::text::integer = 1",  # the error says what it could not read
-            f"({one}::text || 'x')::date > now()",
-            f"1 / (length({one}::text) - length({one}::text)) = 1",
-            f"pg_temp.spy({one}::text)",  # says what it is asked about
-            f"{one}::text ~ '[a-z]'",
-            f"{one} is not null",
-            f"exists (select from {other} as two where {two}::text = {one}::text)",
-            "true",
-        ]
-    )
-    select = draw.choice(
-        [
-            f"select * from {name} as one where {condition} limit 50",
-            f"select {one} from {name} as one where {condition} order by 1 desc limit 50",
-            f"select min({one}::text), max({one}::text), count(*) from {name} as one"
-            f" where {condition}",
-            f"select string_agg({one}::text, ',') over () from {name} as one limit 5",
-            f"select json_agg(one) from {name} as one",
-            f"select {one}, {two} from {name} as one left join {other} as two"
-            f" on {one}::text = {two}::text limit 20",
-            f"select one, two from {name} as one full join {other} as two on true limit 20",
-            f"select * from {name} as one, lateral (select {two} from {other} as two"
-            f" where {two}::text >= {one}::text limit 1) as near limit 20",
-            f"select * from {source} as one limit 20",
-            f"select {_call(draw, functions)}",
-            f"select {_call(draw, functions)} from {name} as one where {condition} limit 3",
-            f"with one as materialized (select * from {name}) select * from one where {condition}",
-            f"select {one} from {name} as one union all select null from {name} as one limit 30",
-            f"select {one}::text::integer from {name} as one",
-            f"select xmlforest(one) from {name} as one limit 5",
-            "select * from ts_stat('select lexemes from ragpg.chunks')",
-            f"select * from query_to_xml('select * from {name}', true, false, '') as one",
-        ]
-    )
+    select = _select(draw, relations, functions)
     return draw.choice(
         [
             [select],
@@ -136,6 +95,54 @@ def _statement(draw: random.Random, relations: dict[str, list[str]], functions: 
             [f"set ragpg.tenant = '{draw.choice(['a', 'b', ''])}'", select, "reset ragpg.tenant"],
             ["set row_security = off", select, "reset row_security"],
             [f"do $$ begin perform {_call(draw, functions)}; end $$"],
+        ]
+    )
+
+
+def _select(draw: random.Random, relations: dict[str, list[str]], functions: Any) -> str:
+    name = draw.choice(list(relations))
+    other = draw.choice(list(relations))
+    column, second = draw.choice(relations[name]), draw.choice(relations[other])
+    one = "one" if column == "*" else f"one.{column}"
+    two = "two" if second == "*" else f"two.{second}"
+    condition = _condition(draw, one, two, other)
+    return draw.choice(
+        [
+            f"select * from {name} as one where {condition} limit 50",
+            f"select {one} from {name} as one where {condition} order by 1 desc limit 50",
+            f"select min({one}::text), max({one}::text), count(*) from {name} as one"
+            f" where {condition}",
+            f"select string_agg({one}::text, ',') over () from {name} as one limit 5",
+            f"select json_agg(one) from {name} as one",
+            f"select {one}, {two} from {name} as one left join {other} as two"
+            f" on {one}::text = {two}::text limit 20",
+            f"select one, two from {name} as one full join {other} as two on true limit 20",
+            f"select * from {name} as one, lateral (select {two} from {other} as two"
+            f" where {two}::text >= {one}::text limit 1) as near limit 20",
+            f"select * from {_source(draw, relations, functions)} as one limit 20",
+            f"select {_call(draw, functions)}",
+            f"select {_call(draw, functions)} from {name} as one where {condition} limit 3",
+            f"with one as materialized (select * from {name}) select * from one where {condition}",
+            f"select {one} from {name} as one union all select null from {name} as one limit 30",
+            f"select {one}::text::integer from {name} as one",
+            f"select xmlforest(one) from {name} as one limit 5",
+            "select * from ts_stat('select lexemes from ragpg.chunks')",
+            f"select * from query_to_xml('select * from {name}', true, false, '') as one",
+        ]
+    )
+
+
+def _condition(draw: random.Random, one: str, two: str, other: str) -> str:
+    return draw.choice(
+        [
+            f"{one}::text::integer = 1",  # the error says what it could not read
+            f"({one}::text || 'x')::date > now()",
+            f"1 / (length({one}::text) - length({one}::text)) = 1",
+            f"pg_temp.spy({one}::text)",  # says what it is asked about
+            f"{one}::text ~ '[a-z]'",
+            f"{one} is not null",
+            f"exists (select from {other} as two where {two}::text = {one}::text)",
+            "true",
         ]
     )
 

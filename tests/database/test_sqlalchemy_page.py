@@ -76,6 +76,7 @@ def ragpg_tables(url: str) -> set[tuple[Any, ...]]:
 
 
 def test_the_page(project: Path, server: str) -> None:
+    """Long, because what follows stands on what the page's commands made."""
     told = follow(project)
     assert "7 added" in told
     assert re.search(r"^0\.\d\d \S*refunds\S* ", told, re.M), told

@@ -17,24 +17,8 @@ from ragpg.cli import app
 from .evaluating import Sql
 
 
-def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) -> None:
-    docs = client.collection("docs")
-    docs.add(records=[{"source": "a", "text": "The refund of money."}])
-    drawn = random.Random(2)
-    run = "select ragpg_internal.start_evaluation('docs', 'default')"
-
-    def put(question: str, answerable: bool, similarity: float) -> None:
-        sql.execute(
-            "select ragpg.put_evaluation_question('docs', 'default', %s, is_answerable => %s)",
-            (question, answerable),
-        )
-        similarities[question] = similarity
-
-    similarities: dict[str, float] = {}
-    for n in range(200):
-        put(f"answerable {n}", True, min(1, max(0, drawn.gauss(0.6, 0.1))))
-        put(f"unanswerable {n}", False, min(1, max(0, drawn.gauss(0.4, 0.1))))
-    (run_id,) = sql.execute(run.encode()).fetchone() or (0,)
+def put_hits(sql: Sql, run_id: int, similarities: dict[str, float]) -> None:
+    """Stores one hit a question, as similar as given."""
     sql.execute(
         """
         insert into ragpg.evaluation_results (
@@ -57,6 +41,27 @@ def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) ->
         """,
         {"run": run_id, "similarities": json.dumps(similarities)},
     )
+
+
+def test_calibration_keeps_what_it_is_told_to(client: ragpg.Client, sql: Sql) -> None:
+    docs = client.collection("docs")
+    docs.add(records=[{"source": "a", "text": "The refund of money."}])
+    drawn = random.Random(2)
+    run = "select ragpg_internal.start_evaluation('docs', 'default')"
+
+    def put(question: str, answerable: bool, similarity: float) -> None:
+        sql.execute(
+            "select ragpg.put_evaluation_question('docs', 'default', %s, is_answerable => %s)",
+            (question, answerable),
+        )
+        similarities[question] = similarity
+
+    similarities: dict[str, float] = {}
+    for n in range(200):
+        put(f"answerable {n}", True, min(1, max(0, drawn.gauss(0.6, 0.1))))
+        put(f"unanswerable {n}", False, min(1, max(0, drawn.gauss(0.4, 0.1))))
+    (run_id,) = sql.execute(run.encode()).fetchone() or (0,)
+    put_hits(sql, run_id, similarities)
     with pytest.raises(errors.UnknownEvaluationSet, match="no finished evaluation run"):
         client.collection().evaluation.calibrate(run_id)
     sql.execute("update ragpg.evaluation_runs set finished_at = now()")
@@ -173,7 +178,10 @@ def test_what_the_hits_hold_of_a_question(
 def test_calibrated_by_what_is_missing(
     client: ragpg.Client, sql: Sql, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Questions as similar as the others, but about a year no document names."""
+    """Questions as similar as the others, but about a year no document names.
+
+    Long, because set, run, calibration and answer are one story.
+    """
     docs = client.collection("docs")
     things = ["refund", "password", "limit"]
     docs.add(

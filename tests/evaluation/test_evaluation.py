@@ -25,6 +25,7 @@ K = 5
 def test_measures_are_those_of_ir_measures(
     asked: tuple[ragpg.Collection, list[dict[str, Any]]], sql: Sql
 ) -> None:
+    """One run against two references; long, because both are built from the same rows."""
     collection, questions = asked
     run_id = collection.evaluation.run(k=K)
     chunks = sql.execute(

@@ -284,6 +284,7 @@ def dump(url: str) -> str:
 
 
 def test_a_table_of_ones_own(client: ragpg.Client, sql: psycopg.Connection) -> None:
+    """Long, because it is one table's life: each step stands on the one before."""
     sql.execute("create schema shop")
     sql.execute(
         'create table shop."Articles" ('

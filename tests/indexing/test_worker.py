@@ -189,7 +189,10 @@ def workers(url: str) -> Iterator[list[subprocess.Popen[str]]]:
 def test_two_workers_a_writer_and_kills(
     url: str, sql: psycopg.Connection, workers: list[subprocess.Popen[str]]
 ) -> None:
-    """2,000 documents by SQL while a random worker is killed every other second and replaced."""
+    """2,000 documents by SQL while a random worker is killed every other second and replaced.
+
+    Long, because writer, workers and kills happen at once.
+    """
     random.seed(4)
     # Every time a document's chunks are written, this notes it.
     sql.execute("create table public.written (document_id bigint, document_version integer)")

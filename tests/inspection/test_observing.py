@@ -173,6 +173,7 @@ def many_chunks(client: ragpg.Client, sql: psycopg.Connection, count: int) -> An
 
 
 def test_recall_is_that_of_brute_force(client: ragpg.Client, sql: psycopg.Connection) -> None:
+    """Long, because each measurement stands on the one before."""
     index, ids, vectors = many_chunks(client, sql, 100_000)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     measured = sql.execute(

@@ -105,6 +105,12 @@ def build_model(folder: Path, **options: Any) -> Path:
         if tensor.ndim == 1:  # biases and gains start at 0 and 1, which would test little
             tensor.data += 0.2 * torch.randn_like(tensor)
     save_file(model.state_dict(), folder / "model.safetensors", {"format": "pt"})
+    _write_modules(folder, options["hidden_size"], pooling, prompts)
+    return folder
+
+
+def _write_modules(folder: Path, width: int, pooling: str, prompts: dict[str, str]) -> None:
+    """Says to sentence-transformers what follows the transformer."""
     kinds = ("Transformer", "Pooling", "Normalize")
     modules = [
         {
@@ -115,7 +121,6 @@ def build_model(folder: Path, **options: Any) -> Path:
         }
         for place, kind in enumerate(kinds)
     ]
-    width = options["hidden_size"]
     write = {
         "modules.json": modules,
         "sentence_bert_config.json": {"max_seq_length": 64, "do_lower_case": False},
@@ -131,7 +136,6 @@ def build_model(folder: Path, **options: Any) -> Path:
     (folder / "2_Normalize").mkdir()
     for name, content in write.items():
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
-    return folder
 
 
 SMALL = {

@@ -1,0 +1,232 @@
+"""`ragpg add`, `documents`, `delete`, `history`, `erase`, `prune`, `worker`: what goes in."""
+
+from __future__ import annotations
+
+import difflib
+import signal
+import threading
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.text import Text
+
+from ragpg.cli.console import (
+    CollectionName,
+    Json,
+    err,
+    open_client,
+    out,
+    print_json,
+    table_of,
+)
+from ragpg.cli.sync import (
+    DeleteManyOption,
+    SyncOption,
+    WatchOption,
+    add_paths,
+    print_report,
+    watch_paths,
+)
+from ragpg.errors import RagpgError
+
+if TYPE_CHECKING:
+    pass
+
+
+def add(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    collection: CollectionName = "default",
+    language: Annotated[
+        str,
+        typer.Option(
+            help="Text-search configuration of a new collection, or auto: each document's own."
+        ),
+    ] = "english",
+    sync: SyncOption = False,
+    delete_many: DeleteManyOption = False,
+    watch: WatchOption = False,
+    as_json: Json = False,
+) -> None:
+    """Make a collection hold these documents as they are now.
+
+    Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, EPUB, reST,
+    AsciiDoc, mail (.eml, .mbox), JSON records (.json, .jsonl) and source code. Each record, message
+    and readable attachment is a document. Unchanged ones are skipped, changed ones replaced; one
+    that cannot be read is told with the reason, and the rest done. Exit code 1 when one failed.
+
+    --sync deletes what vanished below the given folders; when that is more than a fifth it asks,
+    or refuses where nobody can answer. --watch then follows every change, telling a line for each
+    (with --json an object a line); it also deletes what vanishes from then on.
+    """
+    with open_client() as client:
+        held = client.collection(collection)
+        if watch:
+            watch_paths(held, paths, language, sync, delete_many, as_json)
+            return
+        report = add_paths(held, paths, language, sync, delete_many)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        print_report(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def delete(
+    source: Annotated[str, typer.Argument(help="Source of the document, as documents shows it.")],
+    collection: CollectionName = "default",
+    as_json: Json = False,
+) -> None:
+    """Delete a document and its chunks; its text stays for the citations that point at it."""
+    with open_client() as client:
+        if not client.collection(collection).delete(source):
+            raise RagpgError(
+                f'there is no document "{source}" in "{collection}": ragpg documents lists them'
+            )
+    if as_json:
+        print_json({"deleted": source})
+    else:
+        out.print(f"deleted {source}", markup=False)
+
+
+def history(
+    source: Annotated[str, typer.Argument(help="Source of the document, as documents shows it.")],
+    collection: CollectionName = "default",
+    diff: Annotated[
+        tuple[int, int] | None, typer.Option(help="Show what changed between two versions.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the versions of a document, and what changed between two of them."""
+    with open_client() as client:
+        held = client.collection(collection)
+        rows = held.versions.history(source)
+        if not rows:
+            raise RagpgError(f'there never was a document "{source}" in "{collection}"')
+        lines = _difference(held, source, *diff) if diff else []
+    if as_json:
+        print_json({"versions": rows, "diff": lines} if diff else rows)
+        return
+    for line in lines:
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        out.print(Text(line.rstrip("\n"), style=style))
+    if not diff:
+        _print_versions(rows)
+
+
+def _difference(held: Any, source: str, first: int, second: int) -> list[str]:
+    texts = [held.versions.text(source, version) for version in (first, second)]
+    for version, text in zip((first, second), texts, strict=True):
+        if text is None:
+            raise RagpgError(f"there is no version {version} of {source}")
+    before, after = (text.splitlines(keepends=True) for text in texts)
+    names = (f"version {first}", f"version {second}")
+    return list(difflib.unified_diff(before, after, *names))
+
+
+def _print_versions(rows: list[dict[str, Any]]) -> None:
+    table = table_of("version", "from", "to", "characters", "citations", "title")
+    for row in rows:
+        table.add_row(
+            str(row["version"]),
+            f"{row['valid_from']:%Y-%m-%d %H:%M:%S}",
+            f"{row['valid_to']:%Y-%m-%d %H:%M:%S}" if row["valid_to"] else "now",
+            f"{row['characters']:,}",
+            str(row["citations"]),
+            escape(row["title"]),
+        )
+    out.print(table)
+
+
+def erase(
+    source: Annotated[str, typer.Argument(help="Source of the document, also a deleted one.")],
+    collection: CollectionName = "default",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase a document for good: its text, every version, and the answers that cite it."""
+    if not yes:
+        typer.confirm(
+            f"Erase {source} from {collection}? Nothing of it can be restored", abort=True
+        )
+    with open_client() as client:
+        gone = client.collection(collection).versions.erase(source)
+    if not any(gone.values()):
+        raise RagpgError(f'there never was a document "{source}" in "{collection}"')
+    if as_json:
+        print_json(gone)
+    else:
+        out.print(
+            f"erased {gone['documents']} document, {gone['versions']} earlier versions, "
+            f"{gone['answers']} answers that cited it"
+        )
+
+
+def prune(
+    days: Annotated[int, typer.Option(help="Versions replaced longer ago go.", min=0)],
+    collection: CollectionName = "default",
+    as_json: Json = False,
+) -> None:
+    """Delete old versions of documents; those an answer cites stay."""
+    with open_client() as client:
+        gone = client.collection(collection).versions.prune(timedelta(days=days))
+    if as_json:
+        print_json({"pruned": gone})
+    else:
+        out.print(f"{gone:,} versions pruned")
+
+
+def documents(collection: CollectionName = "default", as_json: Json = False) -> None:
+    """List the documents of a collection."""
+    with open_client() as client:
+        rows = client.collection(collection).documents()
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    table = table_of("source", "title", "version", "chunks", "indexed")
+    for row in rows:
+        table.add_row(
+            escape(row.source),
+            escape(row.title),
+            str(row.version),
+            str(row.chunks or 0),
+            "yes" if row.indexed else "no",
+        )
+    out.print(table)
+
+
+def worker(
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="Only this collection.")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing waits, instead of listening.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Index the documents that SQL wrote, as they come; start as many as there is work for.
+
+    Ends gracefully on SIGTERM or Ctrl-C. What waits and what fails is in the view ingest_queue.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with open_client() as client:
+        worker = client.worker(collection)
+        with err.status("waiting for documents") as line:
+            worker.on_progress = lambda done: line.update(_worked(done))
+            report = worker.drain() if once else worker.run(stop)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        out.print(f"{'done' if once else 'stopped'}: {_worked(report)}")
+
+
+def _worked(report: Any) -> str:
+    return (
+        f"{report.indexed:,} indexed, {report.failed:,} failed; {report.chunks_embedded:,} chunks "
+        f"embedded, {report.chunks_reused:,} reused, in {report.seconds:.1f} s"
+    )

@@ -1,0 +1,73 @@
+"""`ragpg db ...`: the embedded Postgres, and the database in use."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ragpg import settings
+from ragpg.cli.console import (
+    Json,
+    out,
+    print_json,
+)
+from ragpg.database import embedded
+
+if TYPE_CHECKING:
+    pass
+
+db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
+
+
+def _home() -> Path:
+    return settings.from_environment().home
+
+
+@db.command("start")
+def db_start() -> None:
+    """Start the embedded Postgres (any command does when no database is configured)."""
+    from ragpg.client import server_url
+
+    out.print(server_url(settings.Settings(database_url=None, home=_home())), markup=False)
+
+
+@db.command("stop")
+def db_stop() -> None:
+    """Stop the embedded Postgres."""
+    out.print("stopped" if embedded.stop(_home()) else "it was not running")
+
+
+@db.command("status")
+def db_status(as_json: Json = False) -> None:
+    """Show whether the embedded Postgres runs; exit code 3 when it does not."""
+    found = embedded.status(_home())
+    if as_json:
+        print_json(asdict(found))
+    else:
+        state = f"running, process {found.pid}, {found.url}" if found.running else "not running"
+        out.print(f"{state}\ndata in {found.data_folder}, log {found.log}", markup=False)
+    if not found.running:
+        raise typer.Exit(3)
+
+
+@db.command("url")
+def db_url() -> None:
+    """Print the URL of the database in use, starting the embedded one if that is it."""
+    from ragpg.client import server_url
+
+    out.print(server_url(settings.from_environment()), markup=False)
+
+
+@db.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def db_psql(context: typer.Context) -> None:
+    """Open psql on the database in use; further arguments go to psql."""
+    from ragpg.client import server_url
+
+    url = server_url(settings.from_environment())
+    program = embedded.bin_folder() / "psql"
+    command = [str(program), *([url] if url else []), *context.args]
+    raise typer.Exit(subprocess.call(command))

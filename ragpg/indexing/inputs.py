@@ -1,0 +1,138 @@
+"""Files, texts and records as what is to be taken in: a source, a hash, and how to load it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ragpg.errors import BadArgument, LoadError
+from ragpg.reading import (
+    LOADER_VERSION,
+    MEDIA_TYPES,
+    SEVERAL_MEDIA_TYPES,
+    FoundFiles,
+    LoadedDocument,
+    LoadedPart,
+    check_size,
+    clean_text,
+    load_documents,
+    load_path,
+    load_text,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A document that was not taken in, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A document to take in: its source, its raw bytes' hash and how to load it.
+
+    With an `embedding` of its own, of shape (dimensions,), it becomes one chunk.
+    """
+
+    source: str
+    source_hash: bytes
+    load: Callable[[], LoadedDocument]
+    embedding: Any = None
+
+
+def inputs_of_files(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
+    inputs: list[Input] = []
+    failures: list[Failure] = []
+    for source, path in found.files:
+        read, failed = _inputs_of_file(clean_text(source), path)
+        inputs += read
+        failures += failed
+    return inputs, failures
+
+
+def input_of_record(record: Mapping[str, Any]) -> Input:
+    text, source = record.get("text"), record.get("source")
+    if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
+        raise BadArgument(
+            "a document given as text needs text and source: "
+            'add(text="...", source="what identifies it")'
+        )
+    return text_input(
+        text,
+        clean_text(source),
+        record.get("title"),
+        record.get("media_type") or "text/markdown",
+        record.get("metadata"),
+        record.get("embedding"),
+    )
+
+
+def _inputs_of_file(source: str, path: Path) -> tuple[list[Input], list[Failure]]:
+    """Returns the inputs for the documents of a file, and the parts of it that cannot be read.
+
+    A file of one document is only hashed here. One of records or mails is read: each of its
+    documents has a hash of its own, so that those that did not change cost nothing more.
+    """
+    failures: list[Failure] = []
+    try:
+        check_size(path)
+        if MEDIA_TYPES.get(path.suffix.lower()) not in SEVERAL_MEDIA_TYPES:
+            with path.open("rb") as file:
+                raw = hashlib.file_digest(file, "sha256").digest()
+            return [
+                Input(source, fingerprint(path.suffix.lower(), raw), partial(load_path, path))
+            ], []
+        parts = load_documents(
+            path, lambda suffix, error: failures.append(Failure(source + suffix, str(error)))
+        )
+        return [_part_input(source, part) for part in parts], failures
+    except LoadError as error:
+        return [], [Failure(source, str(error))]
+    except OSError as error:
+        return [], [Failure(source, f"{source} cannot be read: {error.strerror}")]
+
+
+def _part_input(source: str, part: LoadedPart) -> Input:
+    told = json.dumps(asdict(part.document), sort_keys=True)
+    return Input(source + part.suffix, fingerprint(told), lambda: part.document)
+
+
+def text_input(
+    text: str,
+    source: str,
+    title: str | None,
+    media_type: str,
+    metadata: dict[str, Any] | None,
+    embedding: Any = None,
+) -> Input:
+    """Returns the input for a given text; given title and metadata win over the text's own."""
+
+    def load() -> LoadedDocument:
+        loaded = load_text(text, media_type=media_type, name=source)
+        return replace(
+            loaded,
+            title=loaded.title if title is None else title,
+            metadata={**loaded.metadata, **(metadata or {})},
+        )
+
+    told = json.dumps([title, metadata], sort_keys=True, default=str)
+    vector = b"" if embedding is None else np.asarray(embedding, np.float32).tobytes()
+    return Input(source, fingerprint(media_type, text, told, vector), load, embedding)
+
+
+def fingerprint(*parts: bytes | str) -> bytes:
+    """Returns the SHA-256 of the loader's version and the parts: equal means nothing to do."""
+    digest = hashlib.sha256(LOADER_VERSION.encode())
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(8, "big") + raw)
+    return digest.digest()
