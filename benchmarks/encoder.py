@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from ragpg.indexing.encoders import load_encoder
+from ragpg.encoders.encoders import load_encoder
 from ragpg.models.local import _packaged_minilm
 
 RUNS = 11

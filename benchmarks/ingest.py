@@ -26,7 +26,8 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
-from ragpg.database import embedded, migrate
+from ragpg.database import embedded
+from ragpg.database.migrations import migrate
 from ragpg.indexing.recipes import ensure_index
 from ragpg.models import SentenceTransformerEmbedder
 

@@ -117,7 +117,7 @@ class Ragpg:
     name = "ragpg"
 
     def __init__(self, url: str) -> None:
-        from ragpg.database import migrate
+        from ragpg.database.migrations import migrate
 
         migrate(url)
         self.client = ragpg.connect(url)

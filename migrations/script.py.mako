@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragpg.database import run_step
+from ragpg.database.migrations import run_step
 
 revision = "${up_revision}"
 down_revision = ${repr(down_revision)}

@@ -14,7 +14,7 @@ from ragpg.answer import Answer, Citation
 from ragpg.client import Client, connect
 from ragpg.collection import Collection
 from ragpg.errors import RagpgError
-from ragpg.indexing import AddReport, DocumentInfo, Failure
+from ragpg.indexing import AddReport, Failure
 from ragpg.models import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.search import Hit
 from ragpg.version import __version__
@@ -25,7 +25,6 @@ __all__ = [
     "Citation",
     "Client",
     "Collection",
-    "DocumentInfo",
     "Embedder",
     "Failure",
     "Hit",

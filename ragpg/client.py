@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ragpg import answer, settings
 from ragpg.collection import Collection
-from ragpg.database import Database, check_schema, embedded, has_schema, migrate, queries
-from ragpg.indexing import Encoders
+from ragpg.database import Database, check_schema, queries
 from ragpg.models import Embedder
 from ragpg.session import Session
 
 if TYPE_CHECKING:
+    from ragpg.encoders import Encoders
     from ragpg.indexing.worker import Worker
     from ragpg.inspection import Health
 
@@ -60,6 +60,9 @@ def server_url(config: settings.Settings) -> str:
     """Returns the database's URL; starts the embedded server and makes its schema if needed."""
     if config.database_url is not None:
         return config.database_url
+    from ragpg.database import embedded, has_schema
+    from ragpg.database.migrations import migrate
+
     url = embedded.start(config.home)
     if not has_schema(url):  # new, or its first start was interrupted
         migrate(url)
@@ -111,6 +114,8 @@ class Client:
     @property
     def models(self) -> Encoders:
         """Embedding models inside the database: load, ensure, drop, status."""
+        from ragpg.encoders import Encoders
+
         return Encoders(self.session)
 
     @property

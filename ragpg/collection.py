@@ -15,19 +15,20 @@ from ragpg.indexing import (
     MAX_DELETED_SHARE,
     AddProgress,
     AddReport,
-    DocumentInfo,
-    Indexes,
     OnOutcome,
-    Versions,
 )
-from ragpg.search import ExplainedHit, Filter, Hit, Mode
+from ragpg.search import Hit, Mode
 from ragpg.session import Session
 
 if TYPE_CHECKING:
     from ragpg.evaluation import Evaluation
     from ragpg.finetuning import Finetuning
+    from ragpg.indexing.documents import DocumentInfo, Versions
+    from ragpg.indexing.indexes import Indexes
     from ragpg.indexing.watching import Change
     from ragpg.inspection import Inspector
+    from ragpg.search.explaining import ExplainedHit
+    from ragpg.search.filters import Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,9 @@ class Collection:
         self, query: str, k: int = 10, *, filter: Filter | None = None, mode: Mode = "hybrid"
     ) -> list[ExplainedHit]:
         """Returns what `search` does, with each hit's place in the vector and the keyword leg."""
-        return search.explain(self.session, self.name, query, k, filter=filter, mode=mode)
+        from ragpg.search.explaining import explain
+
+        return explain(self.session, self.name, query, k, filter=filter, mode=mode)
 
     def ask(
         self,
@@ -193,11 +196,15 @@ class Collection:
 
     def documents(self) -> list[DocumentInfo]:
         """Returns the collection's documents, by source."""
-        return indexing.list_documents(self.session.database, self.name)
+        from ragpg.indexing.documents import list_documents
+
+        return list_documents(self.session.database, self.name)
 
     def delete(self, source: str) -> bool:
         """Deletes a document with its chunks; returns whether there was one."""
-        return indexing.delete_document(self.session.database, self.name, source)
+        from ragpg.indexing.documents import delete_document
+
+        return delete_document(self.session.database, self.name, source)
 
     def wait_until_indexed(self, source: str | None = None, timeout: float = 30.0) -> bool:
         """Waits until searches see the newest version of a document, or of all; False: too long.
@@ -205,19 +212,25 @@ class Collection:
         For what SQL wrote, while a worker runs; `add` returns when it is indexed. `timeout` is in
         seconds.
         """
-        return indexing.wait_until_indexed(self.session.database, self.name, source, timeout)
+        from ragpg.indexing.documents import wait_until_indexed
+
+        return wait_until_indexed(self.session.database, self.name, source, timeout)
 
     @property
     def versions(self) -> Versions:
         """What documents said before: history, texts, pruning, erasing for good."""
+        from ragpg.indexing.documents import Versions
+
         return Versions(self.session.database, self.name)
 
     @property
     def indexes(self) -> Indexes:
         """Search indexes: another recipe beside the active one, compared, activated, measured."""
+        from ragpg.indexing.indexes import Indexes
+
         return Indexes(self.session, self.name)
 
-    # Satellites are imported at their first use: the core stands without them.
+    # What not every verb needs is imported at its first use; the core stands without satellites.
 
     @property
     def evaluation(self) -> Evaluation:

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 import ragpg
-from ragpg.database import embedded, migrate
+from ragpg.database import embedded
+from ragpg.database.migrations import migrate
 from ragpg.models.embedding import Progress, Vectors
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests never look for a model on the network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragpg.database import run_step
+from ragpg.database.migrations import run_step
 
 revision = "0001"
 down_revision = None

@@ -3,7 +3,8 @@
 Uses search and the session's client of the language model; how citations are kept is SQL's.
 """
 
-from ragpg.answer.answering import SYSTEM_PROMPT, Answer, Citation, answer_question
+from ragpg.answer.answering import SYSTEM_PROMPT, answer_question
+from ragpg.answer.answers import Answer, Citation
 from ragpg.answer.asking import ask, feedback, save_answer
 
 __all__ = [

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
 from ragpg.answer import queries
 from ragpg.answer.answering import Answer, answer_question
-from ragpg.search import Filter, judge, search
+from ragpg.search import judge, search
 from ragpg.session import Session
+
+if TYPE_CHECKING:
+    from ragpg.search.filters import Filter
 
 
 def ask(

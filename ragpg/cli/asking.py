@@ -44,7 +44,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Search a collection; the matched words are marked."""
-    from ragpg.search import read_filter
+    from ragpg.search.filters import read_filter
 
     with open_client() as client:
         hits = client.collection(collection).search(
@@ -63,7 +63,7 @@ def search(
 
 
 def print_hits(client: Any, hits: list[Any], query: str) -> None:
-    from ragpg.search import highlight
+    from ragpg.search.explaining import highlight
 
     if not hits:
         out.print("nothing matches")
@@ -107,7 +107,7 @@ def ask(
 
     Needs ANTHROPIC_API_KEY; without it the best passages are quoted.
     """
-    from ragpg.search import read_filter
+    from ragpg.search.filters import read_filter
 
     with open_client() as client:
         on_text = None if as_json else write_text

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ragpg.cli.console import count_progress, err, out, print_json
+from ragpg.contexts.situating import ContextEstimate, prices_of
 from ragpg.errors import AnswerError, BadArgument, CapReached
-from ragpg.indexing.situating import ContextEstimate, prices_of
 from ragpg.models import Budget
 
 MOST_TOKENS = 2_000_000

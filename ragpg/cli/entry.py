@@ -125,13 +125,13 @@ def _ensure_encoder() -> Any:
 
 
 def _migrate(quiet: bool) -> dict[str, Any]:
-    from ragpg import database
+    from ragpg.database.migrations import migrate
 
     config = settings.from_environment()
     url = config.database_url
     if url is None:
         url = embedded.start(config.home)
-    before, after = database.migrate(url)
+    before, after = migrate(url)
     if not quiet and before == after:
         out.print(f"the schema is at version {after}, nothing to do")
     elif not quiet:

@@ -29,8 +29,8 @@ from ragpg.cli.contexts import (
     write_contexts,
 )
 from ragpg.cli.evaluation import SetName, print_differences
+from ragpg.contexts.situating import DOING
 from ragpg.errors import BadArgument
-from ragpg.indexing.situating import DOING
 from ragpg.models import Budget, require_client
 
 index = typer.Typer(

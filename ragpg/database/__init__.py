@@ -4,14 +4,7 @@ The only package that opens connections; it knows no rule of retrieval.
 """
 
 from ragpg.database.connection import Connection, Database, connect
-from ragpg.database.migrations import (
-    check_schema,
-    has_schema,
-    known_versions,
-    migrate,
-    run_step,
-    schema_version,
-)
+from ragpg.database.schema import check_schema, has_schema, known_versions, schema_version
 from ragpg.database.translation import translate
 
 __all__ = [
@@ -21,8 +14,6 @@ __all__ = [
     "connect",
     "has_schema",
     "known_versions",
-    "migrate",
-    "run_step",
     "schema_version",
     "translate",
 ]

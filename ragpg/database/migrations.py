@@ -1,4 +1,4 @@
-"""The schema's version, and the steps that bring a database to it."""
+"""The steps that bring a database to a version of the schema."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 
 from ragpg.database.connection import Connection, connect
+from ragpg.database.schema import migrations_folder, schema_version
 from ragpg.database.translation import translate
 from ragpg.errors import SchemaError
 
@@ -17,52 +18,6 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _OLDEST_PGVECTOR = (0, 8, 0)
-
-
-def migrations_folder() -> Path:
-    """Returns the folder of the steps: inside an installed package, beside it in a checkout."""
-    inside = Path(__file__).parents[1] / "migrations"
-    return inside if inside.exists() else Path(__file__).parents[2] / "migrations"
-
-
-def known_versions() -> list[str]:
-    """Returns the numbers of the steps this ragpg brings, oldest first."""
-    steps = (migrations_folder() / "versions").glob("[0-9][0-9][0-9][0-9]_*.py")
-    return sorted(path.name[:4] for path in steps)
-
-
-def schema_version(connection: Connection) -> str | None:
-    """Returns the version of the schema in the database, None when there is none."""
-    row = connection.execute("select to_regclass('ragpg.alembic_version') is not null").fetchone()
-    if row is None or not row[0]:
-        return None
-    found = connection.execute("select version_num from ragpg.alembic_version").fetchone()
-    return found[0] if found else None
-
-
-def has_schema(url: str) -> bool:
-    """Returns whether the database has ragpg's schema, of whatever version."""
-    with connect(url) as connection:
-        return schema_version(connection) is not None
-
-
-def check_schema(url: str) -> None:
-    """Raises SchemaError, saying what to run, unless the database's schema is this ragpg's."""
-    with connect(url) as connection:
-        found = schema_version(connection)
-    known = known_versions()
-    if found is None:
-        raise SchemaError("the database has no ragpg schema yet: run ragpg init")
-    if found not in known:
-        raise SchemaError(
-            f"the database's schema is version {found}, newer than this ragpg knows "
-            f"({known[-1]}): upgrade ragpg (pip install -U ragpg)"
-        )
-    if found != known[-1]:
-        raise SchemaError(
-            f"the database's schema is version {found}, this ragpg needs {known[-1]}: "
-            "run ragpg migrate"
-        )
 
 
 def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:

@@ -20,7 +20,7 @@ from ragpg.database import Connection, Database
 from ragpg.errors import BadArgument, SearchIndexError
 from ragpg.evaluation import evaluating, queries
 from ragpg.evaluation.evaluating import Difference
-from ragpg.indexing import Indexes
+from ragpg.indexing.indexes import Indexes
 from ragpg.session import SearchIndex, Session
 
 WEIGHTS = (0.0, 0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)

@@ -22,7 +22,7 @@ from ragpg.evaluation import FEWEST_QUESTIONS, Difference, compare_runs, run_set
 from ragpg.evaluation import queries as evaluation_queries
 from ragpg.finetuning import queries
 from ragpg.finetuning.training import Example, Recipe, train
-from ragpg.indexing import Indexes
+from ragpg.indexing.indexes import Indexes
 from ragpg.models import SentenceTransformerEmbedder
 from ragpg.session import SearchIndex, Session
 

@@ -1,34 +1,19 @@
 """Documents to chunks to rows: adding, workers, folders in step, search indexes, versions.
 
-Uses reading, chunking, models and the database; parses nothing itself and ranks nothing.
+Uses reading, chunking, models and the database; parses nothing itself and ranks nothing. What `add`
+does not need (worker, watching, indexes, documents) is a module to be imported by name.
 """
 
-from ragpg.indexing.adding import AddProgress, AddReport, OnOutcome, add
-from ragpg.indexing.documents import (
-    DocumentInfo,
-    Versions,
-    delete_document,
-    list_documents,
-    wait_until_indexed,
-)
-from ragpg.indexing.encoders import EncoderReport, Encoders
-from ragpg.indexing.indexes import Indexes
+from ragpg.indexing.adding import MAX_DELETED_SHARE, add
 from ragpg.indexing.inputs import Failure
-from ragpg.indexing.syncing import MAX_DELETED_SHARE
+from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Outcome
 
 __all__ = [
     "MAX_DELETED_SHARE",
     "AddProgress",
     "AddReport",
-    "DocumentInfo",
-    "EncoderReport",
-    "Encoders",
     "Failure",
-    "Indexes",
     "OnOutcome",
-    "Versions",
+    "Outcome",
     "add",
-    "delete_document",
-    "list_documents",
-    "wait_until_indexed",
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any
 
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
@@ -18,100 +18,17 @@ from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.inputs import Failure, Input, input_of_record, inputs_of_files
 from ragpg.indexing.recipes import ensure_index, refresh
-from ragpg.indexing.syncing import MAX_DELETED_SHARE, Sync, sync_paths, unread
-from ragpg.indexing.worker import Worker
+from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
 from ragpg.reading import (
     LoadedDocument,
-    clean_text,
     find_files,
 )
 from ragpg.session import Session
 
+# More than this share of the documents of the given folders is not deleted without being told so.
+MAX_DELETED_SHARE = 0.2
 # Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
 _BATCH_CHUNKS = 512
-# Documents that come with their embedding, stored by one statement.
-_BATCH_READY = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class AddReport:
-    """What an ingest did: documents by outcome, chunks by whether the model had to embed them."""
-
-    added: int
-    updated: int
-    unchanged: int
-    deleted: int
-    failed: int
-    chunks_embedded: int
-    chunks_reused: int
-    seconds: float
-    failures: tuple[Failure, ...] = ()
-    skipped: tuple[str, ...] = ()
-
-
-class AddProgress(Protocol):
-    """Hears how an ingest advances."""
-
-    def __call__(self, *, documents: int, total: int, chunks: int) -> None:
-        """`documents` of `total` are done, `chunks` embedded so far."""
-
-
-Outcome = Literal["added", "updated", "deleted", "failed"]
-# Hears what became of a document: outcome, source, and for a failure the reason.
-OnOutcome = Callable[[Outcome, str, str], None]
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Counts while an ingest runs."""
-
-    total: int
-    progress: AddProgress | None
-    started: float
-    on_outcome: OnOutcome | None = None
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    deleted: int = 0
-    embedded: int = 0
-    reused: int = 0
-    failures: list[Failure] = field(default_factory=list)
-
-    def tell(self) -> None:
-        done = self.added + self.updated + self.unchanged + len(self.failures)
-        if self.progress:
-            self.progress(documents=done, total=self.total, chunks=self.embedded)
-
-    def count(self, outcome: str, source: str) -> None:
-        """Counts a document that was added, updated, unchanged or deleted."""
-        setattr(self, outcome, getattr(self, outcome) + 1)
-        if self.on_outcome and outcome != "unchanged":
-            self.on_outcome(cast(Outcome, outcome), source, "")
-        self.tell()
-
-    def deleted_all(self, sources: Iterable[str]) -> None:
-        for source in sources:
-            self.count("deleted", source)
-
-    def fail(self, failure: Failure) -> None:
-        self.failures.append(failure)
-        if self.on_outcome:
-            self.on_outcome("failed", failure.source, failure.reason)
-        self.tell()
-
-    def report(self, skipped: Sequence[str]) -> AddReport:
-        return AddReport(
-            added=self.added,
-            updated=self.updated,
-            unchanged=self.unchanged,
-            deleted=self.deleted,
-            failed=len(self.failures),
-            chunks_embedded=self.embedded,
-            chunks_reused=self.reused,
-            seconds=round(time.monotonic() - self.started, 3),
-            failures=tuple(self.failures),
-            skipped=tuple(skipped),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +63,18 @@ def add(
     """
     started, stop = time.monotonic(), stop or threading.Event()
     arguments = [paths] if isinstance(paths, (str, Path)) else paths
-    roots = sync_paths(arguments) if sync else []
+    if sync:
+        from ragpg.indexing.syncing import Sync, sync_paths
+
+        sync_to = Sync(session.database, collection, sync_paths(arguments), max_deleted_share, few)
     found = find_files(arguments)
     inputs, failures = inputs_of_files(found)
-    plan = None
-    if roots:
-        kept = [one.source for one in inputs]
-        left = [*map(clean_text, found.skipped), *unread(one.source for one in failures)]
-        plan = Sync(session.database, collection, roots, kept, left, max_deleted_share, few)
-        plan = plan.but_what_is_on_disk({source for source, _ in found.files})
+    plan = sync_to.but(found, inputs, failures) if sync else None
+    if plan:
         plan.check()
     inputs += [input_of_record(record) for record in records]
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
-    tally = _Tally(len(items) + len(failures), progress, started, on_outcome)
+    tally = Tally(len(items) + len(failures), progress, started, on_outcome)
     for failure in failures:
         tally.fail(failure)
     changed = _changed(session.database, collection, items)
@@ -175,9 +91,11 @@ def add(
     return tally.report(found.skipped)
 
 
-def _index_waiting(session: Session, collection: str, tally: _Tally) -> None:
+def _index_waiting(session: Session, collection: str, tally: Tally) -> None:
     """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
     if session.database.value(queries.IS_WAITING, collection=collection):
+        from ragpg.indexing.worker import Worker
+
         done = Worker(session, collection).drain()
         tally.embedded += done.chunks_embedded
         tally.reused += done.chunks_reused
@@ -215,7 +133,7 @@ class _Writer:
     database: Database
     collection: str
     indexer: Indexer
-    tally: _Tally
+    tally: Tally
     stop: threading.Event
 
     def write_all(self, items: Sequence[Input]) -> None:
@@ -223,8 +141,10 @@ class _Writer:
         for batch in _batches(self.load(item for item in items if item.embedding is None)):
             self.write(batch)
         ready = [item for item in items if item.embedding is not None]
-        for first in range(0, len(ready), _BATCH_READY):
-            self.write_ready(ready[first : first + _BATCH_READY])
+        if ready:
+            from ragpg.indexing.ready import write_ready
+
+            write_ready(self.indexer, self.tally, ready)
 
     def load(self, items: Iterable[Input]) -> Iterator[_Loaded]:
         """Yields the documents that can be read, loaded and chunked, until `stop` is set."""
@@ -255,37 +175,6 @@ class _Writer:
             except RagpgError as error:
                 self.tally.fail(Failure(one.item.source, str(error)))
         self.tally.reused += sum(len(one.prepared.spans) for one in batch) - embedded
-
-    def write_ready(self, items: list[Input]) -> None:
-        """Stores documents that come with their embedding; a bad one is found and reported."""
-        loaded: list[tuple[Input, LoadedDocument]] = []
-        for item in items:
-            try:
-                loaded.append((item, item.load()))
-            except RagpgError as error:
-                self.tally.fail(Failure(item.source, str(error)))
-        self._store_ready(loaded)
-
-    def _store_ready(self, loaded: list[tuple[Input, LoadedDocument]]) -> None:
-        if not loaded:
-            return
-        try:
-            outcomes = self.indexer.store_embedded(
-                [(one.source, one.source_hash, one.embedding, document) for one, document in loaded]
-            )
-        except ConnectionFailed:
-            raise
-        except RagpgError as error:
-            if len(loaded) == 1:
-                self.tally.fail(Failure(loaded[0][0].source, str(error)))
-                return
-            middle = len(loaded) // 2  # halves, down to the one that cannot be stored
-            self._store_ready(loaded[:middle])
-            self._store_ready(loaded[middle:])
-            return
-        self.tally.added += outcomes.count("added")
-        self.tally.updated += outcomes.count("updated")
-        self.tally.tell()
 
     def _store(self, one: _Loaded, vectors: dict[bytes, HalfVector]) -> None:
         with self.database.connection() as connection:  # one transaction

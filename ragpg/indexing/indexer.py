@@ -80,8 +80,7 @@ class Indexer:
         """Returns what a model wrote about each chunk, as much as its room holds."""
         if self.index.context_model is None or not spans:
             return [""] * len(spans)
-        from ragpg.indexing.contextual import asks_of, fit
-        from ragpg.indexing.situating import Situator
+        from ragpg.contexts import Situator, asks_of, fit
 
         asks = asks_of(document, spans, self.index.context_model)
         written = Situator.of(self._session, self.index).write(asks)

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ragpg.contexts import (
+    ContextEstimate,
+    ContextProgress,
+    Situator,
+    context_costs,
+    estimate,
+    run_batches,
+)
 from ragpg.errors import BadArgument
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, cut
@@ -20,9 +28,7 @@ from ragpg.models import Budget, Embedder, Usage, open_embedder
 from ragpg.session import SearchIndex, Session
 
 if TYPE_CHECKING:
-    from ragpg.indexing.adding import AddProgress
-    from ragpg.indexing.situating import ContextEstimate
-    from ragpg.indexing.situating import Progress as ContextProgress
+    from ragpg.indexing.tally import AddProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +163,6 @@ class Indexes:
 
         What is not given is as for `create`.
         """
-        from ragpg.indexing import situating
-
         active = self.session.active_index(self.collection)
         embedder, tokens = self._recipe(active, model, chunk_tokens)
         cut_one = partial(
@@ -168,19 +172,17 @@ class Indexes:
             overlap_tokens=overlap_tokens,
             context_tokens=tokens_of_context(tokens),
         )
-        situator = situating.Situator(self.session, self.collection, context_model)
-        return situating.estimate(situator, situator.waiting_asks(None, cut_one), batch=batch)
+        situator = Situator(self.session, self.collection, context_model)
+        return estimate(situator, situator.waiting_asks(None, cut_one), batch=batch)
 
     def estimate_missing_contexts(self, index_id: int, *, batch: bool = False) -> ContextEstimate:
         """Returns what the sentences a contextual search index lacks will take; asks nothing."""
-        from ragpg.indexing import situating
-
         index = self.session.search_index(index_id)
         if index.context_model is None:
             raise BadArgument(f"search index {index_id} takes no sentences of context")
-        situator = situating.Situator.of(self.session, index)
+        situator = Situator.of(self.session, index)
         blocks = situator.waiting_asks(index.id, Indexer(self.session, index).cut)
-        return situating.estimate(situator, blocks, batch=batch)
+        return estimate(situator, blocks, batch=batch)
 
     def write_contexts(
         self,
@@ -197,9 +199,6 @@ class Indexes:
         Message Batches API. Raises CapReached where the budget ends, AnswerError when there is no
         API key or the API fails.
         """
-        from ragpg.indexing.context_batches import run_batches
-        from ragpg.indexing.situating import Situator
-
         index = self.session.search_index(index_id)
         budget = budget or Budget()
         if index.context_model is None:
@@ -217,4 +216,4 @@ class Indexes:
 
     def context_costs(self) -> list[dict[str, Any]]:
         """Returns the rows of the view context_costs: sentences of context, tokens, cost."""
-        return self.session.database.rows(queries.CONTEXT_COSTS, collection=self.collection)
+        return context_costs(self.session, self.collection)

@@ -11,10 +11,8 @@ from pathlib import Path
 from ragpg.database import Database
 from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.indexing import queries
-from ragpg.reading import clean_text
-
-# More than this share of the documents of the given folders is not deleted without being told so.
-MAX_DELETED_SHARE = 0.2
+from ragpg.indexing.inputs import Failure, Input
+from ragpg.reading import FoundFiles, clean_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,10 @@ class Sync:
     database: Database
     collection: str
     paths: Sequence[str]
+    max_share: float
+    few: int = 0
     kept: Sequence[str] = ()
     unread: Sequence[str] = ()
-    max_share: float = MAX_DELETED_SHARE
-    few: int = 0
 
     def check(self) -> None:
         """Raises TooManyVanished when more would go than may."""
@@ -40,6 +38,13 @@ class Sync:
     def delete(self) -> list[str]:
         """Deletes what vanished and returns the sources; raises TooManyVanished, deleting none."""
         return self._call()
+
+    def but(self, found: FoundFiles, inputs: Iterable[Input], failures: Iterable[Failure]) -> Sync:
+        """Returns it with what was found kept, and what was found but could not be read."""
+        kept = [one.source for one in inputs]
+        left = [*map(clean_text, found.skipped), *unread(one.source for one in failures)]
+        known = replace(self, kept=kept, unread=left)
+        return known.but_what_is_on_disk({source for source, _ in found.files})
 
     def but_what_is_on_disk(self, looked_at: Collection[str] = ()) -> Sync:
         """Returns it with every document kept whose file exists, though nobody looked at it.

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import watchfiles
 
 from ragpg.errors import LoadError, RagpgError, TooManyVanished
-from ragpg.indexing.adding import AddProgress, AddReport, Outcome, add
+from ragpg.indexing.adding import add
 from ragpg.indexing.syncing import Sync, source_of, sync_paths
+from ragpg.indexing.tally import AddProgress, AddReport, Outcome
 from ragpg.reading import MEDIA_TYPES
 from ragpg.session import Session
 

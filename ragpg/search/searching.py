@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
 from pgvector import HalfVector
 from psycopg.rows import class_row
@@ -13,8 +13,10 @@ from ragpg.database import Database
 from ragpg.errors import BadArgument
 from ragpg.models import Reranker
 from ragpg.search import queries
-from ragpg.search.filters import Filter, to_jsonpath
 from ragpg.session import Session, clean_query
+
+if TYPE_CHECKING:
+    from ragpg.search.filters import Filter
 
 _CANDIDATES = 50  # hits reranked, at least; three for each hit wanted where that is more
 T = TypeVar("T")
@@ -45,18 +47,6 @@ class Hit:
     end_char: int
     page: int | None
     metadata: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedHit(Hit):
-    """A hit with its place by meaning alone and by words alone, and the query's words it holds.
-
-    A place is None where it is not among the candidates of that leg, `words` where there are none.
-    """
-
-    vector_place: int | None
-    keyword_place: int | None
-    words: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +94,7 @@ def search(
     parameters: dict[str, Any] = {
         "k": max(_CANDIDATES, 3 * k) if rerank else k,
         "collection": collection,
-        "filter": to_jsonpath(filter),
+        "filter": filter if filter is None or isinstance(filter, str) else _jsonpath_of(filter),
         "mode": mode,
         "index_id": index_id,
     }
@@ -115,10 +105,16 @@ def search(
         statement = queries.SEARCH_ANY
         given = embeddings if any(one is not None for one in embeddings) else None
         parameters |= {"queries": list(map(clean_query, phrasings)), "query_embeddings": given}
-    hits = _records(session.database, Hit, statement, parameters, binary=True)
+    hits = records_of(session.database, Hit, statement, parameters, binary=True)
     if rerank and hits:
         hits = _reranked(session.reranker(rerank), phrasings[0], hits, k)
     return widen(session.database, hits, neighbours) if neighbours else hits
+
+
+def _jsonpath_of(filter: Filter) -> str | None:
+    from ragpg.search.filters import to_jsonpath
+
+    return to_jsonpath(filter)
 
 
 def _reranked(model: Reranker, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
@@ -131,28 +127,6 @@ def _reranked(model: Reranker, query: str, hits: Sequence[Hit], k: int) -> list[
     ]
 
 
-def explain(
-    session: Session,
-    collection: str,
-    query: str,
-    k: int = 10,
-    *,
-    filter: Filter | None = None,
-    mode: Mode = "hybrid",
-) -> list[ExplainedHit]:
-    """Returns what `search` does, with each hit's place in the vector and the keyword leg."""
-    vector = session.embed_query(collection, query) if query.strip() else None
-    parameters = {
-        "query": clean_query(query),
-        "k": k,
-        "collection": collection,
-        "filter": to_jsonpath(filter),
-        "query_embedding": None if vector is None else HalfVector(vector),
-        "mode": mode,
-    }
-    return _records(session.database, ExplainedHit, queries.EXPLAIN_SEARCH, parameters)
-
-
 def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
     """Returns whether the hits of a search, best first, are enough to answer from."""
     parameters = {
@@ -160,11 +134,11 @@ def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
         "chunk_ids": [hit.chunk_id for hit in hits],
         "similarities": [hit.similarity for hit in hits],
     }
-    (found,) = _records(database, Judgement, queries.JUDGE_HITS, parameters)
+    (found,) = records_of(database, Judgement, queries.JUDGE_HITS, parameters)
     return found
 
 
-def _records(
+def records_of(
     database: Database,
     kind: type[T],
     statement: LiteralString,
@@ -172,6 +146,7 @@ def _records(
     *,
     binary: bool = False,
 ) -> list[T]:
+    """Returns the rows of one statement that reads, as objects of a class."""
     with (
         database.reading() as connection,
         connection.cursor(binary=binary, row_factory=class_row(kind)) as cursor,
@@ -186,17 +161,3 @@ def widen(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]
     )
     spans = {row.pop("chunk_id"): row for row in rows}
     return [replace(hit, **spans.get(hit.chunk_id, {})) for hit in hits]
-
-
-def highlight(
-    database: Database, hits: Sequence[Hit], query: str, marks: tuple[str, str]
-) -> list[str]:
-    """Returns each hit's content with the words of the query between the marks."""
-    return database.column(
-        queries.HIGHLIGHT,
-        query=clean_query(query),
-        contents=[hit.content for hit in hits],
-        chunk_ids=[hit.chunk_id for hit in hits],
-        start_mark=marks[0],
-        end_mark=marks[1],
-    )

@@ -16,7 +16,8 @@ from starlette.responses import Response
 from ragpg.answer import Answer, Citation
 from ragpg.client import Client
 from ragpg.errors import BadArgument
-from ragpg.search import Hit, highlight
+from ragpg.search import Hit
+from ragpg.search.explaining import highlight
 from ragpg.session import clean_query
 from ragpg.ui import plots, queries, requests, texts
 from ragpg.ui.requests import Asked

@@ -8,7 +8,8 @@ from typing import Any, cast, get_args
 from urllib.parse import urlencode
 
 from ragpg.errors import BadArgument
-from ragpg.search import Mode, read_filter
+from ragpg.search import Mode
+from ragpg.search.filters import read_filter
 
 MODES = get_args(Mode)
 MOST_HITS = 100

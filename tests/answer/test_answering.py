@@ -10,9 +10,9 @@ import pytest
 from ragpg.answer.answering import (
     DECLINED,
     DONT_KNOW,
-    NOTHING_FITS,
     answer_question,
 )
+from ragpg.answer.quoting import NOTHING_FITS
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.models import make_client
 from ragpg.search.searching import Hit

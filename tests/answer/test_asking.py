@@ -10,7 +10,8 @@ import pytest
 
 import ragpg
 from ragpg import errors
-from ragpg.answer.answering import DONT_KNOW, NOTHING_FITS
+from ragpg.answer.answering import DONT_KNOW
+from ragpg.answer.quoting import NOTHING_FITS
 from ragpg.database import translate
 from ragpg.models import make_client
 

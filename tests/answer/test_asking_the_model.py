@@ -18,11 +18,11 @@ import pytest
 from ragpg.answer import answering
 from ragpg.answer.answering import (
     DONT_KNOW,
-    NO_KEY,
     SYSTEM_PROMPT,
     Citation,
     answer_question,
 )
+from ragpg.answer.quoting import NO_KEY
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
 from ragpg.models import MessagesClient, claude, make_client

@@ -9,7 +9,8 @@ import pytest
 
 import ragpg
 from ragpg import errors, settings
-from ragpg.database import known_versions, migrate, schema_version
+from ragpg.database import known_versions, schema_version
+from ragpg.database.migrations import migrate
 
 from ..conftest import WordEmbedder, role
 
@@ -27,7 +28,7 @@ def test_a_newer_schema_is_refused(url: str, sql: psycopg.Connection) -> None:
 
 def test_an_older_schema_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     newer = [*known_versions(), "9999"]
-    monkeypatch.setattr("ragpg.database.migrations.known_versions", lambda: newer)
+    monkeypatch.setattr("ragpg.database.schema.known_versions", lambda: newer)
     with pytest.raises(errors.SchemaError, match="run ragpg migrate"):
         ragpg.connect(url)
 

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from ragpg import errors
-from ragpg.database import known_versions, migrate
+from ragpg.database import known_versions
+from ragpg.database.migrations import migrate
 
 from ..catalogue import catalogue
 from ..conftest import ROOT

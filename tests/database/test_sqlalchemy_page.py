@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy
 from sqlalchemy.dialects import postgresql
 
-from ragpg.database import known_versions, migrate
+from ragpg.database import known_versions
+from ragpg.database.migrations import migrate
 
 from ..conftest import ROOT, new_database
 

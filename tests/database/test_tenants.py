@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import ragpg
-from ragpg.database import migrate
+from ragpg.database.migrations import migrate
 
 from ..conftest import WordEmbedder, role
 from .tenants import MARKER, _login

@@ -11,7 +11,7 @@ import pytest
 import ragpg
 from ragpg import errors
 from ragpg.chunking.chunker import ChunkSpan
-from ragpg.indexing import contextual
+from ragpg.contexts import contextual
 from ragpg.models.usage import Budget
 from ragpg.reading.loading import LoadedDocument
 

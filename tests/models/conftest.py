@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ragpg.indexing.encoders import load_encoder
+from ragpg.encoders.encoders import load_encoder
 from tests.conftest import new_database
 
 from .small_models import Sql, add_model, minilm_folder

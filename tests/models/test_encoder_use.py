@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import ragpg
-from ragpg.indexing import Encoders
+from ragpg.encoders import Encoders
 
 from ..conftest import ROOT
 from .small_models import SMALL, build_model

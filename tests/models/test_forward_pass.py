@@ -11,8 +11,8 @@ import numpy as np
 import psycopg
 import pytest
 
+from ragpg.encoders.encoders import VERIFICATION_TEXTS, load_encoder, verify_encoder
 from ragpg.errors import EmbeddingError
-from ragpg.indexing.encoders import VERIFICATION_TEXTS, load_encoder, verify_encoder
 from ragpg.models import Progress, Vectors
 
 from .small_models import SMALL, Sql, add_model, build_model, minilm_folder, queries

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ragpg.indexing.encoders import load_encoder
+from ragpg.encoders.encoders import load_encoder
 
 from .small_models import SMALL, add_model, build_model
 

@@ -11,8 +11,8 @@ import numpy as np
 from pgvector.psycopg import register_vector
 
 from ragpg.database import Connection
+from ragpg.encoders import queries
 from ragpg.errors import EmbeddingError, ModelMismatch
-from ragpg.indexing import queries
 from ragpg.indexing.indexer import register_model
 from ragpg.models import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.models.encoder import EncoderSettings, read_encoder

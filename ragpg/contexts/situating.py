@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from ragpg.chunking import ChunkSpan
+from ragpg.contexts import queries
+from ragpg.contexts.contextual import Ask, Call, asks_of, plan, read_sentence, request
 from ragpg.errors import AnswerError
-from ragpg.indexing import queries
-from ragpg.indexing.contextual import Ask, Call, asks_of, plan, read_sentence, request
 from ragpg.models import (
     Budget,
     MessagesClient,
@@ -31,7 +31,7 @@ _CALLS_AT_ONCE = 8
 _BLOCK_ASKS = 64
 _BLOCK_DOCUMENTS = 32
 
-Progress = Callable[[int, int], None]
+ContextProgress = Callable[[int, int], None]
 # Documents done, documents in all, and what is to be asked about the last of them.
 Block = tuple[int, int, list[Ask]]
 
@@ -196,3 +196,8 @@ def estimate(
 def prices_of(session: Session, model: str) -> Prices | None:
     """Returns the prices ragpg.model_prices has for a model."""
     return session.database.record(Prices, queries.MODEL_PRICES, model=model)
+
+
+def context_costs(session: Session, collection: str) -> list[dict[str, Any]]:
+    """Returns the rows of the view context_costs: sentences of context, tokens, cost."""
+    return session.database.rows(queries.CONTEXT_COSTS, collection=collection)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from ragpg.contexts import queries
+from ragpg.contexts.contextual import Call, plan, read_sentence, request
+from ragpg.contexts.situating import DOING, Block, ContextProgress, Situator, row_of
 from ragpg.database import Database
 from ragpg.errors import AnswerError, BadArgument, CapReached
-from ragpg.indexing import queries
-from ragpg.indexing.contextual import Call, plan, read_sentence, request
-from ragpg.indexing.situating import DOING, Block, Progress, Situator, row_of
 from ragpg.models import Usage, api_errors, require_client, usage_of
 
 # A batch holds at most 100,000 requests and 256 MB:
@@ -48,7 +48,7 @@ def run_batches(
     blocks: Iterable[Block],
     *,
     poll_seconds: float = 60.0,
-    progress: Progress | None = None,
+    progress: ContextProgress | None = None,
 ) -> None:
     """Has all sentences written by batches, first those that an earlier run left open.
 
@@ -83,7 +83,7 @@ class _Batches:
     situator: Situator
     client: Any
     poll_seconds: float
-    progress: Progress | None
+    progress: ContextProgress | None
     failed: int = 0
     why: str = ""
     taken: Usage = field(default_factory=Usage)

@@ -1,0 +1,51 @@
+"""Documents that come with their embedding: many by one statement, one chunk each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ragpg.errors import ConnectionFailed, RagpgError
+from ragpg.indexing.indexer import Indexer
+from ragpg.indexing.inputs import Failure, Input
+from ragpg.indexing.tally import Tally
+from ragpg.reading import LoadedDocument
+
+_BATCH = 1000  # stored by one statement
+
+
+def write_ready(indexer: Indexer, tally: Tally, items: Sequence[Input]) -> None:
+    """Stores documents that come with their embedding; a bad one is found and reported."""
+    for first in range(0, len(items), _BATCH):
+        _write(indexer, tally, items[first : first + _BATCH])
+
+
+def _write(indexer: Indexer, tally: Tally, items: Sequence[Input]) -> None:
+    loaded: list[tuple[Input, LoadedDocument]] = []
+    for item in items:
+        try:
+            loaded.append((item, item.load()))
+        except RagpgError as error:
+            tally.fail(Failure(item.source, str(error)))
+    _store(indexer, tally, loaded)
+
+
+def _store(indexer: Indexer, tally: Tally, loaded: list[tuple[Input, LoadedDocument]]) -> None:
+    if not loaded:
+        return
+    try:
+        outcomes = indexer.store_embedded(
+            [(one.source, one.source_hash, one.embedding, document) for one, document in loaded]
+        )
+    except ConnectionFailed:
+        raise
+    except RagpgError as error:
+        if len(loaded) == 1:
+            tally.fail(Failure(loaded[0][0].source, str(error)))
+            return
+        middle = len(loaded) // 2  # halves, down to the one that cannot be stored
+        _store(indexer, tally, loaded[:middle])
+        _store(indexer, tally, loaded[middle:])
+        return
+    tally.added += outcomes.count("added")
+    tally.updated += outcomes.count("updated")
+    tally.tell()

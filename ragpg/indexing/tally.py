@@ -1,0 +1,91 @@
+"""What an ingest did: counted while it runs, told to whoever listens, reported at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, cast
+
+from ragpg.indexing.inputs import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What an ingest did: documents by outcome, chunks by whether the model had to embed them."""
+
+    added: int
+    updated: int
+    unchanged: int
+    deleted: int
+    failed: int
+    chunks_embedded: int
+    chunks_reused: int
+    seconds: float
+    failures: tuple[Failure, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+class AddProgress(Protocol):
+    """Hears how an ingest advances."""
+
+    def __call__(self, *, documents: int, total: int, chunks: int) -> None:
+        """`documents` of `total` are done, `chunks` embedded so far."""
+
+
+Outcome = Literal["added", "updated", "deleted", "failed"]
+# Hears what became of a document: outcome, source, and for a failure the reason.
+OnOutcome = Callable[[Outcome, str, str], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts while an ingest runs."""
+
+    total: int
+    progress: AddProgress | None
+    started: float
+    on_outcome: OnOutcome | None = None
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    embedded: int = 0
+    reused: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    def tell(self) -> None:
+        done = self.added + self.updated + self.unchanged + len(self.failures)
+        if self.progress:
+            self.progress(documents=done, total=self.total, chunks=self.embedded)
+
+    def count(self, outcome: str, source: str) -> None:
+        """Counts a document that was added, updated, unchanged or deleted."""
+        setattr(self, outcome, getattr(self, outcome) + 1)
+        if self.on_outcome and outcome != "unchanged":
+            self.on_outcome(cast(Outcome, outcome), source, "")
+        self.tell()
+
+    def deleted_all(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            self.count("deleted", source)
+
+    def fail(self, failure: Failure) -> None:
+        self.failures.append(failure)
+        if self.on_outcome:
+            self.on_outcome("failed", failure.source, failure.reason)
+        self.tell()
+
+    def report(self, skipped: Sequence[str]) -> AddReport:
+        return AddReport(
+            added=self.added,
+            updated=self.updated,
+            unchanged=self.unchanged,
+            deleted=self.deleted,
+            failed=len(self.failures),
+            chunks_embedded=self.embedded,
+            chunks_reused=self.reused,
+            seconds=round(time.monotonic() - self.started, 3),
+            failures=tuple(self.failures),
+            skipped=tuple(skipped),
+        )
