@@ -18,7 +18,7 @@ from llama_index.core.node_parser import SentenceSplitter
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from benchmarks.chunking_data import Document, Span
-from ragpg.chunking.chunker import chunk_text
+from ragpg.chunking import chunk_text
 from ragpg.models.embedding import SentenceTransformerEmbedder
 
 

@@ -32,8 +32,7 @@ from ragpg.inspection.inspecting import Inspection
 from ragpg.models import reranking
 from ragpg.models.calls import prices_of, require_client
 from ragpg.models.embedding import Embedder, open_embedder
-from ragpg.reading import loading
-from ragpg.reading.decoding import clean_text
+from ragpg.reading import FoundFiles, clean_text, find_files
 from ragpg.search import searching
 from ragpg.search.filters import Filter, to_jsonpath
 from ragpg.search.searching import ExplainedHit, Hit, Mode, SearchIndex
@@ -102,7 +101,7 @@ class Collection:
         started = time.monotonic()
         arguments = [paths] if isinstance(paths, (str, Path)) else paths
         roots = syncing.sync_paths(arguments) if sync else []
-        found = loading.find_files(arguments)
+        found = find_files(arguments)
         inputs, failures = _file_inputs(found)
         plan = (
             Sync(
@@ -621,7 +620,7 @@ def _record_input(record: Mapping[str, Any]) -> adding.Input:
 
 
 def _file_inputs(
-    found: loading.FoundFiles,
+    found: FoundFiles,
 ) -> tuple[list[adding.Input], list[adding.Failure]]:
     inputs: list[adding.Input] = []
     failures: list[adding.Failure] = []

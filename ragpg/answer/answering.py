@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ragpg.chunking.sentences import sentence_spans
+from ragpg.chunking import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
 from ragpg.search.searching import Hit
 

@@ -12,8 +12,7 @@ from itertools import pairwise
 
 from markdown_it.token import Token
 
-from ragpg.reading.loading import BLOCKS, MARKDOWN_MEDIA_TYPES, heading_text
-from ragpg.reading.media_types import is_code
+from ragpg.reading import BLOCKS, MARKDOWN_MEDIA_TYPES, heading_text, is_code
 
 
 def blocks_of(text: str, media_type: str) -> list[Block]:

@@ -21,7 +21,7 @@ from ragpg.database.connection import Database
 from ragpg.errors import ConnectionFailed, LoadError, RagpgError
 from ragpg.indexing.indexer import Indexer, Prepared, Worker, ensure_index, refresh
 from ragpg.indexing.syncing import Sync
-from ragpg.reading.loading import (
+from ragpg.reading import (
     LOADER_VERSION,
     MEDIA_TYPES,
     SEVERAL_MEDIA_TYPES,
@@ -163,7 +163,7 @@ def text_input(
     embedding: Any = None,
 ) -> Input:
     """Returns the input for a given text; given title and metadata win over the text's own."""
-    from ragpg.reading.loading import load_text
+    from ragpg.reading import load_text
 
     def load() -> LoadedDocument:
         loaded = load_text(text, media_type=media_type, name=source)

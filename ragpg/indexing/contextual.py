@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ragpg.chunking.chunker import ChunkSpan
-from ragpg.chunking.sentences import sentence_spans
+from ragpg.chunking import ChunkSpan, sentence_spans
 from ragpg.models.calls import Usage, estimate_tokens
-from ragpg.reading.decoding import clean_text
-from ragpg.reading.loading import LoadedDocument
+from ragpg.reading import LoadedDocument, clean_text
 
 if TYPE_CHECKING:
     from anthropic.types import Message

@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ragpg import queries
-from ragpg.chunking.chunker import ChunkSpan, chunk_text
+from ragpg.chunking import ChunkSpan, chunk_text
 from ragpg.database.connection import Connection, Database, connect
 from ragpg.errors import (
     AnswerError,
@@ -28,7 +28,7 @@ from ragpg.errors import (
 )
 from ragpg.indexing.contextual import CONTEXT_TOKENS, Ask, asks_of, fit
 from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress
-from ragpg.reading.loading import LoadedDocument
+from ragpg.reading import LoadedDocument
 from ragpg.search.searching import SearchIndex, search_index
 
 # Chunks are this long unless the collection says otherwise or the model's window is shorter.

@@ -12,12 +12,12 @@ from psycopg.rows import class_row
 
 from ragpg import queries
 from ragpg.answer.answering import MessagesClient, ask_model
-from ragpg.chunking.chunker import ChunkSpan
+from ragpg.chunking import ChunkSpan
 from ragpg.database.connection import Database
 from ragpg.errors import AnswerError
 from ragpg.indexing.contextual import Ask, Call, asks_of, plan, read_sentence, request
 from ragpg.models.calls import Budget, Prices, Usage, require_client, usage_of
-from ragpg.reading.loading import LoadedDocument
+from ragpg.reading import LoadedDocument
 
 DOING = "writing sentences of context"
 # Calls at once; and how many are planned together: they end well within the five minutes for

@@ -12,7 +12,7 @@ from typing import Any
 from ragpg import queries
 from ragpg.database.connection import Database
 from ragpg.errors import BadArgument, UnknownCollection
-from ragpg.reading.decoding import clean_text
+from ragpg.reading import clean_text
 
 # More than this share of the documents of the given folders is not deleted without being told so.
 MAX_DELETED_SHARE = 0.2

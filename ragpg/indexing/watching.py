@@ -15,7 +15,7 @@ import watchfiles
 from ragpg.errors import LoadError, RagpgError, TooManyVanished
 from ragpg.indexing.adding import AddProgress, AddReport, OnOutcome
 from ragpg.indexing.syncing import Sync, source_of, sync_paths
-from ragpg.reading.media_types import MEDIA_TYPES
+from ragpg.reading import MEDIA_TYPES
 
 # A file is read when nothing has changed for so long, or the first change is so long ago.
 _QUIET_MS, _LONGEST_MS = 300, 3000

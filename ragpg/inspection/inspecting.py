@@ -23,8 +23,7 @@ from ragpg import queries
 from ragpg.database.connection import Database
 from ragpg.errors import LoadError, UnknownCollection
 from ragpg.inspection.rules import RULES
-from ragpg.reading.loading import LoadedDocument, find_files, load_documents
-from ragpg.reading.media_types import is_code
+from ragpg.reading import LoadedDocument, find_files, is_code, load_documents
 
 _RULE = {rule.problem: rule for rule in RULES}
 _PATTERN = {rule.problem: re.compile(rule.pattern) for rule in RULES if rule.pattern}

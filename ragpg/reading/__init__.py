@@ -1,0 +1,47 @@
+"""Bytes to text: every format becomes Markdown or plain text, with title, metadata and pages.
+
+Knows no database, no model and no settings. A format's libraries are imported when the first such
+file is read, most of them in a child process.
+"""
+
+from ragpg.reading.decoding import clean_text
+from ragpg.reading.finding import FoundFiles, find_files
+from ragpg.reading.loading import (
+    LOADER_VERSION,
+    LoadedDocument,
+    LoadedPart,
+    OnFailure,
+    check_size,
+    load_bytes,
+    load_documents,
+    load_path,
+    load_text,
+)
+from ragpg.reading.markdown import BLOCKS, heading_text
+from ragpg.reading.media_types import (
+    MARKDOWN_MEDIA_TYPES,
+    MEDIA_TYPES,
+    SEVERAL_MEDIA_TYPES,
+    is_code,
+)
+
+__all__ = [
+    "BLOCKS",
+    "LOADER_VERSION",
+    "MARKDOWN_MEDIA_TYPES",
+    "MEDIA_TYPES",
+    "SEVERAL_MEDIA_TYPES",
+    "FoundFiles",
+    "LoadedDocument",
+    "LoadedPart",
+    "OnFailure",
+    "check_size",
+    "clean_text",
+    "find_files",
+    "heading_text",
+    "is_code",
+    "load_bytes",
+    "load_documents",
+    "load_path",
+    "load_text",
+]

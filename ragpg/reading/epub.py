@@ -47,7 +47,7 @@ def _spine(book: etree._Element, name: str) -> list[str]:
 
 
 def _page(package: ZipPackage, part: str) -> str:
-    return read_html(decode(package.read(part)))[1] if part in package.names else ""
+    return read_html(decode(package.read(part))).content if part in package.names else ""
 
 
 def _metadata(book: etree._Element) -> tuple[str, dict[str, Any]]:

@@ -13,7 +13,8 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ragpg.reading.decoding import clean_text, decode
+from ragpg.reading.decoding import decode
+from ragpg.reading.result import Reading
 
 # Block rules only: parsing what is inside paragraphs is most of the time and is not needed.
 BLOCKS = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
@@ -40,11 +41,11 @@ def _plain(token: Token) -> str:
     return token.content  # also of an image: its alternative text
 
 
-def read_markdown(text: str) -> tuple[str, str, dict[str, Any]]:
+def read_markdown(text: str) -> Reading:
     """Returns the title, the text without its front matter, and that as metadata."""
     metadata, content = _split_front_matter(text)
     title = metadata.get("title")
-    return str(title) if title else first_h1(content), content, metadata
+    return Reading(str(title) if title else first_h1(content), content, metadata)
 
 
 def first_h1(text: str) -> str:
@@ -80,19 +81,17 @@ def _split_front_matter(text: str) -> tuple[dict[str, Any], str]:
 def _jsonable(value: Any, budget: Iterator[int]) -> Any:
     next(budget)
     if isinstance(value, Mapping):
-        return {clean_text(_key(k)): _jsonable(v, budget) for k, v in value.items()}
+        return {_key(key): _jsonable(one, budget) for key, one in value.items()}
     if isinstance(value, list | tuple | set):
-        return list(map(_jsonable, value, itertools.repeat(budget)))
+        return [_jsonable(one, budget) for one in value]
     if isinstance(value, date | time):
         return value.isoformat()
-    if value is None or isinstance(value, bool | int) or _is_finite(value):
+    if value is None or isinstance(value, bool | int):
         return value
-    return clean_text(decode(value) if isinstance(value, bytes) else str(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return decode(value) if isinstance(value, bytes) else str(value)
 
 
 def _key(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)

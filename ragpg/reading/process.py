@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -15,11 +16,24 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from ragpg.errors import LoadError
-from ragpg.reading import media_types
+from ragpg.reading.media_types import (
+    DOCX,
+    EPUB,
+    ODP,
+    ODS,
+    ODT,
+    PDF,
+    PPTX,
+    REST,
+    XLS,
+    XLSB,
+    XLSX,
+)
 from ragpg.reading.result import Reading
 
 TIME_LIMIT = 300.0
@@ -35,9 +49,7 @@ def read_isolated(data: bytes, media_type: str, *, time_limit: float | None = No
         answer = _child().ask(data, media_type, limit)
     if "error" in answer:
         raise LoadError(answer["error"])
-    return Reading(
-        answer["title"], answer["content"], answer["metadata"], tuple(answer["page_starts"])
-    )
+    return Reading(**{**answer, "page_starts": tuple(answer["page_starts"])})
 
 
 # The parent's side -----------------------------------------------------------------------------
@@ -138,6 +150,17 @@ def close() -> None:
 
 # The child's side ------------------------------------------------------------------------------
 
+_READERS = {
+    PDF: "pdf",
+    DOCX: "docx",
+    PPTX: "pptx",
+    EPUB: "epub",
+    REST: "rst",
+    **dict.fromkeys((ODT, ODP), "odf"),
+    **dict.fromkeys((XLSX, XLSB, XLS, ODS), "spreadsheet"),
+}
+"""The module of each format: `read_` and its name is the reader."""
+
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.load(sys.stdin)
@@ -174,7 +197,7 @@ def _limit_memory() -> None:
 
 def _answer(data: bytes, media_type: str) -> dict[str, Any]:
     try:
-        reading = _reader(media_type)(data)
+        return asdict(_reader(media_type)(data))
     except LoadError as error:
         return {"error": str(error)}
     except MemoryError:
@@ -185,40 +208,12 @@ def _answer(data: bytes, media_type: str) -> dict[str, Any]:
         # The libraries raise whatever they met in a damaged file: KeyError, struct.error, ...
         told = " ".join(str(error).split())[:200]
         return {"error": f"it is damaged ({type(error).__name__}: {told}): save it again"}
-    return {
-        "title": reading.title,
-        "content": reading.content,
-        "metadata": reading.metadata,
-        "page_starts": reading.page_starts,
-    }
 
 
 def _reader(media_type: str) -> Callable[[bytes], Reading]:
     """Returns the format's reader, whose libraries are imported only now."""
-    if media_type == media_types.PDF:
-        from ragpg.reading.pdf import read_pdf
-
-        return read_pdf
-    if media_type == media_types.DOCX:
-        from ragpg.reading.docx import read_docx
-
-        return read_docx
-    if media_type == media_types.PPTX:
-        from ragpg.reading.pptx import read_pptx
-
-        return read_pptx
-    if media_type in (media_types.ODT, media_types.ODP):
-        from ragpg.reading.odf import read_odf
-
-        return read_odf
-    if media_type == media_types.EPUB:
-        from ragpg.reading.epub import read_epub
-
-        return read_epub
-    if media_type == media_types.REST:
-        from ragpg.reading.rst import read_rst
-
-        return read_rst
-    from ragpg.reading.spreadsheet import read_spreadsheet
-
-    return read_spreadsheet
+    name = _READERS[media_type]
+    reader: Callable[[bytes], Reading] = getattr(
+        importlib.import_module(f"ragpg.reading.{name}"), f"read_{name}"
+    )
+    return reader

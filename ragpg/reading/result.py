@@ -76,25 +76,26 @@ def markdown_table(rows: Iterable[Sequence[str]]) -> str:
     Pipes are escaped, line ends within a cell are spaces, short rows are filled up, rows and
     columns at the end that hold nothing are left out. No row gives an empty text.
     """
-    cells = [[_cell(cell) for cell in row] for row in rows]
-    width = max((_used(row) for row in cells), default=0)
-    while cells and not _used(cells[-1]):
-        cells.pop()
-    if not width:
+    cells = [[" ".join(cell.replace("|", "\\|").split()) for cell in row] for row in rows]
+    widths = [max((n for n, cell in enumerate(row, 1) if cell), default=0) for row in cells]
+    while widths and not widths[-1]:
+        widths.pop()
+    if not widths:
         return ""
-    lines = [_line(row[:width] + [""] * (width - len(row))) for row in cells]
+    width = max(widths)
+    lines = [_line(row[:width] + [""] * (width - len(row))) for row in cells[: len(widths)]]
     lines.insert(1, _line(["---"] * width))
     return "\n".join(lines)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split()) if text else ""
-
-
-def _used(row: Sequence[str]) -> int:
-    """Returns the number of columns up to the last cell that holds something."""
-    return max((column for column, cell in enumerate(row, 1) if cell), default=0)
-
-
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def fill_span(
+    rows: list[list[str]], top: int, left: int, height: int, width: int, text: str
+) -> None:
+    """Puts the text of a cell that spans several places into each of them."""
+    for row in rows[top : top + height]:
+        row += [""] * (left + width - len(row))
+        row[left : left + width] = [text] * width

@@ -52,12 +52,12 @@ def read_rst(data: bytes) -> Reading:
     except (ValueError, AttributeError, TypeError, KeyError, AssertionError) as error:
         raise LoadError(f"its reStructuredText cannot be read: {error}") from error
     body = _ITEM.sub(r"<li>\1</li>", page["html_body"])
-    _, content, _ = read_html(f"<main>{body}</main>")
+    content = read_html(f"<main>{body}</main>").content
     return Reading(_plain(page["title"]), content, {})
 
 
 def _plain(markup: str) -> str:
-    return " ".join(read_html(f"<p>{markup}</p>")[1].split())
+    return " ".join(read_html(f"<p>{markup}</p>").content.split())
 
 
 def _know_sphinx() -> None:

@@ -30,7 +30,7 @@ from ragpg.answer.answering import (
     answer_question,
     make_client,
 )
-from ragpg.chunking.sentences import sentence_spans
+from ragpg.chunking import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
 from ragpg.search.searching import Hit
 from tests.messages_server import (

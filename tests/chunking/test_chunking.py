@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ragpg.chunking.chunker import ChunkSpan, chunk_text
-from ragpg.chunking.sentences import sentence_spans
-from ragpg.reading.loading import find_files, load_path
+from ragpg.chunking import ChunkSpan, chunk_text, sentence_spans
+from ragpg.reading import find_files, load_path
 
 FASTAPI_PAGES = Path(__file__).parents[3] / "shared" / "data" / "docs_fastapi_md" / "docs" / "en"
 

@@ -16,10 +16,10 @@ import pytest
 
 import ragpg
 from ragpg import errors
-from ragpg.chunking.chunker import ChunkSpan
+from ragpg.chunking import ChunkSpan
 from ragpg.indexing import contextual
 from ragpg.models.calls import Budget
-from ragpg.reading.loading import LoadedDocument
+from ragpg.reading import LoadedDocument
 
 from ..conftest import ROOT, WordEmbedder
 from ..messages_server import BATCHES, MessagesServer, answer, failure, refusal, text_block

@@ -17,7 +17,7 @@ import ragpg
 from ragpg.cli import entry
 from ragpg.inspection import inspecting
 from ragpg.inspection.rules import RULES
-from ragpg.reading.loading import MEDIA_TYPES
+from ragpg.reading import MEDIA_TYPES
 
 from ..conftest import SHARED_DATA
 
