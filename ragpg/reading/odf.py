@@ -6,9 +6,16 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ragpg.reading.docx import Block, blocks_markdown, cell_text
-from ragpg.reading.result import Reading, join_pages, markdown_table
-from ragpg.reading.zip_package import ZipPackage
+from ragpg.reading.result import (
+    Block,
+    Reading,
+    blocks_markdown,
+    cell_text,
+    fill_span,
+    join_pages,
+    markdown_table,
+)
+from ragpg.reading.zip_package import ZipPackage, described
 
 _T = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -17,6 +24,7 @@ _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _PRESENTATION = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _SKIPPED = {f"{_T}tracked-changes", f"{_OFFICE}annotation", f"{_T}note-citation"}
+_METADATA = {"creator": "author", "subject": "subject", "creation-date": "created"}
 _REPEATED = 100  # cells that say they are repeated more often are blank space
 
 
@@ -34,20 +42,8 @@ def read_odf(data: bytes) -> Reading:
         body = root.find(f".//{_OFFICE}text")
         blocks = list(reader.blocks(body if body is not None else root))
         content, starts = blocks_markdown(blocks), ()
-    title, metadata = _metadata(package.xml_or_none("meta.xml"))
-    return Reading(reader.title or title, content, dict(metadata), starts)
-
-
-def _metadata(root: etree._Element | None) -> tuple[str, dict[str, str]]:
-    names = {"creator": "author", "subject": "subject", "creation-date": "created"}
-    title, found = "", {}
-    for element in root.iter("{*}*") if root is not None else ():
-        name, text = etree.QName(element).localname, (element.text or "").strip()
-        if name == "title" and text:
-            title = text
-        elif name in names and text:
-            found[names[name]] = text[:10] if name == "creation-date" else text
-    return title, found
+    title, metadata = described(package.xml_or_none("meta.xml"), _METADATA)
+    return Reading(reader.title or title, content, metadata, starts)
 
 
 def _numbered_lists(*roots: etree._Element | None) -> set[str]:
@@ -63,11 +59,11 @@ def _numbered_lists(*roots: etree._Element | None) -> set[str]:
 
 def _parents(root: etree._Element) -> dict[str, str]:
     """Returns what the styles made for single paragraphs are based on."""
-    styles = root.iter(f"{_STYLE}style")
     return {
-        style.get(f"{_STYLE}name", ""): style.get(f"{_STYLE}parent-style-name", "")
-        for style in styles
-        if style.get(f"{_STYLE}family") == "paragraph" and style.get(f"{_STYLE}parent-style-name")
+        style.get(f"{_STYLE}name", ""): parent
+        for style in root.iter(f"{_STYLE}style")
+        if style.get(f"{_STYLE}family") == "paragraph"
+        and (parent := style.get(f"{_STYLE}parent-style-name"))
     }
 
 
@@ -143,10 +139,8 @@ class _Reader:
                     spans.append((len(rows), len(texts), down, right, text))
                 texts += [text] * _count(cell, "columns-repeated")
             rows.append(texts)
-        for top, left, down, right, text in spans:
-            for texts in rows[top : top + down]:
-                texts += [""] * (left + right - len(texts))
-                texts[left : left + right] = [text] * right
+        for span in spans:
+            fill_span(rows, *span)
         return rows
 
 

@@ -8,11 +8,11 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from ragpg.reading.pdf_columns import AlignedTable, Segment, with_aligned_tables
-from ragpg.reading.pdf_order import in_reading_order, overlap
-from ragpg.reading.pdf_tables import Box, Table
+from ragpg.reading.pdf_boxes import Box, Char, Line, Segment, bounds, overlap
+from ragpg.reading.pdf_columns import AlignedTable, with_aligned_tables
+from ragpg.reading.pdf_order import in_reading_order
+from ragpg.reading.pdf_tables import Table
 
 # Measured on the papers, manuals and forms of benchmarks/loading.py.
 _HEADING_SIZE = 1.12  # times the size of most characters
@@ -30,15 +30,6 @@ _SENTENCE_END = re.compile(r"[.!?:;\u3002\uff01\uff1f…][\"'”\u2019»)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
-class Char(NamedTuple):
-    """A character and its box (left, top, right, bottom, from the page's top left, in points)."""
-
-    text: str
-    box: Box
-    is_generated: bool
-    is_bold: bool
-
-
 @dataclass(slots=True)
 class PageLayout:
     """A page's characters in stream order, and the cells of the tables its rules draw."""
@@ -50,25 +41,13 @@ class PageLayout:
 
 
 @dataclass(slots=True)
-class Line:
-    """A printed line; `size` is its characters' usual height in points."""
-
-    text: str
-    box: Box
-    size: float
-    is_bold: bool
-    segments: tuple[Segment, ...] = ()
-
-
-@dataclass(slots=True)
 class _Paragraph:
     lines: list[Line]
     level: int = 0  # of a heading
 
     @property
     def box(self) -> Box:
-        lefts, tops, rights, bottoms = zip(*(line.box for line in self.lines), strict=True)
-        return min(lefts), min(tops), max(rights), max(bottoms)
+        return bounds(line.box for line in self.lines)
 
 
 def layout_pages(pages: Iterable[PageLayout]) -> tuple[list[str], Callable[[str, str], str]]:
@@ -141,16 +120,10 @@ def _line(chars: list[Char]) -> Iterator[Line]:
     text = " ".join("".join(char.text for char in chars).split())
     if not seen or not text:
         return
-    lefts, tops, rights, bottoms = zip(*(char.box for char in seen), strict=True)
     size = statistics.median(char.box[3] - char.box[1] for char in seen)
     bold = sum(char.is_bold for char in seen) > 0.9 * len(seen)
-    yield Line(
-        text,
-        (min(lefts), min(tops), max(rights), max(bottoms)),
-        round(size, 1),
-        bold,
-        _segments(chars, size),
-    )
+    box = bounds(char.box for char in seen)
+    yield Line(text, box, round(size, 1), bold, _segments(chars, size))
 
 
 def _segments(chars: list[Char], size: float) -> tuple[Segment, ...]:
@@ -219,7 +192,7 @@ def _page_markdown(
     lines = [item for item in items if isinstance(item, Line)]
     pitch = _usual_pitch(lines)
     blocks: list[_Paragraph | Table | AlignedTable] = []
-    for item in with_aligned_tables(items, Line):
+    for item in with_aligned_tables(items):
         last = blocks[-1] if blocks else None
         if not isinstance(item, Line):
             blocks.append(item)

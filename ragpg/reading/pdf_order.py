@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Protocol, TypeVar
 
-from ragpg.reading.pdf_tables import Box
+from ragpg.reading.pdf_boxes import Box, overlap
 
 _GUTTERS = range(35, 66, 2)  # where, in per cent of the page's width, two columns may part
 _MAX_CUTS = 12
@@ -79,11 +79,6 @@ def _side(band: list[tuple[int, B]], wanted: int) -> list[B]:
 
 
 # X-Y cuts --------------------------------------------------------------------------------------
-
-
-def overlap(first: Box, second: Box) -> bool:
-    """Returns whether one box is above the other, as far as left and right go."""
-    return first[0] < second[2] and second[0] < first[2]
 
 
 def _cut(blocks: list[B], axis: int, cuts: int, is_again: bool = False) -> list[B]:

@@ -12,7 +12,7 @@ from pptx.exc import PackageNotFoundError
 
 from ragpg.errors import LoadError
 from ragpg.reading.charts import chart_texts
-from ragpg.reading.result import MAX_PAGES, Reading, join_pages, markdown_table
+from ragpg.reading.result import MAX_PAGES, Reading, fill_span, join_pages, markdown_table
 from ragpg.reading.zip_package import ZipPackage, core_metadata
 
 _TITLES = frozenset({PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE})
@@ -32,7 +32,7 @@ def read_pptx(data: bytes) -> Reading:
         raise LoadError(f"it has {len(slides):,} slides, more than {MAX_PAGES:,}: split it")
     content, starts = join_pages("\n\n".join(_slide(slide)) for slide in slides)
     title, metadata = core_metadata(ZipPackage(data))
-    return Reading(_first_title(slides) or title, content, dict(metadata), starts)
+    return Reading(_first_title(slides) or title, content, metadata, starts)
 
 
 def _first_title(slides: list[Any]) -> str:
@@ -126,6 +126,5 @@ def _table(table: Any) -> list[list[str]]:
     for top, row in enumerate(table.rows):
         for left, cell in enumerate(row.cells):
             if cell.is_merge_origin:
-                for line in rows[top : top + cell.span_height]:
-                    line[left : left + cell.span_width] = [cell.text] * cell.span_width
+                fill_span(rows, top, left, cell.span_height, cell.span_width, cell.text)
     return rows

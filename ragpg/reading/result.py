@@ -67,6 +67,61 @@ def _check_counts(characters: int, pages: int) -> None:
         raise LoadError(f"it has more than {MAX_PAGES:,} pages: split it")
 
 
+# Blocks ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Block:
+    """A piece of Markdown; list items and lines of code that follow each other belong together."""
+
+    text: str
+    kind: str = "paragraph"  # heading, item, code, table
+    level: int = 0
+
+
+def blocks_markdown(blocks: list[Block]) -> str:
+    """Returns the blocks as Markdown: items as one list, lines of code in one fence."""
+    parts: list[str] = []
+    depths: list[int] = []
+    before = ""
+    for block in blocks:
+        if before != "item":
+            depths = []
+        if block.kind == "item":
+            while depths and depths[-1] >= block.level:
+                depths.pop()
+            indent = "    " * len(depths)
+            depths.append(block.level)
+            parts += ["\n" if before == "item" else "\n\n", indent]
+            parts.append(block.text.replace("\n", f"\n{indent}  "))
+        elif block.kind == "code":
+            if before == "code":
+                parts[-1] = "\n"
+                parts += [block.text, "\n```"]
+            else:
+                parts += ["\n\n```\n", block.text, "\n```"]
+        else:
+            parts += ["\n\n", block.text]
+        before = block.kind
+    return "".join(parts).strip("\n")
+
+
+def cell_text(blocks: list[Block]) -> str:
+    """Returns a cell's blocks as words; a list of one item is just that item."""
+    if len(blocks) == 1 and blocks[0].kind == "item":
+        return blocks[0].text.removeprefix("- ")
+    return " ".join(map(_cell_words, blocks))
+
+
+def _cell_words(block: Block) -> str:
+    if block.kind == "heading":
+        return block.text.lstrip("# ")
+    if block.kind == "table":
+        lines = block.text.replace("\\|", "|").split("\n")
+        return " ".join(line.strip("| ") for n, line in enumerate(lines) if n != 1)
+    return block.text
+
+
 # Tables ----------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from python_calamine import (
 )
 
 from ragpg.errors import LoadError
-from ragpg.reading.result import MAX_CELLS, Reading, join_pages, markdown_table
+from ragpg.reading.result import MAX_CELLS, Reading, fill_span, join_pages, markdown_table
 
 
 def read_spreadsheet(data: bytes) -> Reading:
@@ -61,20 +61,12 @@ def _rows(workbook: CalamineWorkbook, name: str, budget: int) -> list[list[str]]
         if budget < 0:
             raise LoadError(f"it holds more than {MAX_CELLS:,} cells: split it, or save it as CSV")
         rows.append(texts)
-    _fill_merged(rows, sheet.merged_cell_ranges or [])
-    return rows
-
-
-def _fill_merged(
-    rows: list[list[str]], ranges: list[tuple[tuple[int, int], tuple[int, int]]]
-) -> None:
-    for (top, left), (bottom, right) in ranges:
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
         text = rows[top][left] if top < len(rows) and left < len(rows[top]) else ""
-        if not text or (bottom - top + 1) * (right - left + 1) > 1000:
-            continue
-        for row in rows[top : bottom + 1]:
-            row += [""] * (right + 1 - len(row))
-            row[left : right + 1] = [text] * (right + 1 - left)
+        height, width = bottom - top + 1, right - left + 1
+        if text and height * width <= 1000:
+            fill_span(rows, top, left, height, width, text)
+    return rows
 
 
 def cell_text(value: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ragpg.errors import LoadError
-from ragpg.reading.loading import LoadedDocument, load_bytes
+from ragpg.reading import LoadedDocument, load_bytes
 
 CONTAINER = (
     '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'

@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragpg.errors import LoadError
-from ragpg.reading.decoding import clean_text, decode
-from ragpg.reading.loading import (
+from ragpg.reading import (
     MARKDOWN_MEDIA_TYPES,
     MEDIA_TYPES,
     SEVERAL_MEDIA_TYPES,
@@ -28,6 +27,7 @@ from ragpg.reading.loading import (
     load_path,
     load_text,
 )
+from ragpg.reading.decoding import clean_text, decode
 from ragpg.reading.media_types import BINARY_MEDIA_TYPES
 from ragpg.reading.result import MAX_FILE_BYTES, join_pages, markdown_table
 

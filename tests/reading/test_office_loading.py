@@ -20,8 +20,7 @@ from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
 from ragpg.errors import LoadError
-from ragpg.reading import media_types
-from ragpg.reading.loading import LoadedDocument, load_bytes
+from ragpg.reading import LoadedDocument, load_bytes, media_types
 from ragpg.reading.spreadsheet import cell_text
 
 
