@@ -135,7 +135,8 @@ class _Reader:
             elif tag in _NOTES:
                 yield self._note_mark(_NOTES[tag], element.get(f"{W}id", ""))
             elif tag in (f"{MATH}oMath", f"{MATH}oMathPara"):
-                yield from self._formula(element)
+                formula = math_text(element).strip()
+                yield f"${formula}$" if formula else ""
             elif tag == f"{W}txbxContent":
                 self._boxes.append(element)
             elif tag == _CHART and element.get(_RELATION, "") in self.charts:
@@ -147,11 +148,6 @@ class _Reader:
             else:
                 yield from self._pieces(element)
 
-    def _formula(self, element: etree._Element) -> Iterator[str]:
-        text = math_text(element).strip()
-        if text:
-            yield f"${text}$"
-
     def _note_mark(self, kind: str, note_id: str) -> str:
         if (kind, note_id) not in self.note_ids:
             self.note_ids.append((kind, note_id))
@@ -160,7 +156,7 @@ class _Reader:
     def notes(self, package: ZipPackage, folder: str) -> Iterator[Block]:
         """Yields the footnotes and endnotes the text refers to, in that order."""
         roots = {kind: package.xml_or_none(f"{folder}/{kind}.xml") for kind in _NOTES.values()}
-        for number, (kind, note_id) in enumerate(self.note_ids, 1):
+        for number, (kind, note_id) in enumerate(self.note_ids, 1):  # notes may refer to notes
             root = roots[kind]
             for note in root if root is not None else ():
                 if note.get(f"{W}id") == note_id:
@@ -174,8 +170,7 @@ class _Reader:
         if len(rows) == 1 and len(list(_children(rows[0], "tc"))) == 1:
             yield from self.blocks(rows[0])  # a frame around text
             return
-        text = markdown_table(self._rows(rows))
-        if text:
+        if text := markdown_table(self._rows(rows)):
             yield Block(text, "table")
 
     def _rows(self, rows: list[etree._Element]) -> list[list[str]]:

@@ -21,8 +21,9 @@ _BOILERPLATE = """
 _PAGE_FRAME = "header, footer, aside"
 _CONTENT_PARTS = frozenset({"main", "article", "section", "blockquote"})
 # Admonitions are parts of a section: their titles must not begin one.
-_ADMONITIONS = ".note, .tip, .warning, .caution, .important, .admonition, [role=note]"
-_ADMONITION_TITLES = f":is({_ADMONITIONS}) :is(h1, h2, h3, h4, h5, h6)"
+# Each kind by itself: lexbor finds only children, not descendants, of an :is() before a space.
+_ADMONITIONS = (".note", ".tip", ".warning", ".caution", ".important", ".admonition", "[role=note]")
+_ADMONITION_TITLES = ", ".join(f"{one} :is(h1, h2, h3, h4, h5, h6)" for one in _ADMONITIONS)
 _INLINE_TAGS = [
     "a", "abbr", "acronym", "b", "big", "bdi", "bdo", "cite", "data", "del", "dfn", "em", "font",
     "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong",

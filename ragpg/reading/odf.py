@@ -34,14 +34,11 @@ def read_odf(data: bytes) -> Reading:
     root = package.xml("content.xml")
     reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")), _parents(root))
     slides = list(root.iter(f"{_DRAW}page"))
-    if slides:
-        content, starts = join_pages(
-            blocks_markdown(list(reader.blocks(slide))) for slide in slides
-        )
-    else:
+    pages = (blocks_markdown(list(reader.blocks(slide))) for slide in slides)
+    content, starts = join_pages(pages)
+    if not slides:
         body = root.find(f".//{_OFFICE}text")
-        blocks = list(reader.blocks(body if body is not None else root))
-        content, starts = blocks_markdown(blocks), ()
+        content = blocks_markdown(list(reader.blocks(body if body is not None else root)))
     title, metadata = described(package.xml_or_none("meta.xml"), _METADATA)
     return Reading(reader.title or title, content, metadata, starts)
 
@@ -80,8 +77,7 @@ class _Reader:
             elif element.tag == f"{_T}list":
                 yield from self._items(element, 0, "")
             elif element.tag == f"{_TABLE}table":
-                text = markdown_table(self._rows(element))
-                if text:
+                if text := markdown_table(self._rows(element)):
                     yield Block(text, "table")
             elif element.tag == f"{_PRESENTATION}notes":
                 notes = [one for one in self.blocks(element) if one.text.strip("<number> ")]
@@ -110,19 +106,16 @@ class _Reader:
 
     def _items(self, element: etree._Element, depth: int, style: str) -> Iterator[Block]:
         style = element.get(f"{_T}style-name", style)
-        number = 0
-        for item in element:
-            if item.tag not in (f"{_T}list-item", f"{_T}list-header"):
-                continue
-            number += 1
+        items = element.iterchildren(f"{_T}list-item", f"{_T}list-header")
+        for number, item in enumerate(items, 1):
             mark = f"{number}. " if style in self._numbered else "- "
             for child in item:
                 if child.tag == f"{_T}list" and depth < 20:
                     yield from self._items(child, depth + 1, style)
                     continue
-                for block in self._paragraph(child):
-                    is_heading = block.kind == "heading"
-                    yield block if is_heading else Block(mark + block.text, "item", depth)
+                for one in self._paragraph(child):
+                    is_heading = one.kind == "heading"
+                    yield one if is_heading else Block(mark + one.text, "item", depth)
 
     def _rows(self, table: etree._Element) -> list[list[str]]:
         """Returns the texts; a cell that spans several places is in each of them."""
@@ -130,9 +123,7 @@ class _Reader:
         spans: list[tuple[int, int, int, int, str]] = []
         for row in _table_rows(table):
             texts: list[str] = []
-            for cell in row:
-                if cell.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
-                    continue
+            for cell in row.iterchildren(f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
                 text = cell_text(list(self.blocks(cell)))
                 down, right = _count(cell, "rows-spanned"), _count(cell, "columns-spanned")
                 if text and down * right > 1:

@@ -21,19 +21,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from ragpg.errors import LoadError
-from ragpg.reading.media_types import (
-    DOCX,
-    EPUB,
-    ODP,
-    ODS,
-    ODT,
-    PDF,
-    PPTX,
-    REST,
-    XLS,
-    XLSB,
-    XLSX,
-)
+from ragpg.reading import media_types as types
 from ragpg.reading.result import Reading
 
 TIME_LIMIT = 300.0
@@ -44,9 +32,8 @@ MEMORY_LIMIT = 3 * 2**30
 
 def read_isolated(data: bytes, media_type: str, *, time_limit: float | None = None) -> Reading:
     """Returns what the child read; whatever befalls it raises LoadError."""
-    limit = TIME_LIMIT if time_limit is None else time_limit
     with _LOCK:
-        answer = _child().ask(data, media_type, limit)
+        answer = _child().ask(data, media_type, TIME_LIMIT if time_limit is None else time_limit)
     if "error" in answer:
         raise LoadError(answer["error"])
     return Reading(**{**answer, "page_starts": tuple(answer["page_starts"])})
@@ -151,13 +138,13 @@ def close() -> None:
 # The child's side ------------------------------------------------------------------------------
 
 _READERS = {
-    PDF: "pdf",
-    DOCX: "docx",
-    PPTX: "pptx",
-    EPUB: "epub",
-    REST: "rst",
-    **dict.fromkeys((ODT, ODP), "odf"),
-    **dict.fromkeys((XLSX, XLSB, XLS, ODS), "spreadsheet"),
+    types.PDF: "pdf",
+    types.DOCX: "docx",
+    types.PPTX: "pptx",
+    types.EPUB: "epub",
+    types.REST: "rst",
+    **dict.fromkeys((types.ODT, types.ODP), "odf"),
+    **dict.fromkeys((types.XLSX, types.XLSB, types.XLS, types.ODS), "spreadsheet"),
 }
 """The module of each format: `read_` and its name is the reader."""
 
@@ -212,8 +199,6 @@ def _answer(data: bytes, media_type: str) -> dict[str, Any]:
 
 def _reader(media_type: str) -> Callable[[bytes], Reading]:
     """Returns the format's reader, whose libraries are imported only now."""
-    name = _READERS[media_type]
-    reader: Callable[[bytes], Reading] = getattr(
-        importlib.import_module(f"ragpg.reading.{name}"), f"read_{name}"
-    )
+    module = importlib.import_module(f"ragpg.reading.{_READERS[media_type]}")
+    reader: Callable[[bytes], Reading] = getattr(module, f"read_{_READERS[media_type]}")
     return reader

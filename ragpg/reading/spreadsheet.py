@@ -8,13 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from python_calamine import (
-    CalamineError,
-    CalamineSheet,
-    CalamineWorkbook,
-    PasswordError,
-    SheetTypeEnum,
-)
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from ragpg.errors import LoadError
 from ragpg.reading.result import MAX_CELLS, Reading, fill_span, join_pages, markdown_table
@@ -46,7 +40,7 @@ def _page(name: str, rows: list[list[str]]) -> str:
 
 def _rows(workbook: CalamineWorkbook, name: str, budget: int) -> list[list[str]]:
     """Returns the sheet's cells as texts; each place of a merged cell holds its text."""
-    sheet: CalamineSheet = workbook.get_sheet_by_name(name)
+    sheet = workbook.get_sheet_by_name(name)
     if sheet.total_height * sheet.total_width > 20 * budget:
         raise LoadError(
             f'sheet "{name}" spans {sheet.total_height:,} rows and {sheet.total_width:,} columns, '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,14 +15,10 @@ from ragpg.errors import LoadError
 from ragpg.reading.sniffing import MAX_UNPACKED_BYTES, check_archive
 
 # ISO's strict variant of Office files says the same under other names.
-_STRICT = (
-    (b"http://purl.oclc.org/ooxml/officeDocument/relationships",
-     b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"),
-    (b"http://purl.oclc.org/ooxml/wordprocessingml/main",
-     b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"),
-    (b"http://purl.oclc.org/ooxml/officeDocument/math",
-     b"http://schemas.openxmlformats.org/officeDocument/2006/math"),
-)  # fmt: skip
+_STRICT = re.compile(
+    rb"http://purl\.oclc\.org/ooxml/(?:(officeDocument)/(relationships|math)|(wordprocessingml)/(main))"
+)
+_USUAL = rb"http://schemas.openxmlformats.org/\1\3/2006/\2\4"
 
 
 class ZipPackage:
@@ -75,8 +72,7 @@ def parse_xml(data: bytes, name: str) -> etree._Element:
 
     What is malformed is read as far as it goes; nothing at all raises LoadError.
     """
-    for strict, usual in _STRICT:
-        data = data.replace(strict, usual)
+    data = _STRICT.sub(_USUAL, data)
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=True
     )

@@ -307,6 +307,14 @@ def test_html_lists_and_headings() -> None:
 def test_html_admonition_titles_are_not_headings() -> None:
     content = from_html('<h2>T</h2><div class="note"><h3>Note</h3><p>n &lt; 1</p></div>').content
     assert content == "## T\n\nNote\n\nn < 1"
+    deep = "<h2>T</h2><div class=tip><dl><dd><div><h3>Tip</h3></div></dd></dl></div>"
+    assert "#" not in from_html(deep).content.removeprefix("## T")
+
+
+def test_html_asides_within_the_text_are_kept_however_deep() -> None:
+    within = "<main><ul><li><div><aside>kept</aside></div></li></ul></main>"
+    assert from_html(within).content == "- kept"
+    assert from_html(f"<div><aside>gone</aside>{within}</div>").content == "- kept"
 
 
 def test_html_nested_too_deep_keeps_its_words() -> None:
