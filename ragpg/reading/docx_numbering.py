@@ -83,18 +83,11 @@ def _count(levels: dict[int, _Level], counts: dict[int, int], level: int) -> str
 
 
 def _written(count: int, style: str) -> str:
+    text = "" if style == "none" else f"{count:02d}" if style == "decimalZero" else str(count)
     if style.endswith("Letter") and count > 0:
-        letters = chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 % 10 + 1)
-        return letters.upper() if style.startswith("upper") else letters
-    if style.endswith("Roman") and 0 < count <= _MOST:
-        roman = _roman(count)
-        return roman.upper() if style.startswith("upper") else roman
-    return "" if style == "none" else f"{count:02d}" if style == "decimalZero" else str(count)
-
-
-def _roman(count: int) -> str:
-    text = ""
-    for size, letters in _ROMAN:
-        while count >= size:
-            text, count = text + letters, count - size
-    return text
+        text = chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 % 10 + 1)
+    elif style.endswith("Roman") and 0 < count <= _MOST:
+        text = ""
+        for size, letters in _ROMAN:
+            text, count = text + letters * (count // size), count % size
+    return text.upper() if style.startswith("upper") else text

@@ -34,11 +34,11 @@ def read_odf(data: bytes) -> Reading:
     root = package.xml("content.xml")
     reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")), _parents(root))
     slides = list(root.iter(f"{_DRAW}page"))
-    pages = (blocks_markdown(list(reader.blocks(slide))) for slide in slides)
+    pages = (blocks_markdown(reader.blocks(slide)) for slide in slides)
     content, starts = join_pages(pages)
     if not slides:
         body = root.find(f".//{_OFFICE}text")
-        content = blocks_markdown(list(reader.blocks(body if body is not None else root)))
+        content = blocks_markdown(reader.blocks(body if body is not None else root))
     title, metadata = described(package.xml_or_none("meta.xml"), _METADATA)
     return Reading(reader.title or title, content, metadata, starts)
 

@@ -61,7 +61,7 @@ def _slide(slide: Any) -> Iterator[str]:
             yield from _shape(shape, 0)
     notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
     if notes is not None and notes.text.strip():
-        yield f"Notes:\n\n{_text(notes, False)}"
+        yield f"Notes:\n\n{blocks_markdown(_blocks(notes, False))}"
 
 
 def _place(shape: Any) -> tuple[int, int]:
@@ -82,12 +82,11 @@ def _shape(shape: Any, depth: int) -> Iterator[str]:
         yield from chart_texts(shape.chart._chartSpace)
     elif shape.has_text_frame and shape.text_frame.text.strip():
         is_body = shape.is_placeholder and shape.placeholder_format.type in _BODIES
-        yield _text(shape.text_frame, is_body)
+        yield blocks_markdown(_blocks(shape.text_frame, is_body))
 
 
-def _text(frame: Any, is_body: bool) -> str:
-    """Returns the paragraphs of a frame, those with a mark as lists."""
-    blocks: list[Block] = []
+def _blocks(frame: Any, is_body: bool) -> Iterator[Block]:
+    """Yields the paragraphs of a frame, those with a mark as items."""
     number = 0
     for paragraph in frame.paragraphs:
         text = " ".join(paragraph.text.split())
@@ -95,8 +94,7 @@ def _text(frame: Any, is_body: bool) -> str:
             mark = _mark(paragraph, is_body)
             number = number + 1 if mark == "1." else 0
             item = f"{number}. {text}" if number else f"- {text}"
-            blocks.append(Block(item, "item", paragraph.level) if mark else Block(text))
-    return blocks_markdown(blocks)
+            yield Block(item, "item", paragraph.level) if mark else Block(text)
 
 
 def _mark(paragraph: Any, is_body: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from ragpg.errors import LoadError
@@ -28,13 +29,8 @@ class Reading:
     page_starts: tuple[int, ...] = ()
 
 
-def blank_line(before: str, after: str) -> str:
-    """Returns what stands between two pages unless a reader knows better."""
-    return "\n\n"
-
-
 def join_pages(
-    pages: Iterable[str], between: Callable[[str, str], str] = blank_line
+    pages: Iterable[str], between: Callable[[str, str], str] = lambda before, after: "\n\n"
 ) -> tuple[str, tuple[int, ...]]:
     """Returns the pages as one clean text and where each starts in it.
 
@@ -44,27 +40,20 @@ def join_pages(
     parts: list[str] = []
     starts: list[int] = []
     length = blanks = 0
-    for page in pages:
+    for number, page in enumerate(pages, 1):
+        if number > MAX_PAGES:
+            raise LoadError(f"it has more than {MAX_PAGES:,} pages: split it")
         text = clean_text(page).strip("\n\ufeff")
         if not text.strip():
             blanks += 1
             continue
         separator = between(parts[-1], text) if parts else ""
-        length += len(separator)
-        starts += [length] * (blanks + 1)
+        starts += [length + len(separator)] * (blanks + 1)
         parts += [separator, text]
-        length += len(text)
-        blanks = 0
-        _check_counts(length, len(starts))
-    _check_counts(length, len(starts) + blanks)
+        length, blanks = length + len(separator) + len(text), 0
+        if length > MAX_CHARACTERS:
+            raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
     return "".join(parts), (*starts, *[length] * blanks)
-
-
-def _check_counts(characters: int, pages: int) -> None:
-    if characters > MAX_CHARACTERS:
-        raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
-    if pages > MAX_PAGES:
-        raise LoadError(f"it has more than {MAX_PAGES:,} pages: split it")
 
 
 # Blocks ----------------------------------------------------------------------------------------
@@ -79,31 +68,30 @@ class Block:
     level: int = 0
 
 
-def blocks_markdown(blocks: list[Block]) -> str:
+def blocks_markdown(blocks: Iterable[Block]) -> str:
     """Returns the blocks as Markdown: items as one list, lines of code in one fence."""
     parts: list[str] = []
-    depths: list[int] = []
-    before = ""
-    for block in blocks:
-        if before != "item":
-            depths = []
-        if block.kind == "item":
-            while depths and depths[-1] >= block.level:
-                depths.pop()
-            indent = "    " * len(depths)
-            depths.append(block.level)
-            parts += ["\n" if before == "item" else "\n\n", indent]
-            parts.append(block.text.replace("\n", f"\n{indent}  "))
-        elif block.kind == "code":
-            if before == "code":
-                parts[-1] = "\n"
-                parts += [block.text, "\n```"]
-            else:
-                parts += ["\n\n```\n", block.text, "\n```"]
+    for kind, group in groupby(blocks, key=lambda block: block.kind):
+        if kind == "item":
+            parts.append(_list(group))
+        elif kind == "code":
+            parts.append("\n".join(["```", *(block.text for block in group), "```"]))
         else:
-            parts += ["\n\n", block.text]
-        before = block.kind
-    return "".join(parts).strip("\n")
+            parts += [block.text for block in group]
+    return "\n\n".join(parts).strip("\n")
+
+
+def _list(items: Iterable[Block]) -> str:
+    """Returns the items below each other; each is at most one level below the one before it."""
+    lines: list[str] = []
+    depths: list[int] = []
+    for item in items:
+        while depths and depths[-1] >= item.level:
+            depths.pop()
+        indent = "    " * len(depths)
+        depths.append(item.level)
+        lines.append(indent + item.text.replace("\n", f"\n{indent}  "))
+    return "\n".join(lines)
 
 
 def cell_text(blocks: list[Block]) -> str:

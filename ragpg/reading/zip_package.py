@@ -43,8 +43,19 @@ class ZipPackage:
             raise LoadError(f"its part {name} is damaged: save it again") from error
 
     def xml(self, name: str) -> etree._Element:
-        """Returns a part's root element."""
-        return parse_xml(self.read(name), name)
+        """Returns a part's root element; entities are not expanded and nothing is fetched.
+
+        What is malformed is read as far as it goes; nothing at all raises LoadError.
+        """
+        parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=True
+        )
+        data = _STRICT.sub(_USUAL, self.read(name))
+        with suppress(etree.XMLSyntaxError, ValueError):
+            root = etree.fromstring(data, parser)
+            if root is not None:
+                return root
+        raise LoadError(f"its part {name} is malformed XML: save it again")
 
     def xml_or_none(self, name: str) -> etree._Element | None:
         """Returns a part's root element, None where the part is missing or damaged."""
@@ -65,22 +76,6 @@ class ZipPackage:
     def main(self, kind: str, usual: str) -> str:
         """Returns the name of the part to which all is in such a relation."""
         return next((name for _, name in self.related(kind)), usual)
-
-
-def parse_xml(data: bytes, name: str) -> etree._Element:
-    """Returns the root element; entities are not expanded and nothing is fetched.
-
-    What is malformed is read as far as it goes; nothing at all raises LoadError.
-    """
-    data = _STRICT.sub(_USUAL, data)
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=True
-    )
-    with suppress(etree.XMLSyntaxError, ValueError):
-        root = etree.fromstring(data, parser)
-        if root is not None:
-            return root
-    raise LoadError(f"its part {name} is malformed XML: save it again")
 
 
 _CORE = {"creator": "author", "subject": "subject", "keywords": "keywords", "created": "created",
