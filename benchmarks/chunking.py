@@ -280,6 +280,38 @@ def markdown(rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def measured(outcome: Outcome, about: dict[Any, dict[str, float]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "set": name,
+            "chunk_tokens": budget,
+            "chunker": chunker,
+            **{key: round(value, 4) for key, value in about[name, budget, chunker].items()},
+            **{
+                retrieval: {m: round(float(v.mean()), 4) for m, v in each.items()}
+                for retrieval, each in found.items()
+            },
+        }
+        for (name, budget, chunker), found in outcome.items()
+    ]
+
+
+def comparisons(outcome: Outcome, names: list[str], budgets: list[int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "set": name,
+            "chunk_tokens": budget,
+            "retrieval": retrieval,
+            "metric": metric,
+            **compare(outcome, name, budget, retrieval, metric),
+        }
+        for name in names
+        for budget in budgets
+        for retrieval in RETRIEVALS
+        for metric in METRICS
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("data", type=Path, help=f"folder with {', '.join(SETS)}")
@@ -317,32 +349,8 @@ def run(arguments: Any, console: Console, tokens: Tokens, embeddings: Embeddings
         "half": arguments.half,
         "sets": sizes,
         "peers": versions(),
-        "chunkers": [
-            {
-                "set": name,
-                "chunk_tokens": budget,
-                "chunker": chunker,
-                **{key: round(value, 4) for key, value in about[name, budget, chunker].items()},
-                **{
-                    retrieval: {m: round(float(v.mean()), 4) for m, v in each.items()}
-                    for retrieval, each in found.items()
-                },
-            }
-            for (name, budget, chunker), found in outcome.items()
-        ],
-        "comparisons": [
-            {
-                "set": name,
-                "chunk_tokens": budget,
-                "retrieval": retrieval,
-                "metric": metric,
-                **compare(outcome, name, budget, retrieval, metric),
-            }
-            for name in arguments.sets
-            for budget in arguments.budgets
-            for retrieval in RETRIEVALS
-            for metric in METRICS
-        ],
+        "chunkers": measured(outcome, about),
+        "comparisons": comparisons(outcome, arguments.sets, arguments.budgets),
     }
     arguments.output.write_text(json.dumps(results, indent=1) + "\n")
 

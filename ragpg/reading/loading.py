@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ragpg.errors import LoadError
+from ragpg.reading.csv import read_csv
 from ragpg.reading.decoding import clean_text, decode
 from ragpg.reading.markdown import first_h1, read_markdown
 from ragpg.reading.media_types import (
@@ -313,20 +314,14 @@ def _read_html(text: str) -> Reading:
     return read_html(text)
 
 
-def _read_csv(text: str, delimiter: str = "") -> Reading:
-    from ragpg.reading.csv import read_csv
-
-    return read_csv(text, delimiter)
-
-
 _READERS: Mapping[str, Callable[[str], Reading]] = MappingProxyType(
     {
         "text/markdown": read_markdown,
         "text/html": _read_html,
         "text/plain": _read_plain,
         "text/asciidoc": _read_plain,
-        "text/csv": _read_csv,
-        "text/tab-separated-values": partial(_read_csv, delimiter="\t"),
+        "text/csv": read_csv,
+        "text/tab-separated-values": partial(read_csv, delimiter="\t"),
         **dict.fromkeys(filter(is_code, MEDIA_TYPES.values()), _read_plain),
     }
 )

@@ -45,8 +45,6 @@ def read_mail(data: bytes) -> tuple[Reading, list[tuple[str, str, bytes]]]:
         message = email.message_from_bytes(data, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         return _message(message)
-    except LoadError:
-        raise
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         # The email package raises all of these for headers that break its own rules.
         raise LoadError(f"its mail format is damaged: {error}") from error

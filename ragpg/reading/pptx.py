@@ -23,7 +23,6 @@ from ragpg.reading.result import (
 )
 from ragpg.reading.zip_package import ZipPackage, core_metadata
 
-_TITLES = frozenset({PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE})
 _FURNITURE = frozenset({PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER})
 _BODIES = frozenset({PP_PLACEHOLDER.BODY, PP_PLACEHOLDER.OBJECT})
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
