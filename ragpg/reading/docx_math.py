@@ -32,7 +32,7 @@ _PATTERNS = {
 
 def math_text(element: etree._Element) -> str:
     """Returns the formula below an element; parts of it that are unknown give their text."""
-    name = etree.QName(element).localname if isinstance(element.tag, str) else ""
+    name = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
     if element.tag in (f"{MATH}t", f"{W}t"):
         return element.text or ""
     if name and element.tag == MATH + name:

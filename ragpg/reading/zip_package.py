@@ -95,7 +95,8 @@ def described(root: etree._Element | None, names: Mapping[str, str]) -> tuple[st
     """
     title, found = "", dict[str, str]()
     for element in root.iter("{*}*") if root is not None else ():
-        name, text = etree.QName(element).localname, " ".join((element.text or "").split())
+        # Not through QName: what is malformed may hold names that are none.
+        name, text = element.tag.rpartition("}")[2], " ".join((element.text or "").split())
         if text and name == "title":
             title = title or text
         elif text and name in names:

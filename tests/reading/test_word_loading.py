@@ -149,6 +149,15 @@ def test_word_metadata() -> None:
     }
 
 
+def test_word_is_read_although_its_metadata_are_malformed() -> None:
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    body = f"<w:document {space}><w:body><w:p><w:r><w:t>Words.</w:t></w:r></w:p>"
+    core = "<c><dc:title>No such prefix</dc:title><creator>Ada</creator>"
+    parts = {"[Content_Types].xml": "x", "word/document.xml": body, "docProps/core.xml": core}
+    document = load(packed(dict(parts)), "a.docx")
+    assert (document.content, document.metadata) == ("Words.", {"author": "Ada"})
+
+
 # OpenDocument -----------------------------------------------------------------------------------
 
 ODF_NAMES = (
