@@ -40,22 +40,20 @@ def read_pptx(data: bytes) -> Reading:
         raise LoadError(f"it has {len(slides):,} slides, more than {MAX_PAGES:,}: split it")
     content, starts = join_pages("\n\n".join(_slide(slide)) for slide in slides)
     title, metadata = core_metadata(ZipPackage(data))
-    return Reading(_first_title(slides) or title, content, metadata, starts)
+    return Reading((slides and _title(slides[0])) or title, content, metadata, starts)
 
 
-def _first_title(slides: list[Any]) -> str:
-    shape = slides[0].shapes.title if slides else None
-    return " ".join(shape.text_frame.text.split()) if shape is not None else ""
+def _title(slide: Any) -> str:
+    title = slide.shapes.title
+    return " ".join(title.text_frame.text.split()) if title is not None else ""
 
 
 def _slide(slide: Any) -> Iterator[str]:
     """Yields the slide's title, its shapes' texts in reading order and its notes."""
-    shapes = sorted(slide.shapes, key=_place)
     title = slide.shapes.title
-    heading = " ".join(title.text_frame.text.split()) if title is not None else ""
-    if heading:
+    if heading := _title(slide):
         yield f"# {heading}"
-    for shape in shapes:
+    for shape in sorted(slide.shapes, key=_place):
         if title is None or shape.shape_id != title.shape_id:
             yield from _shape(shape, 0)
     notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None

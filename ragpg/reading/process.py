@@ -50,15 +50,15 @@ class _Child:
         self._connection, theirs = Pipe()
         # Not through multiprocessing: that would run the user's main module again. -P keeps the
         # current folder, which may hold anybody's files, out of the child's path.
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError), self._process.stdin as paths:  # it may have died
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError), self.process.stdin as paths:  # it may have died
             paths.write(json.dumps([os.path.abspath(path) for path in sys.path]).encode())
         theirs.close()
 
@@ -68,7 +68,7 @@ class _Child:
 
         def stop() -> None:
             is_late.set()
-            self._process.kill()
+            self.process.kill()
 
         timer = threading.Timer(limit, stop)
         timer.daemon = True
@@ -91,23 +91,19 @@ class _Child:
         self.close()
         if limit is not None:
             return f"reading it took more than {limit:g} seconds: not read"
-        code = self._process.returncode
+        code = self.process.returncode
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"it made its reader crash ({how}): save it again, or in another format"
 
-    @property
-    def process_id(self) -> int:
-        return self._process.pid
-
     def is_alive(self) -> bool:
-        return self.owner == os.getpid() and self._process.poll() is None
+        return self.owner == os.getpid() and self.process.poll() is None
 
     def close(self) -> None:
         """Ends the process, unless it is another process's child."""
         self._connection.close()
         if self.owner == os.getpid():
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
 
 _LOCK = threading.Lock()
@@ -125,7 +121,7 @@ def _child() -> _Child:
 def process_id() -> int:
     """Returns the child's process id; starts it if need be."""
     with _LOCK:
-        return _child().process_id
+        return _child().process.pid
 
 
 @atexit.register

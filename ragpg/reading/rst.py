@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import Any
 
 from docutils import nodes
@@ -64,14 +65,7 @@ def read_rst(data: bytes) -> Reading:
 # What only Sphinx knows ------------------------------------------------------------------------
 
 
-class _AnyOption(dict[str, Any]):
-    """An option specification that takes whatever is there."""
-
-    def __getitem__(self, name: str) -> Any:
-        return lambda value: value or ""
-
-    def __bool__(self) -> bool:
-        return True
+_ANY_OPTION = defaultdict(lambda: directives.unchanged, name=directives.unchanged)
 
 
 class _Hidden(Directive):
@@ -80,7 +74,7 @@ class _Hidden(Directive):
     optional_arguments = 1
     final_argument_whitespace = True
     has_content = True
-    option_spec = _AnyOption()
+    option_spec = _ANY_OPTION
 
     def run(self) -> list[nodes.Node]:
         return []
