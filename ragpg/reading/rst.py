@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from docutils import nodes
@@ -65,7 +66,9 @@ def read_rst(data: bytes) -> Reading:
 # What only Sphinx knows ------------------------------------------------------------------------
 
 
-_ANY_OPTION = defaultdict(lambda: directives.unchanged, name=directives.unchanged)
+_ANY_OPTION: dict[str, Callable[[str], Any]] = defaultdict(
+    lambda: directives.unchanged, name=directives.unchanged
+)
 
 
 class _Hidden(Directive):
