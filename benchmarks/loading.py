@@ -36,7 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ragpg.errors import LoadError
-from ragpg.reading.loading import load_documents
+from ragpg.reading import load_documents
 
 _NOT_A_SOURCE = ("groundtruth", "LICENSE", "SOURCE.txt")
 _RULE = re.compile(r"\|?[\s:|-]+\|?")

@@ -1,4 +1,7 @@
-"""Text to the spans of its chunks and of its sentences: pure functions, no database, no model."""
+"""Text to spans: chunks for the index, sentences for splitting and citing. Pure functions.
+
+Uses what `reading` knows of Markdown and of media types; no database, no model, no settings.
+"""
 
 from ragpg.chunking.chunker import ChunkSpan, chunk_text
 from ragpg.chunking.sentences import sentence_spans

@@ -6,14 +6,13 @@ Markdown is read by its parser; source code by indentation, so that a definition
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
-from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode
 
-from ragpg.reading.loading import BLOCKS, MARKDOWN_MEDIA_TYPES, heading_text
-from ragpg.reading.media_types import is_code
+from ragpg.reading import BLOCKS, MARKDOWN_MEDIA_TYPES, heading_text, is_code
 
 
 def blocks_of(text: str, media_type: str) -> list[Block]:
@@ -54,27 +53,17 @@ class Block:
     row: int = 0
 
 
-@dataclass(slots=True)
-class _Node:
-    """A block element of Markdown, its lines and what is in it."""
-
-    kind: str
-    lines: tuple[int, int]
-    level: int = 0
-    text: str = ""
-    nodes: list[_Node] = field(default_factory=list)
-
-
 _KINDS = {
     "fence": "code",
     "code_block": "code",
-    "table_open": "table",
-    "heading_open": "heading",
-    "bullet_list_open": "list",
-    "ordered_list_open": "list",
-    "list_item_open": "item",
-    "blockquote_open": "quote",
+    "table": "table",
+    "heading": "heading",
+    "bullet_list": "list",
+    "ordered_list": "list",
+    "list_item": "item",
+    "blockquote": "quote",
 }
+_WITHIN_TABLES = ("thead", "tbody", "tr_", "th_", "td_")  # which are many, and not needed
 CONTAINERS = frozenset({"list", "item", "quote"})
 WORD = re.compile(r"\w")
 _MARKER = re.compile(r"\s*(?:[-*+•]|\d{1,9}[.)])\s+")
@@ -128,73 +117,62 @@ def _code_blocks(text: str) -> list[Block]:
 
 def _markdown_blocks(text: str) -> list[Block]:
     # The parser reads a carriage return as a line end of its own, which would shift lines.
-    nodes = _nodes(BLOCKS.parse(text.replace("\r", " ")))
+    tokens = BLOCKS.parse(text.replace("\r", " "))
+    root = SyntaxTreeNode([one for one in tokens if not one.type.startswith(_WITHIN_TABLES)])
     lines = [0, *(found.end() for found in re.finditer("\n", text)), len(text)]
     blocks: list[Block] = []
     path: Headings = ()
-    for node, start, end in _tiles(text, lines, nodes, 0, len(text)):
-        if node.kind == "heading":
-            outer = tuple(heading for heading in path if heading.level < node.level)
-            path = (*outer, Heading(start, node.level, heading_text(node.text)))
+    for node, start, end in _tiles(text, lines, root, 0, len(text)):
+        if node and node.type == "heading":
+            level = int(node.tag[1:])
+            outer = tuple(heading for heading in path if heading.level < level)
+            path = (*outer, Heading(start, level, heading_text(node.children[0].content)))
         blocks.append(_block(text, lines, node, start, end, path))
     return blocks
 
 
-def _nodes(tokens: Sequence[Token]) -> list[_Node]:
-    stack: list[list[_Node]] = [[]]
-    for token in tokens:
-        if token.nesting < 0:
-            stack.pop()
-        elif token.type == "inline":
-            stack[-2][-1].text = token.content
-        else:
-            level = int(token.tag[1:]) if token.type == "heading_open" else 0
-            node = _Node(_KINDS.get(token.type, "text"), _lines(token), level)
-            stack[-1].append(node)
-            if token.nesting > 0:
-                stack.append(node.nodes)
-    return stack[0]
-
-
-def _lines(token: Token) -> tuple[int, int]:
-    return (token.map[0], token.map[1]) if token.map else (0, 0)
+_Tile = tuple[SyntaxTreeNode | None, int, int]  # a node of the parser's, where it has one, and span
 
 
 def _tiles(
-    text: str, lines: list[int], nodes: list[_Node], start: int, end: int
-) -> Iterator[tuple[_Node, int, int]]:
-    """Yields the nodes with spans that tile [start, end).
+    text: str, lines: list[int], parent: SyntaxTreeNode, start: int, end: int
+) -> Iterator[_Tile]:
+    """Yields the nodes in the parent with spans that tile [start, end).
 
-    Words between two nodes (link definitions, what is nested too deep for the parser) are a node
+    Words between two nodes (link definitions, what is nested too deep for the parser) are a tile
     of their own. What has no words, such as the mark of an empty quoted line, is its neighbour's.
     """
-    for number, node in enumerate(nodes):
-        until = lines[nodes[number + 1].lines[0]] if number + 1 < len(nodes) else end
-        first, last = lines[node.lines[0]], min(lines[node.lines[1]], until)
+    nodes = [(node, *(node.map or (0, 0))) for node in parent.children]
+    edges = [*(lines[first] for _, first, _ in nodes[1:]), end]
+    for (node, first_line, last_line), until in zip(nodes, edges, strict=False):
+        first, last = lines[first_line], min(lines[last_line], until)
         if WORD.search(text, start, first):
-            yield _Node("text", node.lines), start, first
+            yield None, start, first
             start = first
         if not WORD.search(text, last, until):
             last = until
         yield node, start, last
         start = last
     if start < end:
-        yield _Node("text", (0, 0)), start, end
+        yield None, start, end
 
 
-def _block(text: str, lines: list[int], node: _Node, start: int, end: int, path: Headings) -> Block:
-    if node.kind not in CONTAINERS:
-        return Block(node.kind, start, start, end, path)
-    tiles = list(_tiles(text, lines, node.nodes, start, end))
-    term = _term(text, tiles) if node.kind == "item" else ""
+def _block(
+    text: str, lines: list[int], node: SyntaxTreeNode | None, start: int, end: int, path: Headings
+) -> Block:
+    kind = _KINDS.get(node.type, "text") if node else "text"
+    if node is None or kind not in CONTAINERS:
+        return Block(kind, start, start, end, path)
+    tiles = list(_tiles(text, lines, node, start, end))
+    term = _term(text, tiles) if kind == "item" else ""
     inner = (*path, Heading(start, 9, term)) if term else path
     parts = tuple(_block(text, lines, part, a, b, inner) for part, a, b in tiles)
-    return Block(node.kind, start, start, end, path, parts)
+    return Block(kind, start, start, end, path, parts)
 
 
-def _term(text: str, tiles: list[tuple[_Node, int, int]]) -> str:
+def _term(text: str, tiles: list[_Tile]) -> str:
     """Returns what the list item explains: a label on its first line, with a text below it."""
-    if len(tiles) < 2 or tiles[0][0].kind != "text":
+    if len(tiles) < 2 or (tiles[0][0] and tiles[0][0].type in _KINDS):
         return ""
     label = _MARKER.sub("", text[tiles[0][1] : tiles[0][2]], count=1).strip()
     return heading_text(label).rstrip(COLONS) if is_label(label) else ""
@@ -205,4 +183,5 @@ _LABEL_ENDS = frozenset(COLONS + ")*_`\"'”")
 
 
 def is_label(text: str) -> bool:
+    """Returns whether it is short and ends as the name of what follows it does."""
     return len(text) <= 120 and (text[-1:].isalnum() or text[-1:] in _LABEL_ENDS)

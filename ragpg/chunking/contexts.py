@@ -1,4 +1,4 @@
-"""What stands before a chunk: title, headings and header rows, within a third of the window."""
+"""What is put before a chunk: the heading path, a table's header rows."""
 
 from __future__ import annotations
 

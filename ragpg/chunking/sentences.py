@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 _CLOSERS = "\"'”’»›)\\]）】」』*_`"  # noqa: RUF001
 _SENTENCE_END = re.compile(
@@ -33,13 +33,12 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
     List items, table rows, headings and lines of code end a sentence as well.
     """
-    return [
-        span
+    spans = (
+        trim(text, *span)
         for start, end, is_line in _segments(text)
-        for span in _trimmed_all(
-            text, [(start, end)] if is_line else _split_sentences(text, start, end)
-        )
-    ]
+        for span in ([(start, end)] if is_line else _split_sentences(text, start, end))
+    )
+    return [(start, end) for start, end in spans if start < end]
 
 
 def _segments(text: str) -> Iterator[tuple[int, int, bool]]:
@@ -91,13 +90,6 @@ def _is_abbreviation(word: str, after: str) -> bool:
     if after.isdigit() and _BEFORE_NUMBER.fullmatch(word):
         return True
     return bool(_ABBREVIATION.fullmatch(word)) and (len(word) > 1 or word.isupper())
-
-
-def _trimmed_all(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    for start, end in spans:
-        trimmed = trim(text, start, end)
-        if trimmed[0] < trimmed[1]:
-            yield trimmed
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:

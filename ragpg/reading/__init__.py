@@ -1,6 +1,7 @@
-"""Files and bytes to clean text, title, metadata and pages.
+"""Bytes to text: every format becomes Markdown or plain text, with title, metadata and pages.
 
-Knows no database, no model and no settings.
+Knows no database, no model and no settings. A format's libraries are imported when the first such
+file is read, most of them in a child process.
 """
 
 from ragpg.reading.decoding import clean_text
@@ -9,12 +10,14 @@ from ragpg.reading.loading import (
     LOADER_VERSION,
     LoadedDocument,
     LoadedPart,
+    OnFailure,
     check_size,
     load_bytes,
     load_documents,
     load_path,
     load_text,
 )
+from ragpg.reading.markdown import BLOCKS, heading_text
 from ragpg.reading.media_types import (
     MARKDOWN_MEDIA_TYPES,
     MEDIA_TYPES,
@@ -23,6 +26,7 @@ from ragpg.reading.media_types import (
 )
 
 __all__ = [
+    "BLOCKS",
     "LOADER_VERSION",
     "MARKDOWN_MEDIA_TYPES",
     "MEDIA_TYPES",
@@ -30,9 +34,11 @@ __all__ = [
     "FoundFiles",
     "LoadedDocument",
     "LoadedPart",
+    "OnFailure",
     "check_size",
     "clean_text",
     "find_files",
+    "heading_text",
     "is_code",
     "load_bytes",
     "load_documents",

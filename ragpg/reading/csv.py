@@ -13,25 +13,15 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLED = 100
 
 
-def read_csv(text: str, delimiter: str | None = None) -> Reading:
+def read_csv(text: str, delimiter: str = "") -> Reading:
     """Returns the rows as a table whose header is the first one; the delimiter is found out."""
-    declared, text = _declared(text)
-    rows: list[list[str]] = []
-    budget = MAX_CELLS
-    for row in _parse(text, delimiter or declared or _sniffed(text)):
-        budget -= len(row)
-        if budget < 0:
-            raise LoadError(f"it holds more than {MAX_CELLS:,} cells: split it")
-        if any(row):
-            rows.append(row)
-    return Reading("", markdown_table(rows), {})
-
-
-def _declared(text: str) -> tuple[str | None, str]:
-    """Returns the delimiter that Excel's first line `sep=;` declares, and the text after it."""
     first, _, rest = text.partition("\n")
-    is_declared = first.lower().startswith("sep=") and len(first) == 5
-    return (first[4], rest) if is_declared else (None, text)
+    if first.lower().startswith("sep=") and len(first) == 5:  # Excel's own first line
+        delimiter, text = delimiter or first[4], rest
+    rows = _parse(text, delimiter or _sniffed(text))
+    if sum(map(len, rows)) > MAX_CELLS:
+        raise LoadError(f"it holds more than {MAX_CELLS:,} cells: split it")
+    return Reading("", markdown_table(filter(any, rows)))
 
 
 def _parse(text: str, delimiter: str) -> list[list[str]]:

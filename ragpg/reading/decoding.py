@@ -5,8 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 
-import charset_normalizer
-
 from ragpg.errors import LoadError
 
 
@@ -91,6 +89,8 @@ def _decode_strictly(data: bytes, encoding: str) -> str | None:
 
 def _guess(data: bytes) -> str:
     if len(data.translate(None, bytes(range(128)))) >= 8:  # fewer tell nothing about an encoding
+        import charset_normalizer  # 20 ms, for what is not UTF-8
+
         matches = charset_normalizer.from_bytes(data, cp_exclusion=_WIDE_ENCODINGS)
         best = matches.best()
         if best is None:

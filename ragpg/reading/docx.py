@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from lxml import etree
 from ragpg.reading.charts import chart_texts
 from ragpg.reading.docx_math import math_text
 from ragpg.reading.docx_numbering import Numbering
-from ragpg.reading.docx_styles import MATH, Styles, W
-from ragpg.reading.result import Reading, markdown_table
+from ragpg.reading.docx_styles import MATH, Styles, W, value, whole
+from ragpg.reading.result import Block, Reading, blocks_markdown, cell_text, markdown_table
 from ragpg.reading.zip_package import ZipPackage, core_metadata
 
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
@@ -31,68 +30,22 @@ _TABLE_DEPTH = 20
 def read_docx(data: bytes) -> Reading:
     """Returns the document as Markdown, tracked insertions in, deletions out."""
     package = ZipPackage(data)
-    main = next(package.related("officeDocument"), "word/document.xml")
+    main = package.main("officeDocument", "word/document.xml")
     folder = main.rpartition("/")[0]
     reader = _Reader(
         Styles(package.xml_or_none(f"{folder}/styles.xml")),
         Numbering(package.xml_or_none(f"{folder}/numbering.xml")),
         _charts(package, main),
     )
-    root = package.xml(main)
-    body = root.find(f"{W}body")
-    blocks = list(reader.blocks(body if body is not None else root))
-    blocks += reader.notes(package, folder)
+    blocks = [*reader.blocks(package.xml(main)), *reader.notes(package, folder)]
     title, metadata = core_metadata(package)
-    return Reading(reader.title or title, blocks_markdown(blocks), dict(metadata))
+    return Reading(reader.title or title, blocks_markdown(blocks), metadata)
 
 
 def _charts(package: ZipPackage, main: str) -> dict[str, etree._Element]:
     """Returns the charts of the document by the id it refers to them with."""
-    folder, _, name = main.rpartition("/")
-    root = package.xml_or_none(f"{folder}/_rels/{name}.rels")
-    parts = {
-        one.get("Id", ""): posixpath.normpath(posixpath.join(folder, one.get("Target", "")))
-        for one in (root.iter("{*}Relationship") if root is not None else ())
-        if one.get("Type", "").endswith("/chart")
-    }
-    found = {key: package.xml_or_none(part) for key, part in parts.items()}
-    return {key: chart for key, chart in found.items() if chart is not None}
-
-
-@dataclass(slots=True)
-class Block:
-    """A piece of Markdown; list items and lines of code that follow each other belong together."""
-
-    text: str
-    kind: str = "paragraph"  # heading, item, code, table
-    level: int = 0
-
-
-def blocks_markdown(blocks: list[Block]) -> str:
-    """Returns the blocks as Markdown: items as one list, lines of code in one fence."""
-    parts: list[str] = []
-    depths: list[int] = []
-    before = ""
-    for block in blocks:
-        if block.kind != "item":
-            depths = []
-        if block.kind == "item":
-            while depths and depths[-1] >= block.level:
-                depths.pop()
-            indent = "    " * len(depths)
-            depths.append(block.level)
-            parts += ["\n" if before == "item" else "\n\n", indent]
-            parts.append(block.text.replace("\n", f"\n{indent}  "))
-        elif block.kind == "code":
-            if before == "code":
-                parts[-1] = "\n"
-                parts += [block.text, "\n```"]
-            else:
-                parts += ["\n\n```\n", block.text, "\n```"]
-        else:
-            parts += ["\n\n", block.text]
-        before = block.kind
-    return "".join(parts).strip("\n")
+    found = {one: package.xml_or_none(part) for one, part in package.related("chart", main)}
+    return {one: chart for one, chart in found.items() if chart is not None}
 
 
 @dataclass(slots=True)
@@ -182,7 +135,8 @@ class _Reader:
             elif tag in _NOTES:
                 yield self._note_mark(_NOTES[tag], element.get(f"{W}id", ""))
             elif tag in (f"{MATH}oMath", f"{MATH}oMathPara"):
-                yield from self._formula(element)
+                formula = math_text(element).strip()
+                yield f"${formula}$" if formula else ""
             elif tag == f"{W}txbxContent":
                 self._boxes.append(element)
             elif tag == _CHART and element.get(_RELATION, "") in self.charts:
@@ -194,11 +148,6 @@ class _Reader:
             else:
                 yield from self._pieces(element)
 
-    def _formula(self, element: etree._Element) -> Iterator[str]:
-        text = math_text(element).strip()
-        if text:
-            yield f"${text}$"
-
     def _note_mark(self, kind: str, note_id: str) -> str:
         if (kind, note_id) not in self.note_ids:
             self.note_ids.append((kind, note_id))
@@ -207,7 +156,7 @@ class _Reader:
     def notes(self, package: ZipPackage, folder: str) -> Iterator[Block]:
         """Yields the footnotes and endnotes the text refers to, in that order."""
         roots = {kind: package.xml_or_none(f"{folder}/{kind}.xml") for kind in _NOTES.values()}
-        for number, (kind, note_id) in enumerate(self.note_ids, 1):
+        for number, (kind, note_id) in enumerate(self.note_ids, 1):  # notes may refer to notes
             root = roots[kind]
             for note in root if root is not None else ():
                 if note.get(f"{W}id") == note_id:
@@ -217,53 +166,33 @@ class _Reader:
     # Tables
 
     def _table(self, element: etree._Element) -> Iterator[Block]:
-        rows = [row for row in _children(element, "tr")]
+        rows = list(_children(element, "tr"))
         if len(rows) == 1 and len(list(_children(rows[0], "tc"))) == 1:
             yield from self.blocks(rows[0])  # a frame around text
             return
-        text = markdown_table(self._rows(rows))
-        if text:
+        if text := markdown_table(self._rows(rows)):
             yield Block(text, "table")
 
     def _rows(self, rows: list[etree._Element]) -> list[list[str]]:
         """Returns the texts; a cell that spans several places is in each of them."""
         table: list[list[str]] = []
         for row in rows:
-            texts = [""] * _number(row, "trPr", "gridBefore", 0)
+            texts = [""] * whole(value(row, "trPr/gridBefore"), 0, 3)
             for cell in _children(row, "tc"):
-                merge = cell.find(f"{W}tcPr/{W}vMerge")
-                goes_on = merge is not None and merge.get(f"{W}val") != "restart"
+                goes_on = value(cell, "tcPr/vMerge", "restart") != "restart"
                 above = table[-1] if table else []
                 place = len(texts)
                 text = above[place] if goes_on and place < len(above) else self._cell(cell)
-                texts += [text] * min(_number(cell, "tcPr", "gridSpan", 1), 100)
+                texts += [text] * min(whole(value(cell, "tcPr/gridSpan"), 1, 3), 100)
             table.append(texts)
         return table
 
     def _cell(self, cell: etree._Element) -> str:
         self._depth += 1
-        if self._depth > _TABLE_DEPTH:
-            text = self._text(cell)
-        else:
-            text = cell_text(list(self.blocks(cell)))
+        is_deep = self._depth > _TABLE_DEPTH
+        text = self._text(cell) if is_deep else cell_text(list(self.blocks(cell)))
         self._depth -= 1
         return text
-
-
-def cell_text(blocks: list[Block]) -> str:
-    """Returns a cell's blocks as words; a list of one item is just that item."""
-    if len(blocks) == 1 and blocks[0].kind == "item":
-        return blocks[0].text.removeprefix("- ")
-    return " ".join(map(_cell_words, blocks))
-
-
-def _cell_words(block: Block) -> str:
-    if block.kind == "heading":
-        return block.text.lstrip("# ")
-    if block.kind == "table":
-        lines = block.text.replace("\\|", "|").split("\n")
-        return " ".join(line.strip("| ") for n, line in enumerate(lines) if n != 1)
-    return block.text
 
 
 def _children(parent: etree._Element, name: str) -> Iterator[etree._Element]:
@@ -273,9 +202,3 @@ def _children(parent: etree._Element, name: str) -> Iterator[etree._Element]:
             yield element
         elif element.tag in (f"{W}sdt", f"{W}sdtContent", f"{W}ins", f"{W}customXml"):
             yield from _children(element, name)
-
-
-def _number(element: etree._Element, properties: str, name: str, default: int) -> int:
-    found = element.find(f"{W}{properties}/{W}{name}")
-    value = found.get(f"{W}val", "") if found is not None else ""
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 4 else default

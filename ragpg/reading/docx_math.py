@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 from lxml import etree
 
-from ragpg.reading.docx_styles import MATH, W
+from ragpg.reading.docx_styles import MATH, W, value
 
 _OPERATORS = {
     "∑": r"\sum", "∏": r"\prod", "∫": r"\int", "∬": r"\iint", "∮": r"\oint",
@@ -12,69 +15,56 @@ _OPERATORS = {
 }  # fmt: skip
 _ACCENTS = {"\u0302": r"\hat", "\u0303": r"\tilde", "\u0304": r"\bar", "\u0305": r"\overline",
             "\u0307": r"\dot", "\u0308": r"\ddot", "\u20d7": r"\vec"}  # fmt: skip
-_FUNCTIONS = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "log",
-        "ln",
-        "exp",
-        "lim",
-        "max",
-        "min",
-        "sup",
-        "inf",
-        "det",
-    ]
-)
+_FUNCTIONS = frozenset({
+    "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "lim", "max", "min", "sup", "inf",
+    "det",
+})  # fmt: skip
+# What a structure becomes: <part> is the text of its part, <e> also with braces where it has LaTeX.
+_PATTERNS = {
+    "f": r"\frac{<num>}{<den>}",
+    "sSup": "<base>^{<sup>}",
+    "sSub": "<base>_{<sub>}",
+    "sSubSup": "<base>_{<sub>}^{<sup>}",
+    "limLow": "<named>_{<lim>}",
+    "limUpp": "<named>^{<lim>}",
+}
 
 
 def math_text(element: etree._Element) -> str:
     """Returns the formula below an element; parts of it that are unknown give their text."""
-    name = etree.QName(element).localname if isinstance(element.tag, str) else ""
+    name = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
     if element.tag in (f"{MATH}t", f"{W}t"):
         return element.text or ""
-    written = _WRITERS.get(name)
-    if written is not None and element.tag.startswith(MATH):
-        return written(element)
-    if name.endswith("Pr"):
-        return ""
-    return "".join(map(math_text, element))
+    if name and element.tag == MATH + name:
+        if name in _PATTERNS:
+            return re.sub(r"<(\w+)>", lambda part: _part(element, part[1]), _PATTERNS[name])
+        if name in _WRITERS:
+            return _WRITERS[name](element)
+    return "" if name.endswith("Pr") else "".join(map(math_text, element))
 
 
 def _part(element: etree._Element, name: str) -> str:
-    found = element.find(f"{MATH}{name}")
+    """Returns a part's text; "base" and "named" are the part e, in braces or as a function."""
+    if name == "base":
+        text = _part(element, "e")
+        return f"{{{text}}}" if "\\" in text else text
+    if name == "named":
+        return _named(_part(element, "e"))
+    found = element.find(MATH + name)
     return math_text(found) if found is not None else ""
 
 
+def _named(name: str) -> str:
+    name = name.strip()
+    return f"\\{name}" if name in _FUNCTIONS else name
+
+
 def _property(element: etree._Element, path: str, default: str) -> str:
-    found = element.find("/".join(f"{MATH}{step}" for step in path.split("/")))
-    return default if found is None else found.get(f"{MATH}val", "")
+    return value(element, path, default, MATH)
 
 
-def _base(element: etree._Element) -> str:
-    text = _part(element, "e")
-    return f"{{{text}}}" if "\\" in text else text
-
-
-def _fraction(element: etree._Element) -> str:
-    return rf"\frac{{{_part(element, 'num')}}}{{{_part(element, 'den')}}}"
-
-
-def _sup(element: etree._Element) -> str:
-    return f"{_base(element)}^{{{_part(element, 'sup')}}}"
-
-
-def _sub(element: etree._Element) -> str:
-    return f"{_base(element)}_{{{_part(element, 'sub')}}}"
-
-
-def _sub_sup(element: etree._Element) -> str:
-    return f"{_base(element)}_{{{_part(element, 'sub')}}}^{{{_part(element, 'sup')}}}"
+def _terms(element: etree._Element, between: str) -> str:
+    return between.join(map(math_text, element.findall(f"{MATH}e")))
 
 
 def _root(element: etree._Element) -> str:
@@ -91,55 +81,30 @@ def _nary(element: etree._Element) -> str:
 
 def _delimited(element: etree._Element) -> str:
     left, right = _property(element, "dPr/begChr", "("), _property(element, "dPr/endChr", ")")
-    between = _property(element, "dPr/sepChr", "|")
-    return left + between.join(map(math_text, element.findall(f"{MATH}e"))) + right
+    return left + _terms(element, _property(element, "dPr/sepChr", "|")) + right
 
 
 def _function(element: etree._Element) -> str:
-    name, argument = _part(element, "fName").strip(), _part(element, "e")
-    return f"{_named(name)} {argument}" if name in _FUNCTIONS else f"{_named(name)}{argument}"
-
-
-def _named(name: str) -> str:
-    return f"\\{name}" if name in _FUNCTIONS else name
-
-
-def _limit_low(element: etree._Element) -> str:
-    return f"{_named(_part(element, 'e').strip())}_{{{_part(element, 'lim')}}}"
-
-
-def _limit_high(element: etree._Element) -> str:
-    return f"{_named(_part(element, 'e').strip())}^{{{_part(element, 'lim')}}}"
+    name = _part(element, "fName").strip()
+    return f"{_named(name)}{' ' if name in _FUNCTIONS else ''}{_part(element, 'e')}"
 
 
 def _accent(element: etree._Element) -> str:
-    sign = _property(element, "accPr/chr", "\u0302")
-    return f"{_ACCENTS.get(sign, chr(92) + 'hat')}{{{_part(element, 'e')}}}"
+    accent = _ACCENTS.get(_property(element, "accPr/chr", "\u0302"), r"\hat")
+    return f"{accent}{{{_part(element, 'e')}}}"
 
 
 def _matrix(element: etree._Element) -> str:
-    rows = (
-        " & ".join(map(math_text, row.findall(f"{MATH}e"))) for row in element.findall(f"{MATH}mr")
-    )
+    rows = (_terms(row, " & ") for row in element.findall(f"{MATH}mr"))
     return r"\begin{matrix}" + r" \\ ".join(rows) + r"\end{matrix}"
 
 
-def _lines(element: etree._Element) -> str:
-    return r" \\ ".join(map(math_text, element.findall(f"{MATH}e")))
-
-
-_WRITERS = {
-    "f": _fraction,
-    "sSup": _sup,
-    "sSub": _sub,
-    "sSubSup": _sub_sup,
+_WRITERS: dict[str, Callable[[etree._Element], str]] = {
     "rad": _root,
     "nary": _nary,
     "d": _delimited,
     "func": _function,
-    "limLow": _limit_low,
-    "limUpp": _limit_high,
     "acc": _accent,
     "m": _matrix,
-    "eqArr": _lines,
+    "eqArr": lambda element: _terms(element, r" \\ "),
 }

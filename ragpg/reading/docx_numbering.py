@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from ragpg.reading.docx_styles import W
+from ragpg.reading.docx_styles import W, value, whole
 
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"),
           (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
@@ -33,26 +33,15 @@ class Numbering:
     """Counts the paragraphs of every list as Word does."""
 
     def __init__(self, root: etree._Element | None) -> None:
-        self._levels: dict[str, dict[int, _Level]] = {}
-        self._abstract: dict[str, str] = {}
-        self._restarts: dict[str, dict[int, int]] = {}
-        self._counts: dict[str, dict[int, int]] = {}
-        if root is None:
-            return
-        for one in root.findall(f"{W}abstractNum"):
-            self._levels[one.get(f"{W}abstractNumId", "")] = dict(map(_level, one.iter(f"{W}lvl")))
-        for one in root.findall(f"{W}num"):
-            self._read_num(one)
-
-    def _read_num(self, num: etree._Element) -> None:
-        num_id = num.get(f"{W}numId", "")
-        self._abstract[num_id] = _value(num, "abstractNumId")
-        overrides = num.findall(f"{W}lvlOverride")
-        self._restarts[num_id] = {
-            _whole(one.get(f"{W}ilvl", ""), 0): _whole(_value(one, "startOverride"), 1)
-            for one in overrides
-            if one.find(f"{W}startOverride") is not None
+        lists = root.findall(f"{W}abstractNum") if root is not None else []
+        numbers = root.findall(f"{W}num") if root is not None else []
+        self._levels = {
+            one.get(f"{W}abstractNumId", ""): dict(map(_level, one.iter(f"{W}lvl")))
+            for one in lists
         }
+        self._abstract = {one.get(f"{W}numId", ""): value(one, "abstractNumId") for one in numbers}
+        self._restarts = {one.get(f"{W}numId", ""): _restarts(one) for one in numbers}
+        self._counts: dict[str, dict[int, int]] = {}
 
     def label(self, num_id: str | None, level: int) -> Label | None:
         """Counts a paragraph; returns what stands before it, None for one outside any list."""
@@ -60,39 +49,31 @@ class Numbering:
             return None
         abstract = self._abstract[num_id]
         levels = self._levels.get(abstract, {})
-        if level not in levels:
-            return Label("", True)
-        if levels[level].style == "bullet":
+        if level not in levels or levels[level].style == "bullet":
             return Label("", True)
         counts = self._counts.setdefault(abstract, {})
-        counts.update(self._restart(num_id, level))
-        counts[level] = counts.get(level, levels[level].start - 1) + 1
+        before = counts.get(level, levels[level].start - 1)
+        counts[level] = self._restarts[num_id].pop(level, before + 1)
         for deeper in [one for one in counts if one > level]:
             del counts[deeper]
-        text = re.sub(
-            r"%([1-9])", lambda m: _count(levels, counts, int(m[1]) - 1), levels[level].pattern
-        )
+        pattern = levels[level].pattern
+        text = re.sub(r"%([1-9])", lambda m: _count(levels, counts, int(m[1]) - 1), pattern)
         return Label(text.strip(), not text.strip())
 
-    def _restart(self, num_id: str, level: int) -> dict[int, int]:
-        """Returns the count before the first paragraph of a list that starts anew."""
-        start = self._restarts[num_id].pop(level, None)
-        return {} if start is None else {level: start - 1}
+
+def _restarts(num: etree._Element) -> dict[int, int]:
+    """Returns the numbers with which a list that starts anew begins, by level."""
+    return {
+        whole(one.get(f"{W}ilvl", ""), 0): whole(value(one, "startOverride"), 1)
+        for one in num.findall(f"{W}lvlOverride")
+        if one.find(f"{W}startOverride") is not None
+    }
 
 
 def _level(element: etree._Element) -> tuple[int, _Level]:
-    style = _value(element, "numFmt") or "decimal"
-    start = _whole(_value(element, "start"), 1)
-    return _whole(element.get(f"{W}ilvl", ""), 0), _Level(style, _value(element, "lvlText"), start)
-
-
-def _value(element: etree._Element, name: str) -> str:
-    found = element.find(f"{W}{name}")
-    return found.get(f"{W}val", "") if found is not None else ""
-
-
-def _whole(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else default
+    style, start = value(element, "numFmt") or "decimal", whole(value(element, "start"), 1)
+    level = _Level(style, value(element, "lvlText"), start)
+    return whole(element.get(f"{W}ilvl", ""), 0), level
 
 
 def _count(levels: dict[int, _Level], counts: dict[int, int], level: int) -> str:
@@ -102,18 +83,11 @@ def _count(levels: dict[int, _Level], counts: dict[int, int], level: int) -> str
 
 
 def _written(count: int, style: str) -> str:
+    text = "" if style == "none" else f"{count:02d}" if style == "decimalZero" else str(count)
     if style.endswith("Letter") and count > 0:
-        letters = chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 % 10 + 1)
-        return letters.upper() if style.startswith("upper") else letters
-    if style.endswith("Roman") and 0 < count <= _MOST:
-        roman = _roman(count)
-        return roman.upper() if style.startswith("upper") else roman
-    return "" if style == "none" else f"{count:02d}" if style == "decimalZero" else str(count)
-
-
-def _roman(count: int) -> str:
-    text = ""
-    for value, letters in _ROMAN:
-        while count >= value:
-            text, count = text + letters, count - value
-    return text
+        text = chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 % 10 + 1)
+    elif style.endswith("Roman") and 0 < count <= _MOST:
+        text = ""
+        for size, letters in _ROMAN:
+            text, count = text + letters * (count // size), count % size
+    return text.upper() if style.startswith("upper") else text

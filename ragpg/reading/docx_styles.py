@@ -31,24 +31,18 @@ class Styles:
     def __init__(self, root: etree._Element | None) -> None:
         found = root.findall(f"{W}style") if root is not None else []
         self._elements = {one.get(f"{W}styleId", ""): one for one in found}
-        self._default = next(
-            (
-                name
-                for name, one in self._elements.items()
-                if one.get(f"{W}default") in ("1", "true") and one.get(f"{W}type") == "paragraph"
-            ),
-            "",
+        defaults = (
+            name
+            for name, one in self._elements.items()
+            if one.get(f"{W}default") in ("1", "true") and one.get(f"{W}type") == "paragraph"
         )
+        self._default = next(defaults, "")
         self._known: dict[str, Style] = {}
 
     def of(self, paragraph: etree._Element) -> Style:
         """Returns what the paragraph is; its own properties win over its style's."""
-        properties = paragraph.find(f"{W}pPr")
-        if properties is None:
-            return self._named(self._default)
-        style = properties.find(f"{W}pStyle")
-        name = style.get(f"{W}val", "") if style is not None else self._default
-        return _with_properties(self._named(name), properties)
+        style = self._named(value(paragraph, "pPr/pStyle", self._default))
+        return _with_properties(style, paragraph)
 
     def _named(self, name: str, depth: int = 0) -> Style:
         if name not in self._known:
@@ -59,17 +53,20 @@ class Styles:
         element = self._elements.get(name)
         if element is None or depth > 20:  # styles may be based on each other in a circle
             return _by_name(Style(), name)
-        base = element.find(f"{W}basedOn")
-        style = Style()
-        if base is not None:
-            style = self._named(base.get(f"{W}val", ""), depth + 1)
-        style = _with_properties(style, element.find(f"{W}pPr"))
-        return _by_name(style, _name(element))
+        is_based = element.find(f"{W}basedOn") is not None
+        style = self._named(value(element, "basedOn"), depth + 1) if is_based else Style()
+        return _by_name(_with_properties(style, element), value(element, "name"))
 
 
-def _name(element: etree._Element) -> str:
-    name = element.find(f"{W}name")
-    return name.get(f"{W}val", "") if name is not None else ""
+def value(element: etree._Element, path: str, default: str = "", space: str = W) -> str:
+    """Returns the value of the element at the path below it, the default where there is none."""
+    found = element.find("/".join(space + step for step in path.split("/")))
+    return default if found is None else found.get(f"{space}val", "")
+
+
+def whole(text: str, default: int, digits: int = 5) -> int:
+    """Returns the number the text is, the default if it is none or has more digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else default
 
 
 def _by_name(style: Style, name: str) -> Style:
@@ -82,20 +79,13 @@ def _by_name(style: Style, name: str) -> Style:
     return replace(style, is_code=True) if _CODE.fullmatch(name) else style
 
 
-def _with_properties(style: Style, properties: etree._Element | None) -> Style:
-    if properties is None:
-        return style
-    outline = properties.find(f"{W}outlineLvl")
-    if outline is not None and outline.get(f"{W}val", "9") in "0123456789":
-        level = int(outline.get(f"{W}val", "9"))
-        style = replace(style, heading=min(level + 1, 6) if level < 9 else 0)
-    numbering = properties.find(f"{W}numPr")
-    if numbering is None:
-        return style
-    level_element, id_element = numbering.find(f"{W}ilvl"), numbering.find(f"{W}numId")
-    if level_element is not None:
-        value = level_element.get(f"{W}val", "0")
-        style = replace(style, num_level=int(value) if value in "012345678" and value else 0)
-    if id_element is not None:
-        style = replace(style, num_id=id_element.get(f"{W}val"))
-    return style
+def _with_properties(style: Style, element: etree._Element) -> Style:
+    """Returns the style with what the properties of the element, a paragraph or style, say."""
+    outline = whole(value(element, "pPr/outlineLvl"), -1, 1)
+    if outline >= 0:
+        style = replace(style, heading=min(outline + 1, 6) if outline < 9 else 0)
+    level = whole(value(element, "pPr/numPr/ilvl"), -1, 1)
+    if level in range(9):
+        style = replace(style, num_level=level)
+    number = element.find(f"{W}pPr/{W}numPr/{W}numId")
+    return style if number is None else replace(style, num_id=number.get(f"{W}val"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 from urllib.parse import unquote
 
 from lxml import etree
@@ -12,12 +11,11 @@ from ragpg.errors import LoadError
 from ragpg.reading.decoding import decode
 from ragpg.reading.html import read_html
 from ragpg.reading.result import Reading, join_pages
-from ragpg.reading.zip_package import ZipPackage
+from ragpg.reading.zip_package import ZipPackage, described
 
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "application/xml"})
 _METADATA = {"creator": "author", "language": "language", "publisher": "publisher", "date": "date",
              "subject": "subject", "description": "description"}  # fmt: skip
-_DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
 def read_epub(data: bytes) -> Reading:
@@ -30,7 +28,7 @@ def read_epub(data: bytes) -> Reading:
     name = root_file.get("full-path", "") if root_file is not None else ""
     book = package.xml(name)
     content, starts = join_pages(_page(package, part) for part in _spine(book, name))
-    title, metadata = _metadata(book)
+    title, metadata = described(book, _METADATA)
     return Reading(title, content, metadata, starts)
 
 
@@ -47,17 +45,4 @@ def _spine(book: etree._Element, name: str) -> list[str]:
 
 
 def _page(package: ZipPackage, part: str) -> str:
-    return read_html(decode(package.read(part)))[1] if part in package.names else ""
-
-
-def _metadata(book: etree._Element) -> tuple[str, dict[str, Any]]:
-    found: dict[str, Any] = {}
-    title = ""
-    for element in book.iter(f"{_DUBLIN_CORE}*"):
-        name = etree.QName(element).localname
-        text = " ".join((element.text or "").split())
-        if text and name == "title":
-            title = title or text
-        elif text and name in _METADATA:
-            found.setdefault(_METADATA[name], text)
-    return title, found
+    return read_html(decode(package.read(part))).content if part in package.names else ""

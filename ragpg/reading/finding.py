@@ -30,26 +30,25 @@ def find_files(paths: Iterable[str | Path]) -> FoundFiles:
     """
     found: dict[str, Path] = {}
     skipped: set[str] = set()
-    for argument in paths:
-        for path, is_explicit in _expand(str(argument), skipped):
-            if is_explicit or path.suffix.lower() in MEDIA_TYPES:
+    for argument in map(str, paths):
+        named = Path(os.path.abspath(argument))
+        for path in _expand(named, argument, skipped):
+            if path is named or path.suffix.lower() in MEDIA_TYPES:
                 found[clean_text(path.as_posix())] = path
             else:
                 skipped.add(path.as_posix())
     return FoundFiles(tuple(sorted(found.items())), tuple(sorted(skipped)))
 
 
-def _expand(argument: str, skipped: set[str]) -> Iterator[tuple[Path, bool]]:
-    path = Path(os.path.abspath(argument))
+def _expand(path: Path, argument: str, skipped: set[str]) -> Iterable[Path]:
     if path.is_file():
-        yield path, True
-    elif path.is_dir():
-        yield from ((file, False) for file in _walk(path, skipped))
-    elif glob.has_magic(argument) and not os.path.lexists(path):
-        yield from ((file, False) for file in _match(path, argument, skipped))
-    else:
-        what = "is neither a file nor a folder" if os.path.lexists(path) else "does not exist"
-        raise LoadError(f"{argument} {what}")
+        return [path]
+    if path.is_dir():
+        return _walk(path, skipped)
+    if glob.has_magic(argument) and not os.path.lexists(path):
+        return _match(path, argument, skipped)
+    what = "is neither a file nor a folder" if os.path.lexists(path) else "does not exist"
+    raise LoadError(f"{argument} {what}")
 
 
 def _match(path: Path, pattern: str, skipped: set[str]) -> Iterator[Path]:
@@ -57,16 +56,13 @@ def _match(path: Path, pattern: str, skipped: set[str]) -> Iterator[Path]:
     parts = path.relative_to(path.anchor).parts
     fixed = sum(1 for _ in itertools.takewhile(lambda part: not glob.has_magic(part), parts))
     root = Path(path.anchor, *parts[:fixed])
-    wants_hidden = any(_is_hidden(part) for part in parts[fixed:])
     hits = sorted(root.glob("/".join(parts[fixed:])))
-    hits = [h for h in hits if wants_hidden or not any(map(_is_hidden, h.relative_to(root).parts))]
+    if not any(map(_is_hidden, parts[fixed:])):
+        hits = [hit for hit in hits if not any(map(_is_hidden, hit.relative_to(root).parts))]
     if not hits:
         raise LoadError(f"{pattern} matches no file")
     for hit in hits:
-        if hit.is_dir():
-            yield from _walk(hit, skipped)
-        else:
-            yield hit
+        yield from _walk(hit, skipped) if hit.is_dir() else [hit]
 
 
 def _walk(root: Path, skipped: set[str]) -> Iterator[Path]:

@@ -4,46 +4,31 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
 
 from html_to_markdown import ConversionError, ConversionOptions, convert
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ragpg.errors import LoadError
-from ragpg.reading.decoding import clean_text
+from ragpg.reading.result import Reading
 
-_BOILERPLATE = ", ".join(
-    (
-        "script, style, template, noscript, svg, canvas, iframe, object, audio, video, dialog",
-        "button, input, select, textarea, datalist",
-        "nav, [role=navigation], [role=search], [role=banner], [role=contentinfo]",
-        "[aria-hidden=true], [hidden], .navheader, .navfooter, .breadcrumb, .breadcrumbs",
-        ".headerlink, .anchor-link, .linenos, .skip-link, annotation, annotation-xml",
-    )
-)
+_BOILERPLATE = """
+    script, style, template, noscript, svg, canvas, iframe, object, audio, video, dialog,
+    button, input, select, textarea, datalist,
+    nav, [role=navigation], [role=search], [role=banner], [role=contentinfo],
+    [aria-hidden=true], [hidden], .navheader, .navfooter, .breadcrumb, .breadcrumbs,
+    .headerlink, .anchor-link, .linenos, .skip-link, annotation, annotation-xml
+"""
 _PAGE_FRAME = "header, footer, aside"
 _CONTENT_PARTS = frozenset({"main", "article", "section", "blockquote"})
 # Admonitions are parts of a section: their titles must not begin one.
-_ADMONITION_TITLES = ", ".join(
-    f"{kind} h{level}"
-    for kind in (
-        ".note",
-        ".tip",
-        ".warning",
-        ".caution",
-        ".important",
-        ".admonition",
-        "[role=note]",
-    )
-    for level in range(1, 7)
-)
-# fmt: off
+# Each kind by itself: lexbor finds only children, not descendants, of an :is() before a space.
+_ADMONITIONS = (".note", ".tip", ".warning", ".caution", ".important", ".admonition", "[role=note]")
+_ADMONITION_TITLES = ", ".join(f"{one} :is(h1, h2, h3, h4, h5, h6)" for one in _ADMONITIONS)
 _INLINE_TAGS = [
     "a", "abbr", "acronym", "b", "big", "bdi", "bdo", "cite", "data", "del", "dfn", "em", "font",
     "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong",
     "sub", "sup", "time", "tt", "u", "var",
-]
-# fmt: on
+]  # fmt: skip
 _PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL)
 _SPACES = re.compile(r"[ \t\n\f\r]+")
 _LINE_BREAK = re.compile(r" ?<br\b[^>]*> ?")
@@ -73,33 +58,33 @@ _META_NAMES = frozenset({"description", "keywords", "author", "date"})
 _META_PREFIXES = ("og:", "article:")
 
 
-def read_html(text: str) -> tuple[str, str, dict[str, Any]]:
+def read_html(text: str) -> Reading:
     """Returns the page's title, its main part as Markdown, and its metadata."""
     page = LexborHTMLParser(text)
     title = _node_text(page.css_first("head title")) or _node_text(page.css_first("h1"))
-    metadata = _html_metadata(page)
+    metadata = _metadata(page)
     main = page.css_first("main, [role=main]")
     if main is not None and main.text(strip=True):
         page = LexborHTMLParser(main.html or "")
-    return title, _html_to_markdown(page), metadata
+    return Reading(title, _markdown(page), metadata)
 
 
 def _node_text(node: LexborNode | None) -> str:
     return " ".join(node.text().split()) if node else ""
 
 
-def _html_metadata(page: LexborHTMLParser) -> dict[str, Any]:
-    metadata: dict[str, Any] = {}
+def _metadata(page: LexborHTMLParser) -> dict[str, str]:
+    metadata: dict[str, str] = {}
     for node in page.css("meta[content]"):
         name = (node.attributes.get("name") or node.attributes.get("property") or "").lower()
-        value = clean_text((node.attributes.get("content") or "").strip())
+        value = (node.attributes.get("content") or "").strip()
         if value and (name in _META_NAMES or name.startswith(_META_PREFIXES)):
-            metadata.setdefault(clean_text(name), value)
+            metadata.setdefault(name, value)
     language = page.root.attributes.get("lang") if page.root else None
-    return {**metadata, "language": clean_text(language)} if language else metadata
+    return {**metadata, "language": language} if language else metadata
 
 
-def _html_to_markdown(page: LexborHTMLParser) -> str:
+def _markdown(page: LexborHTMLParser) -> str:
     _remove_boilerplate(page)
     _flatten_inline_markup(page)
     source = "".join(

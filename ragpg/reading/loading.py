@@ -1,10 +1,10 @@
-"""File or bytes -> clean text, title and metadata. Knows no database and no environment."""
+"""File, bytes or text -> documents: clean text, title and metadata. The one way in."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,7 @@ from typing import Any
 from ragpg.errors import LoadError
 from ragpg.reading.csv import read_csv
 from ragpg.reading.decoding import clean_text, decode
-from ragpg.reading.finding import FoundFiles as FoundFiles
-from ragpg.reading.finding import find_files as find_files
-from ragpg.reading.html import read_html
-from ragpg.reading.markdown import BLOCKS as BLOCKS  # the chunker's, too
 from ragpg.reading.markdown import first_h1, read_markdown
-from ragpg.reading.markdown import heading_text as heading_text
 from ragpg.reading.media_types import (
     BINARY_MEDIA_TYPES,
     ISOLATED_MEDIA_TYPES,
@@ -27,17 +22,16 @@ from ragpg.reading.media_types import (
     JSON_LINES,
     MAIL,
     MAILBOX,
+    MARKDOWN_MEDIA_TYPES,
+    MEDIA_TYPES,
     SUPPORTED,
     is_code,
 )
-from ragpg.reading.media_types import MARKDOWN_MEDIA_TYPES as MARKDOWN_MEDIA_TYPES
-from ragpg.reading.media_types import MEDIA_TYPES as MEDIA_TYPES
-from ragpg.reading.media_types import SEVERAL_MEDIA_TYPES as SEVERAL_MEDIA_TYPES
-from ragpg.reading.records import read_json, read_json_line
+from ragpg.reading.records import read_json, read_json_lines
 from ragpg.reading.result import MAX_CHARACTERS, MAX_FILE_BYTES, Reading
 from ragpg.reading.sniffing import sniff
 
-LOADER_VERSION = "2"
+LOADER_VERSION = "3"
 """Bumped when the same bytes would give another text."""
 
 _MAIL_DEPTH = 5  # of messages attached to messages
@@ -70,8 +64,6 @@ class LoadedPart:
     document: LoadedDocument
 
 
-# Documents -------------------------------------------------------------------------------------
-
 OnFailure = Callable[[str, LoadError], None]
 """Hears the suffix of a part that cannot be read, and why; the others are read nevertheless."""
 
@@ -81,9 +73,9 @@ def load_documents(path: Path, on_failure: OnFailure | None = None) -> Iterator[
 
     A part that cannot be read raises LoadError, too, unless `on_failure` is there to hear of it.
     """
-    name = clean_text(path.as_posix())
     data = _read_file(path)
-    yield from _parts(data, _media_type(path, data), name, on_failure or _fail)
+    media_type = _media_type(path, data)
+    yield from _parts(data, media_type, clean_text(path.as_posix()), on_failure or _fail)
 
 
 def load_path(path: Path) -> LoadedDocument:
@@ -99,7 +91,7 @@ def load_bytes(data: bytes, *, media_type: str, name: str) -> LoadedDocument:
 def load_text(text: str, *, media_type: str = "text/markdown", name: str) -> LoadedDocument:
     """Returns the document in the text; one without text raises LoadError."""
     if media_type in _READERS:
-        return _document(_read_text(text, media_type, name), media_type, name)
+        return _document(_read_text(text, media_type), media_type, name)
     if media_type in BINARY_MEDIA_TYPES or media_type not in MEDIA_TYPES.values():
         raise LoadError(f"{media_type} is not read as text; supported: {', '.join(_READERS)}")
     return load_bytes(text.encode("utf-8", "replace"), media_type=media_type, name=name)
@@ -116,6 +108,14 @@ def _only(parts: Iterator[LoadedPart], name: str) -> LoadedDocument:
 
 def _fail(suffix: str, error: LoadError) -> None:
     raise error
+
+
+def _at(name: str, place: str, error: LoadError) -> LoadError:
+    """Returns the error with where it happened, unless it says so."""
+    return error if str(error).startswith(name) else LoadError(f"{place}: {error}")
+
+
+# Files and what is in them ---------------------------------------------------------------------
 
 
 def check_size(path: Path) -> None:
@@ -137,9 +137,8 @@ def _read_file(path: Path) -> bytes:
 
 def _media_type(path: Path, data: bytes) -> str:
     """Returns the type the name tells; for a name that tells none, that of a binary document."""
-    media_type = MEDIA_TYPES.get(path.suffix.lower())
     try:
-        media_type = media_type or sniff(data)
+        media_type = MEDIA_TYPES.get(path.suffix.lower()) or sniff(data)
     except LoadError as error:
         raise LoadError(f"{path}: {error}") from error
     if media_type is None:
@@ -148,14 +147,14 @@ def _media_type(path: Path, data: bytes) -> str:
     return media_type
 
 
-def _parts(data: bytes, media_type: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
+def _parts(data: bytes, declared: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
     """Yields the documents in the bytes, read as what they are where that is not what they say."""
     try:
-        media_type = _actual_type(data, media_type)
-        if media_type == JSON_LINES:
-            yield from _json_lines(decode(data), name, fail)
-        elif media_type == JSON:
-            yield from _json(decode(data), name, fail)
+        media_type = _actual_type(data, declared)
+        if media_type == JSON:
+            yield from _records(read_json(clean_text(decode(data))), JSON, name, fail)
+        elif media_type == JSON_LINES:
+            yield from _records(read_json_lines(clean_text(decode(data))), JSON_LINES, name, fail)
         elif media_type == MAILBOX:
             yield from _mailbox(data, name, fail)
         elif media_type == MAIL:
@@ -170,38 +169,28 @@ def _parts(data: bytes, media_type: str, name: str, fail: OnFailure) -> Iterator
 
 def _actual_type(data: bytes, declared: str) -> str:
     found = sniff(data, declared)
-    if found is not None:
-        return found
-    if declared in BINARY_MEDIA_TYPES:
-        if (
-            data[:1024]
-            .lstrip(b"\xef\xbb\xbf \t\r\n")
-            .lower()
-            .startswith((b"<!doctype html", b"<html"))
-        ):
-            return "text/html"
-        what = "is empty" if not data.strip(b"\0\r\n\t ") else "holds something else or is damaged"
-        raise LoadError(f"it is named as {_named(declared)} but {what}")
-    return declared
+    if found is not None or declared not in BINARY_MEDIA_TYPES:
+        return found or declared
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "text/html"
+    what = "is empty" if not data.strip(b"\0\r\n\t ") else "holds something else or is damaged"
+    named = next(suffix for suffix, one in MEDIA_TYPES.items() if one == declared)
+    raise LoadError(f"it is named as {named} but {what}")
 
 
-def _named(media_type: str) -> str:
-    return next(suffix for suffix, one in MEDIA_TYPES.items() if one == media_type)
+# One document ----------------------------------------------------------------------------------
 
 
-def _single(data: bytes, media_type: str, name: str) -> LoadedDocument:
+def _single(data: bytes, media_type: str, name: str, file: str = "") -> LoadedDocument:
     if media_type in ISOLATED_MEDIA_TYPES:
-        return _document(_isolated(data, media_type), media_type, name)
-    return _document(_read_text(decode(data), media_type, name), media_type, name)
+        from ragpg.reading.process import read_isolated
+
+        return _document(read_isolated(data, media_type), media_type, name, file)
+    return _document(_read_text(decode(data), media_type), media_type, name, file)
 
 
-def _isolated(data: bytes, media_type: str) -> Reading:
-    from ragpg.reading.process import read_isolated
-
-    return read_isolated(data, media_type)
-
-
-def _read_text(text: str, media_type: str, name: str) -> Reading:
+def _read_text(text: str, media_type: str) -> Reading:
     reader = _READERS.get(media_type)
     if reader is None:
         raise LoadError(f"{media_type} is not read yet; supported: {', '.join(_READERS)}")
@@ -221,13 +210,9 @@ def _document(reading: Reading, media_type: str, name: str, file: str = "") -> L
     title = " ".join(reading.title.split())
     if not title and media_type in MARKDOWN_MEDIA_TYPES:
         title = first_h1(content)
-    return LoadedDocument(
-        clean_text(title or _stem(file or name)),
-        content,
-        media_type,
-        _clean_metadata(reading.metadata),
-        reading.page_starts,
-    )
+    title = clean_text(title or _stem(file or name))
+    metadata = _clean_metadata(reading.metadata)
+    return LoadedDocument(title, content, media_type, metadata, reading.page_starts)
 
 
 def _clean_metadata(value: Any) -> Any:
@@ -248,58 +233,40 @@ def _stem(name: str) -> str:
 # Several documents in a file -------------------------------------------------------------------
 
 
-class _Suffixes:
-    """Gives every part of a file a suffix of its own."""
-
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
-
-    def new(self, label: str) -> str:
-        label = " ".join(clean_text(label).split())
-        suffix = next(
-            one
-            for one in (f"#{label}{f'#{n}' if n else ''}" for n in itertools.count())
-            if one not in self._seen
-        )
-        self._seen.add(suffix)
-        return suffix
-
-
-def _json(text: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
-    suffixes = _Suffixes()
-    for label, record in read_json(clean_text(text)):
-        suffix = suffixes.new(label) if label else ""
-        yield from _attempt(suffix, name, fail, partial(_same, record, JSON))
+def _records(
+    records: Iterable[tuple[str, Reading | LoadError]],
+    media_type: str,
+    name: str,
+    fail: OnFailure,
+) -> Iterator[LoadedPart]:
+    seen: set[str] = set()
+    for label, record in records:
+        suffix = _suffix(label, seen) if label else ""
+        if isinstance(record, LoadError):
+            fail(suffix, LoadError(f"{name}{suffix}: {record}"))
+        else:
+            read = partial(_document, record, media_type, name + suffix)
+            yield from _attempt(suffix, name, fail, read)
 
 
-def _json_lines(text: str, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
-    suffixes = _Suffixes()
-    for number, line in enumerate(clean_text(text).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            label, record = read_json_line(line, number)
-        except LoadError as error:
-            suffix = suffixes.new(str(number))
-            fail(suffix, LoadError(f"{name}{suffix}: {error}"))
-            continue
-        yield from _attempt(suffixes.new(label), name, fail, partial(_same, record, JSON_LINES))
+def _suffix(label: str, seen: set[str]) -> str:
+    """Returns the label as a suffix that no other part of the file has."""
+    plain = f"#{' '.join(clean_text(label).split())}"
+    numbered = (f"{plain}#{number}" for number in itertools.count(1))
+    suffix = next(one for one in itertools.chain([plain], numbered) if one not in seen)
+    seen.add(suffix)
+    return suffix
 
 
 def _mailbox(data: bytes, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
     from ragpg.reading.mail import split_mbox
 
-    suffixes = _Suffixes()
-    messages = split_mbox(data)
-    first = next(messages, None)
-    if first is None:
-        raise LoadError("it is no mailbox: no line begins with From")
-    for number, message in enumerate(itertools.chain([first], messages), 1):
-        suffix = suffixes.new(str(number))
+    for number, message in enumerate(split_mbox(data), 1):
+        suffix = f"#{number}"
         try:
             yield from _mail(message, name, suffix, fail, _MAIL_DEPTH)
         except LoadError as error:
-            fail(suffix, LoadError(f"{name}{suffix}: {error}"))
+            fail(suffix, _at(name, name + suffix, error))
 
 
 def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> Iterator[LoadedPart]:
@@ -308,60 +275,53 @@ def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> I
 
     reading, attachments = read_mail(data)
     if reading.content.strip() or not attachments:
-        yield from _attempt(suffix, name, fail, partial(_same, reading, MAIL))
-    suffixes = _Suffixes()
+        read = partial(_document, reading, MAIL, name + suffix)
+        yield from _attempt(suffix, name, fail, read)
+    seen: set[str] = set()
     for file, media_type, content in attachments:
         kind = MEDIA_TYPES.get(os.path.splitext(file)[1].lower(), media_type)
-        own = suffix + suffixes.new(file)
+        own = suffix + _suffix(file, seen)
         if kind == MAIL and depth:
             yield from _mail(content, name, own, fail, depth - 1)
         elif kind in _READERS or kind in ISOLATED_MEDIA_TYPES:
-            yield from _attempt(own, name, fail, partial(_attached, content, kind), file)
+            read = partial(_attached, content, kind, name + own, file)
+            yield from _attempt(own, name, fail, read)
 
 
-def _same(reading: Reading, media_type: str) -> tuple[Reading, str]:
-    return reading, media_type
-
-
-def _attached(data: bytes, declared: str) -> tuple[Reading, str]:
-    media_type = _actual_type(data, declared)
-    if media_type in ISOLATED_MEDIA_TYPES:
-        return _isolated(data, media_type), media_type
-    return _read_text(decode(data), media_type, ""), media_type
+def _attached(data: bytes, declared: str, name: str, file: str) -> LoadedDocument:
+    return _single(data, _actual_type(data, declared), name, file)
 
 
 def _attempt(
-    suffix: str,
-    name: str,
-    fail: OnFailure,
-    read: Callable[[], tuple[Reading, str]],
-    file: str = "",
+    suffix: str, name: str, fail: OnFailure, read: Callable[[], LoadedDocument]
 ) -> Iterator[LoadedPart]:
     try:
-        reading, media_type = read()
-        part = LoadedPart(suffix, _document(reading, media_type, name + suffix, file))
+        yield LoadedPart(suffix, read())
     except LoadError as error:
-        told = str(error)
-        fail(suffix, LoadError(told if told.startswith(name) else f"{name}{suffix}: {told}"))
-        return
-    yield part
+        fail(suffix, _at(name, name + suffix, error))
 
 
 # Text formats ----------------------------------------------------------------------------------
 
 
 def _read_plain(text: str) -> Reading:
-    return Reading("", text, {})
+    return Reading("", text)
+
+
+def _read_html(text: str) -> Reading:
+    from ragpg.reading.html import read_html  # a parser and a converter, not needed by all
+
+    return read_html(text)
 
 
 _READERS: Mapping[str, Callable[[str], Reading]] = MappingProxyType(
     {
-        "text/markdown": lambda text: Reading(*read_markdown(text)),
-        "text/html": lambda text: Reading(*read_html(text)),
+        "text/markdown": read_markdown,
+        "text/html": _read_html,
         "text/plain": _read_plain,
         "text/asciidoc": _read_plain,
         "text/csv": read_csv,
-        "text/tab-separated-values": lambda text: read_csv(text, "\t"),
-        **{one: _read_plain for one in MEDIA_TYPES.values() if is_code(one)},
+        "text/tab-separated-values": partial(read_csv, delimiter="\t"),
+        **dict.fromkeys(filter(is_code, MEDIA_TYPES.values()), _read_plain),
     }
 )

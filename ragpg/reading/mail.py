@@ -7,7 +7,9 @@ import email.policy
 import email.utils
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import EmailMessage
+from itertools import pairwise
 from typing import Any
 
 from ragpg.errors import LoadError
@@ -43,8 +45,6 @@ def read_mail(data: bytes) -> tuple[Reading, list[tuple[str, str, bytes]]]:
         message = email.message_from_bytes(data, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         return _message(message)
-    except LoadError:
-        raise
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         # The email package raises all of these for headers that break its own rules.
         raise LoadError(f"its mail format is damaged: {error}") from error
@@ -53,16 +53,15 @@ def read_mail(data: bytes) -> tuple[Reading, list[tuple[str, str, bytes]]]:
 
 
 def split_mbox(data: bytes) -> Iterator[bytes]:
-    """Yields the messages of a mailbox file."""
+    """Yields the messages of a mailbox file; what is none raises LoadError."""
     starts = [
         found.start()
         for found in _MBOX_START.finditer(data)
-        if data[max(0, found.start() - 4) : found.start()].endswith((b"\n\n", b"\n\r\n"))
-        or found.start() == 0
+        if not found.start() or data.endswith((b"\n\n", b"\n\r\n"), 0, found.start())
     ]
     if not starts:
-        return
-    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+        raise LoadError("it is no mailbox: no line begins with From")
+    for start, end in pairwise([*starts, len(data)]):
         message = data[start:end].split(b"\n", 1)[1]
         yield re.sub(rb"^>(>*From )", rb"\1", message, flags=re.MULTILINE)
 
@@ -71,27 +70,24 @@ def _message(message: EmailMessage) -> tuple[Reading, list[tuple[str, str, bytes
     attachments = []
     for part in message.walk():
         name = part.get_filename()
-        if name and not part.is_multipart():
-            content = part.get_payload(decode=True)
-            if isinstance(content, bytes):
-                attachments.append((clean_text(name), part.get_content_type(), content))
+        content = part.get_payload(decode=True) if name and not part.is_multipart() else None
+        if name and isinstance(content, bytes):
+            attachments.append((clean_text(name), part.get_content_type(), content))
         if len(attachments) > _MAX_PARTS:
             raise LoadError(f"it has more than {_MAX_PARTS:,} attachments")
     metadata = _metadata(message)
     if attachments:
         metadata["attachments"] = [name for name, _, _ in attachments]
-    subject = " ".join(str(message.get("subject", "")).split())
-    return Reading(clean_text(subject), _body(message), metadata), attachments
+    return Reading(str(message.get("subject", "")), _body(message), metadata), attachments
 
 
 def _metadata(message: EmailMessage) -> dict[str, Any]:
     found = {name.replace("-", "_"): str(message.get(name, "")).strip() for name in _HEADERS}
-    metadata: dict[str, Any] = {name: clean_text(text) for name, text in found.items() if text}
-    try:
-        date = email.utils.parsedate_to_datetime(str(message.get("date", ""))).isoformat()
-        return {**metadata, "date": date}
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return metadata
+    metadata: dict[str, Any] = {name: text for name, text in found.items() if text}
+    with suppress(ValueError, TypeError, OverflowError, IndexError):
+        date = email.utils.parsedate_to_datetime(str(message.get("date", "")))
+        metadata["date"] = date.isoformat()
+    return metadata
 
 
 def _body(message: EmailMessage) -> str:
@@ -103,9 +99,8 @@ def _body(message: EmailMessage) -> str:
     data = body.get_payload(decode=True)
     charset = body.get_content_charset() or ""
     text = _decoded(data if isinstance(data, bytes) else b"", charset)
-    if body.get_content_type() != "text/html":
-        return text
-    return read_html(clean_text(text))[1]
+    is_html = body.get_content_type() == "text/html"
+    return read_html(clean_text(text)).content if is_html else text
 
 
 def _decoded(data: bytes, charset: str) -> str:

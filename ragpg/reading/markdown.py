@@ -6,45 +6,44 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, time
 from typing import Any
 
 import yaml
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
-from ragpg.reading.decoding import clean_text, decode
+from ragpg.reading.decoding import decode
+from ragpg.reading.result import Reading
 
 # Block rules only: parsing what is inside paragraphs is most of the time and is not needed.
 BLOCKS = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
 _INLINES = MarkdownIt("commonmark")
+_SHOWN = {"softbreak": " ", "hardbreak": " ", "html_inline": ""}  # other tokens' content
 _ATTRIBUTES = re.compile(r"\s*\{\s*[#.:][^{}]*\}\s*$")
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
 _MAY_BE_H1 = re.compile(r"^ {0,3}(?:#[ \t].*|=+[ \t]*)$", re.MULTILINE)
 _FRONT_MATTER_VALUES = 10_000
+_NOT_FRONT_MATTER = (
+    yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError, StopIteration
+)  # fmt: skip
 
 
 def heading_text(source: str) -> str:
     """Returns a heading's Markdown as plain text: no markup, no trailing `{ #anchor }`."""
     tokens = _INLINES.parseInline(_ATTRIBUTES.sub("", source))[0].children or []
-    return " ".join("".join(_plain(token) for token in tokens).split())
+    # The content of an image is its alternative text.
+    shown = (_SHOWN.get(token.type, token.content) for token in tokens)
+    return " ".join("".join(shown).split())
 
 
-def _plain(token: Token) -> str:
-    if token.type in ("softbreak", "hardbreak"):
-        return " "
-    if token.type == "html_inline":
-        return ""
-    return token.content  # also of an image: its alternative text
-
-
-def read_markdown(text: str) -> tuple[str, str, dict[str, Any]]:
+def read_markdown(text: str) -> Reading:
     """Returns the title, the text without its front matter, and that as metadata."""
     metadata, content = _split_front_matter(text)
     title = metadata.get("title")
-    return str(title) if title else first_h1(content), content, metadata
+    return Reading(str(title) if title else first_h1(content), content, metadata)
 
 
 def first_h1(text: str) -> str:
@@ -67,32 +66,29 @@ def _split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     found = _FRONT_MATTER.match(text)
     if found is None:
         return {}, text
-    try:
-        # The budget stops aliases of aliases, which are small as YAML and endless as JSON.
-        values = _jsonable(yaml.safe_load(found[1]), iter(range(_FRONT_MATTER_VALUES)))
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError, StopIteration):
-        return {}, text
-    if not isinstance(values, dict):
-        return {}, text
-    return values, text[found.end() :].lstrip("\n")
+    # The budget stops aliases of aliases, which are small as YAML and endless as JSON.
+    budget = iter(range(_FRONT_MATTER_VALUES))
+    with suppress(*_NOT_FRONT_MATTER):
+        values = _jsonable(yaml.safe_load(found[1]), budget)
+        if isinstance(values, dict):
+            return values, text[found.end() :].lstrip("\n")
+    return {}, text
 
 
 def _jsonable(value: Any, budget: Iterator[int]) -> Any:
     next(budget)
     if isinstance(value, Mapping):
-        return {clean_text(_key(k)): _jsonable(v, budget) for k, v in value.items()}
+        return {_key(key): _jsonable(one, budget) for key, one in value.items()}
     if isinstance(value, list | tuple | set):
-        return list(map(_jsonable, value, itertools.repeat(budget)))
+        return [_jsonable(one, budget) for one in value]
     if isinstance(value, date | time):
         return value.isoformat()
-    if value is None or isinstance(value, bool | int) or _is_finite(value):
+    if value is None or isinstance(value, bool | int):
         return value
-    return clean_text(decode(value) if isinstance(value, bytes) else str(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return decode(value) if isinstance(value, bytes) else str(value)
 
 
 def _key(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)

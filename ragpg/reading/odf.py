@@ -6,9 +6,16 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ragpg.reading.docx import Block, blocks_markdown, cell_text
-from ragpg.reading.result import Reading, join_pages, markdown_table
-from ragpg.reading.zip_package import ZipPackage
+from ragpg.reading.result import (
+    Block,
+    Reading,
+    blocks_markdown,
+    cell_text,
+    fill_span,
+    join_pages,
+    markdown_table,
+)
+from ragpg.reading.zip_package import ZipPackage, described
 
 _T = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -17,6 +24,7 @@ _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _PRESENTATION = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _SKIPPED = {f"{_T}tracked-changes", f"{_OFFICE}annotation", f"{_T}note-citation"}
+_METADATA = {"creator": "author", "subject": "subject", "creation-date": "created"}
 _REPEATED = 100  # cells that say they are repeated more often are blank space
 
 
@@ -26,28 +34,13 @@ def read_odf(data: bytes) -> Reading:
     root = package.xml("content.xml")
     reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")), _parents(root))
     slides = list(root.iter(f"{_DRAW}page"))
-    if slides:
-        content, starts = join_pages(
-            blocks_markdown(list(reader.blocks(slide))) for slide in slides
-        )
-    else:
+    pages = (blocks_markdown(reader.blocks(slide)) for slide in slides)
+    content, starts = join_pages(pages)
+    if not slides:
         body = root.find(f".//{_OFFICE}text")
-        blocks = list(reader.blocks(body if body is not None else root))
-        content, starts = blocks_markdown(blocks), ()
-    title, metadata = _metadata(package.xml_or_none("meta.xml"))
-    return Reading(reader.title or title, content, dict(metadata), starts)
-
-
-def _metadata(root: etree._Element | None) -> tuple[str, dict[str, str]]:
-    names = {"creator": "author", "subject": "subject", "creation-date": "created"}
-    title, found = "", {}
-    for element in root.iter("{*}*") if root is not None else ():
-        name, text = etree.QName(element).localname, (element.text or "").strip()
-        if name == "title" and text:
-            title = text
-        elif name in names and text:
-            found[names[name]] = text[:10] if name == "creation-date" else text
-    return title, found
+        content = blocks_markdown(reader.blocks(body if body is not None else root))
+    title, metadata = described(package.xml_or_none("meta.xml"), _METADATA)
+    return Reading(reader.title or title, content, metadata, starts)
 
 
 def _numbered_lists(*roots: etree._Element | None) -> set[str]:
@@ -63,11 +56,11 @@ def _numbered_lists(*roots: etree._Element | None) -> set[str]:
 
 def _parents(root: etree._Element) -> dict[str, str]:
     """Returns what the styles made for single paragraphs are based on."""
-    styles = root.iter(f"{_STYLE}style")
     return {
-        style.get(f"{_STYLE}name", ""): style.get(f"{_STYLE}parent-style-name", "")
-        for style in styles
-        if style.get(f"{_STYLE}family") == "paragraph" and style.get(f"{_STYLE}parent-style-name")
+        style.get(f"{_STYLE}name", ""): parent
+        for style in root.iter(f"{_STYLE}style")
+        if style.get(f"{_STYLE}family") == "paragraph"
+        and (parent := style.get(f"{_STYLE}parent-style-name"))
     }
 
 
@@ -84,8 +77,7 @@ class _Reader:
             elif element.tag == f"{_T}list":
                 yield from self._items(element, 0, "")
             elif element.tag == f"{_TABLE}table":
-                text = markdown_table(self._rows(element))
-                if text:
+                if text := markdown_table(self._rows(element)):
                     yield Block(text, "table")
             elif element.tag == f"{_PRESENTATION}notes":
                 notes = [one for one in self.blocks(element) if one.text.strip("<number> ")]
@@ -114,19 +106,16 @@ class _Reader:
 
     def _items(self, element: etree._Element, depth: int, style: str) -> Iterator[Block]:
         style = element.get(f"{_T}style-name", style)
-        number = 0
-        for item in element:
-            if item.tag not in (f"{_T}list-item", f"{_T}list-header"):
-                continue
-            number += 1
+        items = element.iterchildren(f"{_T}list-item", f"{_T}list-header")
+        for number, item in enumerate(items, 1):
             mark = f"{number}. " if style in self._numbered else "- "
             for child in item:
                 if child.tag == f"{_T}list" and depth < 20:
                     yield from self._items(child, depth + 1, style)
                     continue
-                for block in self._paragraph(child):
-                    is_heading = block.kind == "heading"
-                    yield block if is_heading else Block(mark + block.text, "item", depth)
+                for one in self._paragraph(child):
+                    is_heading = one.kind == "heading"
+                    yield one if is_heading else Block(mark + one.text, "item", depth)
 
     def _rows(self, table: etree._Element) -> list[list[str]]:
         """Returns the texts; a cell that spans several places is in each of them."""
@@ -134,19 +123,15 @@ class _Reader:
         spans: list[tuple[int, int, int, int, str]] = []
         for row in _table_rows(table):
             texts: list[str] = []
-            for cell in row:
-                if cell.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
-                    continue
+            for cell in row.iterchildren(f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
                 text = cell_text(list(self.blocks(cell)))
                 down, right = _count(cell, "rows-spanned"), _count(cell, "columns-spanned")
                 if text and down * right > 1:
                     spans.append((len(rows), len(texts), down, right, text))
                 texts += [text] * _count(cell, "columns-repeated")
             rows.append(texts)
-        for top, left, down, right, text in spans:
-            for texts in rows[top : top + down]:
-                texts += [""] * (left + right - len(texts))
-                texts[left : left + right] = [text] * right
+        for span in spans:
+            fill_span(rows, *span)
         return rows
 
 

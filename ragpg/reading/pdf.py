@@ -11,9 +11,9 @@ import pypdfium2
 import pypdfium2.raw as pdfium_c
 
 from ragpg.errors import LoadError
-from ragpg.reading.pdf_layout import Char, PageLayout, layout_pages
+from ragpg.reading.pdf_boxes import Box, Char
+from ragpg.reading.pdf_layout import PageLayout, layout_pages
 from ragpg.reading.pdf_rules import read_edges, tables_of
-from ragpg.reading.pdf_tables import Box
 from ragpg.reading.result import MAX_PAGES, Reading, join_pages
 
 _GENERATED = frozenset(map(ord, " \r\n"))  # what PDFium adds between pieces of text
@@ -21,7 +21,8 @@ _HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(r"bold|black|heavy|cmbx|-medi|demi")
 _LAM, _ALEFS = "\u0644", frozenset("\u0622\u0623\u0625\u0627")
-_DATES = ("CreationDate", "ModDate")
+_METADATA = {"Author": "author", "Subject": "subject", "Keywords": "keywords"}
+_DATES = {"CreationDate": "created", "ModDate": "modified"}
 
 
 def read_pdf(data: bytes) -> Reading:
@@ -54,17 +55,11 @@ def _open(data: bytes) -> pypdfium2.PdfDocument:
 
 def _metadata(document: pypdfium2.PdfDocument) -> tuple[str, dict[str, Any]]:
     found = {name: value.strip() for name, value in document.get_metadata_dict().items()}
-    wanted = {
-        name.lower(): value
-        for name, value in found.items()
-        if value and name in ("Author", "Subject", "Keywords")
-    }
-    for name in _DATES:
-        day = _day(found.get(name, ""))
-        if day:
-            wanted["created" if name == "CreationDate" else "modified"] = day
+    wanted = {key: found.get(name, "") for name, key in _METADATA.items()}
+    wanted |= {key: _day(found.get(name, "")) for name, key in _DATES.items()}
+    metadata = {key: value for key, value in wanted.items() if value}
     title = found.get("Title", "")
-    return title if _is_title(title) else "", {**wanted, "pages": len(document)}
+    return title if _is_title(title) else "", {**metadata, "pages": len(document)}
 
 
 def _is_title(text: str) -> bool:
@@ -79,9 +74,8 @@ def _is_title(text: str) -> bool:
 
 def _day(text: str) -> str:
     digits = text.removeprefix("D:")[:8]
-    if len(digits) == 8 and digits.isascii() and digits.isdigit():
-        return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
-    return ""
+    is_day = len(digits) == 8 and digits.isascii() and digits.isdigit()
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if is_day else ""
 
 
 # Characters ------------------------------------------------------------------------------------

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from ragpg.reading.pdf_tables import Box
+from ragpg.reading.pdf_boxes import Box, Line, bounds
 from ragpg.reading.result import markdown_table
-
-if TYPE_CHECKING:
-    from ragpg.reading.pdf_layout import Line
 
 _FEWEST_ROWS = {2: 4}  # by columns; more columns need three
 _CELL_CHARACTERS = 40  # on average: columns of prose have more
@@ -20,37 +17,35 @@ _LABEL = re.compile(r"\W|[(\[]?\w{1,3}[.)\]]")  # of a list's item
 T = TypeVar("T")
 
 
-class Segment(NamedTuple):
-    """A piece of a line, with wide gaps around it."""
+class AlignedTable(NamedTuple):
+    """Lines of as many segments each."""
 
-    left: float
-    right: float
-    text: str
+    lines: list[Line]
 
-
-class AlignedTable:
-    """Rows of segments, as many in each."""
-
-    def __init__(self, rows: list[list[Segment]], box: Box) -> None:
-        self.rows = rows
-        self.box = box
+    @property
+    def box(self) -> Box:
+        return bounds(line.box for line in self.lines)
 
     def markdown(self) -> str:
-        return markdown_table([[one.text for one in row] for row in self.rows])
+        return markdown_table([one.text for one in line.segments] for line in self.lines)
 
 
-def with_aligned_tables(items: list[T], lines: type[Line]) -> Iterator[T | AlignedTable]:
+def with_aligned_tables(items: list[Line | T]) -> Iterator[Line | T | AlignedTable]:
     """Yields the items, runs of lines that are a table as one."""
     run: list[Line] = []
     for item in items:
-        if isinstance(item, lines) and (not run or _is_next(run, item)):
+        if isinstance(item, Line) and (not run or _is_next(run, item)):
             run.append(item)
             continue
-        yield from _settled(run)  # type: ignore[misc]
-        run = [item] if isinstance(item, lines) else []
+        yield from _settled(run)
+        run = [item] if isinstance(item, Line) else []
         if not run:
             yield item
-    yield from _settled(run)  # type: ignore[misc]
+    yield from _settled(run)
+
+
+def _settled(run: list[Line]) -> list[Line] | list[AlignedTable]:
+    return [AlignedTable(run)] if run and _is_table(run) else run
 
 
 def _is_next(run: list[Line], line: Line) -> bool:
@@ -71,14 +66,6 @@ def _columns_are_clear(run: list[Line]) -> bool:
         max(one.right for one in left) + gap < min(one.left for one in right)
         for left, right in pairwise(columns)
     )
-
-
-def _settled(run: list[Line]) -> Iterable[Line | AlignedTable]:
-    if not run or not _is_table(run):
-        return run
-    lefts, tops, rights, bottoms = zip(*(line.box for line in run), strict=True)
-    box = (min(lefts), min(tops), max(rights), max(bottoms))
-    return [AlignedTable([list(line.segments) for line in run], box)]
 
 
 def _is_table(run: list[Line]) -> bool:

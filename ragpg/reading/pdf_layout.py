@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import pairwise
 
-from ragpg.reading.pdf_columns import AlignedTable, Segment, with_aligned_tables
-from ragpg.reading.pdf_order import in_reading_order, overlap
-from ragpg.reading.pdf_tables import Box, Table
+from ragpg.reading.pdf_boxes import Box, Char, Line, Segment, bounds, overlap
+from ragpg.reading.pdf_columns import AlignedTable, with_aligned_tables
+from ragpg.reading.pdf_order import in_reading_order
+from ragpg.reading.pdf_tables import Table
 
 # Measured on the papers, manuals and forms of benchmarks/loading.py.
 _HEADING_SIZE = 1.12  # times the size of most characters
@@ -30,15 +30,6 @@ _SENTENCE_END = re.compile(r"[.!?:;\u3002\uff01\uff1f…][\"'”\u2019»)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
-class Char(NamedTuple):
-    """A character and its box (left, top, right, bottom, from the page's top left, in points)."""
-
-    text: str
-    box: Box
-    is_generated: bool
-    is_bold: bool
-
-
 @dataclass(slots=True)
 class PageLayout:
     """A page's characters in stream order, and the cells of the tables its rules draw."""
@@ -50,25 +41,12 @@ class PageLayout:
 
 
 @dataclass(slots=True)
-class Line:
-    """A printed line; `size` is its characters' usual height in points."""
-
-    text: str
-    box: Box
-    size: float
-    is_bold: bool
-    segments: tuple[Segment, ...] = ()
-
-
-@dataclass(slots=True)
 class _Paragraph:
     lines: list[Line]
-    level: int = 0  # of a heading
 
     @property
     def box(self) -> Box:
-        lefts, tops, rights, bottoms = zip(*(line.box for line in self.lines), strict=True)
-        return min(lefts), min(tops), max(rights), max(bottoms)
+        return bounds(line.box for line in self.lines)
 
 
 def layout_pages(pages: Iterable[PageLayout]) -> tuple[list[str], Callable[[str, str], str]]:
@@ -141,16 +119,10 @@ def _line(chars: list[Char]) -> Iterator[Line]:
     text = " ".join("".join(char.text for char in chars).split())
     if not seen or not text:
         return
-    lefts, tops, rights, bottoms = zip(*(char.box for char in seen), strict=True)
     size = statistics.median(char.box[3] - char.box[1] for char in seen)
     bold = sum(char.is_bold for char in seen) > 0.9 * len(seen)
-    yield Line(
-        text,
-        (min(lefts), min(tops), max(rights), max(bottoms)),
-        round(size, 1),
-        bold,
-        _segments(chars, size),
-    )
+    box = bounds(char.box for char in seen)
+    yield Line(text, box, round(size, 1), bold, _segments(chars, size))
 
 
 def _segments(chars: list[Char], size: float) -> tuple[Segment, ...]:
@@ -176,23 +148,15 @@ def _drop_margins(pages: list[list[Line | Table]]) -> None:
     """Drops lines that stand at the same place of many pages, page numbers aside."""
     found: dict[tuple[str, int], list[tuple[int, Line]]] = defaultdict(list)
     for number, items in enumerate(pages):
-        for line in _margin_lines(items):
-            found[_margin_key(line)].append((number, line))
-    filled = sum(1 for items in pages if items)
-    dropped = {
-        id(line) for places in found.values() if _is_running(places, filled) for _, line in places
-    }
+        lines = sorted((x for x in items if isinstance(x, Line)), key=lambda line: line.box[1])
+        for line in lines[:_MARGIN_LINES] + lines[_MARGIN_LINES:][-_MARGIN_LINES:]:
+            place = re.sub(r"\d+", "#", line.text.lower()), round(line.box[1] / 12)
+            found[place].append((number, line))
+    filled = sum(map(bool, pages))
+    running = (places for places in found.values() if _is_running(places, filled))
+    dropped = {id(line) for places in running for _, line in places}
     for items in pages:
         items[:] = [item for item in items if id(item) not in dropped]
-
-
-def _margin_lines(items: list[Line | Table]) -> list[Line]:
-    lines = sorted((x for x in items if isinstance(x, Line)), key=lambda line: line.box[1])
-    return lines[:_MARGIN_LINES] + lines[_MARGIN_LINES:][-_MARGIN_LINES:]
-
-
-def _margin_key(line: Line) -> tuple[str, int]:
-    return re.sub(r"\d+", "#", line.text.lower()), round(line.box[1] / 12)
 
 
 def _is_running(places: list[tuple[int, Line]], pages: int) -> bool:
@@ -219,7 +183,7 @@ def _page_markdown(
     lines = [item for item in items if isinstance(item, Line)]
     pitch = _usual_pitch(lines)
     blocks: list[_Paragraph | Table | AlignedTable] = []
-    for item in with_aligned_tables(items, Line):
+    for item in with_aligned_tables(items):
         last = blocks[-1] if blocks else None
         if not isinstance(item, Line):
             blocks.append(item)
@@ -228,11 +192,10 @@ def _page_markdown(
         else:
             blocks.append(_Paragraph([item]))
     body = _body_size(lines)
-    for block in blocks:
-        if isinstance(block, _Paragraph):
-            block.level = _level(block, sizes, body)
     texts = (
-        _paragraph_text(block, words) if isinstance(block, _Paragraph) else block.markdown()
+        _paragraph_text(block, _level(block, sizes, body), words)
+        if isinstance(block, _Paragraph)
+        else block.markdown()
         for block in in_reading_order(blocks, width)
     )
     return _stacked([text for text in texts if text])
@@ -241,17 +204,14 @@ def _page_markdown(
 def _stacked(texts: list[str]) -> str:
     """Returns the blocks below each other, the items of a list without a blank line between."""
     parts = texts[:1]
-    for before, text in itertools.pairwise(texts):
+    for before, text in pairwise(texts):
         parts += ["\n" if before.startswith("- ") and text.startswith("- ") else "\n\n", text]
     return "".join(parts)
 
 
 def _usual_pitch(lines: list[Line]) -> float:
-    pitches = [
-        after.box[3] - before.box[3]
-        for before, after in itertools.pairwise(lines)
-        if 0 < after.box[3] - before.box[3] < 3 * before.size
-    ]
+    steps = ((after.box[3] - before.box[3], before.size) for before, after in pairwise(lines))
+    pitches = [step for step, size in steps if 0 < step < 3 * size]
     return statistics.median(pitches) if pitches else 0
 
 
@@ -259,10 +219,9 @@ def _goes_on(paragraph: _Paragraph, line: Line, pitch: float) -> bool:
     """Returns whether the line belongs to the paragraph before it."""
     last = paragraph.lines[-1]
     step = line.box[3] - last.box[3]
-    if abs(line.size - last.size) > 0.12 * last.size or line.is_bold != last.is_bold:
-        # Superscripts and the like share a line; another size below begins another paragraph.
-        return abs(step) < 0.5 * last.size
-    if _BULLET.match(line.text) or _NUMBERED.match(line.text):
+    is_alike = abs(line.size - last.size) <= 0.12 * last.size and line.is_bold == last.is_bold
+    if not is_alike or _BULLET.match(line.text) or _NUMBERED.match(line.text):
+        # Superscripts and the like share a line; below it they begin another paragraph.
         return abs(step) < 0.5 * last.size
     usual = max(pitch, last.size * (0.9 if line.size < 1.1 * pitch else 1.1))
     if not -0.5 * last.size < step <= _LINE_PITCH * usual:
@@ -300,9 +259,8 @@ def _level(paragraph: _Paragraph, sizes: list[float], page_body: float) -> int:
     """Returns the level of the heading the paragraph is, 0 for none."""
     text = " ".join(line.text for line in paragraph.lines)
     letters = sum(map(str.isalpha, text))
-    if len(text) > _HEADING_CHARACTERS or letters < max(2, 0.4 * len(text)):
-        return 0
-    if _BULLET.match(text):
+    is_long = len(text) > _HEADING_CHARACTERS
+    if is_long or letters < max(2, 0.4 * len(text)) or _BULLET.match(text):
         return 0
     size = max(line.size for line in paragraph.lines)
     rank = next((n for n, one in enumerate(sizes, 1) if size >= one * 0.95), 0)
@@ -327,16 +285,15 @@ def _vocabulary(lines: list[Line]) -> Counter[str]:
     return words
 
 
-def _paragraph_text(paragraph: _Paragraph, words: Counter[str]) -> str:
+def _paragraph_text(paragraph: _Paragraph, level: int, words: Counter[str]) -> str:
+    """Returns the paragraph in Markdown: a heading of that level if there is one."""
     text = paragraph.lines[0].text
     right = paragraph.box[2]
-    for before, line in itertools.pairwise(paragraph.lines):
+    for before, line in pairwise(paragraph.lines):
         is_full = before.box[2] > right - 0.15 * (right - paragraph.box[0])
         is_same_line = abs(line.box[3] - before.box[3]) < 0.5 * before.size
         text = _joined(text, line.text, " " if is_full or is_same_line else "\n", words)
-    if paragraph.level:
-        return f"{'#' * paragraph.level} {' '.join(text.split())}"
-    return _BULLET.sub("- ", text)
+    return f"{'#' * level} {' '.join(text.split())}" if level else _BULLET.sub("- ", text)
 
 
 def _joined(text: str, line: str, space: str, words: Counter[str]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from ragpg.reading.pdf_tables import Box
+from ragpg.reading.pdf_boxes import Box, overlap
 
 _GUTTERS = range(35, 66, 2)  # where, in per cent of the page's width, two columns may part
 _MAX_CUTS = 12
@@ -31,12 +31,14 @@ def in_reading_order(blocks: list[B], width: float) -> list[B]:
     if len(blocks) < 4:
         return blocks
     bands = _bands(blocks, width)
-    if any(_switches(band) > 1 for band in bands):
-        return [block for band in bands for side in (0, 1, 2) for block in _side(band, side)]
+    # How often the written order goes from one column to the other.
+    switches = (sum(one[0] != other[0] for one, other in pairwise(band)) for band in bands)
+    if any(count > 1 for count in switches):
+        ordered = (sorted(band, key=lambda one: (one[0], one[1].box[1])) for band in bands)
+        return [block for band in ordered for _, block in band]
     jumps = sum(
-        1
-        for before, after in itertools.pairwise(blocks)
-        if after.box[3] < before.box[1] and overlap(before.box, after.box)
+        after.box[3] < before.box[1] and overlap(before.box, after.box)
+        for before, after in pairwise(blocks)
     )
     return _cut(blocks, 1, _MAX_CUTS) if jumps > 0.2 * len(blocks) else blocks
 
@@ -46,44 +48,34 @@ def in_reading_order(blocks: list[B], width: float) -> list[B]:
 
 def _bands(blocks: list[B], width: float) -> list[list[tuple[int, B]]]:
     """Returns blocks with their column, 1 or 2, between those that span both, 0; none if not so."""
-    share = min(_GUTTERS, key=lambda percent: (_crossing(blocks, width * percent / 100), percent))
-    gutter = width * share / 100
+    places = [width * percent / 100 for percent in _GUTTERS]
+    gutter = min(places, key=lambda place: (_crossing(blocks, place), place))
     sides = [(_column(block.box, gutter), block) for block in blocks]
-    heights = [sum(b.box[3] - b.box[1] for side, b in sides if side == n) for n in range(3)]
+    heights = [sum(_height(block) for side, block in sides if side == n) for n in range(3)]
     if min(heights[1:]) < max(60, heights[0]):  # points: a column has more than a few lines
         return []
     edges = sorted(block.box[1] for side, block in sides if side == 0)
     bands: list[list[tuple[int, B]]] = [[] for _ in range(2 * len(edges) + 1)]
     for side, block in sides:
         above = sum(edge < block.box[1] for edge in edges)
-        bands[2 * above + (1 if side == 0 else 0)].append((side, block))
+        bands[2 * above + (side == 0)].append((side, block))
     return bands
+
+
+def _height(block: Block) -> float:
+    return block.box[3] - block.box[1]
 
 
 def _crossing(blocks: list[B], gutter: float) -> float:
     """Returns the height of the blocks that a gutter there would cut."""
-    return sum(b.box[3] - b.box[1] for b in blocks if b.box[0] < gutter < b.box[2])
+    return sum(_height(block) for block in blocks if not _column(block.box, gutter))
 
 
 def _column(box: Box, gutter: float) -> int:
     return 1 if box[2] <= gutter else 2 if box[0] >= gutter else 0
 
 
-def _switches(band: list[tuple[int, B]]) -> int:
-    """Returns how often the written order goes from one column to the other."""
-    return sum(1 for (before, _), (after, _) in itertools.pairwise(band) if before != after)
-
-
-def _side(band: list[tuple[int, B]], wanted: int) -> list[B]:
-    return sorted((block for side, block in band if side == wanted), key=lambda b: b.box[1])
-
-
 # X-Y cuts --------------------------------------------------------------------------------------
-
-
-def overlap(first: Box, second: Box) -> bool:
-    """Returns whether one box is above the other, as far as left and right go."""
-    return first[0] < second[2] and second[0] < first[2]
 
 
 def _cut(blocks: list[B], axis: int, cuts: int, is_again: bool = False) -> list[B]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium_c
 
-from ragpg.reading.pdf_tables import Box
+from ragpg.reading.pdf_boxes import Box, bounds
 
 _MOST_PATHS = 3000  # a page with more is a drawing
 _MOST_CROSSINGS = 40_000
@@ -75,10 +75,10 @@ def _path_edges(path: pypdfium2.PdfObject) -> Iterator[Box]:
         if kind == pdfium_c.FPDF_SEGMENT_MOVETO:
             start = point
         elif kind == pdfium_c.FPDF_SEGMENT_LINETO and last is not None:
-            yield _box(last, point)
+            yield bounds((last * 2, point * 2))
         last = point
         if closes and start is not None:
-            yield _box(last, start)
+            yield bounds((last * 2, start * 2))
             last = start
 
 
@@ -97,11 +97,6 @@ def _segments(path: pypdfium2.PdfObject) -> Iterator[tuple[int, tuple[float, flo
             point = matrix.on_point(*point)
         kind = pdfium_c.FPDFPathSegment_GetType(segment)
         yield kind, point, bool(pdfium_c.FPDFPathSegment_GetClose(segment))
-
-
-def _box(first: tuple[float, float], second: tuple[float, float]) -> Box:
-    (x0, y0), (x1, y1) = first, second
-    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
 
 
 def _rules(edges: Iterable[Box]) -> Iterator[Rule]:

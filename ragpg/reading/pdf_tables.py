@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from unicodedata import bidirectional
 
+from ragpg.reading.pdf_boxes import Box, Char, bounds, distinct, holds
 from ragpg.reading.result import markdown_table
-
-if TYPE_CHECKING:
-    from ragpg.reading.pdf_layout import Char
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 _LINED_UP = 3.0  # points by which the edges of cells in one row or column may differ
 _CELL_CHARACTERS = 1500  # a longer cell is a framed column of text, not a table's
 _GRID = 20_000
-
-
-def holds(box: Box, inner: Box) -> bool:
-    """Returns whether the centre of the inner box is in the box."""
-    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
-    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
 class Table:
@@ -29,9 +18,9 @@ class Table:
 
     def __init__(self, cells: list[Box]) -> None:
         self.cells = cells
-        lefts, tops, rights, bottoms = zip(*cells, strict=True)
-        self.box: Box = (min(lefts), min(tops), max(rights), max(bottoms))
-        self._columns, self._rows = _distinct(lefts), _distinct(tops)
+        self.box = bounds(cells)
+        self._columns = distinct((cell[0] for cell in cells), _LINED_UP)
+        self._rows = distinct((cell[1] for cell in cells), _LINED_UP)
         self._texts: list[list[Char]] = [[] for _ in cells]
         self.taken: dict[int, int] = {}
         self._cut_words = 0
@@ -83,14 +72,6 @@ def _touch(first: Char, second: Char) -> bool:
     height = second.box[3] - second.box[1]
     gap = max(second.box[0] - first.box[2], first.box[0] - second.box[2])
     return gap < 0.1 * height and abs(first.box[3] - second.box[3]) < 0.3 * height
-
-
-def _distinct(edges: Iterable[float]) -> list[float]:
-    kept: list[float] = []
-    for edge in sorted(edges):
-        if not kept or edge > kept[-1] + _LINED_UP:
-            kept.append(edge)
-    return kept
 
 
 def _cell_text(chars: list[Char]) -> str:

@@ -12,13 +12,21 @@ from pptx.exc import PackageNotFoundError
 
 from ragpg.errors import LoadError
 from ragpg.reading.charts import chart_texts
-from ragpg.reading.result import MAX_PAGES, Reading, join_pages, markdown_table
+from ragpg.reading.result import (
+    MAX_PAGES,
+    Block,
+    Reading,
+    blocks_markdown,
+    fill_span,
+    join_pages,
+    markdown_table,
+)
 from ragpg.reading.zip_package import ZipPackage, core_metadata
 
-_TITLES = frozenset({PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE})
 _FURNITURE = frozenset({PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER})
 _BODIES = frozenset({PP_PLACEHOLDER.BODY, PP_PLACEHOLDER.OBJECT})
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_MARKS = {"buNone": "", "buAutoNum": "1.", "buChar": "-"}
 _GROUP_DEPTH = 20
 
 
@@ -32,27 +40,25 @@ def read_pptx(data: bytes) -> Reading:
         raise LoadError(f"it has {len(slides):,} slides, more than {MAX_PAGES:,}: split it")
     content, starts = join_pages("\n\n".join(_slide(slide)) for slide in slides)
     title, metadata = core_metadata(ZipPackage(data))
-    return Reading(_first_title(slides) or title, content, dict(metadata), starts)
+    return Reading((slides and _title(slides[0])) or title, content, metadata, starts)
 
 
-def _first_title(slides: list[Any]) -> str:
-    shape = slides[0].shapes.title if slides else None
-    return " ".join(shape.text_frame.text.split()) if shape is not None else ""
+def _title(slide: Any) -> str:
+    title = slide.shapes.title
+    return " ".join(title.text_frame.text.split()) if title is not None else ""
 
 
 def _slide(slide: Any) -> Iterator[str]:
     """Yields the slide's title, its shapes' texts in reading order and its notes."""
-    shapes = sorted(slide.shapes, key=_place)
     title = slide.shapes.title
-    heading = " ".join(title.text_frame.text.split()) if title is not None else ""
-    if heading:
+    if heading := _title(slide):
         yield f"# {heading}"
-    for shape in shapes:
+    for shape in sorted(slide.shapes, key=_place):
         if title is None or shape.shape_id != title.shape_id:
             yield from _shape(shape, 0)
     notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
     if notes is not None and notes.text.strip():
-        yield "Notes:\n\n" + "\n\n".join(_paragraphs(notes, False))
+        yield f"Notes:\n\n{blocks_markdown(_blocks(notes, False))}"
 
 
 def _place(shape: Any) -> tuple[int, int]:
@@ -73,50 +79,27 @@ def _shape(shape: Any, depth: int) -> Iterator[str]:
         yield from chart_texts(shape.chart._chartSpace)
     elif shape.has_text_frame and shape.text_frame.text.strip():
         is_body = shape.is_placeholder and shape.placeholder_format.type in _BODIES
-        yield "\n\n".join(_paragraphs(shape.text_frame, is_body))
+        yield blocks_markdown(_blocks(shape.text_frame, is_body))
 
 
-def _paragraphs(frame: Any, is_body: bool) -> Iterator[str]:
-    """Yields paragraphs, and lists as one piece each."""
-    items: list[str] = []
+def _blocks(frame: Any, is_body: bool) -> Iterator[Block]:
+    """Yields the paragraphs of a frame, those with a mark as items."""
     number = 0
     for paragraph in frame.paragraphs:
-        text = " ".join(paragraph.text.replace("\v", " ").split())
-        if not text:
-            continue
-        mark = _mark(paragraph, is_body)
-        number = number + 1 if mark == "1." else 0
-        if mark:
-            items.append(
-                f"{'    ' * _depth(paragraph, items)}{f'{number}.' if number else '-'} {text}"
-            )
-            continue
-        if items:
-            yield "\n".join(items)
-            items = []
-        yield text
-    if items:
-        yield "\n".join(items)
-
-
-def _depth(paragraph: Any, items: list[str]) -> int:
-    """Returns the depth of a list's item: at most one below the item before it."""
-    if not items:
-        return 0
-    before = (len(items[-1]) - len(items[-1].lstrip(" "))) // 4
-    return int(min(paragraph.level, before + 1))
+        text = " ".join(paragraph.text.split())
+        if text:
+            mark = _mark(paragraph, is_body)
+            number = number + 1 if mark == "1." else 0
+            item = f"{number}. {text}" if number else f"- {text}"
+            yield Block(item, "item", paragraph.level) if mark else Block(text)
 
 
 def _mark(paragraph: Any, is_body: bool) -> str:
     """Returns "-", "1." or nothing, as the paragraph says or as its kind of shape has it."""
     properties = paragraph._p.find(f"{_A}pPr")
-    if properties is not None:
-        if properties.find(f"{_A}buNone") is not None:
-            return ""
-        if properties.find(f"{_A}buAutoNum") is not None:
-            return "1."
-        if properties.find(f"{_A}buChar") is not None:
-            return "-"
+    for name, mark in _MARKS.items() if properties is not None else ():
+        if properties.find(_A + name) is not None:
+            return mark
     return "-" if is_body or paragraph.level else ""
 
 
@@ -126,6 +109,5 @@ def _table(table: Any) -> list[list[str]]:
     for top, row in enumerate(table.rows):
         for left, cell in enumerate(row.cells):
             if cell.is_merge_origin:
-                for line in rows[top : top + cell.span_height]:
-                    line[left : left + cell.span_width] = [cell.text] * cell.span_width
+                fill_span(rows, top, left, cell.span_height, cell.span_width, cell.text)
     return rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from ragpg.errors import LoadError
-from ragpg.reading import media_types
+from ragpg.reading import media_types as types
 from ragpg.reading.result import Reading
 
 TIME_LIMIT = 300.0
@@ -30,14 +32,11 @@ MEMORY_LIMIT = 3 * 2**30
 
 def read_isolated(data: bytes, media_type: str, *, time_limit: float | None = None) -> Reading:
     """Returns what the child read; whatever befalls it raises LoadError."""
-    limit = TIME_LIMIT if time_limit is None else time_limit
     with _LOCK:
-        answer = _child().ask(data, media_type, limit)
+        answer = _child().ask(data, media_type, TIME_LIMIT if time_limit is None else time_limit)
     if "error" in answer:
         raise LoadError(answer["error"])
-    return Reading(
-        answer["title"], answer["content"], answer["metadata"], tuple(answer["page_starts"])
-    )
+    return Reading(**{**answer, "page_starts": tuple(answer["page_starts"])})
 
 
 # The parent's side -----------------------------------------------------------------------------
@@ -51,15 +50,15 @@ class _Child:
         self._connection, theirs = Pipe()
         # Not through multiprocessing: that would run the user's main module again. -P keeps the
         # current folder, which may hold anybody's files, out of the child's path.
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError), self._process.stdin as paths:  # it may have died
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError), self.process.stdin as paths:  # it may have died
             paths.write(json.dumps([os.path.abspath(path) for path in sys.path]).encode())
         theirs.close()
 
@@ -69,7 +68,7 @@ class _Child:
 
         def stop() -> None:
             is_late.set()
-            self._process.kill()
+            self.process.kill()
 
         timer = threading.Timer(limit, stop)
         timer.daemon = True
@@ -92,23 +91,19 @@ class _Child:
         self.close()
         if limit is not None:
             return f"reading it took more than {limit:g} seconds: not read"
-        code = self._process.returncode
+        code = self.process.returncode
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"it made its reader crash ({how}): save it again, or in another format"
 
-    @property
-    def process_id(self) -> int:
-        return self._process.pid
-
     def is_alive(self) -> bool:
-        return self.owner == os.getpid() and self._process.poll() is None
+        return self.owner == os.getpid() and self.process.poll() is None
 
     def close(self) -> None:
         """Ends the process, unless it is another process's child."""
         self._connection.close()
         if self.owner == os.getpid():
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
 
 _LOCK = threading.Lock()
@@ -126,7 +121,7 @@ def _child() -> _Child:
 def process_id() -> int:
     """Returns the child's process id; starts it if need be."""
     with _LOCK:
-        return _child().process_id
+        return _child().process.pid
 
 
 @atexit.register
@@ -137,6 +132,17 @@ def close() -> None:
 
 
 # The child's side ------------------------------------------------------------------------------
+
+_READERS = {
+    types.PDF: "pdf",
+    types.DOCX: "docx",
+    types.PPTX: "pptx",
+    types.EPUB: "epub",
+    types.REST: "rst",
+    **dict.fromkeys((types.ODT, types.ODP), "odf"),
+    **dict.fromkeys((types.XLSX, types.XLSB, types.XLS, types.ODS), "spreadsheet"),
+}
+"""The module of each format: `read_` and its name is the reader."""
 
 _PROGRAM = """
 import json, sys
@@ -174,7 +180,7 @@ def _limit_memory() -> None:
 
 def _answer(data: bytes, media_type: str) -> dict[str, Any]:
     try:
-        reading = _reader(media_type)(data)
+        return asdict(_reader(media_type)(data))
     except LoadError as error:
         return {"error": str(error)}
     except MemoryError:
@@ -185,40 +191,10 @@ def _answer(data: bytes, media_type: str) -> dict[str, Any]:
         # The libraries raise whatever they met in a damaged file: KeyError, struct.error, ...
         told = " ".join(str(error).split())[:200]
         return {"error": f"it is damaged ({type(error).__name__}: {told}): save it again"}
-    return {
-        "title": reading.title,
-        "content": reading.content,
-        "metadata": reading.metadata,
-        "page_starts": reading.page_starts,
-    }
 
 
 def _reader(media_type: str) -> Callable[[bytes], Reading]:
     """Returns the format's reader, whose libraries are imported only now."""
-    if media_type == media_types.PDF:
-        from ragpg.reading.pdf import read_pdf
-
-        return read_pdf
-    if media_type == media_types.DOCX:
-        from ragpg.reading.docx import read_docx
-
-        return read_docx
-    if media_type == media_types.PPTX:
-        from ragpg.reading.pptx import read_pptx
-
-        return read_pptx
-    if media_type in (media_types.ODT, media_types.ODP):
-        from ragpg.reading.odf import read_odf
-
-        return read_odf
-    if media_type == media_types.EPUB:
-        from ragpg.reading.epub import read_epub
-
-        return read_epub
-    if media_type == media_types.REST:
-        from ragpg.reading.rst import read_rst
-
-        return read_rst
-    from ragpg.reading.spreadsheet import read_spreadsheet
-
-    return read_spreadsheet
+    module = importlib.import_module(f"ragpg.reading.{_READERS[media_type]}")
+    reader: Callable[[bytes], Reading] = getattr(module, f"read_{_READERS[media_type]}")
+    return reader

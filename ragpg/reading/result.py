@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from ragpg.errors import LoadError
@@ -28,13 +29,8 @@ class Reading:
     page_starts: tuple[int, ...] = ()
 
 
-def blank_line(before: str, after: str) -> str:
-    """Returns what stands between two pages unless a reader knows better."""
-    return "\n\n"
-
-
 def join_pages(
-    pages: Iterable[str], between: Callable[[str, str], str] = blank_line
+    pages: Iterable[str], between: Callable[[str, str], str] = lambda before, after: "\n\n"
 ) -> tuple[str, tuple[int, ...]]:
     """Returns the pages as one clean text and where each starts in it.
 
@@ -44,27 +40,74 @@ def join_pages(
     parts: list[str] = []
     starts: list[int] = []
     length = blanks = 0
-    for page in pages:
+    for number, page in enumerate(pages, 1):
+        if number > MAX_PAGES:
+            raise LoadError(f"it has more than {MAX_PAGES:,} pages: split it")
         text = clean_text(page).strip("\n\ufeff")
         if not text.strip():
             blanks += 1
             continue
         separator = between(parts[-1], text) if parts else ""
-        length += len(separator)
-        starts += [length] * (blanks + 1)
+        starts += [length + len(separator)] * (blanks + 1)
         parts += [separator, text]
-        length += len(text)
-        blanks = 0
-        _check_counts(length, len(starts))
-    _check_counts(length, len(starts) + blanks)
+        length, blanks = length + len(separator) + len(text), 0
+        if length > MAX_CHARACTERS:
+            raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
     return "".join(parts), (*starts, *[length] * blanks)
 
 
-def _check_counts(characters: int, pages: int) -> None:
-    if characters > MAX_CHARACTERS:
-        raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
-    if pages > MAX_PAGES:
-        raise LoadError(f"it has more than {MAX_PAGES:,} pages: split it")
+# Blocks ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Block:
+    """A piece of Markdown; list items and lines of code that follow each other belong together."""
+
+    text: str
+    kind: str = "paragraph"  # heading, item, code, table
+    level: int = 0
+
+
+def blocks_markdown(blocks: Iterable[Block]) -> str:
+    """Returns the blocks as Markdown: items as one list, lines of code in one fence."""
+    parts: list[str] = []
+    for kind, group in groupby(blocks, key=lambda block: block.kind):
+        if kind == "item":
+            parts.append(_list(group))
+        elif kind == "code":
+            parts.append("\n".join(["```", *(block.text for block in group), "```"]))
+        else:
+            parts += [block.text for block in group]
+    return "\n\n".join(parts).strip("\n")
+
+
+def _list(items: Iterable[Block]) -> str:
+    """Returns the items below each other; each is at most one level below the one before it."""
+    lines: list[str] = []
+    depths: list[int] = []
+    for item in items:
+        while depths and depths[-1] >= item.level:
+            depths.pop()
+        indent = "    " * len(depths)
+        depths.append(item.level)
+        lines.append(indent + item.text.replace("\n", f"\n{indent}  "))
+    return "\n".join(lines)
+
+
+def cell_text(blocks: list[Block]) -> str:
+    """Returns a cell's blocks as words; a list of one item is just that item."""
+    if len(blocks) == 1 and blocks[0].kind == "item":
+        return blocks[0].text.removeprefix("- ")
+    return " ".join(map(_cell_words, blocks))
+
+
+def _cell_words(block: Block) -> str:
+    if block.kind == "heading":
+        return block.text.lstrip("# ")
+    if block.kind == "table":
+        lines = block.text.replace("\\|", "|").split("\n")
+        return " ".join(line.strip("| ") for n, line in enumerate(lines) if n != 1)
+    return block.text
 
 
 # Tables ----------------------------------------------------------------------------------------
@@ -76,25 +119,26 @@ def markdown_table(rows: Iterable[Sequence[str]]) -> str:
     Pipes are escaped, line ends within a cell are spaces, short rows are filled up, rows and
     columns at the end that hold nothing are left out. No row gives an empty text.
     """
-    cells = [[_cell(cell) for cell in row] for row in rows]
-    width = max((_used(row) for row in cells), default=0)
-    while cells and not _used(cells[-1]):
-        cells.pop()
-    if not width:
+    cells = [[" ".join(cell.replace("|", "\\|").split()) for cell in row] for row in rows]
+    widths = [max((n for n, cell in enumerate(row, 1) if cell), default=0) for row in cells]
+    while widths and not widths[-1]:
+        widths.pop()
+    if not widths:
         return ""
-    lines = [_line(row[:width] + [""] * (width - len(row))) for row in cells]
+    width = max(widths)
+    lines = [_line(row[:width] + [""] * (width - len(row))) for row in cells[: len(widths)]]
     lines.insert(1, _line(["---"] * width))
     return "\n".join(lines)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split()) if text else ""
-
-
-def _used(row: Sequence[str]) -> int:
-    """Returns the number of columns up to the last cell that holds something."""
-    return max((column for column, cell in enumerate(row, 1) if cell), default=0)
-
-
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def fill_span(
+    rows: list[list[str]], top: int, left: int, height: int, width: int, text: str
+) -> None:
+    """Puts the text of a cell that spans several places into each of them."""
+    for row in rows[top : top + height]:
+        row += [""] * (left + width - len(row))
+        row[left : left + width] = [text] * width

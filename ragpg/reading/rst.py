@@ -1,8 +1,10 @@
-"""reStructuredText to Markdown through docutils; what only Sphinx knows keeps its text."""
+"""reStructuredText to Markdown through docutils' HTML; what only Sphinx knows keeps its text."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from docutils import nodes
@@ -25,78 +27,48 @@ _SETTINGS = {
     "embed_stylesheet": False,
     "stylesheet_path": None,
     "syntax_highlight": "none",
-    "doctitle_xform": True,
+    "math_output": "LaTeX",
     "initial_header_level": 2,
     "input_encoding": "unicode",
     "output_encoding": "unicode",
-    "smart_quotes": False,
     "line_length_limit": 1_000_000,
 }
-_HIDDEN = frozenset({
+_HIDDEN = (
     "toctree", "index", "highlight", "currentmodule", "module", "sectionauthor", "codeauthor",
     "automodule", "autoclass", "autofunction", "automethod", "autosummary", "literalinclude",
     "contents", "include", "raw", "image", "tabularcolumns", "default-domain", "doctest-requires",
-})  # fmt: skip
-_CODE = frozenset(
-    {"code", "code-block", "sourcecode", "productionlist", "testcode", "ipython", "prompt"}
-)
-_ITEM = re.compile(r"<li><p>((?:(?!<p\b|</p>).)*)</p>\s*</li>", re.DOTALL)
+)  # fmt: skip
+_CODE = ("code", "code-block", "sourcecode")
+_LITERAL = ("productionlist", "testcode", "ipython", "prompt")
 _ROLE_TARGET = re.compile(r"^(.*?)\s*<[^<>]*>$", re.DOTALL)
+_REWRITTEN = (
+    (re.compile(r"<li><p>((?:(?!<p\b|</p>).)*)</p>\s*</li>", re.DOTALL), r"<li>\1</li>"),
+    (
+        re.compile(r'<pre class="code (\S+) literal-block"><code>'),
+        r'<pre><code class="language-\1">',
+    ),
+    (re.compile(r'<span class="classifier">'), "<span> : "),
+)
 
 
 def read_rst(data: bytes) -> Reading:
     """Returns the document as Markdown; files it includes are not read."""
-    _know_sphinx()
     try:
         page = publish_parts(decode(data), writer="html5", settings_overrides=_SETTINGS)
     except (ValueError, AttributeError, TypeError, KeyError, AssertionError) as error:
         raise LoadError(f"its reStructuredText cannot be read: {error}") from error
-    body = _ITEM.sub(r"<li>\1</li>", page["html_body"])
-    _, content, _ = read_html(f"<main>{body}</main>")
-    return Reading(_plain(page["title"]), content, {})
+    body = page["html_body"]
+    for pattern, replacement in _REWRITTEN:
+        body = pattern.sub(replacement, body)
+    return Reading(read_html(f"<p>{page['title']}</p>").content, read_html(body).content)
 
 
-def _plain(markup: str) -> str:
-    return " ".join(read_html(f"<p>{markup}</p>")[1].split())
+# What only Sphinx knows ------------------------------------------------------------------------
 
 
-def _know_sphinx() -> None:
-    """Makes every role that docutils does not know give its text, every directive its content."""
-    known_role, known_directive = roles.role, directives.directive
-
-    def role(name: str, language: Any, lineno: int, reporter: Any) -> Any:
-        found, messages = known_role(name, language, lineno, reporter)
-        return (found or _text_role), ([] if found is None else messages)
-
-    def directive(name: str, language: Any, document: Any) -> Any:
-        if name in _HIDDEN:
-            return _Hidden, []
-        if name in _CODE:
-            return _Code, []
-        found, messages = known_directive(name, language, document)
-        return (found or _Content), ([] if found is None else messages)
-
-    if not getattr(roles.role, "knows_sphinx", False):
-        role.knows_sphinx = True  # type: ignore[attr-defined]
-        roles.role = role  # type: ignore[assignment]
-        directives.directive = directive  # type: ignore[assignment]
-
-
-def _text_role(
-    name: str, rawtext: str, text: str, lineno: int, inliner: Any, *rest: Any
-) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-    shown = _ROLE_TARGET.match(text)
-    return [nodes.Text(shown[1] if shown else text.lstrip("~!"))], []
-
-
-class _AnyOption(dict[str, Any]):
-    """An option specification that takes whatever is there."""
-
-    def __getitem__(self, name: str) -> Any:
-        return lambda value: value or ""
-
-    def __bool__(self) -> bool:
-        return True
+_ANY_OPTION: dict[str, Callable[[str], Any]] = defaultdict(
+    lambda: directives.unchanged, name=directives.unchanged
+)
 
 
 class _Hidden(Directive):
@@ -105,7 +77,7 @@ class _Hidden(Directive):
     optional_arguments = 1
     final_argument_whitespace = True
     has_content = True
-    option_spec = _AnyOption()
+    option_spec = _ANY_OPTION
 
     def run(self) -> list[nodes.Node]:
         return []
@@ -116,17 +88,40 @@ class _Code(_Hidden):
 
     def run(self) -> list[nodes.Node]:
         text = "\n".join(self.content)
-        return [nodes.literal_block(text, text)]
+        language = ["code", *self.arguments] if self.name in _CODE else []
+        return [nodes.literal_block(text, text, classes=language)]
 
 
 class _Content(_Hidden):
     """A directive that is not known: its arguments are a paragraph before its content."""
 
     def run(self) -> list[nodes.Node]:
-        shown: list[nodes.Node] = []
-        if self.arguments:
-            texts, _ = self.state.inline_text(self.arguments[0], self.lineno)
-            shown.append(nodes.paragraph(self.arguments[0], "", *texts))
         body = nodes.container()
+        for text in self.arguments:
+            body += nodes.paragraph(text, "", *self.state.inline_text(text, self.lineno)[0])
         self.state.nested_parse(self.content, self.content_offset, body)
-        return [*shown, *body.children]
+        return body.children
+
+
+def _text_role(
+    name: str, rawtext: str, text: str, lineno: int, inliner: Any, *rest: Any
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    shown = _ROLE_TARGET.match(text)
+    return [nodes.Text(shown[1] if shown else text.lstrip("~!"))], []
+
+
+def _falling_back(known: Any, fallback: Any) -> Any:
+    """Returns docutils' search for a role or directive, with what is taken for unknown ones."""
+
+    def search(*arguments: Any) -> Any:
+        found, messages = known(*arguments)
+        return (found, messages) if found else (fallback, [])
+
+    return search
+
+
+roles.role = _falling_back(roles.role, _text_role)
+directives.directive = _falling_back(directives.directive, _Content)
+for _names, _directive in ((_HIDDEN, _Hidden), (_CODE + _LITERAL, _Code)):
+    for _name in _names:
+        directives.register_directive(_name, _directive)

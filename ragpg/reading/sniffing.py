@@ -22,14 +22,15 @@ _OLD_OFFICE = (
     ("PowerPoint Document", "it is an old PowerPoint document (.ppt): save it as .pptx"),
     ("__properties_version1.0", "it is an Outlook message (.msg): save it as .eml"),
 )
-_ARCHIVES = (
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"BZh91AY&SY", "a bzip2 archive"),
-    (b"\xfd7zXZ\x00", "an xz archive"),
-    (b"(\xb5/\xfd", "a zstd archive"),
-)
+_OFFICE = {"word": DOCX, "ppt": PPTX, "xl": XLSX}
+_ARCHIVES = {
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"BZh91AY&SY": "a bzip2 archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"(\xb5/\xfd": "a zstd archive",
+}
 
 
 def sniff(data: bytes, declared: str = "") -> str | None:
@@ -45,11 +46,10 @@ def sniff(data: bytes, declared: str = "") -> str | None:
         return _sniff_old_office(data)
     if data.startswith(b"{\\rtf"):
         raise LoadError("it is a Rich Text document (.rtf): save it as .docx")
-    for signature, kind in _ARCHIVES:
-        if data.startswith(signature):
-            raise LoadError(f"it is {kind}: unpack it and add what it holds")
-    if data[257:262] == b"ustar":
-        raise LoadError("it is a tar archive: unpack it and add what it holds")
+    kinds = (kind for signature, kind in _ARCHIVES.items() if data.startswith(signature))
+    kind = next(kinds, "a tar archive" if data[257:262] == b"ustar" else None)
+    if kind is not None:
+        raise LoadError(f"it is {kind}: unpack it and add what it holds")
     return None
 
 
@@ -89,14 +89,11 @@ def _kind_of_archive(archive: zipfile.ZipFile) -> str | None:
             declared = file.read(100).decode("ascii", "replace").strip().removesuffix("-template")
         if declared in (ODT, ODS, ODP, EPUB):
             return declared
-    if "xl/workbook.bin" in names:
-        return XLSB
     if "META-INF/container.xml" in names:
         return EPUB
-    for folder, media_type in (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX)):
-        if "[Content_Types].xml" in names and any(name.startswith(folder) for name in names):
-            return media_type
-    return None
+    folders = {name.partition("/")[0] for name in names if "[Content_Types].xml" in names}
+    main = next((kind for folder, kind in _OFFICE.items() if folder in folders), None)
+    return XLSB if "xl/workbook.bin" in names else main
 
 
 def _sniff_old_office(data: bytes) -> str:

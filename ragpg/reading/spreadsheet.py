@@ -8,16 +8,10 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from python_calamine import (
-    CalamineError,
-    CalamineSheet,
-    CalamineWorkbook,
-    PasswordError,
-    SheetTypeEnum,
-)
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from ragpg.errors import LoadError
-from ragpg.reading.result import MAX_CELLS, Reading, join_pages, markdown_table
+from ragpg.reading.result import MAX_CELLS, Reading, fill_span, join_pages, markdown_table
 
 
 def read_spreadsheet(data: bytes) -> Reading:
@@ -46,7 +40,7 @@ def _page(name: str, rows: list[list[str]]) -> str:
 
 def _rows(workbook: CalamineWorkbook, name: str, budget: int) -> list[list[str]]:
     """Returns the sheet's cells as texts; each place of a merged cell holds its text."""
-    sheet: CalamineSheet = workbook.get_sheet_by_name(name)
+    sheet = workbook.get_sheet_by_name(name)
     if sheet.total_height * sheet.total_width > 20 * budget:
         raise LoadError(
             f'sheet "{name}" spans {sheet.total_height:,} rows and {sheet.total_width:,} columns, '
@@ -61,20 +55,12 @@ def _rows(workbook: CalamineWorkbook, name: str, budget: int) -> list[list[str]]
         if budget < 0:
             raise LoadError(f"it holds more than {MAX_CELLS:,} cells: split it, or save it as CSV")
         rows.append(texts)
-    _fill_merged(rows, sheet.merged_cell_ranges or [])
-    return rows
-
-
-def _fill_merged(
-    rows: list[list[str]], ranges: list[tuple[tuple[int, int], tuple[int, int]]]
-) -> None:
-    for (top, left), (bottom, right) in ranges:
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
         text = rows[top][left] if top < len(rows) and left < len(rows[top]) else ""
-        if not text or (bottom - top + 1) * (right - left + 1) > 1000:
-            continue
-        for row in rows[top : bottom + 1]:
-            row += [""] * (right + 1 - len(row))
-            row[left : right + 1] = [text] * (right + 1 - left)
+        height, width = bottom - top + 1, right - left + 1
+        if text and height * width <= 1000:
+            fill_span(rows, top, left, height, width, text)
+    return rows
 
 
 def cell_text(value: Any) -> str:

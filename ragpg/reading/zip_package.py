@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from lxml import etree
 
@@ -13,14 +15,10 @@ from ragpg.errors import LoadError
 from ragpg.reading.sniffing import MAX_UNPACKED_BYTES, check_archive
 
 # ISO's strict variant of Office files says the same under other names.
-_STRICT = (
-    (b"http://purl.oclc.org/ooxml/officeDocument/relationships",
-     b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"),
-    (b"http://purl.oclc.org/ooxml/wordprocessingml/main",
-     b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"),
-    (b"http://purl.oclc.org/ooxml/officeDocument/math",
-     b"http://schemas.openxmlformats.org/officeDocument/2006/math"),
-)  # fmt: skip
+_STRICT = re.compile(
+    rb"http://purl\.oclc\.org/ooxml/(?:(officeDocument)/(relationships|math)|(wordprocessingml)/(main))"
+)
+_USUAL = rb"http://schemas.openxmlformats.org/\1\3/2006/\2\4"
 
 
 class ZipPackage:
@@ -38,16 +36,26 @@ class ZipPackage:
         """Returns a part's bytes; a missing or damaged one raises LoadError."""
         try:
             with self._archive.open(name) as file:
-                data = file.read(MAX_UNPACKED_BYTES)
+                return file.read(MAX_UNPACKED_BYTES)
         except KeyError as error:
             raise LoadError(f"it has no part {name}: save it again") from error
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as error:
             raise LoadError(f"its part {name} is damaged: save it again") from error
-        return data
 
     def xml(self, name: str) -> etree._Element:
-        """Returns a part's root element."""
-        return parse_xml(self.read(name), name)
+        """Returns a part's root element; entities are not expanded and nothing is fetched.
+
+        What is malformed is read as far as it goes; nothing at all raises LoadError.
+        """
+        parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=True
+        )
+        data = _STRICT.sub(_USUAL, self.read(name))
+        with suppress(etree.XMLSyntaxError, ValueError):
+            root = etree.fromstring(data, parser)
+            if root is not None:
+                return root
+        raise LoadError(f"its part {name} is malformed XML: save it again")
 
     def xml_or_none(self, name: str) -> etree._Element | None:
         """Returns a part's root element, None where the part is missing or damaged."""
@@ -56,47 +64,42 @@ class ZipPackage:
         except LoadError:
             return None
 
-    def related(self, kind: str) -> Iterator[str]:
-        """Yields the parts the package as a whole relates to, whose relationship ends in kind."""
-        root = self.xml_or_none("_rels/.rels")
+    def related(self, kind: str, part: str = "") -> Iterator[tuple[str, str]]:
+        """Yields the ids and names of the parts that a part, or all, is in such a relation to."""
+        folder, name = posixpath.split(part)
+        root = self.xml_or_none(posixpath.join(folder, f"_rels/{name}.rels"))
         for element in root.iter("{*}Relationship") if root is not None else ():
             if element.get("Type", "").endswith(f"/{kind}"):
-                yield posixpath.normpath(element.get("Target", "").lstrip("/"))
+                target = posixpath.join("/", folder, element.get("Target", ""))
+                yield element.get("Id", ""), posixpath.normpath(target).lstrip("/")
+
+    def main(self, kind: str, usual: str) -> str:
+        """Returns the name of the part to which all is in such a relation."""
+        return next((name for _, name in self.related(kind)), usual)
 
 
-def parse_xml(data: bytes, name: str) -> etree._Element:
-    """Returns the root element; entities are not expanded and nothing is fetched.
-
-    What is malformed is read as far as it goes; nothing at all raises LoadError.
-    """
-    for strict, usual in _STRICT:
-        data = data.replace(strict, usual)
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=True
-    )
-    try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise LoadError(f"its part {name} is malformed XML: save it again") from error
-    if root is None:
-        raise LoadError(f"its part {name} is malformed XML: save it again")
-    return root
+_CORE = {"creator": "author", "subject": "subject", "keywords": "keywords", "created": "created",
+         "modified": "modified"}  # fmt: skip
 
 
 def core_metadata(package: ZipPackage) -> tuple[str, dict[str, str]]:
     """Returns the title and author, subject, keywords, created and modified of an Office file."""
-    name = next(package.related("core-properties"), "docProps/core.xml")
-    root = package.xml_or_none(name)
-    found = {
-        etree.QName(element).localname: element.text.strip()
-        for element in (root if root is not None else ())
-        if isinstance(element.tag, str) and element.text and element.text.strip()
-    }
-    renamed = {
-        "author": found.get("creator"),
-        "subject": found.get("subject"),
-        "keywords": found.get("keywords"),
-        "created": found.get("created", "")[:10],
-        "modified": found.get("modified", "")[:10],
-    }
-    return found.get("title", ""), {key: value for key, value in renamed.items() if value}
+    name = package.main("core-properties", "docProps/core.xml")
+    return described(package.xml_or_none(name), _CORE)
+
+
+def described(root: etree._Element | None, names: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Returns the title and, under the names given for them, what other elements say.
+
+    Of when a file was created and modified only the day is told.
+    """
+    title, found = "", dict[str, str]()
+    for element in root.iter("{*}*") if root is not None else ():
+        # Not through QName: what is malformed may hold names that are none.
+        name, text = element.tag.rpartition("}")[2], " ".join((element.text or "").split())
+        if text and name == "title":
+            title = title or text
+        elif text and name in names:
+            key = names[name]
+            found.setdefault(key, text[:10] if key in ("created", "modified") else text)
+    return title, found

@@ -1,26 +1,19 @@
-"""Chunks are exact spans that cover the text, fit the window and keep structures whole."""
+"""Chunks keep structures whole, and their context names where they are from."""
 
 from __future__ import annotations
 
 import re
+from time import perf_counter
 
 import pytest
 
-from ragpg.chunking.chunker import chunk_text
-from ragpg.chunking.sentences import sentence_spans
+from ragpg.chunking import chunk_text, sentence_spans
+from ragpg.reading import find_files, load_path
 
-from .cases import chunk, count_tokens
+from ..conftest import SHARED_DATA
+from .chunks import chunk, contents, count_tokens, covered, token_starts
 
-
-def contents(text: str, max_tokens: int, *, title: str = "") -> list[tuple[str, str]]:
-    return [
-        (span.context, text[span.start_char : span.end_char])
-        for span in chunk(text, max_tokens, title=title)
-    ]
-
-
-# Golden cases ----------------------------------------------------------------------------------
-
+FASTAPI_PAGES = SHARED_DATA / "docs_fastapi_md" / "docs" / "en"
 
 HANDBOOK = """# Handbook
 
@@ -269,3 +262,28 @@ def test_sizes_that_cannot_be_are_refused(max_tokens: int, overlap: int) -> None
 def test_nothing_gives_no_chunks(text: str) -> None:
     assert chunk(text, 10) == []
     assert sentence_spans(text) == []
+
+
+# Real text --------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    not FASTAPI_PAGES.is_dir(), reason="FastAPI's pages are not beside the checkout"
+)
+def test_real_pages_chunk_fast_and_evenly() -> None:
+    pages = [load_path(path) for _, path in find_files([FASTAPI_PAGES]).files[:60]]
+    start, sizes = perf_counter(), []
+    for page in pages:
+        spans = chunk_text(
+            page.content,
+            title=page.title,
+            media_type=page.media_type,
+            token_starts=token_starts(page.content),
+            count_tokens=count_tokens,
+            max_tokens=254,
+        )
+        assert covered(page.content, [(span.start_char, span.end_char) for span in spans])
+        sizes += [span.token_count for span in spans]
+    megabytes = sum(len(page.content) for page in pages) / 1e6
+    assert perf_counter() - start < 10 * megabytes
+    assert sum(size < 25 for size in sizes) < len(sizes) / 20

@@ -1,27 +1,16 @@
-"""What holds of every text's chunks and sentences."""
+"""Chunks and sentences are spans that cover the text and fit the window, whatever the text."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
-from pathlib import Path
-from time import perf_counter
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ragpg.chunking.chunker import chunk_text
-from ragpg.chunking.sentences import sentence_spans
-from ragpg.reading.loading import find_files, load_path
+from ragpg.chunking import sentence_spans
 
-from .cases import chunk, count_tokens, token_starts
-
-FASTAPI_PAGES = Path(__file__).parents[3] / "shared" / "data" / "docs_fastapi_md" / "docs" / "en"
-
-
-# Properties ------------------------------------------------------------------------------------
-
+from .chunks import chunk, count_tokens, covered
 
 # fmt: off
 WORDS = st.sampled_from([
@@ -29,26 +18,14 @@ WORDS = st.sampled_from([
     "\u2028", "\u00a0", "\x0b", "\x85", "\u200b", "x_y", "`code`", "**bold**", "[a](b)", "C++", "Ω",
     "½", "\ufeff", "!?", "…", "/", "_", "*",
 ])
-
-
 # fmt: on
 LINE = st.lists(WORDS, min_size=1, max_size=12).map(" ".join)
-
-
 PARAGRAPH = st.lists(LINE, min_size=1, max_size=4).map(". ".join)
-
-
 HEADING = st.tuples(st.integers(1, 4), LINE).map(lambda h: "#" * h[0] + " " + h[1])
-
-
 ITEMS = st.lists(
     st.one_of(LINE, st.tuples(LINE, PARAGRAPH).map("\n\n  ".join)), min_size=1, max_size=5
 )
-
-
 ROW = st.integers(0, 9**9).map(lambda n: f"| row {n} | cell of it |")
-
-
 BLOCK = st.one_of(
     HEADING,
     LINE.map(lambda line: f"{line}\n==="),
@@ -65,29 +42,16 @@ BLOCK = st.one_of(
     ),
     st.text(max_size=60),
 )
-
-
 DOCUMENT = st.lists(BLOCK, max_size=12).map("\n\n".join) | st.lists(BLOCK, max_size=8).map(
     "\n".join
 )
-
-
 MANY = settings(
     max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-
 SIZES = st.integers(1, 60)
-
-
 TITLES = st.sampled_from(["", "Title", "alpha", "A long title of many words " * 4])
-
-
-def covered(text: str, spans: list[tuple[int, int]]) -> bool:
-    gaps = [(a, b) for (_, a), (b, _) in pairwise([(0, 0), *spans, (len(text), len(text))])]
-    return all(a <= b and not text[a:b].strip() for a, b in gaps)
 
 
 @MANY
@@ -150,78 +114,3 @@ def test_a_heading_is_never_left_alone_at_the_end(
     text = "\n\n".join(f"# H{n} x\n\nThe start. {body}" for n, (_, body) in enumerate(sections))
     for span in chunk(text, max_tokens):
         assert not re.fullmatch(r"# H\d+ x", text[: span.end_char].rpartition("\n")[2])
-
-
-# Sentences -------------------------------------------------------------------------------------
-
-
-def split(text: str) -> list[str]:
-    return [text[start:end] for start, end in sentence_spans(text)]
-
-
-@pytest.mark.parametrize(
-    "sentences",
-    [
-        ["One.", "Two!", "Three?", "Four…", "Five"],
-        ["Pi is 3.14 and v1.2.3 is out.", "Yes."],
-        ["See e.g. Smith, i.e. Dr. J. K. Smith et al. There.", "No."],
-        ["He said no.", "Then he left."],
-        ["It is in Fig. 3 and no. 5.", "See there."],
-        ['He asked "Why?"', "(She did not.)", "“So it goes.”", "**Bold.**", "End."],
-        ['"Really?" he said.', "Yes."],
-        ["यह पहला वाक्य है।", "दूसरा।"],
-        ["Das ist z.B. so.", "Jawohl."],
-        ["Wait... what?", "Yes."],
-        ["A line that is\nwrapped twice\nby an editor.", "Next."],
-        ["Table 9.9. Functions are listed here.", "More."],
-        ["9.4. Functions"],
-    ],
-)
-def test_sentences_of_prose(sentences: list[str]) -> None:
-    assert split(" ".join(sentences)) == sentences
-
-
-def test_sentences_without_spaces() -> None:
-    sentences = ["これは文です。", "「本当です。」", "はい"]
-    assert split("".join(sentences)) == sentences
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["- one", "- two three\n  goes on", "1. four", "2) five"],
-        ["# Heading", "Text after it"],
-        ["| a. B | c |", "| --- | --- |", "| d | e |"],
-        ["```", "x = 1. Y", "# comment", "y = 2", "```", "After."],
-        ["int x;", "int y;", "if (z) {", "x = 1"],
-        ["As follows:", "it is so"],
-        ["> quoted", "> more"],
-    ],
-)
-def test_sentences_end_with_lines_that_are_not_wrapped_prose(lines: list[str]) -> None:
-    assert split("\n".join(lines)) == lines
-
-
-# Real text -------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(
-    not FASTAPI_PAGES.is_dir(), reason="FastAPI's pages are not beside the checkout"
-)
-def test_real_pages_chunk_fast_and_evenly() -> None:
-    pages = [load_path(path) for _, path in find_files([FASTAPI_PAGES]).files[:60]]
-    start, sizes = perf_counter(), []
-    for page in pages:
-        spans = chunk_text(
-            page.content,
-            title=page.title,
-            media_type=page.media_type,
-            token_starts=token_starts(page.content),
-            count_tokens=count_tokens,
-            max_tokens=254,
-        )
-        assert covered(page.content, [(span.start_char, span.end_char) for span in spans])
-        sizes += [span.token_count for span in spans]
-    megabytes = sum(len(page.content) for page in pages) / 1e6
-    assert perf_counter() - start < 10 * megabytes
-    assert sum(size < 25 for size in sizes) < len(sizes) / 20

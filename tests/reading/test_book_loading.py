@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ragpg.errors import LoadError
-from ragpg.reading.loading import LoadedDocument, load_bytes
+from ragpg.reading import LoadedDocument, load_bytes
 
 CONTAINER = (
     '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
@@ -97,6 +97,17 @@ def test_rst_of_sphinx_keeps_its_words() -> None:
     assert "hidden" not in content
     for words in ("pay(amount)", "Pays now.", "x = 1", "3.2", "More words.", "Inner words."):
         assert words in content
+
+
+def test_rst_code_keeps_its_language_formulas_their_latex_terms_their_kind() -> None:
+    document = from_rst(
+        ".. code-block:: c++\n   :linenos:\n\n   int x = 1;\n\n.. math:: a^2\n\n:math:`x_1 < 2` holds\n\n"
+        "amount : int\n   What is paid.\n"
+    )
+    assert document.content == (
+        "```c++\nint x = 1;\n```\n\n```\na^2\n```\n\nx_1 < 2 holds\n\n"
+        "- amount : int\n\n  What is paid."
+    )
 
 
 def test_rst_reads_no_other_file(tmp_path: Path) -> None:

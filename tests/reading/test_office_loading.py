@@ -1,158 +1,33 @@
-"""Word, PowerPoint, Excel and OpenDocument files, written here, become Markdown."""
+"""Slides and sheets, written here, become Markdown; broken files of Office are refused."""
 
 from __future__ import annotations
 
 import datetime
+import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import docx
-from docx.oxml import OxmlElement
+import openpyxl
+import pptx
+import pytest
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from ragpg.reading import media_types
-from ragpg.reading.loading import LoadedDocument
+from ragpg.errors import LoadError
+from ragpg.reading import LoadedDocument, media_types
+from ragpg.reading.spreadsheet import cell_text
 
-from .office import load, saved, slides
+from .office_files import load, packed, saved, workbook
 
-# Word ------------------------------------------------------------------------------------------
-
-
-def word(write: Callable[[Any], None]) -> LoadedDocument:
-    document = docx.Document()
-    write(document)
-    return load(saved(document), "contract.docx")
+# PowerPoint -------------------------------------------------------------------------------------
 
 
-def test_word_headings_lists_and_paragraphs() -> None:
-    def write(document: Any) -> None:
-        document.add_heading("The contract", 0)
-        document.add_heading("Parties", 1)
-        document.add_paragraph("Between us\nand you.")
-        for text in ("one", "two"):
-            document.add_paragraph(text, style="List Bullet")
-        document.add_paragraph("below", style="List Bullet 2")
-        for text in ("first", "second"):
-            document.add_paragraph(text, style="List Number")
-        document.add_heading("Deeper", 3)
-
-    document = word(write)
-    assert document.title == "The contract"
-    assert document.content == (
-        "# The contract\n\n# Parties\n\nBetween us\nand you.\n\n- one\n- two\n- below\n"
-        "1. first\n2. second\n\n### Deeper"
-    )
-    assert document.page_starts == ()
-    assert document.media_type == media_types.DOCX
-
-
-def test_word_tables_repeat_what_spans_and_escape_pipes() -> None:
-    def write(document: Any) -> None:
-        table = document.add_table(3, 3)
-        for row, texts in enumerate((("Plan", "Price", ""), ("Pro", "1|2", "a\nb"), ("", "x", ""))):
-            for column, text in enumerate(texts):
-                table.cell(row, column).text = text
-        table.cell(0, 1).merge(table.cell(0, 2))
-        table.cell(1, 0).merge(table.cell(2, 0))
-
-    assert word(write).content.split("\n") == [
-        "| Plan | Price | Price |",
-        "| --- | --- | --- |",
-        "| Pro | 1\\|2 | a b |",
-        "| Pro | x |  |",
-    ]
-
-
-def test_word_tracked_changes_are_accepted() -> None:
-    def write(document: Any) -> None:
-        paragraph = document.add_paragraph("It costs ")
-        for tag, text_tag, text in (("w:del", "w:delText", "ten"), ("w:ins", "w:t", "twelve")):
-            change, run, words = (OxmlElement(name) for name in (tag, "w:r", text_tag))
-            words.text = text
-            run.append(words)
-            change.append(run)
-            paragraph._p.append(change)
-
-    assert word(write).content == "It costs twelve"
-
-
-def test_word_formulas_are_latex() -> None:
-    math = (
-        '<m:oMath xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math">'
-        "<m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b</m:t></m:r></m:den></m:f>"
-        "<m:sSup><m:e><m:r><m:t>x</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup>"
-        "</m:oMath>"
-    )
-
-    def write(document: Any) -> None:
-        from lxml import etree
-
-        document.add_paragraph("Then ")._p.append(etree.fromstring(math))
-
-    assert word(write).content == r"Then $\frac{a}{b}x^{2}$"
-
-
-def test_word_code_keeps_its_lines_and_indents() -> None:
-    def write(document: Any) -> None:
-        for line in ("def f(x):", "    return x"):
-            run = document.add_paragraph().add_run(line)
-            run.font.name = "Courier New"
-        document.add_paragraph("Words.")
-
-    assert word(write).content == "```\ndef f(x):\n    return x\n```\n\nWords."
-
-
-def test_word_headings_have_the_numbers_word_shows() -> None:
-    def write(document: Any) -> None:
-        numbering = document.part.numbering_part.element
-        level = (
-            '<w:lvl xmlns:w="{0}" w:ilvl="{1}"><w:start w:val="1"/><w:numFmt w:val="{2}"/>'
-            '<w:lvlText w:val="{3}"/></w:lvl>'
-        )
-        from lxml import etree
-
-        w = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-        abstract = etree.fromstring(
-            f'<w:abstractNum xmlns:w="{w}" w:abstractNumId="77">'
-            + level.format(w, 0, "upperRoman", "%1.")
-            + level.format(w, 1, "lowerLetter", "%1.%2)")
-            + "</w:abstractNum>"
-        )
-        numbering.insert(0, abstract)
-        num = etree.fromstring(
-            f'<w:num xmlns:w="{w}" w:numId="77"><w:abstractNumId w:val="77"/></w:num>'
-        )
-        numbering.append(num)
-        for text, depth in (("A", 0), ("B", 1), ("C", 1), ("D", 0), ("E", 1)):
-            heading = document.add_heading(text, depth + 1)
-            properties = heading._p.get_or_add_pPr().get_or_add_numPr()
-            properties.get_or_add_ilvl().val = depth
-            properties.get_or_add_numId().val = 77
-
-    assert [line for line in word(write).content.split("\n") if line] == [
-        "# I. A",
-        "## I.a) B",
-        "## I.b) C",
-        "# II. D",
-        "## II.a) E",
-    ]
-
-
-def test_word_metadata() -> None:
-    def write(document: Any) -> None:
-        document.core_properties.author = "Ada"
-        document.core_properties.title = "Terms"
-        document.core_properties.created = datetime.datetime(2024, 5, 1)
-        document.add_paragraph("Words.")
-
-    document = word(write)
-    assert document.title == "Terms"
-    assert {key: document.metadata[key] for key in ("author", "created")} == {
-        "author": "Ada",
-        "created": "2024-05-01",
-    }
+def slides(write: Callable[[Any], None]) -> LoadedDocument:
+    presentation = pptx.Presentation()
+    write(presentation)
+    return load(saved(presentation), "talk.pptx")
 
 
 def add_slide(presentation: Any, title: str, body: str = "", layout: int = 1) -> Any:
@@ -197,3 +72,175 @@ def test_slides_with_tables_charts_and_groups() -> None:
     assert "| Year | Ducks |\n| --- | --- |\n| 2024 | 180 |" in content
     assert "|  | Sales |\n| --- | --- |\n| Q1 | 1.5 |\n| Q2 | 2 |" in content
     assert "In a group" in content
+
+
+# Spreadsheets -----------------------------------------------------------------------------------
+
+
+def test_sheets_are_pages_with_heading_and_table() -> None:
+    document = load(
+        workbook(
+            Prices=[["Plan", "Price"], ["Pro", 20], ["Team", 49.9]],
+            Empty=[],
+            Dates=[["Day", "Done"], [datetime.date(2024, 5, 1), True]],
+        ),
+        "book.xlsx",
+    )
+    prices = "## Prices\n\n| Plan | Price |\n| --- | --- |\n| Pro | 20 |\n| Team | 49.9 |"
+    dates = "## Dates\n\n| Day | Done |\n| --- | --- |\n| 2024-05-01 | TRUE |"
+    assert document.content == f"{prices}\n\n{dates}"
+    assert document.page_starts == (0, len(prices) + 2, len(prices) + 2)
+    assert document.metadata == {"sheets": ["Prices", "Empty", "Dates"]}
+
+
+def test_a_sheet_is_split_into_its_tables_and_titles() -> None:
+    rows: list[list[Any]] = [
+        ["Ducks per year"],
+        [],
+        ["Year", "Ducks", None, "Lake", "Depth"],
+        [2023, 160, None, "North", 3],
+        [],
+        [2024, 180, None, "South", 4],
+        [],
+        [],
+        ["Source:", "own counts"],
+    ]
+    assert load(workbook(S=rows), "book.xlsx").content.split("\n\n") == [
+        "## S",
+        "Ducks per year",
+        "| Year | Ducks |\n| --- | --- |\n| 2023 | 160 |\n| 2024 | 180 |",
+        "| Lake | Depth |\n| --- | --- |\n| North | 3 |\n| South | 4 |",
+        "| Source: | own counts |\n| --- | --- |",
+    ]
+
+
+def test_merged_cells_are_in_each_of_their_places() -> None:
+    book = openpyxl.Workbook()
+    sheet = book["Sheet"]
+    for row in (
+        ["A list of ducks", None, None],
+        ["Lake", "Kind", "Count"],
+        ["North", "x", 1],
+        [None, "y", 2],
+    ):
+        sheet.append(row)
+    sheet.merge_cells("A1:C1")
+    sheet.merge_cells("A3:A4")
+    assert load(saved(book), "book.xlsx").content.endswith(
+        "A list of ducks\n\n| Lake | Kind | Count |\n| --- | --- | --- |\n"
+        "| North | x | 1 |\n| North | y | 2 |"
+    )
+
+
+def test_cells_are_one_line_and_pipes_are_escaped() -> None:
+    content = load(workbook(S=[["a|b", "c\nd"], [" x ", "\ty"]]), "book.xlsx").content
+    assert content.endswith("| a\\|b | c d |\n| --- | --- |\n| x | y |")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4.4000000000000004, "4.4"),
+        (3.0, "3"),
+        (1e20, "1e+20"),
+        (True, "TRUE"),
+        (None, ""),
+        (datetime.datetime(2024, 5, 1, 9, 30), "2024-05-01 09:30:00"),
+        (datetime.datetime(2024, 5, 1), "2024-05-01"),
+        (datetime.time(9, 30), "09:30:00"),
+        (datetime.timedelta(hours=30), "1 day, 6:00:00"),
+    ],
+)
+def test_cell_text(value: Any, text: str) -> None:
+    assert cell_text(value) == text
+
+
+def test_a_sheet_that_claims_to_be_endless_is_refused() -> None:
+    book = openpyxl.Workbook()
+    book["Sheet"]["A1"], book["Sheet"]["XFD1048576"] = "first", "last"
+    with pytest.raises(LoadError, match=r"book.xlsx: .*(rows|GiB|crash)"):
+        load(saved(book), "book.xlsx")
+
+
+# What cannot be read ----------------------------------------------------------------------------
+
+
+def ole(stream: str) -> bytes:
+    """The head of an old Office file with the name of one stream in its directory."""
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + stream.encode("utf-16-le") + bytes(64)
+
+
+def bomb() -> bytes:
+    return packed({"[Content_Types].xml": "x", "word/document.xml": bytes(80 * 2**20)})
+
+
+def zip_with_false_size() -> bytes:
+    """A zip whose directory says that its part is 2 GiB."""
+    data = packed({"[Content_Types].xml": "x", "word/document.xml": "<a/>"})
+    place = data.rindex(b"PK\x01\x02")
+    return data[: place + 24] + struct.pack("<I", 2**31) + data[place + 28 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.docx", ole("EncryptedPackage"), "encrypted with a password: save it without"),
+        ("a.docx", ole("WordDocument"), r"old Word document \(.doc\): save it as .docx"),
+        ("a.pptx", ole("PowerPoint Document"), r"\(.ppt\): save it as .pptx"),
+        ("a.xlsx", ole("nothing known"), "old Office document of an unknown kind"),
+        ("a.xls", ole("Workbook"), "damaged workbook"),
+        ("a.docx", b"", "named as .docx but is empty"),
+        ("a.docx", b"PK\x03\x04 and no more", "damaged zip archive"),
+        ("a.docx", packed({"notes.txt": "x"}), "a zip archive: unpack it"),
+        ("a.docx", packed({"inner.zip": packed({"a": "b"})}), "a zip archive: unpack it"),
+        ("a.docx", packed({"[Content_Types].xml": "x", "word/document.xml": "no xml"}), "malformed XML"),
+        ("a.docx", packed({"[Content_Types].xml": "x", "word/styles.xml": "<a/>"}), "no part word/document.xml"),
+        ("a.docx", bomb(), "a zip bomb"),
+        ("a.docx", zip_with_false_size(), "unpacks to .* split it"),
+        ("a.pptx", packed({"[Content_Types].xml": "x", "ppt/presentation.xml": "<a/>"}), "damaged"),
+        ("a.xlsx", packed({"[Content_Types].xml": "x", "xl/workbook.xml": "<a/>"}), "no text|damaged"),
+        ("a.docx", b"\x1f\x8b\x08", "a gzip archive: unpack it"),
+        ("a.docx", b"{\\rtf1 hello}", r"\(.rtf\): save it as .docx"),
+    ],
+)  # fmt: skip
+def test_broken_ones_are_refused_with_the_file_and_a_reason(
+    name: str, data: bytes, reason: str
+) -> None:
+    with pytest.raises(LoadError, match=f"^{name}.*(?:{reason})"):
+        load(data, name)
+
+
+def test_what_is_named_wrongly_is_read_as_what_it_is() -> None:
+    sheet = workbook(S=[["a", "b"]])
+    for name in ("a.docx", "a.pdf", "a.txt", "a.csv"):
+        assert load(sheet, name).media_type == media_types.XLSX
+    page = load(b"<!DOCTYPE html><html><title>Log in</title><p>Please.", "a.pdf")
+    assert (page.media_type, page.title) == ("text/html", "Log in")
+
+
+def test_entities_of_xml_are_neither_expanded_nor_fetched(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("SECRET")
+    laughs = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
+    document = (
+        f'<!DOCTYPE d [<!ENTITY l0 "ha">{laughs}<!ENTITY s SYSTEM "{secret.as_uri()}">]>'
+        '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        "<w:body><w:p><w:r><w:t>Words &s; and &l9; more</w:t></w:r></w:p></w:body></w:document>"
+    )
+    data = packed({"[Content_Types].xml": "x", "word/document.xml": document})
+    loaded = load(data, "a.docx")
+    assert "SECRET" not in loaded.content and "haha" not in loaded.content
+
+
+def test_what_is_nested_a_thousand_deep_is_read_or_refused() -> None:
+    inner = "<w:tbl><w:tr><w:tc>" * 1000 + "<w:p><w:r><w:t>deep</w:t></w:r></w:p>"
+    document = (
+        '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        f"<w:body>{inner}{'</w:tc></w:tr></w:tbl>' * 1000}</w:body></w:document>"
+    )
+    try:
+        found = load(packed({"[Content_Types].xml": "x", "word/document.xml": document}), "a.docx")
+    except LoadError as error:
+        assert "nested" in str(error)
+    else:
+        assert "deep" in found.content

@@ -12,11 +12,11 @@ from fpdf import FPDF
 from fpdf.enums import AccessPermission, EncryptionMethod
 
 from ragpg.errors import LoadError
-from ragpg.reading.loading import LoadedDocument, load_bytes
-from ragpg.reading.pdf_layout import Char, PageLayout, layout_pages
+from ragpg.reading import LoadedDocument, load_bytes
+from ragpg.reading.pdf_boxes import Box, Char
+from ragpg.reading.pdf_layout import PageLayout, layout_pages
 from ragpg.reading.pdf_order import in_reading_order
 from ragpg.reading.pdf_rules import tables_of
-from ragpg.reading.pdf_tables import Box
 
 PARAGRAPH = (
     "Refunds are paid within five days of the request, to the card the payment came from, "

@@ -84,7 +84,7 @@ def test_a_script_without_main_guard_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script" / "add.py"
     script.parent.mkdir()
     script.write_text(
-        "from ragpg.reading.loading import load_bytes\n"
+        "from ragpg.reading import load_bytes\n"
         "print(load_bytes(b'Words.', media_type='text/x-rst', name='x').content)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -13,7 +13,7 @@ import pytest
 from fpdf import FPDF
 
 from ragpg.errors import LoadError
-from ragpg.reading.loading import LoadedPart, load_bytes, load_documents, load_path
+from ragpg.reading import LoadedPart, load_bytes, load_documents, load_path
 
 
 def parts(path: Path, data: str | bytes) -> list[LoadedPart]:

@@ -1,10 +1,11 @@
-"""What the tests of chunking and properties share."""
+"""Texts cut with tokens that can be counted by hand."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
-from ragpg.chunking.chunker import ChunkSpan, chunk_text
+from ragpg.chunking import ChunkSpan, chunk_text
 
 
 def token_starts(text: str) -> list[int]:
@@ -32,3 +33,15 @@ def chunk(
         max_tokens=max_tokens,
         overlap_tokens=overlap_tokens,
     )
+
+
+def contents(text: str, max_tokens: int, *, title: str = "") -> list[tuple[str, str]]:
+    return [
+        (span.context, text[span.start_char : span.end_char])
+        for span in chunk(text, max_tokens, title=title)
+    ]
+
+
+def covered(text: str, spans: list[tuple[int, int]]) -> bool:
+    gaps = [(a, b) for (_, a), (b, _) in pairwise([(0, 0), *spans, (len(text), len(text))])]
+    return all(a <= b and not text[a:b].strip() for a, b in gaps)

@@ -1,0 +1,90 @@
+"""Files, folders and globs become the files to load."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from ragpg.errors import LoadError
+from ragpg.reading import find_files, load_path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.md", "b.TXT", "c.png", "sub/d.html", ".hidden.md", ".git/e.md", "sub/[f].md"):
+        path = tmp_path / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}")
+    return tmp_path / "docs"
+
+
+def names(folder: Path, *paths: str | Path) -> list[str]:
+    return [os.path.relpath(path, folder) for _, path in find_files(paths).files]
+
+
+def test_a_folder_is_read_with_all_below_it(folder: Path) -> None:
+    found = find_files([folder])
+    assert [source for source, _ in found.files] == [
+        f"{folder.as_posix()}/{name}" for name in ("a.md", "b.TXT", "sub/[f].md", "sub/d.html")
+    ]
+    assert found.skipped == (f"{folder.as_posix()}/c.png",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.md", ["a.md"]),
+        ("**/*.md", ["a.md", "sub/[f].md"]),
+        ("*", ["a.md", "b.TXT", "sub/[f].md", "sub/d.html"]),
+        ("**", ["a.md", "b.TXT", "sub/[f].md", "sub/d.html"]),
+        ("s?b/*", ["sub/[f].md", "sub/d.html"]),
+        (".git/*.md", [".git/e.md"]),
+        ("sub/[f].md", ["sub/[f].md"]),
+    ],
+)
+def test_globs(folder: Path, pattern: str, expected: list[str]) -> None:
+    assert names(folder, f"{folder}/{pattern}") == expected
+
+
+def test_each_file_is_found_once_under_its_absolute_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "sub")
+    assert names(folder, "../a.md", folder / "a.md", "../*.md", "./../sub/../a.md") == ["a.md"]
+
+
+def test_a_name_that_is_not_utf_8_gives_a_source_that_can_be_stored(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.md")
+    try:
+        path.write_text("text")
+    except OSError:
+        pytest.skip("this file system refuses names that are not UTF-8")
+    ((source, found),) = find_files([tmp_path]).files
+    assert source.endswith("caf\ufffd.md")
+    assert load_path(found).title == "caf\ufffd"
+
+
+def test_links_are_followed_but_not_in_circles(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "g.md").write_text("g")
+    (outside / "back").symlink_to(tmp_path)
+    (folder / "linked").symlink_to(outside)
+    (folder / "loop").symlink_to(folder)
+    (folder / "again").symlink_to(folder / "sub")
+    assert names(folder, folder) == ["a.md", "b.TXT", "linked/g.md", "sub/[f].md", "sub/d.html"]
+
+
+@pytest.mark.parametrize("path", ["missing.md", "no/such/folder", "*.nothing", "no/*/x.md"])
+def test_what_names_nothing_is_an_error_that_names_it(folder: Path, path: str) -> None:
+    with pytest.raises(LoadError, match=re.escape(f"{folder}/{path}")):
+        find_files([folder / "a.md", f"{folder}/{path}"])
+
+
+def test_a_named_file_of_unknown_type_is_found_and_fails_when_loaded(folder: Path) -> None:
+    ((_, path),) = find_files([folder / "c.png"]).files
+    with pytest.raises(LoadError, match=r"\.png files are not read yet; supported: \.md, \.html"):
+        load_path(path)
