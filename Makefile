@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs sizes clean
 
 demo: .venv/.installed
 	.venv/bin/ragpg demo
@@ -15,6 +15,9 @@ lint: .venv/.installed-dev
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+
+sizes: .venv/.installed-dev
+	.venv/bin/python -m benchmarks.sizes
 
 docs: .venv/.installed-dev
 	.venv/bin/ragpg init --no-encoder

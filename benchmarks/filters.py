@@ -20,8 +20,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import stores
-from benchmarks.stores import PARTS, Question, Rows, Store
+from benchmarks import stores, workload
+from benchmarks.stores import Store
+from benchmarks.workload import PARTS, Question, Rows
 from ragpg.database import embedded
 
 K = 10
@@ -35,13 +36,13 @@ def measure(store: Store, rows: Rows, questions: Sequence[Question]) -> dict[str
     """Returns mean recall@10, fewest rows and median milliseconds by share of rows let through."""
     measured = {}
     for part, share in SHARES.items():
-        least = stores.truth(rows, questions, K, part)
+        least = workload.truth(rows, questions, K, part)
         for question in questions[:5]:
             store.search(question, K, part)  # the first ones read the disk
         recalls, counts, times = [], [], []
         for question, similarity in zip(questions, least, strict=True):
             seconds, found = stores.timed(store.search, question, K, part)
-            recalls.append(stores.recall(rows, found, question, similarity, K))
+            recalls.append(workload.recall(rows, found, question, similarity, K))
             counts.append(len(found))
             times.append(seconds * 1000)
         measured[share] = {
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
     arguments = parser.parse_args()
     console = Console(width=150)
-    rows, questions = stores.read(
+    rows, questions = workload.read(
         arguments.data, arguments.rows, arguments.questions, arguments.cache
     )
     results = {}

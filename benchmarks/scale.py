@@ -18,12 +18,12 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import search, stores
+from benchmarks import search, stores, workload
 from ragpg.database import embedded
 
 
 def measure(url: str, count: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    rows, questions = stores.read(arguments.data, count, arguments.questions, arguments.cache)
+    rows, questions = workload.read(arguments.data, count, arguments.questions, arguments.cache)
     results: dict[str, Any] = {}
     asked: dict[Any, search.Search] = {}
     for make in (stores.Ragpg, stores.PreparedQuery):

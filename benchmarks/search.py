@@ -29,8 +29,8 @@ from pgvector.psycopg import register_vector
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import filters, stores
-from benchmarks.stores import Question
+from benchmarks import filters, stores, workload
+from benchmarks.workload import Question
 from ragpg.database import embedded
 
 K = 10
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     console = Console(width=150)
-    rows, questions = stores.read(
+    rows, questions = workload.read(
         arguments.data, arguments.rows, arguments.questions, arguments.cache
     )
     results: dict[str, Any] = {}

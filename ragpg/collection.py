@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragpg import answer, indexing, search
 from ragpg.answer import Answer
-from ragpg.indexing import (
-    MAX_DELETED_SHARE,
-    AddProgress,
-    AddReport,
-    OnOutcome,
-)
+from ragpg.indexing import MAX_DELETED_SHARE, AddProgress, AddReport, OnOutcome
 from ragpg.search import Hit, Mode
 from ragpg.session import Session
 

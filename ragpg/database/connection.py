@@ -15,7 +15,6 @@ from ragpg.database import queries
 from ragpg.database.translation import translate
 from ragpg.errors import ConnectionFailed, NoTenant
 
-Row = TupleRow
 Connection = psycopg.Connection[TupleRow]
 T = TypeVar("T")
 

@@ -51,6 +51,4 @@ where recipe.id = coalesce(
 )
 """
 
-DROP_COLLECTION: LiteralString = """
-select ragpg.drop_collection(%(collection)s)
-"""
+DROP_COLLECTION: LiteralString = "select ragpg.drop_collection(%(collection)s)"

@@ -17,12 +17,9 @@ from ragpg.errors import ConnectionFailed, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.inputs import Failure, Input, input_of_record, inputs_of_files
-from ragpg.indexing.recipes import ensure_index, refresh
+from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
-from ragpg.reading import (
-    LoadedDocument,
-    find_files,
-)
+from ragpg.reading import LoadedDocument, find_files
 from ragpg.session import Session
 
 # More than this share of the documents of the given folders is not deleted without being told so.
@@ -123,7 +120,7 @@ def _batches(loaded: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
 def _refresh(database: Database, collection: str) -> None:
     """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
     for index_id in database.column(queries.UNREFRESHED, collection=collection):
-        refresh(database, index_id)
+        database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pgvector import HalfVector
-from psycopg.types.json import Jsonb
 
 from ragpg.chunking import ChunkSpan, chunk_text
 from ragpg.database import Connection
@@ -39,7 +37,7 @@ class Indexer:
     def __init__(self, session: Session, index: SearchIndex) -> None:
         self.index = index
         self._session = session
-        self._database = session.database
+        self.database = session.database
         self._embedder = session.embedder_for(index)
 
     def prepare(self, document: LoadedDocument) -> Prepared:
@@ -109,7 +107,7 @@ class Indexer:
         return vectors, len(unseen)
 
     def _known(self, hashes: list[bytes]) -> dict[bytes, HalfVector]:
-        rows = self._database.rows(
+        rows = self.database.rows(
             queries.KNOWN_EMBEDDINGS, index_ids=self.index.same_model_ids, hashes=hashes
         )
         return {bytes(row["content_hash"]): row["embedding"] for row in rows}
@@ -136,24 +134,6 @@ class Indexer:
                 "embeddings": [vectors[key] for key in prepared.hashes],
                 "generated_chars": prepared.generated,
             },
-        )
-
-    def store_embedded(self, rows: Sequence[tuple[str, bytes, Any, LoadedDocument]]) -> list[str]:
-        """Stores documents of one chunk each: (source, source hash, embedding, document).
-
-        Returns for each whether it was "added" or "updated"; one statement, all or none.
-        """
-        documents = [document for *_, document in rows]
-        return self._database.column(
-            queries.PUT_EMBEDDED_DOCUMENTS,
-            index_id=self.index.id,
-            sources=[source for source, *_ in rows],
-            contents=[document.content for document in documents],
-            titles=[document.title for document in documents],
-            media_types=[document.media_type for document in documents],
-            metadata=[Jsonb(document.metadata) for document in documents],
-            source_hashes=[source_hash for _, source_hash, *_ in rows],
-            embeddings=[HalfVector(embedding) for _, _, embedding, _ in rows],
         )
 
 

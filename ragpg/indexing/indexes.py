@@ -19,7 +19,6 @@ from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, cut
 from ragpg.indexing.recipes import (
     make_index,
-    refresh,
     tokens_of_chunk,
     tokens_of_context,
 )
@@ -99,7 +98,7 @@ class Indexes:
                 )
 
         report = Worker(self.session, index_id=index_id, on_progress=listen).drain()
-        refresh(database, index_id)
+        database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
         return report
 
     def activate(self, index_id: int, *, incomplete: bool = False) -> None:

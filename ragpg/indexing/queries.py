@@ -127,9 +127,7 @@ from ragpg_internal.put_embedded_documents(
 )
 """
 
-REFRESH_SEARCH_INDEX: LiteralString = """
-select ragpg.refresh_search_index(%(index_id)s)
-"""
+REFRESH_SEARCH_INDEX: LiteralString = "select ragpg.refresh_search_index(%(index_id)s)"
 
 DELETE_DOCUMENT: LiteralString = """
 select ragpg.delete_document(collection => %(collection)s, source => %(source)s)

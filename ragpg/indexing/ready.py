@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pgvector import HalfVector
+from psycopg.types.json import Jsonb
+
 from ragpg.errors import ConnectionFailed, RagpgError
+from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer
 from ragpg.indexing.inputs import Failure, Input
 from ragpg.indexing.tally import Tally
@@ -33,9 +37,7 @@ def _store(indexer: Indexer, tally: Tally, loaded: list[tuple[Input, LoadedDocum
     if not loaded:
         return
     try:
-        outcomes = indexer.store_embedded(
-            [(one.source, one.source_hash, one.embedding, document) for one, document in loaded]
-        )
+        outcomes = _put(indexer, loaded)
     except ConnectionFailed:
         raise
     except RagpgError as error:
@@ -49,3 +51,19 @@ def _store(indexer: Indexer, tally: Tally, loaded: list[tuple[Input, LoadedDocum
     tally.added += outcomes.count("added")
     tally.updated += outcomes.count("updated")
     tally.tell()
+
+
+def _put(indexer: Indexer, loaded: list[tuple[Input, LoadedDocument]]) -> list[str]:
+    """Returns of each document whether it was "added" or "updated"; one statement, all or none."""
+    documents = [document for _, document in loaded]
+    return indexer.database.column(
+        queries.PUT_EMBEDDED_DOCUMENTS,
+        index_id=indexer.index.id,
+        sources=[one.source for one, _ in loaded],
+        contents=[document.content for document in documents],
+        titles=[document.title for document in documents],
+        media_types=[document.media_type for document in documents],
+        metadata=[Jsonb(document.metadata) for document in documents],
+        source_hashes=[one.source_hash for one, _ in loaded],
+        embeddings=[HalfVector(one.embedding) for one, _ in loaded],
+    )

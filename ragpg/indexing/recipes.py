@@ -1,10 +1,9 @@
-"""Which search index documents go into: made by a recipe, its statistics counted."""
+"""Which search index documents go into: made by a recipe."""
 
 from __future__ import annotations
 
 from typing import Any, LiteralString
 
-from ragpg.database import Database
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import register_model
 from ragpg.models import Embedder
@@ -47,11 +46,6 @@ def make_index(
         row = connection.execute(statement, given).fetchone()
         assert row is not None
     return session.search_index(row[0])
-
-
-def refresh(database: Database, index_id: int) -> None:
-    """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
-    database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
 
 
 def tokens_of_chunk(wanted: int | None, embedder: Embedder) -> int:

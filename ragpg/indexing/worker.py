@@ -17,7 +17,7 @@ from ragpg.database import Connection, translate
 from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
-from ragpg.indexing.recipes import ensure_index, refresh
+from ragpg.indexing.recipes import ensure_index
 from ragpg.reading import LoadedDocument
 from ragpg.session import Session
 
@@ -210,7 +210,7 @@ class Worker:
 
     def _refresh(self) -> None:
         for index_id in self._touched:
-            refresh(self.session.database, index_id)
+            self.session.database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
         self._touched.clear()
         self._refreshed = time.monotonic()
 

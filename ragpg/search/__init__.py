@@ -3,7 +3,7 @@
 Uses the session's database and models; filters given as dictionaries become jsonpath here.
 """
 
-from ragpg.search.searching import Hit, Judgement, Mode, judge, search, widen
+from ragpg.search.searching import Hit, Judgement, Mode, judge, search
 
 __all__ = [
     "Hit",
@@ -11,5 +11,4 @@ __all__ = [
     "Mode",
     "judge",
     "search",
-    "widen",
 ]

@@ -1,13 +1,11 @@
-"""Every statement the search package sends, by name."""
+"""Every statement the search package sends, by name. Rows are those of the type `ragpg.hit`."""
 
 from __future__ import annotations
 
 from typing import LiteralString
 
 SEARCH: LiteralString = """
-select
-    place, chunk_id, document_id, document_version, source, title, content, context, score,
-    similarity, bm25, start_char, end_char, page, metadata
+select *
 from ragpg.search(
     query => %(query)s, k => %(k)s, collection => %(collection)s,
     filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
@@ -17,9 +15,7 @@ order by place
 """
 
 SEARCH_DISTINCT: LiteralString = """
-select
-    place, chunk_id, document_id, document_version, source, title, content, context, score,
-    similarity, bm25, start_char, end_char, page, metadata
+select *
 from ragpg.search_distinct(
     query => %(query)s, k => %(k)s, collection => %(collection)s,
     filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
@@ -29,9 +25,7 @@ order by place
 """
 
 EXPLAIN_SEARCH: LiteralString = """
-select
-    place, chunk_id, document_id, document_version, source, title, content, context, score,
-    similarity, bm25, start_char, end_char, page, metadata, vector_place, keyword_place, words
+select *
 from ragpg.explain_search(
     query => %(query)s, k => %(k)s, collection => %(collection)s,
     filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
@@ -41,9 +35,7 @@ order by place
 """
 
 SEARCH_ANY: LiteralString = """
-select
-    place, chunk_id, document_id, document_version, source, title, content, context, score,
-    similarity, bm25, start_char, end_char, page, metadata
+select *
 from ragpg.search_any(
     queries => %(queries)s, k => %(k)s, collection => %(collection)s,
     filter => %(filter)s::jsonpath, query_embeddings => %(query_embeddings)s::halfvec[],

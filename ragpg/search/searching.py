@@ -108,7 +108,7 @@ def search(
     hits = records_of(session.database, Hit, statement, parameters, binary=True)
     if rerank and hits:
         hits = _reranked(session.reranker(rerank), phrasings[0], hits, k)
-    return widen(session.database, hits, neighbours) if neighbours else hits
+    return _widened(session.database, hits, neighbours) if neighbours else hits
 
 
 def _jsonpath_of(filter: Filter) -> str | None:
@@ -154,7 +154,7 @@ def records_of(
         return cursor.execute(statement, parameters).fetchall()
 
 
-def widen(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]:
+def _widened(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]:
     """Returns the hits with the text of so many chunks before and after each."""
     rows = database.rows(
         queries.SURROUNDINGS, chunk_ids=[hit.chunk_id for hit in hits], neighbours=neighbours
