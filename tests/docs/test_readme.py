@@ -84,11 +84,11 @@ def run_page(home: Path, name: str) -> str:
     return told
 
 
-def test_the_page_on_models(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_on_models(initialised: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with EmbeddingServer() as api:
         for variable, value in api.environment().items():
             monkeypatch.setenv(variable, value)
-        told = run_page(home, "models.md")
+        told = run_page(initialised, "models.md")
     assert "7 added" in told and "search index 2: 7 documents, 0 failed" in told
     assert "search index 1 is active" in told and "search index 2 is gone" in told
     assert "openai/text-embedding-3-small | t" in told
@@ -96,8 +96,8 @@ def test_the_page_on_models(home: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert {one.path for one in api.requests} == {"/openai/v1/embeddings", "/voyage/v1/embeddings"}
 
 
-def test_the_page_on_documents(home: Path) -> None:
-    told = run_page(home, "documents.md")
+def test_the_page_on_documents(initialised: Path) -> None:
+    told = run_page(initialised, "documents.md")
     assert "6 unchanged, 1 deleted" in told and "3 unchanged, 3 deleted" in told
     assert "2 | {https://example.org/docs/b}" in told
     assert "2 indexed, 0 failed" in told
@@ -108,15 +108,15 @@ def test_the_page_on_documents(home: Path) -> None:
     assert "span_recall" in told and "24 questions" in told
 
 
-def test_the_page_on_inspection(home: Path) -> None:
-    told = run_page(home, "inspect.md")
+def test_the_page_on_inspection(initialised: Path) -> None:
+    told = run_page(initialised, "inspect.md")
     assert "7 documents" in told and "nothing looks wrong" in told
     assert "other language: 7" in told
     assert "mojibake           |     2" in told and "german" in told
 
 
-def test_the_page_on_evaluation(home: Path) -> None:
-    told = run_page(home, "evaluation.md")
+def test_the_page_on_evaluation(initialised: Path) -> None:
+    told = run_page(initialised, "evaluation.md")
     assert "30 questions in default, 0 labels not found" in told
     assert "span_recall" in told and "24 questions" in told and "worse" in told
     assert "ranked low" in told and "answerable questions kept" in told
@@ -125,14 +125,14 @@ def test_the_page_on_evaluation(home: Path) -> None:
     assert "10 calls of claude" in told and "accept_draft" in told
 
 
-def test_the_page_on_languages(home: Path) -> None:
-    told = run_page(home, "languages.md")
+def test_the_page_on_languages(initialised: Path) -> None:
+    told = run_page(initialised, "languages.md")
     assert "7 added" in told and "english" in told
     assert "'京大':2" in told and "**国立**综合性**大学**" in told
 
 
-def test_the_page_on_psql(home: Path) -> None:
-    told = run_page(home, "psql.md")
+def test_the_page_on_psql(initialised: Path) -> None:
+    told = run_page(initialised, "psql.md")
     assert "2 indexed, 0 failed" in told
     assert "Refunds take five business days. Money goes back to the card that was charged." in told
     assert "How long do refunds take? | refunds |             1 |               2 | gone" in told
@@ -140,16 +140,16 @@ def test_the_page_on_psql(home: Path) -> None:
     assert "all is well" in told and "# EOF" in told
 
 
-def test_the_page_on_finetuning(home: Path) -> None:
-    told = run_page(home, "finetuning.md")
+def test_the_page_on_finetuning(initialised: Path) -> None:
+    told = run_page(initialised, "finetuning.md")
     assert "what goes wrong?" in told and "verdict" in told
     assert "corrected" in told and "examples for training" in told and "0 errors" in told
     assert "pairs to train all-MiniLM-L6-v2 on" in told and "not enough yet" in told
     assert re.search(r"train +\| evaluation set default", told)
 
 
-def test_the_page_on_the_page(home: Path) -> None:
-    told = run_page(home, "ui.md")
+def test_the_page_on_the_page(initialised: Path) -> None:
+    told = run_page(initialised, "ui.md")
     assert "7 added" in told and "vector_place" in told and "Refunds" in told
     pictures = re.findall(r"\((pictures/[^)]+)\)", (ROOT / "docs" / "ui.md").read_text())
     assert pictures

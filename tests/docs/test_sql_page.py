@@ -29,14 +29,13 @@ def test_it_shows_all_that_a_person_calls(sql: psycopg.Connection) -> None:
     assert sorted(shown) == sorted(name for (name,) in rows)
 
 
-@pytest.fixture(scope="module")
-def populated(server_home: Path) -> str:
+@pytest.fixture
+def populated(initialised: Path) -> str:
     """The URL of a database with the handbook, its questions, and the real model."""
-    run(server_home, "ragpg", "init")
-    run(server_home, "ragpg", "add", "ragpg/handbook", "--collection", "handbook")
-    run(server_home, "ragpg", "eval", "load", "evals/handbook.jsonl", "-c", "handbook")
-    run(server_home, "ragpg", "eval", "run", "-c", "handbook")
-    return run(server_home, "ragpg", "db", "url").strip()
+    run(initialised, "ragpg", "add", "ragpg/handbook", "--collection", "handbook")
+    run(initialised, "ragpg", "eval", "load", "evals/handbook.jsonl", "-c", "handbook")
+    run(initialised, "ragpg", "eval", "run", "-c", "handbook")
+    return run(initialised, "ragpg", "db", "url").strip()
 
 
 def test_every_example_runs(populated: str) -> None:

@@ -189,7 +189,7 @@ def workers(url: str) -> Iterator[list[subprocess.Popen[str]]]:
 def test_two_workers_a_writer_and_kills(
     url: str, sql: psycopg.Connection, workers: list[subprocess.Popen[str]]
 ) -> None:
-    """2,000 documents by SQL while a random worker is killed every other second and replaced.
+    """2,000 documents by SQL while each second a random worker is killed and replaced.
 
     Long, because writer, workers and kills happen at once.
     """
@@ -225,10 +225,10 @@ def test_two_workers_a_writer_and_kills(
     kills = 0
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline:
-        time.sleep(2)
+        time.sleep(1)
         if written.is_set() and value(sql, QUEUE) == 0:
             break
-        if kills < 6:
+        if kills < 12:
             victim = random.randrange(2)
             os.kill(workers[victim].pid, signal.SIGKILL)
             workers[victim].communicate()

@@ -29,7 +29,6 @@ class Reference:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        torch.set_num_threads(2)
         self.model: Any = SentenceTransformer(
             str(folder), model_kwargs={"dtype": torch.float32}, local_files_only=True
         )
