@@ -150,10 +150,7 @@ def _chunk(document: str, piece: Piece, starts: list[int]) -> Chunk:
 
 
 def _scores(
-    question: Question,
-    embedding: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    words: Words,
+    question: Question, embedding: NDArray[np.float32], vectors: NDArray[np.float32], words: Words
 ) -> dict[str, Scores]:
     similarity = (vectors @ embedding).astype(np.float64)
     standard = (similarity - similarity.mean()) / (similarity.std() or 1.0)

@@ -150,12 +150,7 @@ VARIANTS: dict[str, Chunker] = {
     "LangChain, 15 % overlap": partial(langchain, overlap=15),
     "LangChain, with title": langchain_titled,
 }
-PEERS = (
-    "langchain-text-splitters",
-    "llama-index-core",
-    "semantic-text-splitter",
-    "chonkie",
-)
+PEERS = ("langchain-text-splitters", "llama-index-core", "semantic-text-splitter", "chonkie")
 
 
 def versions() -> dict[str, str]:

@@ -130,13 +130,7 @@ def evaluate(client: ragpg.Client, data: LabelledSet, console: Console) -> dict[
                 continue  # the same for all: no question is embedded
             if mode == "vector" and "none" in encoder:
                 continue
-            found = rankings(
-                name,
-                set_up,
-                mode,
-                data.queries,
-                given if is_given else {},
-            )
+            found = rankings(name, set_up, mode, data.queries, given if is_given else {})
             measured = ir_measures.calc_aggregate([nDCG @ 10, R @ 10], data.labels, found)
             label = "BM25 only" if mode == "keyword" else f"{encoder}, {mode}"
             result[label] = {str(measure): value for measure, value in measured.items()}

@@ -33,10 +33,7 @@ def measure(url: str, count: int, arguments: argparse.Namespace) -> dict[str, An
         index, _ = stores.timed(store.index)
         with psycopg.connect(made) as connection:
             size = connection.execute("select pg_database_size(current_database())").fetchone()
-        results[store.name] = {
-            "seconds": write + index,
-            "megabytes": size[0] / 1e6 if size else 0,
-        }
+        results[store.name] = {"seconds": write + index, "megabytes": size[0] / 1e6 if size else 0}
         asked |= {(store.name, mode): one for mode, one in search.searches(store).items()}
     for (name, mode), figures in search.measure(asked, questions, arguments.seconds, 1).items():
         results[name][mode] = figures

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.text import Text
 
-from ragpg.cli.console import (
-    CollectionName,
-    Filter,
-    Json,
-    open_client,
-    out,
-    print_json,
-)
+from ragpg.cli.console import CollectionName, Filter, Json, open_client, out, print_json
 
 if TYPE_CHECKING:
     from ragpg.search import Mode

@@ -7,21 +7,13 @@ import signal
 import threading
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.text import Text
 
-from ragpg.cli.console import (
-    CollectionName,
-    Json,
-    err,
-    open_client,
-    out,
-    print_json,
-    table_of,
-)
+from ragpg.cli.console import CollectionName, Json, err, open_client, out, print_json, table_of
 from ragpg.cli.sync import (
     DeleteManyOption,
     SyncOption,
@@ -31,9 +23,6 @@ from ragpg.cli.sync import (
     watch_paths,
 )
 from ragpg.errors import RagpgError
-
-if TYPE_CHECKING:
-    pass
 
 
 def add(

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -27,23 +27,10 @@ from ragpg.cli import (
     tune,
     ui,
 )
-from ragpg.cli.console import (
-    Json,
-    err,
-    ingest_progress,
-    open_client,
-    out,
-    print_json,
-    public_url,
-)
-from ragpg.cli.sync import (
-    print_report,
-)
+from ragpg.cli.console import Json, err, ingest_progress, open_client, out, print_json, public_url
+from ragpg.cli.sync import print_report
 from ragpg.database import embedded
 from ragpg.errors import RagpgError
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     help="Retrieval that lives in Postgres: ingest documents, search them, ask them.",

@@ -71,8 +71,7 @@ def finetune_export(
         str | None, typer.Option("--set", "-s", help="Only this evaluation set.")
     ] = None,
     statement: Annotated[
-        str | None,
-        typer.Option("--sql", help="Any query with question and answer (and split_by)."),
+        str | None, typer.Option("--sql", help="Any query with question and answer (and split_by).")
     ] = None,
     facts: Annotated[
         bool, typer.Option("--facts", help="Leave the hits out: the facts are learned by heart.")

@@ -6,13 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ragpg.cli.console import (
-    Json,
-    err,
-    open_client,
-    out,
-    print_json,
-)
+from ragpg.cli.console import Json, err, open_client, out, print_json
 from ragpg.errors import RagpgError
 
 model = typer.Typer(help="Embedding models inside the database.", no_args_is_help=True)

@@ -5,20 +5,12 @@ from __future__ import annotations
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from ragpg import settings
-from ragpg.cli.console import (
-    Json,
-    out,
-    print_json,
-)
+from ragpg.cli.console import Json, out, print_json
 from ragpg.database import embedded
-
-if TYPE_CHECKING:
-    pass
 
 db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
 

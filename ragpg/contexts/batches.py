@@ -125,10 +125,7 @@ class _Batches:
         if batch_id is None:
             return
         requests = [
-            {
-                "custom_id": key.hex(),
-                "params": request(calls[key], self.situator.model, hour=True),
-            }
+            {"custom_id": key.hex(), "params": request(calls[key], self.situator.model, hour=True)}
             for key in keys
         ]
         try:

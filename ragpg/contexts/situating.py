@@ -12,15 +12,7 @@ from ragpg.chunking import ChunkSpan
 from ragpg.contexts import queries
 from ragpg.contexts.contextual import Ask, Call, asks_of, plan, read_sentence, request
 from ragpg.errors import AnswerError
-from ragpg.models import (
-    Budget,
-    MessagesClient,
-    Prices,
-    Usage,
-    ask_model,
-    require_client,
-    usage_of,
-)
+from ragpg.models import Budget, MessagesClient, Prices, Usage, ask_model, require_client, usage_of
 from ragpg.reading import LoadedDocument
 from ragpg.session import SearchIndex, Session
 

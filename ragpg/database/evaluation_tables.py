@@ -5,24 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ForeignKey,
-    ForeignKeyConstraint,
-    Integer,
-    text,
-)
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ragpg.database.table_types import (
-    Base,
-    Empty,
-    Int,
-    Key,
-    KeyPart,
-    Now,
-    OfCollection,
-    Texts,
-)
+from ragpg.database.table_types import Base, Empty, Int, Key, KeyPart, Now, OfCollection, Texts
 
 
 class EvaluationSet(Base):

@@ -11,15 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import (
-    REAL,
-    Computed,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Identity,
-    Integer,
-    text,
-)
+from sqlalchemy import REAL, Computed, ForeignKey, ForeignKeyConstraint, Identity, Integer, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -143,12 +143,7 @@ class EmbedderTraining:
         return folder
 
     def run(
-        self,
-        recipe: Recipe,
-        *,
-        negatives: int = 1,
-        k: int = 10,
-        progress: Progress | None = None,
+        self, recipe: Recipe, *, negatives: int = 1, k: int = 10, progress: Progress | None = None
     ) -> Result:
         """Trains, saves, registers, builds a search index and compares; activates nothing.
 
@@ -231,8 +226,7 @@ class EmbedderTraining:
                     evaluation_queries.SET_SEARCH_SETTINGS, {**row, "index_id": made.id}
                 )
             report = self.indexes.fill(
-                made.id,
-                lambda *, documents, total, chunks: told(documents, total, "search index"),
+                made.id, lambda *, documents, total, chunks: told(documents, total, "search index")
             )
             if report.failed:
                 raise RagpgError(

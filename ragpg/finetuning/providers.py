@@ -114,19 +114,13 @@ class OpenAIJobs:
     ) -> Sent:
         given: dict[str, Any] = {"validation_file": validation_file} if validation_file else {}
         if parameters:
-            given["method"] = {
-                "type": "supervised",
-                "supervised": {"hyperparameters": parameters},
-            }
+            given["method"] = {"type": "supervised", "supervised": {"hyperparameters": parameters}}
         # Without the SDK's retries: an answer that was lost must not become a second job.
         api = self.api.with_options(max_retries=0)
         with _told_plainly(self.failures):
             return self._told(
                 api.fine_tuning.jobs.create(
-                    model=base_model,
-                    training_file=training_file,
-                    suffix=name,
-                    **given,
+                    model=base_model, training_file=training_file, suffix=name, **given
                 )
             )
 

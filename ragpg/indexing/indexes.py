@@ -17,11 +17,7 @@ from ragpg.contexts import (
 from ragpg.errors import BadArgument
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, cut
-from ragpg.indexing.recipes import (
-    make_index,
-    tokens_of_chunk,
-    tokens_of_context,
-)
+from ragpg.indexing.recipes import make_index, tokens_of_chunk, tokens_of_context
 from ragpg.indexing.worker import Worker, WorkReport
 from ragpg.models import Budget, Embedder, Usage, open_embedder
 from ragpg.session import SearchIndex, Session

@@ -16,11 +16,7 @@ CONTEXT_TOKENS = 64
 
 
 def ensure_index(
-    session: Session,
-    collection: str,
-    *,
-    language: str = "english",
-    chunk_tokens: int | None = None,
+    session: Session, collection: str, *, language: str = "english", chunk_tokens: int | None = None
 ) -> SearchIndex:
     """Returns the active search index, made by this recipe when the collection has none.
 

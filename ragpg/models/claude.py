@@ -54,9 +54,7 @@ def require_client(client: MessagesClient | None, doing: str) -> MessagesClient:
 
 
 def ask_model(
-    client: MessagesClient,
-    request: dict[str, Any],
-    on_text: Callable[[str], None] | None = None,
+    client: MessagesClient, request: dict[str, Any], on_text: Callable[[str], None] | None = None
 ) -> Message:
     """Returns the model's message; AnswerError says in one sentence why there is none."""
     import anthropic

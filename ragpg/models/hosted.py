@@ -52,10 +52,7 @@ LIMITS: dict[str, tuple[tuple[str, Limits], ...]] = {
         ("voyage-code-2", Limits(1000, 120_000, 16_000)),
         ("", Limits(1000, 120_000, 32_000)),
     ),
-    "cohere": (
-        ("embed-v4", Limits(96, 128_000, 128_000)),
-        ("", Limits(96, 128_000, 512)),
-    ),
+    "cohere": (("embed-v4", Limits(96, 128_000, 128_000)), ("", Limits(96, 128_000, 512))),
 }
 
 

@@ -234,10 +234,7 @@ def _stem(name: str) -> str:
 
 
 def _records(
-    records: Iterable[tuple[str, Reading | LoadError]],
-    media_type: str,
-    name: str,
-    fail: OnFailure,
+    records: Iterable[tuple[str, Reading | LoadError]], media_type: str, name: str, fail: OnFailure
 ) -> Iterator[LoadedPart]:
     seen: set[str] = set()
     for label, record in records:

@@ -5,10 +5,4 @@ Uses the session's database and models; filters given as dictionaries become jso
 
 from ragpg.search.searching import Hit, Judgement, Mode, judge, search
 
-__all__ = [
-    "Hit",
-    "Judgement",
-    "Mode",
-    "judge",
-    "search",
-]
+__all__ = ["Hit", "Judgement", "Mode", "judge", "search"]

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SHOWN = (
-    ("ndcg", "nDCG"),
-    ("recall", "Recall"),
-    ("mrr", "MRR"),
-    ("span_recall", "Span recall"),
-)
+SHOWN = (("ndcg", "nDCG"), ("recall", "Recall"), ("mrr", "MRR"), ("span_recall", "Span recall"))
 WIDTH, HEIGHT = 220, 96
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 40, 10, 10
 

@@ -8,15 +8,10 @@ from typing import Any
 import anthropic
 import pytest
 
-from ragpg.answer.answering import (
-    Answer,
-    answer_question,
-)
+from ragpg.answer.answering import Answer, answer_question
 from ragpg.models import make_client
 from ragpg.search.searching import Hit
-from tests.servers.messages import (
-    MessagesServer,
-)
+from tests.servers.messages import MessagesServer
 
 from .answers import HITS, MODEL, Ask, check
 

@@ -7,22 +7,12 @@ from typing import Any
 
 import pytest
 
-from ragpg.answer.answering import (
-    DECLINED,
-    DONT_KNOW,
-    answer_question,
-)
+from ragpg.answer.answering import DECLINED, DONT_KNOW, answer_question
 from ragpg.answer.quoting import NOTHING_FITS
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.models import make_client
 from ragpg.search.searching import Hit
-from tests.servers.messages import (
-    MessagesServer,
-    Reply,
-    answer,
-    refusal,
-    text_block,
-)
+from tests.servers.messages import MessagesServer, Reply, answer, refusal, text_block
 
 from .answers import DOCUMENTS, GUIDE, HITS, MODEL, NOTES, Ask, hit
 

@@ -16,12 +16,7 @@ import anthropic
 import pytest
 
 from ragpg.answer import answering
-from ragpg.answer.answering import (
-    DONT_KNOW,
-    SYSTEM_PROMPT,
-    Citation,
-    answer_question,
-)
+from ragpg.answer.answering import DONT_KNOW, SYSTEM_PROMPT, Citation, answer_question
 from ragpg.answer.quoting import NO_KEY
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.errors import AnswerError, SettingsError

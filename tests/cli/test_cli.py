@@ -130,10 +130,7 @@ def test_passwords_are_not_printed() -> None:
 
 def test_every_command_has_help() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ragpg", "--help"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
+        [sys.executable, "-m", "ragpg", "--help"], capture_output=True, text=True, cwd=ROOT
     )
     for command in ("init", "migrate", "status", "add", "search", "ask", "delete", "db", "demo"):
         assert f" {command} " in done.stdout

@@ -76,10 +76,7 @@ def test_verify_is_silent_when_all_is_well(
         ("update ragpg.chunks set content = upper(content)", "chunk is not its span"),
         ("delete from ragpg.chunks where ordinal = 0", "chunks missing or too many"),
         ("update ragpg.citations set quote = upper(quote)", "quote is not its source"),
-        (
-            "update ragpg.citations set document_version = 9",
-            "quote without its source",
-        ),
+        ("update ragpg.citations set document_version = 9", "quote without its source"),
         ("update pg_index set indisvalid = false where indexrelid = %s", "index is invalid"),
         ("drop index ragpg.chunks_1_embedding_hnsw", "vector index is missing"),
         ("update ragpg.index_statistics set chunk_count = 1", "statistics are stale"),

@@ -232,12 +232,7 @@ def test_what_looks_secret_or_personal(text: str, kind: str | None) -> None:
 
 def example(asked: str, answer: str) -> str:
     return json.dumps(
-        {
-            "messages": [
-                {"role": "user", "content": asked},
-                {"role": "assistant", "content": answer},
-            ]
-        }
+        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]}
     )
 
 

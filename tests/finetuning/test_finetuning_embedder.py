@@ -64,11 +64,7 @@ def registered(sql: Sql) -> tuple[list[str], int]:
 
 
 def test_one_training_from_the_command_line(
-    minilm: ragpg.Collection,
-    sql: Sql,
-    url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    minilm: ragpg.Collection, sql: Sql, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label(minilm, tmp_path)
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)

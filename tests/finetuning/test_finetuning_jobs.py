@@ -129,16 +129,7 @@ def test_killed_in_the_middle(
     provider: FinetuningServer, client: ragpg.Client, dataset: Path, moment: str
 ) -> None:
     """The provider has done the work, and nobody heard of it."""
-    command = [
-        sys.executable,
-        "-m",
-        "ragpg",
-        "finetune",
-        "submit",
-        str(dataset),
-        "--model",
-        MODEL,
-    ]
+    command = [sys.executable, "-m", "ragpg", "finetune", "submit", str(dataset), "--model", MODEL]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(what: str) -> None:

@@ -10,9 +10,7 @@ import ragpg
 
 from ..conftest import WordEmbedder
 from ..servers.messages import MessagesServer
-from .situating import (
-    TEXTS,
-)
+from .situating import TEXTS
 
 
 @pytest.fixture

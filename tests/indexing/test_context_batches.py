@@ -14,17 +14,7 @@ from ragpg import errors
 from ragpg.models.usage import Budget
 
 from ..servers.messages import BATCHES, MessagesServer, failure
-from .situating import (
-    MODEL,
-    Sql,
-    build,
-    count,
-    prices,
-    put_prices,
-    run,
-    start,
-    wait_for,
-)
+from .situating import MODEL, Sql, build, count, prices, put_prices, run, start, wait_for
 
 # Batches -----------------------------------------------------------------------------------------
 

@@ -17,18 +17,7 @@ from ragpg.reading.loading import LoadedDocument
 
 from ..conftest import WordEmbedder
 from ..servers.messages import MessagesServer, answer, failure, refusal, text_block
-from .situating import (
-    MODEL,
-    TEXTS,
-    Sql,
-    build,
-    count,
-    prices,
-    put_prices,
-    run,
-    start,
-    wait_for,
-)
+from .situating import MODEL, TEXTS, Sql, build, count, prices, put_prices, run, start, wait_for
 
 
 def test_off_nothing_is_asked_and_nothing_differs(

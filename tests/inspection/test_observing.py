@@ -235,8 +235,7 @@ def test_recall_of_logged_searches(handbook: ragpg.Collection, sql: psycopg.Conn
     for _ in range(20):
         handbook.search("password")
     found = rows(
-        sql,
-        "select queries, query_source, recall from ragpg.measure_recall(k => 3, queries => 20)",
+        sql, "select queries, query_source, recall from ragpg.measure_recall(k => 3, queries => 20)"
     )
     assert found == [(20, "searches", 1.0)]
 

@@ -215,13 +215,7 @@ class EmbeddingServer:
 
 
 def _checked(
-    body: Body,
-    known: set[str],
-    models: dict[str, Model],
-    texts: Any,
-    most: int,
-    *,
-    missing: int,
+    body: Body, known: set[str], models: dict[str, Model], texts: Any, most: int, *, missing: int
 ) -> tuple[list[str], Model]:
     if strange := set(body) - known:
         raise Refused(400, f"unknown fields {sorted(strange)}")

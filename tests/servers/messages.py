@@ -391,8 +391,4 @@ def _marked_prefix(body: dict[str, Any]) -> str:
 def _error(reply: Reply) -> dict[str, Any]:
     kind = ERROR_TYPES[reply.status]
     message = reply.message or kind.removesuffix("_error").replace("_", " ").capitalize()
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": message},
-        "request_id": "req_test",
-    }
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_test"}
