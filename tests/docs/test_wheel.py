@@ -32,7 +32,7 @@ def test_it_holds_the_migrations_and_the_handbook(wheel: Path) -> None:
             inside = path.relative_to(ROOT)
             inside = inside if inside.parts[0] == "ragpg" else Path("ragpg") / inside
             assert str(inside) in names
-    for path in (ROOT / "ragpg" / "ui").rglob("*.*"):  # templates, style and script
+    for path in (ROOT / "ragpg").rglob("*.*"):  # modules, templates, style and script
         assert path.suffix == ".pyc" or str(path.relative_to(ROOT)) in names
     assert "ragpg/py.typed" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks"))]

@@ -20,16 +20,9 @@ from .larger import rows
 
 # A larger collection, written from SQL -----------------------------------------------------------
 
-
 DIMENSIONS = 16
-
-
 COUNT = 3000
-
-
 RANDOM = np.random.default_rng(7).normal(size=(COUNT, DIMENSIONS)).astype(np.float32)
-
-
 RANDOM /= np.linalg.norm(RANDOM, axis=1, keepdims=True)
 
 
