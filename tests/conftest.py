@@ -20,9 +20,8 @@ from ragpg.database.migrations import migrate
 from ragpg.models.embedding import Progress, Vectors
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests never look for a model on the network
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # two workers with torch's threads for each core get in their way
-)
+# Two workers with a thread of torch's for each core get in each other's way.
+os.environ["OMP_NUM_THREADS"] = "1"
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
