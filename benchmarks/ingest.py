@@ -1,6 +1,6 @@
 """How much of an ingest is the model, and how far from COPY are rows that bring their embedding?
 
-    python benchmarks/ingest.py FOLDER [--pages 250] [--rows 20000]
+    python -m benchmarks.ingest FOLDER [--pages 250] [--rows 20000]
 
 Prints, each pair in one process on one database server:
 - chunks per second of a whole ingest (read, parse, chunk, embed, store, index) beside the bare

@@ -1,7 +1,7 @@
 """How much of each format's text and tables do the loaders recover?
 
     pip install -r benchmarks/requirements.txt                     # markitdown, to compare with
-    python benchmarks/loading.py ../shared/data/fixtures_docling   # prints, writes loading.json
+    python -m benchmarks.loading ../shared/data/fixtures_docling   # prints, writes loading.json
 
 The folder holds real files and, under groundtruth, the Markdown that docling's authors keep as the
 reference for each. Per format, as means over the files that have a reference:

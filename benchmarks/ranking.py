@@ -1,6 +1,6 @@
 """How well does each way of ranking find the labelled documents?
 
-    python benchmarks/ranking.py ../shared/data            # prints the table, writes ranking.json
+    python -m benchmarks.ranking ../shared/data            # prints the table, writes ranking.json
 
 Ingests each set with ragpg as a user would (one document per text, default chunks and model), asks
 every labelled question and compares, on the same chunks and the same embeddings: the vector leg,

@@ -1,7 +1,7 @@
 """How far is the token estimate for hosted models from a real tokenizer?
 
     pip install -r benchmarks/requirements.txt
-    python benchmarks/token_estimate.py
+    python -m benchmarks.token_estimate
 
 Prints, for texts of many kinds, tokens of OpenAI's cl100k_base (the encoding of its embedding
 models), the estimate, and their ratio. Below 1 the estimate is low; ragpg uses half the window.

@@ -28,7 +28,8 @@ drop function
     ragpg.feedback;
 drop view ragpg.answers_by_day;
 drop function
-    ragpg_internal.answer_signals, ragpg_internal.bm25_expression, ragpg_internal.word_overlap,
+    ragpg_internal.answer_signals, ragpg_internal.bm25_saturation,
+    ragpg_internal.bm25_expression, ragpg_internal.word_overlap,
     ragpg_internal.vector_candidates;
 drop view ragpg.unanswered_searches;
 drop function ragpg.tune_ef_search, ragpg.surroundings, ragpg.similar_chunks;

@@ -138,13 +138,13 @@ comment on column ragpg.documents.collection_id is 'The collection the document 
 comment on column ragpg.documents.source is
 'What identifies the document in its collection: a path, a URL or the writer''s own key.';
 comment on column ragpg.documents.title is
-'Title, put before every chunk for embedding and word search.';
+'Title, put before every chunk for word search, and before the first for embedding.';
 comment on column ragpg.documents.media_type is 'What the source was, such as text/html.';
 comment on column ragpg.documents.content is
 'The clean text. Every chunk and citation is a span of characters of it.';
 comment on column ragpg.documents.metadata is 'A JSON object that search filters look at.';
 comment on column ragpg.documents.version is
-'Counts the changes of title, content, media type and metadata, from 1; kept by a trigger.';
+'Counts the changes of source, title, content, media type, metadata and pages, from 1; kept by a trigger.';
 comment on column ragpg.documents.content_hash is 'SHA-256 of the content.';
 comment on column ragpg.documents.source_hash is
 'SHA-256 of the loader''s version and the bytes the text was read from, to skip unchanged files; null when written from SQL.';
@@ -5181,13 +5181,13 @@ begin
         ' array_agg(best.score order by best.score desc, best.id)'
         ' from (select chunk.id, %s as score from ('
         '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '   %s as saturation'
         '  from ragpg.chunks as stored'
         '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg_internal.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
-            select greatest(known.mean_length, 1)
+            select ragpg_internal.bm25_saturation(known.mean_length)
             from ragpg.index_statistics as known
             where known.index_id = keyword_candidates.index_id
                 and known.tenant = coalesce(only_tenant, '')
@@ -5825,14 +5825,14 @@ begin
         execute format(
             'select array_agg(%s order by chunk.place)'
             ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
-            '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+            '   %s as saturation'
             '  from unnest($1) with ordinality as known (id, place)'
             '  cross join lateral ('
             '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
             ragpg_internal.bm25_expression(recipe.id, search.query),
-            greatest(statistics.mean_length, 1), recipe.id
+            ragpg_internal.bm25_saturation(statistics.mean_length), recipe.id
         )
         into bm25_scores
         using vector_ids;
@@ -6316,7 +6316,7 @@ $$;
 revoke execute on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint)
 from public;
 comment on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint) is
-'Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: 100 in hybrid mode, k in vector mode.';
+'Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.';
 
 -- What is asked that the documents do not answer?
 create or replace view ragpg.unanswered_searches with (security_invoker = true) as
@@ -6497,6 +6497,15 @@ begin atomic
 end;
 comment on function ragpg_internal.bm25_expression(bigint, text) is
 'Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.';
+
+-- How much does a chunk's length dampen a word's frequency in BM25?
+create or replace function ragpg_internal.bm25_saturation(mean_length real) returns text
+language sql immutable parallel safe
+return format(
+    '1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision)', greatest(mean_length, 1)
+);
+comment on function ragpg_internal.bm25_saturation(real) is
+'Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.';
 
 -- 14  Functions and views: answers ----------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The command line: typer commands and rich output. Uses the façade, whose rules it repeats not."""
+"""The command line: typer commands, rich output. Uses the façade, repeating none of its rules."""
 
 from ragpg.cli.entry import app, main
 

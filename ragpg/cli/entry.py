@@ -1,4 +1,4 @@
-"""The command line: typer commands, rich output. the root of all commands."""
+"""`ragpg`, the root of all commands: init, migrate, demo, and the groups in order."""
 
 from __future__ import annotations
 

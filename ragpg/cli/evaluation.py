@@ -109,7 +109,7 @@ def eval_run(
         )
         (row,) = [row for row in held.evaluation.runs() if row["run_id"] == run_id]
         failures = client.collection().evaluation.failures(run_id)
-        page = held.evaluation.report(name) if report else None
+        page = held.evaluation.report(name, run_id=run_id) if report else None
     if page and report:
         _write_page(report, page.html)
     if as_json:

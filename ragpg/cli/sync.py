@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ragpg.cli.console import err, ingest_progress, out
 from ragpg.errors import TooManyVanished
+from ragpg.indexing.adding import MAX_DELETED_SHARE
 
 SyncOption = Annotated[
     bool,
@@ -35,7 +36,7 @@ _COLOURS = {"added": "green", "updated": "cyan", "deleted": "yellow"}
 
 def add_paths(held: Any, paths: list[str], language: str, sync: bool, delete_many: bool) -> Any:
     """Returns the report of an ingest; on a terminal asks before more than a fifth is deleted."""
-    share = 1.0 if delete_many else 0.2
+    share = 1.0 if delete_many else MAX_DELETED_SHARE
     with ingest_progress() as progress:
         try:
             return held.add(
@@ -78,7 +79,7 @@ def watch_paths(
             on_ready=ready,
             on_change=change,
             sync=sync,
-            max_deleted_share=1.0 if delete_many else 0.2,
+            max_deleted_share=1.0 if delete_many else MAX_DELETED_SHARE,
             progress=progress,
             language=language,
         )

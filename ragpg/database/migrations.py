@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 
 from ragpg.database.connection import Connection, connect
-from ragpg.database.schema import migrations_folder, schema_version
+from ragpg.database.schema import migrations_folder, refuse_unknown, schema_version
 from ragpg.database.translation import translate
 from ragpg.errors import SchemaError
 
@@ -31,6 +31,7 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
         raw: Connection = sqlalchemy_connection.connection.driver_connection
         raw.execute("select pg_advisory_xact_lock(hashtext('ragpg.migrate'))")
         before = schema_version(raw)
+        refuse_unknown(before)
         _prepare(raw)
         config = _alembic_config(sqlalchemy_connection)
         if target == "base" or (before is not None and target != "head" and target < before):

@@ -35,6 +35,17 @@ def has_schema(url: str) -> bool:
         return schema_version(connection) is not None
 
 
+def refuse_unknown(version: str | None) -> None:
+    """Raises SchemaError for a version that is none of this ragpg's."""
+    known = known_versions()
+    if version is not None and version not in known:
+        raise SchemaError(
+            f"the database's schema is version {version}, newer than this ragpg knows "
+            f"({known[-1]}): upgrade ragpg (pip install -U ragpg); if it was made before the first "
+            "release, add the documents to a new database"
+        )
+
+
 def check_schema(url: str) -> None:
     """Raises SchemaError, saying what to run, unless the database's schema is this ragpg's."""
     with connect(url) as connection:
@@ -42,11 +53,7 @@ def check_schema(url: str) -> None:
     known = known_versions()
     if found is None:
         raise SchemaError("the database has no ragpg schema yet: run ragpg init")
-    if found not in known:
-        raise SchemaError(
-            f"the database's schema is version {found}, newer than this ragpg knows "
-            f"({known[-1]}): upgrade ragpg (pip install -U ragpg)"
-        )
+    refuse_unknown(found)
     if found != known[-1]:
         raise SchemaError(
             f"the database's schema is version {found}, this ragpg needs {known[-1]}: "

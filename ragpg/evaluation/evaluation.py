@@ -59,8 +59,8 @@ class Evaluation:
     ) -> int:
         """Asks every question of an evaluation set; returns the run's id.
 
-        With `answers` each is answered, too, and graded where a model is there to do so and the
-        set says what to expect.
+        With `answers` each is answered, too, as `Collection.ask` does (hybrid, at most 8 hits),
+        and graded where a model is there to do so and the set says what to expect.
         """
 
         def answer(question: str, expected: str | None) -> tuple[int, Grade | None]:

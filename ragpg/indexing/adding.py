@@ -141,7 +141,7 @@ class _Writer:
         if ready:
             from ragpg.indexing.ready import write_ready
 
-            write_ready(self.indexer, self.tally, ready)
+            write_ready(self.indexer, self.tally, ready, self.stop)
 
     def load(self, items: Iterable[Input]) -> Iterator[_Loaded]:
         """Yields the documents that can be read, loaded and chunked, until `stop` is set."""
@@ -151,6 +151,8 @@ class _Writer:
             try:
                 document = item.load()
                 yield _Loaded(item, document, self.indexer.prepare(document))
+            except ConnectionFailed:
+                raise
             except RagpgError as error:
                 self.tally.fail(Failure(item.source, str(error)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from pgvector import HalfVector
@@ -17,9 +18,16 @@ from ragpg.reading import LoadedDocument
 _BATCH = 1000  # stored by one statement
 
 
-def write_ready(indexer: Indexer, tally: Tally, items: Sequence[Input]) -> None:
-    """Stores documents that come with their embedding; a bad one is found and reported."""
+def write_ready(
+    indexer: Indexer, tally: Tally, items: Sequence[Input], stop: threading.Event
+) -> None:
+    """Stores documents that come with their embedding, until `stop` is set.
+
+    A bad one is found and reported.
+    """
     for first in range(0, len(items), _BATCH):
+        if stop.is_set():
+            return
         _write(indexer, tally, items[first : first + _BATCH])
 
 
@@ -48,9 +56,8 @@ def _store(indexer: Indexer, tally: Tally, loaded: list[tuple[Input, LoadedDocum
         _store(indexer, tally, loaded[:middle])
         _store(indexer, tally, loaded[middle:])
         return
-    tally.added += outcomes.count("added")
-    tally.updated += outcomes.count("updated")
-    tally.tell()
+    for outcome, (item, _) in zip(outcomes, loaded, strict=True):
+        tally.count(outcome, item.source)
 
 
 def _put(indexer: Indexer, loaded: list[tuple[Input, LoadedDocument]]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import watchfiles
 
 from ragpg.errors import LoadError, RagpgError, TooManyVanished
-from ragpg.indexing.adding import add
+from ragpg.indexing.adding import MAX_DELETED_SHARE, add
 from ragpg.indexing.syncing import Sync, source_of, sync_paths
 from ragpg.indexing.tally import AddProgress, AddReport, Outcome
 from ragpg.reading import MEDIA_TYPES
@@ -51,7 +51,7 @@ class FolderWatch:
     on_change: Callable[[Change], None]
     on_ready: Callable[[AddReport], None] = lambda report: None
     sync: bool = False
-    max_deleted_share: float = 0.2
+    max_deleted_share: float = MAX_DELETED_SHARE
     progress: AddProgress | None = None
     options: dict[str, Any] = field(default_factory=dict)
     _pending: set[str] = field(default_factory=set)

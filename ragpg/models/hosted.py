@@ -272,7 +272,7 @@ def estimated_token_starts(text: str) -> list[int]:
     Up to six letters of a word, up to three digits, a sign or a letter that is not ASCII are a
     token each; a letter of a rarer script or a syllable of Hangul is two, an emoji three. Against
     OpenAI's cl100k_base that is 1.2 to 1.7 times as many on English and on code, and 0.67 at least
-    (Amharic): `python benchmarks/token_estimate.py`.
+    (Amharic): `python -m benchmarks.token_estimate`.
     """
     starts: list[int] = []
     for piece in _PIECE.finditer(text):

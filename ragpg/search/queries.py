@@ -1,4 +1,4 @@
-"""Every statement the search package sends, by name. Rows are those of the type `ragpg.hit`."""
+"""Every statement the search package sends, by name; searches return rows of `ragpg.hit`."""
 
 from __future__ import annotations
 

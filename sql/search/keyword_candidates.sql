@@ -43,13 +43,13 @@ begin
         ' array_agg(best.score order by best.score desc, best.id)'
         ' from (select chunk.id, %s as score from ('
         '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '   %s as saturation'
         '  from ragpg.chunks as stored'
         '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg_internal.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
-            select greatest(known.mean_length, 1)
+            select ragpg_internal.bm25_saturation(known.mean_length)
             from ragpg.index_statistics as known
             where known.index_id = keyword_candidates.index_id
                 and known.tenant = coalesce(only_tenant, '')

@@ -184,14 +184,14 @@ begin
         execute format(
             'select array_agg(%s order by chunk.place)'
             ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
-            '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+            '   %s as saturation'
             '  from unnest($1) with ordinality as known (id, place)'
             '  cross join lateral ('
             '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
             ragpg_internal.bm25_expression(recipe.id, search.query),
-            greatest(statistics.mean_length, 1), recipe.id
+            ragpg_internal.bm25_saturation(statistics.mean_length), recipe.id
         )
         into bm25_scores
         using vector_ids;

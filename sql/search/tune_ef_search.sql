@@ -51,4 +51,4 @@ $$;
 revoke execute on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint)
 from public;
 comment on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint) is
-'Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: 100 in hybrid mode, k in vector mode.';
+'Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.';

@@ -24,6 +24,8 @@ def test_a_newer_schema_is_refused(url: str, sql: psycopg.Connection) -> None:
     sql.execute("update ragpg.alembic_version set version_num = '9999'")
     with pytest.raises(errors.SchemaError, match=r"9999.*pip install -U ragpg"):
         ragpg.connect(url)
+    with pytest.raises(errors.SchemaError, match=r"9999.*pip install -U ragpg"):
+        migrate(url)
 
 
 def test_an_older_schema_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3180,14 +3180,14 @@ begin
         execute format(
             'select array_agg(%s order by chunk.place)'
             ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
-            '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+            '   %s as saturation'
             '  from unnest($1) with ordinality as known (id, place)'
             '  cross join lateral ('
             '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
             ragpg_internal.bm25_expression(recipe.id, search.query),
-            greatest(statistics.mean_length, 1), recipe.id
+            ragpg_internal.bm25_saturation(statistics.mean_length), recipe.id
         )
         into bm25_scores
         using vector_ids;
@@ -4265,6 +4265,12 @@ BEGIN ATOMIC
          END AS format
     FROM ragpg_internal.query_words(bm25_expression.index_id, bm25_expression.query) word(place, lexeme, word, weight, chunk_count, mean_score, mean_square);
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.bm25_saturation(mean_length real)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN format('1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision)'::text, GREATEST(mean_length, (1)::real))
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.build_vector_index(index_id bigint, dimensions integer)
  RETURNS void
@@ -5411,13 +5417,13 @@ begin
         ' array_agg(best.score order by best.score desc, best.id)'
         ' from (select chunk.id, %s as score from ('
         '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-        '   1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision) as saturation'
+        '   %s as saturation'
         '  from ragpg.chunks as stored'
         '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg_internal.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
         (
-            select greatest(known.mean_length, 1)
+            select ragpg_internal.bm25_saturation(known.mean_length)
             from ragpg.index_statistics as known
             where known.index_id = keyword_candidates.index_id
                 and known.tenant = coalesce(only_tenant, '')
@@ -7961,9 +7967,9 @@ comment on ragpg.documents.page_starts: The characters, from 0 and in order, at 
 comment on ragpg.documents.source: What identifies the document in its collection: a path, a URL or the writer's own key.
 comment on ragpg.documents.source_hash: SHA-256 of the loader's version and the bytes the text was read from, to skip unchanged files; null when written from SQL.
 comment on ragpg.documents.tenant: Whose it is; empty: nobody's but the owner's. Default: ragpg_internal.written_tenant().
-comment on ragpg.documents.title: Title, put before every chunk for embedding and word search.
+comment on ragpg.documents.title: Title, put before every chunk for word search, and before the first for embedding.
 comment on ragpg.documents.updated_at: When this version was stored.
-comment on ragpg.documents.version: Counts the changes of title, content, media type and metadata, from 1; kept by a trigger.
+comment on ragpg.documents.version: Counts the changes of source, title, content, media type, metadata and pages, from 1; kept by a trigger.
 comment on ragpg.documents: One source text each (a file, a page, a row): the newest version. Earlier versions are in document_versions.
 comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
 comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
@@ -8483,7 +8489,7 @@ comment on ragpg.text_language(pg_catalog.text): Returns the language of a text 
 comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg_internal.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
-comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: 100 in hybrid mode, k in vector mode.
+comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.
 comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
 comment on ragpg.unanswered_searches.collection: Name of the collection.
 comment on ragpg.unanswered_searches.fewest_hits: Fewest hits of those searches; 0 with a filter that nothing matches, too.
@@ -8497,6 +8503,7 @@ comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): R
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg_internal.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
+comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
 comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
 comment on ragpg_internal.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.

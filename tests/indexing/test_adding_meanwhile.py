@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 
 import ragpg
+from ragpg import errors
 
 from ..conftest import ROOT, WordEmbedder
 from .adding import CHECK, value, write
@@ -253,3 +255,35 @@ def test_chunks_of_a_pdf_know_their_page(client: ragpg.Client, tmp_path: Path) -
     assert set(pages) == {1, 2, 3}
     assert "login" in pages[2]
     assert docs.search("rate limit", k=1)[0].page == 3
+
+
+def test_documents_with_their_embedding_are_told_and_stopped_like_others(
+    client: ragpg.Client, words: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ragpg.indexing.ready._BATCH", 2)
+    stop = threading.Event()
+    told: list[tuple[str, str]] = []
+
+    def hear(outcome: str, source: str, reason: str) -> None:
+        told.append((outcome, source))
+        stop.set()
+
+    vector = words.embed_query("refund")
+    records = [{"text": f"Refund {n}", "source": f"{n}", "embedding": vector} for n in range(6)]
+    report = client.collection().add(records=records, on_outcome=hear, stop=stop)
+    assert (report.added, told) == (2, [("added", "0"), ("added", "1")])
+    report = client.collection().add(records=records, on_outcome=hear)
+    assert (report.added, report.unchanged, len(told)) == (4, 2, 6)
+
+
+def test_a_lost_connection_is_no_fault_of_a_document(
+    client: ragpg.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A contextual search index asks the database while a document is prepared."""
+
+    def prepare(*_: object) -> None:
+        raise errors.ConnectionFailed
+
+    monkeypatch.setattr("ragpg.indexing.indexer.Indexer.prepare", prepare)
+    with pytest.raises(errors.ConnectionFailed):
+        client.collection().add(text="Refunds take five days.", source="one")
