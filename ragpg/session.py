@@ -28,7 +28,6 @@ class SearchIndex:
     context_tokens: int  # of a chunk, kept free for it
     provider: str
     name: str
-    dimensions: int
     probe: HalfVector
     in_database: bool  # the database embeds questions itself
     same_model_ids: list[int]  # search indexes of the collection with the same model, this one too

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ragpg.answer.answers import Answer as Answer
-from ragpg.answer.answers import Citation as Citation
-from ragpg.answer.answers import Passage, cite
+from ragpg.answer.answers import Answer, Citation, Passage, cite
 from ragpg.chunking import sentence_spans
 from ragpg.models import MessagesClient, ask_model
 from ragpg.search import Hit

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
 from ragpg.answer import queries
-from ragpg.answer.answering import Answer, answer_question
-from ragpg.search import judge, search
-from ragpg.session import Session
+from ragpg.answer.answering import answer_question
+from ragpg.answer.answers import Answer
+from ragpg.database import Database
+from ragpg.search import Hit, search
+from ragpg.session import Session, clean_query
 
 if TYPE_CHECKING:
     from ragpg.search.filters import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The row of `ragpg.judge_hits`: whether hits are enough to answer from, and why.
+
+    `relevance` is from 0 to 1, None until `ragpg eval calibrate`; `similarity` that of the best.
+    """
+
+    is_enough: bool
+    relevance: float | None
+    similarity: float | None
+    words_held: float | None
+    missing_names: list[str] | None
+    unmatched_negation: bool | None
 
 
 def ask(
@@ -41,6 +58,17 @@ def ask(
         missing=judged.missing_names or (),
     )
     return save_answer(session, collection, answer) if store else answer
+
+
+def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
+    """Returns whether the hits of a search, best first, are enough to answer from."""
+    parameters = {
+        "query": clean_query(query),
+        "chunk_ids": [hit.chunk_id for hit in hits],
+        "similarities": [hit.similarity for hit in hits],
+    }
+    (found,) = database.records(Judgement, queries.JUDGE_HITS, **parameters)
+    return found
 
 
 def save_answer(session: Session, collection: str, answer: Answer) -> Answer:

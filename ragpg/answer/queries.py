@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import LiteralString
 
+JUDGE_HITS: LiteralString = """
+select is_enough, relevance, similarity, words_held, missing_names, unmatched_negation
+from ragpg.judge_hits(
+    query => %(query)s, chunk_ids => %(chunk_ids)s::bigint[],
+    similarities => %(similarities)s::double precision[]
+)
+"""
+
 SAVE_ANSWER: LiteralString = """
 select ragpg.save_answer(
     collection => %(collection)s, question => %(question)s, content => %(content)s,

@@ -29,7 +29,7 @@ SEARCH_INDEX: LiteralString = """
 select
     recipe.id, one.name as collection, recipe.chunk_tokens, recipe.overlap_tokens,
     recipe.language, recipe.context_model, recipe.context_tokens,
-    model.provider, model.name, model.dimensions, model.probe,
+    model.provider, model.name, model.probe,
     coalesce(encoder.verified, false) as in_database,
     array(
         select sibling.id

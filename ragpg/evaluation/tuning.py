@@ -186,7 +186,12 @@ class _Search:
         for chunk, overlap in recipes:
             if not 0 <= overlap < chunk:
                 raise BadArgument(f"chunks of {chunk} tokens cannot overlap by {overlap}")
-        built = {(row["chunk_tokens"], row["overlap_tokens"]) for row in known.values()}
+        built = {  # by this recipe but for them
+            (row["chunk_tokens"], row["overlap_tokens"])
+            for row in known.values()
+            if (row["embedding_model"], row["language"]) == (self.active.name, self.active.language)
+            and row["context_model"] is None
+        }
         ids = sorted(known, key=lambda one: (one != self.active.id, one))
         return ids + [self._build(*one) for one in dict.fromkeys(recipes) if one not in built]
 

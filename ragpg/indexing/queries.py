@@ -65,7 +65,7 @@ select exists (
 """
 
 CLAIM_DOCUMENTS: LiteralString = """
-select index_id, document_id, version, source, title, media_type, content, page_starts
+select index_id, document_id, version, title, media_type, content
 from ragpg_internal.claim_documents(
     only_collection => %(collection)s, only_index_id => %(index_id)s
 )

@@ -43,14 +43,12 @@ class Claim:
     index_id: int
     document_id: int
     version: int
-    source: str
     title: str
     media_type: str
     content: str
-    page_starts: list[int]
 
     def document(self) -> LoadedDocument:
-        """Returns it as a loader would."""
+        """Returns what of it is chunked."""
         return LoadedDocument(self.title, self.content, self.media_type, {})
 
 

@@ -83,7 +83,7 @@ def read_encoder(folder: Path) -> EncoderFiles:
 
     config = _json(folder, "config.json")
     _check_architecture(config)
-    pooling = _read_pooling(folder, int(config["hidden_size"]))
+    pooling = _read_pooling(folder)
     tokens = _read_tokens(folder)
     prefix, longest = _read_query_settings(folder)
     weights = folder / "model.safetensors"
@@ -152,7 +152,7 @@ def _check_architecture(config: dict[str, Any]) -> None:
         raise _unsupported("it is a decoder")
 
 
-def _read_pooling(folder: Path, width: int) -> str:
+def _read_pooling(folder: Path) -> str:
     modules = _json(folder, "modules.json")
     kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):

@@ -146,7 +146,7 @@ class HostedEmbedder:
             raise EmbeddingError(f'the model "{self.name}" needs a key: set {self._keys[0]}')
         return module
 
-    def _failed(self, error: Exception, status: int | None, message: object) -> EmbeddingError:
+    def _failed(self, status: int | None, message: object) -> EmbeddingError:
         told = " ".join(str(message).split())
         if status in (401, 403):
             return EmbeddingError(f"the key in {self._keys[0]} was refused ({status}): {told}")
@@ -171,9 +171,9 @@ class OpenAIEmbedder(HostedEmbedder):
         try:
             answer = client.embeddings.create(input=texts, model=self.model, **wanted)
         except sdk.APIStatusError as error:
-            raise self._failed(error, error.status_code, error.message) from error
+            raise self._failed(error.status_code, error.message) from error
         except sdk.OpenAIError as error:
-            raise self._failed(error, None, error) from error
+            raise self._failed(None, error) from error
         return [one.embedding for one in sorted(answer.data, key=lambda one: one.index)]
 
 
@@ -212,7 +212,7 @@ class VoyageEmbedder(HostedEmbedder):
                 passing,
             )
         except failures.VoyageError as error:
-            raise self._failed(error, error.http_status, error.user_message) from error
+            raise self._failed(error.http_status, error.user_message) from error
         rows: Sequence[Sequence[float]] = answer.embeddings
         return rows
 
@@ -249,9 +249,9 @@ class CohereEmbedder(HostedEmbedder):
                 **wanted,
             )
         except failure as error:
-            raise self._failed(error, error.status_code, error.body) from error
+            raise self._failed(error.status_code, error.body) from error
         except httpx.HTTPError as error:
-            raise self._failed(error, None, error) from error
+            raise self._failed(None, error) from error
         rows: Sequence[Sequence[float]] = answer.embeddings.float_
         return rows
 

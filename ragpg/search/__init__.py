@@ -3,6 +3,6 @@
 Uses the session's database and models; filters given as dictionaries become jsonpath here.
 """
 
-from ragpg.search.searching import Hit, Judgement, Mode, judge, search
+from ragpg.search.searching import Hit, Mode, search
 
-__all__ = ["Hit", "Judgement", "Mode", "judge", "search"]
+__all__ = ["Hit", "Mode", "search"]

@@ -61,11 +61,3 @@ left join lateral (
 ) as chunk on true
 order by given.place
 """
-
-JUDGE_HITS: LiteralString = """
-select is_enough, relevance, similarity, words_held, missing_names, unmatched_negation
-from ragpg.judge_hits(
-    query => %(query)s, chunk_ids => %(chunk_ids)s::bigint[],
-    similarities => %(similarities)s::double precision[]
-)
-"""

@@ -49,21 +49,6 @@ class Hit:
     metadata: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The row of `ragpg.judge_hits`: whether hits are enough to answer from, and why.
-
-    `relevance` is from 0 to 1, None until `ragpg eval calibrate`; `similarity` that of the best.
-    """
-
-    is_enough: bool
-    relevance: float | None
-    similarity: float | None
-    words_held: float | None
-    missing_names: list[str] | None
-    unmatched_negation: bool | None
-
-
 def search(
     session: Session,
     collection: str,
@@ -125,17 +110,6 @@ def _reranked(model: Reranker, query: str, hits: Sequence[Hit], k: int) -> list[
         replace(hits[number], place=place, score=scores[number])
         for place, number in enumerate(best, 1)
     ]
-
-
-def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
-    """Returns whether the hits of a search, best first, are enough to answer from."""
-    parameters = {
-        "query": clean_query(query),
-        "chunk_ids": [hit.chunk_id for hit in hits],
-        "similarities": [hit.similarity for hit in hits],
-    }
-    (found,) = records_of(database, Judgement, queries.JUDGE_HITS, parameters)
-    return found
 
 
 def records_of(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ragpg.answer.answering import Answer
+from ragpg.answer.answers import Answer
 from ragpg.search.searching import Hit
 
 MODEL = "claude-sonnet-5-5"

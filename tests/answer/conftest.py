@@ -8,7 +8,8 @@ from typing import Any
 import anthropic
 import pytest
 
-from ragpg.answer.answering import Answer, answer_question
+from ragpg.answer.answering import answer_question
+from ragpg.answer.answers import Answer
 from ragpg.models import make_client
 from ragpg.search.searching import Hit
 from tests.servers.messages import MessagesServer

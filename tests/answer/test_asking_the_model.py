@@ -16,7 +16,8 @@ import anthropic
 import pytest
 
 from ragpg.answer import answering
-from ragpg.answer.answering import DONT_KNOW, SYSTEM_PROMPT, Citation, answer_question
+from ragpg.answer.answering import DONT_KNOW, SYSTEM_PROMPT, answer_question
+from ragpg.answer.answers import Answer, Citation
 from ragpg.answer.quoting import NO_KEY
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
@@ -305,7 +306,7 @@ def test_any_client_of_the_sdk_will_do(messages: MessagesServer) -> None:
 def test_a_citation_can_be_a_key() -> None:
     one = Citation(1, 1, "s", "t", 0, 1, "q", 0, 1, None)
     assert len({one, replace(one)}) == 1
-    assert answering.Answer("q", "t", (one,), ()).id is None
+    assert Answer("q", "t", (one,), ()).id is None
 
 
 # The messages refuses what the API refuses ---------------------------------------------------------
