@@ -15,7 +15,6 @@ from typing import Any
 import anthropic
 import pytest
 
-from ragpg.answer import answering
 from ragpg.answer.answering import DONT_KNOW, SYSTEM_PROMPT, answer_question
 from ragpg.answer.answers import Answer, Citation
 from ragpg.answer.quoting import NO_KEY
