@@ -89,6 +89,11 @@ class Session:
                 self._embedders[index.id] = embedder
             return self._embedders[index.id]
 
+    def know(self, index_id: int, embedder: Embedder) -> None:
+        """Takes the embedder for a search index that was just made, or found, for its vectors."""
+        with self._lock:
+            self._embedders[index_id] = embedder
+
     def _open(self, index: SearchIndex) -> Embedder:
         known = [self.embedder, *self._embedders.values()]
         same = [one for one in known if (one.provider, one.name) == (index.provider, index.name)]

@@ -13,10 +13,10 @@ from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.database import Database
-from ragpg.errors import ConnectionFailed, RagpgError
+from ragpg.errors import RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
-from ragpg.indexing.inputs import Failure, Input, input_of_record, inputs_of_files
+from ragpg.indexing.inputs import Input, input_of_record, inputs_of_files
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
 from ragpg.reading import LoadedDocument, find_files
@@ -151,10 +151,8 @@ class _Writer:
             try:
                 document = item.load()
                 yield _Loaded(item, document, self.indexer.prepare(document))
-            except ConnectionFailed:
-                raise
             except RagpgError as error:
-                self.tally.fail(Failure(item.source, str(error)))
+                self.tally.fail_by(item.source, error)
 
     def write(self, batch: list[_Loaded]) -> None:
         """Stores the documents, embedding the texts the search index has never seen."""
@@ -169,10 +167,8 @@ class _Writer:
         for one in batch:
             try:
                 self._store(one, vectors)
-            except ConnectionFailed:
-                raise
             except RagpgError as error:
-                self.tally.fail(Failure(one.item.source, str(error)))
+                self.tally.fail_by(one.item.source, error)
         self.tally.reused += sum(len(one.prepared.spans) for one in batch) - embedded
 
     def _store(self, one: _Loaded, vectors: dict[bytes, HalfVector]) -> None:

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from ragpg.errors import ConnectionFailed, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer
-from ragpg.indexing.inputs import Failure, Input
+from ragpg.indexing.inputs import Input
 from ragpg.indexing.tally import Tally
 from ragpg.reading import LoadedDocument
 
@@ -37,7 +37,7 @@ def _write(indexer: Indexer, tally: Tally, items: Sequence[Input]) -> None:
         try:
             loaded.append((item, item.load()))
         except RagpgError as error:
-            tally.fail(Failure(item.source, str(error)))
+            tally.fail_by(item.source, error)
     _store(indexer, tally, loaded)
 
 
@@ -46,11 +46,9 @@ def _store(indexer: Indexer, tally: Tally, loaded: list[tuple[Input, LoadedDocum
         return
     try:
         outcomes = _put(indexer, loaded)
-    except ConnectionFailed:
-        raise
     except RagpgError as error:
-        if len(loaded) == 1:
-            tally.fail(Failure(loaded[0][0].source, str(error)))
+        if len(loaded) == 1 or isinstance(error, ConnectionFailed):
+            tally.fail_by(loaded[0][0].source, error)
             return
         middle = len(loaded) // 2  # halves, down to the one that cannot be stored
         _store(indexer, tally, loaded[:middle])

@@ -41,6 +41,7 @@ def make_index(
         given = {**recipe, "embedding_model_id": register_model(connection, embedder)}
         row = connection.execute(statement, given).fetchone()
         assert row is not None
+    session.know(row[0], embedder)
     return session.search_index(row[0])
 
 

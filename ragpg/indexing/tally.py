@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, cast
 
+from ragpg.errors import ConnectionFailed, RagpgError
 from ragpg.indexing.inputs import Failure
 
 
@@ -69,6 +70,12 @@ class Tally:
     def deleted_all(self, sources: Iterable[str]) -> None:
         for source in sources:
             self.count("deleted", source)
+
+    def fail_by(self, source: str, error: RagpgError) -> None:
+        """Counts a document as failed; a lost connection is no document's fault, and is raised."""
+        if isinstance(error, ConnectionFailed):
+            raise error
+        self.fail(Failure(source, str(error)))
 
     def fail(self, failure: Failure) -> None:
         self.failures.append(failure)

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import ragpg
 from ragpg import errors
 from ragpg.cli import entry
+from ragpg.evaluation import Evaluation
 from ragpg.evaluation.report import marked
 
 from ..conftest import ROOT
@@ -181,6 +182,29 @@ def test_the_command_writes_the_page(
     assert "How good is retrieval in docs?" in Page(path.read_text("utf-8")).text
     done = CliRunner().invoke(entry.app, ["eval", "report", "-c", "docs", "-o", str(tmp_path)])
     assert isinstance(done.exception, errors.BadArgument)
+
+
+def test_a_run_is_reported_as_itself(
+    docs: ragpg.Collection, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's run may end between the run and its report."""
+    monkeypatch.setenv("RAGPG_DATABASE_URL", url)
+    ended = Evaluation.run
+
+    def run(*given: Any, **options: Any) -> int:
+        mine = ended(*given, **options)
+        ended(docs.evaluation, mode="keyword")
+        return mine
+
+    monkeypatch.setattr(Evaluation, "run", run)
+    monkeypatch.setattr("ragpg.session.Session.embed_query", lambda *_: None)
+    path = tmp_path / "page.html"
+    command = ["eval", "run", "-c", "docs", "--mode", "keyword", "--report", str(path)]
+    done = CliRunner().invoke(entry.app, command)
+    assert done.exit_code == 0, done.output
+    (first, _) = sorted(run["run_id"] for run in docs.evaluation.runs())
+    assert f"run {first}" in Page(path.read_text("utf-8")).text.lower()
+    assert f"run {first + 1}" not in Page(path.read_text("utf-8")).text.lower()
 
 
 def test_three_commands_from_nothing(home: Path, tmp_path: Path) -> None:
