@@ -1,6 +1,8 @@
 """How long does the database take to embed a question, and is it what torch makes of it?
 
-python -m benchmarks.encoder            # prints milliseconds (median of 11) and cosine by tokens
+    python -m benchmarks.encoder            # prints the table
+
+Milliseconds (median of 11) and cosine by the question's tokens, on a server of its own.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def _term(text: str, tiles: list[_Tile]) -> str:
     return heading_text(label).rstrip(COLONS) if is_label(label) else ""
 
 
-COLONS = ":："  # noqa: RUF001
+COLONS = ":："
 _LABEL_ENDS = frozenset(COLONS + ")*_`\"'”")
 
 

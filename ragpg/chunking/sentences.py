@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_CLOSERS = "\"'”’»›)\\]）】」』*_`"  # noqa: RUF001
-_SENTENCE_END = re.compile(
-    rf"[.!?…؟۔।॥։።‽]+[{_CLOSERS}]*(?=\s)|[。！？｡]+[{_CLOSERS}]*"  # noqa: RUF001
-)
+_CLOSERS = "\"'”’»›)\\]）】」』*_`"
+_SENTENCE_END = re.compile(rf"[.!?…؟۔।॥։።‽]+[{_CLOSERS}]*(?=\s)|[。！？｡]+[{_CLOSERS}]*")
 _ABBREVIATION = re.compile(
     r"e\.g|i\.e|a\.k\.a|ph\.d|b\.a|m\.a|dr|mrs?|ms|prof|st|sr|jr|gen|col|capt|rev|hon|eds?|dept|al|et|"
     r"vs|cf|viz|approx|resp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|z\.b|d\.h|u\.a|bzw|vgl|ggf|"

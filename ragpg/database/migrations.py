@@ -48,7 +48,8 @@ def run_step(script: str, direction: Literal["up", "down"]) -> None:
     from alembic import op
 
     text = Path(script).with_suffix(f".{direction}.sql").read_text(encoding="utf-8")
-    op.get_bind().connection.driver_connection.execute(text)  # type: ignore[union-attr]
+    connection: Any = op.get_bind().connection.driver_connection
+    connection.execute(text)
 
 
 def _alembic_config(connection: Any) -> Config:

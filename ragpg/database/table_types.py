@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
@@ -53,7 +53,7 @@ class Base(DeclarativeBase):
     """The models' common base; all tables are in the schema ragpg."""
 
     metadata = MetaData(schema="ragpg")
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: BigInteger,
         str: Text,
         bytes: LargeBinary,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,7 +57,7 @@ LIMITS: dict[str, tuple[tuple[str, Limits], ...]] = {
 }
 
 
-class HostedEmbedder:
+class HostedEmbedder(ABC):
     """A model behind an API. `name` is `provider/model`, with `@dimensions` when these are given.
 
     Tokens are estimated, as the APIs' tokenizers are downloads of their own: see
@@ -129,9 +130,9 @@ class HostedEmbedder:
             raise EmbeddingError(f'the model "{self.name}" gave an embedding without direction')
         return np.asarray(vectors / lengths, np.float32)
 
+    @abstractmethod
     def _request(self, texts: list[str], kind: Kind) -> Sequence[Sequence[float]]:
         """Returns the API's embeddings in the order of the texts; raises EmbeddingError."""
-        raise NotImplementedError
 
     def _import(self) -> Any:
         """Returns the SDK; raises EmbeddingError when it, or the key it needs, is missing."""

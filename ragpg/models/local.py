@@ -54,7 +54,7 @@ class SentenceTransformerEmbedder:
         try:
             import sentence_transformers
             import transformers
-        except ImportError as error:  # pragma: no cover - a broken installation
+        except ImportError as error:  # a broken installation
             raise EmbeddingError(f"sentence-transformers cannot be imported: {error}") from error
         quiet: Any = transformers.utils.logging
         quiet.disable_progress_bar()

@@ -16,6 +16,8 @@ from ragpg import errors
 from ragpg.cli import app
 from ragpg.cli.console import out
 
+from ..conftest import WordEmbedder
+
 Sql = psycopg.Connection[Any]
 
 
@@ -30,7 +32,7 @@ def by_words(client: ragpg.Client, sql: Sql, tmp_path: Path) -> ragpg.Collection
             {
                 "source": f"{name}.md",
                 "text": "\n\n".join(
-                    f"{name} {' '.join(drawn.choices(client.session.embedder.axes, k=6))} paragraph {m}."  # type: ignore[attr-defined]
+                    f"{name} {' '.join(drawn.choices(WordEmbedder.axes, k=6))} paragraph {m}."
                     for m in range(4)
                 ),
             }
@@ -40,7 +42,7 @@ def by_words(client: ragpg.Client, sql: Sql, tmp_path: Path) -> ragpg.Collection
     )
     rows = [
         {
-            "question": f"{' '.join(drawn.choices(client.session.embedder.axes, k=3))} {name}",  # type: ignore[attr-defined]
+            "question": f"{' '.join(drawn.choices(WordEmbedder.axes, k=3))} {name}",
             "labels": [{"source": f"{name}.md"}],
         }
         for name in names[:80]
@@ -103,6 +105,9 @@ def test_another_chunk_size_is_built_once_and_reads_as_much(
     assert len(settings(sql)) == 2
     by_words.evaluation.tune(chunk_tokens=[20], k=4)
     assert len(settings(sql)) == 2
+    sql.execute("update ragpg.search_indexes set language = 'german' where chunk_tokens = 20")
+    by_words.evaluation.tune(chunk_tokens=[20], k=4)
+    assert len(settings(sql)) == 3, "another language is another recipe"
 
 
 def test_overlaps_are_tried_with_each_size(by_words: ragpg.Collection, sql: Sql) -> None:
