@@ -25,6 +25,10 @@ class ConnectionFailed(RagpgError):
     """the database cannot be reached"""
 
 
+class NeedsSession(ConnectionFailed):
+    """this needs a session: name the server itself as the database, not a pooler before it"""
+
+
 class EmbeddedServerError(RagpgError):
     """the embedded Postgres could not be started"""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ragpg.database import Database, queries
 from ragpg.errors import BadArgument, ModelMismatch, SearchIndexError
+from ragpg.forking import Lock
 from ragpg.models import PROBE_TEXT, Embedder, Reranker, make_client, open_embedder
 from ragpg.settings import Settings
 
@@ -52,7 +52,7 @@ class Session:
         self._embed_in_database = embed_in_database
         self._embedders: dict[int, Embedder] = {}
         self._rerankers: dict[str, Reranker] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def active_index(self, collection: str) -> SearchIndex | None:
         """Returns the collection's active search index, None while nothing is indexed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
@@ -13,14 +14,16 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ragpg.database import queries
 from ragpg.database.translation import translate
-from ragpg.errors import ConnectionFailed, NoTenant
+from ragpg.errors import ConnectionFailed, NeedsSession, NoTenant
+from ragpg.forking import Lock, renewed_after_fork
 
 Connection = psycopg.Connection[TupleRow]
+Pool = ConnectionPool[Connection]
 T = TypeVar("T")
 
 
 class Database:
-    """A pool of connections to one database; thread-safe.
+    """A pool of connections to one database; thread-safe, and a fork has a pool of its own.
 
     With `read_only` each transaction is read only, so that nothing can be written; with
     `tenant` it begins by acting for that tenant; raises NoTenant when the role would see all.
@@ -39,21 +42,54 @@ class Database:
             _check_kept_apart(url, tenant)
         self.url = url
         self.tenant = tenant
-        self._pool = ConnectionPool[Connection](
-            url,
-            min_size=1,
-            max_size=max_size,
-            timeout=timeout,
-            configure=_configure_read_only if read_only else _configure,
-            kwargs={"application_name": "ragpg"},
-            open=True,
-        )
+        self.read_only = read_only
+        self._max_size = max_size
+        self._timeout = timeout
+        self._lock = Lock()
+        self._pool: Pool | None = None
+        self._open_pool()
+        renewed_after_fork(self)
+
+    def _open_pool(self) -> Pool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = Pool(
+                    self.url,
+                    min_size=1,
+                    max_size=self._max_size,
+                    timeout=self._timeout,
+                    configure=_configure_read_only if self.read_only else _configure,
+                    kwargs={"application_name": "ragpg"},
+                    open=True,
+                )
+            return self._pool
+
+    def after_fork(self) -> None:
+        """Leaves the connections to the parent, whose they are.
+
+        Both would read from the same sockets, each the other's rows.
+        """
+        _LEFT_TO_THE_PARENT.append(self._pool)  # closing them would end the parent's, too
+        self._pool = None
+
+    @contextmanager
+    def _pooled(self) -> Iterator[Connection]:
+        """Yields a connection of the pool, in a transaction; not one that the server has ended."""
+        pool = self._pool or self._open_pool()
+        while is_ended(connection := pool.getconn()):
+            connection.close()
+            pool.putconn(connection)  # which makes another
+        try:
+            with connection:
+                yield connection
+        finally:
+            pool.putconn(connection)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Yields a connection in a transaction; database errors become ragpg's."""
         try:
-            with self._pool.connection() as connection:
+            with self._pooled() as connection:
                 if self.tenant is not None:
                     # Each transaction anew: under a pooler such as pgbouncer a session's setting
                     # would be the next client's.
@@ -69,10 +105,10 @@ class Database:
         """Yields a connection for one statement that reads, without `begin` and `commit` around it.
 
         They are two more round trips: a hand-written search took 1.26 times as long with them. A
-        tenant is set for one transaction, so with one there is a transaction.
+        tenant is set, and writing refused, for one transaction, so with either there is one.
         """
         with self.connection() as connection:
-            if self.tenant is not None:
+            if self.tenant is not None or self.read_only:
                 yield connection
                 return
             connection.autocommit = True
@@ -85,15 +121,21 @@ class Database:
     def connect_alone(self) -> Connection:
         """Returns a connection outside the pool, in autocommit, that acts for the same tenant.
 
-        For what belongs to a session: claims, notifications, locks. The caller closes it.
+        For what belongs to a session: claims, notifications, locks. The caller closes it. Raises
+        NeedsSession behind a pooler, where the next statement may be another session's.
         """
         connection = connect(self.url, autocommit=True)
         try:
+            if not is_direct(connection):
+                raise NeedsSession
             if self.tenant is not None:
                 connection.execute(queries.SET_SESSION_TENANT, {"tenant": self.tenant})
         except psycopg.Error as error:
             connection.close()
             raise translate(error) from error
+        except NeedsSession:
+            connection.close()
+            raise
         return connection
 
     def rows(self, statement: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
@@ -127,7 +169,28 @@ class Database:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._pool.close()
+        if self._pool:
+            self._pool.close()
+
+
+_LEFT_TO_THE_PARENT: list[Any] = []
+
+
+def is_ended(connection: Connection) -> bool:
+    """Returns whether the server has ended an idle connection: then there is something to read.
+
+    Asking the socket takes a microsecond, asking the server a round trip for each search.
+    """
+    if connection.closed:
+        return True
+    arrived = select.poll()
+    arrived.register(connection.fileno(), select.POLLIN)
+    try:
+        while arrived.poll(0):  # a changed setting, a farewell, and then the end
+            connection.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def _check_kept_apart(url: str, tenant: str) -> None:
@@ -142,20 +205,37 @@ def _check_kept_apart(url: str, tenant: str) -> None:
         )
 
 
+def is_direct(connection: Connection) -> bool:
+    """Returns whether this is a connection to the server itself, not to a pooler before it.
+
+    A pooler speaks for many server processes, so the one it names is not the one that answers.
+    """
+    row = connection.execute(queries.BACKEND).fetchone()
+    return row is not None and row[0] == connection.info.backend_pid
+
+
 def _configure(connection: Connection) -> None:
+    """Registers vectors; behind a pooler no statement is prepared by name.
+
+    There each transaction may be another server connection's, where the same name is another
+    client's statement: `execute` would run that one, with these parameters.
+    """
     register_vector(connection)
+    if not is_direct(connection):
+        connection.prepare_threshold = None
     connection.commit()
 
 
 def _configure_read_only(connection: Connection) -> None:
     _configure(connection)
-    connection.execute("set default_transaction_read_only = on")
-    connection.commit()
+    connection.read_only = True  # of each transaction: a session's setting outlives it in a pooler
 
 
 def connect(url: str, **options: Any) -> Connection:
     """Returns one connection outside a pool; raises ConnectionFailed with the server's words."""
     try:
-        return psycopg.connect(url, application_name="ragpg", connect_timeout=10, **options)
+        return psycopg.connect(
+            url, application_name="ragpg", connect_timeout=10, prepare_threshold=None, **options
+        )
     except psycopg.Error as error:
         raise translate(error) from error

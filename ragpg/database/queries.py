@@ -11,6 +11,8 @@ select
     current_database() as database
 """
 
+BACKEND: LiteralString = "select pg_backend_pid()"
+
 SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
 
 IS_KEPT_APART: LiteralString = "select row_security_active('ragpg.documents'), current_user"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.database import Database
-from ragpg.errors import RagpgError
+from ragpg.errors import NeedsSession, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.inputs import Input, input_of_record, inputs_of_files
@@ -93,9 +94,10 @@ def _index_waiting(session: Session, collection: str, tally: Tally) -> None:
     if session.database.value(queries.IS_WAITING, collection=collection):
         from ragpg.indexing.worker import Worker
 
-        done = Worker(session, collection).drain()
-        tally.embedded += done.chunks_embedded
-        tally.reused += done.chunks_reused
+        with suppress(NeedsSession):  # behind a pooler: workers do it, from where they run
+            done = Worker(session, collection).drain()
+            tally.embedded += done.chunks_embedded
+            tally.reused += done.chunks_reused
 
 
 def _changed(database: Database, collection: str, items: list[Input]) -> list[Input]:

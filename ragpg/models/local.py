@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class SentenceTransformerEmbedder:
             import transformers
         except ImportError as error:  # a broken installation
             raise EmbeddingError(f"sentence-transformers cannot be imported: {error}") from error
+        compute_after_fork()
         quiet: Any = transformers.utils.logging
         quiet.disable_progress_bar()
         quiet.set_verbosity_error()
@@ -121,6 +123,14 @@ class SentenceTransformerEmbedder:
     def embed_query(self, text: str) -> Vectors:
         vector: Vectors = _unit(self._model.encode_query([text], convert_to_tensor=True))[0]
         return vector
+
+
+@cache
+def compute_after_fork() -> None:
+    """Lets forked processes compute by one thread: OpenMP's others stayed behind."""
+    import torch
+
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def _unit(tensor: Any) -> Vectors:

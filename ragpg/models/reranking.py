@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from ragpg.errors import EmbeddingError
+from ragpg.models.local import compute_after_fork
 
 
 class Reranker:
@@ -23,6 +24,7 @@ class Reranker:
     def _model(self) -> Any:
         from sentence_transformers import CrossEncoder
 
+        compute_after_fork()
         try:
             return CrossEncoder(self.name)
         except (OSError, ValueError) as error:

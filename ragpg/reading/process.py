@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from ragpg.errors import LoadError
+from ragpg.forking import Lock
 from ragpg.reading import media_types as types
 from ragpg.reading.result import Reading
 
@@ -106,7 +107,7 @@ class _Child:
             self.process.wait()
 
 
-_LOCK = threading.Lock()
+_LOCK = Lock()
 _children: list[_Child] = []
 
 
