@@ -56,10 +56,24 @@ _QUERIES = (
     order by 1
     """,
     """
-    select concat(pg_get_functiondef(oid), ' -- access ', proacl)
+    select concat(
+        case prokind when 'a' then format('aggregate %s', oid::regprocedure)
+            else pg_get_functiondef(oid) end,
+        ' -- access ', proacl
+    )
     from pg_proc
     where pronamespace::regnamespace::text like 'ragpg%'
     order by pronamespace::regnamespace::text, proname, oid::regprocedure::text
+    """,
+    """
+    select format('operator %s by %s', oid::regoperator, oprcode)
+    from pg_operator
+    where oprnamespace::regnamespace::text like 'ragpg%'
+    union all
+    select format('domain %s of %s', oid::regtype, format_type(typbasetype, typtypmod))
+    from pg_type
+    where typnamespace::regnamespace::text like 'ragpg%' and typtype = 'd'
+    order by 1
     """,
     """
     select format('view %s %s%s%s', relname, reloptions, E'\n', pg_get_viewdef(oid))

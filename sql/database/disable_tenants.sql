@@ -1,7 +1,7 @@
 -- Everybody who may read sees all rows again.
 create or replace function ragpg.disable_tenants() returns void
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     kept regclass;

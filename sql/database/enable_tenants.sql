@@ -1,7 +1,7 @@
 -- From now on everybody sees the rows of one tenant.
 create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     kept regclass;

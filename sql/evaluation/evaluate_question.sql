@@ -3,7 +3,7 @@ create or replace function ragpg_internal.evaluate_question(
     run_id bigint, question_id bigint, query_embedding halfvec default null
 ) returns void
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     run ragpg.evaluation_runs;

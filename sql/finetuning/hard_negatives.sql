@@ -14,7 +14,7 @@ create or replace function ragpg_internal.hard_negatives(
     chunk_id bigint
 )
 language sql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
     with recipe as materialized (
         select coalesce(hard_negatives.index_id, one.active_index_id) as id

@@ -5,7 +5,7 @@ create or replace function ragpg.activate_search_index(
 language plpgsql volatile
 -- Security definer: the view of the collection is replaced, which takes its owner.
 security definer
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     collection_name text;
@@ -46,11 +46,11 @@ begin
         ' select chunk.id, document.source, document.title, chunk.document_id,'
         ' chunk.document_version, chunk.ordinal, chunk.start_char, chunk.end_char, chunk.page,'
         ' chunk.context, chunk.content, chunk.lexemes, document.metadata,'
-        ' chunk.embedding::halfvec(%s) as embedding'
+        ' chunk.embedding::%s.halfvec(%s) as embedding'
         ' from ragpg.chunks as chunk'
         ' join ragpg.documents as document on document.id = chunk.document_id'
         ' where chunk.index_id = %s',
-        'chunks_of_' || collection_name, dimensions, index_id
+        'chunks_of_' || collection_name, ragpg_internal.vector_schema(), dimensions, index_id
     );
     execute format(
         'comment on view ragpg.%I is %L',

@@ -2,12 +2,14 @@
 create or replace function ragpg_internal.build_vector_index(index_id bigint, dimensions integer)
 returns void
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     statement text := format(
-        'create index if not exists %I on ragpg.%I using hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)',
-        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id, dimensions
+        'create index if not exists %1$I on ragpg.%2$I'
+        ' using hnsw ((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)',
+        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id,
+        ragpg_internal.vector_schema(), dimensions
     );
 begin
     execute statement;

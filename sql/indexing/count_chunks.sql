@@ -1,7 +1,7 @@
 -- What does ranking need to know of a search index, or of one tenant's part of it?
 create or replace function ragpg_internal.count_chunks(index_id bigint, tenant text) returns void
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     counted constant text := format(

@@ -3,7 +3,7 @@ create or replace function ragpg_internal.count_tenants(
     index_id bigint, force boolean
 ) returns integer
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     changed_tenant text;

@@ -12,7 +12,7 @@ language plpgsql volatile
 -- Security definer: a partition is the one piece of DDL of daily work, and a role that may
 -- write documents should not need to own the tables. Execute is revoked from public.
 security definer
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     parent_id bigint := ragpg.collection_id(collection);
@@ -42,8 +42,8 @@ begin
     execute format(
         'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
         ' including generated including storage, constraint chunks_embedding_has_%s_dimensions'
-        ' check (vector_dims(embedding) = %s))',
-        'chunks_' || new_id, dimensions, dimensions
+        ' check (%s.vector_dims(embedding) = %s))',
+        'chunks_' || new_id, dimensions, ragpg_internal.vector_schema(), dimensions
     );
     execute format(
         'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',

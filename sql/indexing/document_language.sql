@@ -4,7 +4,7 @@ create or replace function ragpg_internal.document_language(
 )
 returns text
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     said text := lower(metadata ->> 'language');

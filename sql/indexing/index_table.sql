@@ -18,7 +18,12 @@ declare
         metadata_columns::text, media_type
     );
     missing text;
-    rows_done bigint;
+    source text;
+    content text;
+    title text;
+    metadata jsonb;
+    rows_done bigint := 0;
+    before text := current_setting('row_security');
 begin
     select wanted.name into missing
     from unnest(
@@ -49,12 +54,18 @@ begin
         ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
-    execute format(
-        'select count(*) from (select ragpg_internal.index_row(to_jsonb(stored), %s) from %s as stored'
-        ' offset 0) as done',
-        arguments, table_name
-    )
-    into rows_done;
+    perform set_config('row_security', 'off', true);  -- an error rather than a policy of its owner's
+    for source, content, title, metadata in execute format(
+        'select %s from %s as stored',
+        ragpg_internal.row_reading(
+            table_name, source_column, content_column, title_column, metadata_columns, 'stored'
+        ),
+        table_name
+    ) loop
+        perform ragpg_internal.index_row(collection, source, content, title, metadata, media_type);
+        rows_done := rows_done + 1;
+    end loop;
+    perform set_config('row_security', before, true);
     return rows_done;
 end
 $$;

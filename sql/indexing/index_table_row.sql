@@ -5,29 +5,48 @@ language plpgsql
 security definer
 set search_path = ragpg, pg_temp
 as $$
+declare
+    source_was text;
+    source text;
+    content text;
+    title text;
+    metadata jsonb;
+    sources text[];
+    before text := current_setting('row_security');
 begin
+    -- The table may be anybody's: what its owner has made of types, casts and policies must not run
+    -- with the rights of this function.
     if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
+        perform set_config('row_security', 'off', true);  -- an error rather than a policy
         execute format(
-            'delete from ragpg.documents as document'
-            ' using %s as stored'
-            ' where document.collection_id = ragpg.collection_id($1)'
-            ' and document.tenant = ragpg_internal.written_tenant()'
-            ' and document.source = stored.%I::text',
-            tg_relid::regclass, tg_argv[1]
+            'select array_agg(%s) from %s as stored',
+            ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
         )
-        using tg_argv[0];
+        into sources;
+        perform set_config('row_security', before, true);
+        delete from ragpg.documents as document
+        where document.collection_id = ragpg.collection_id(tg_argv[0])
+            and document.tenant = ragpg_internal.written_tenant()
+            and document.source = any(sources);
         return null;
     end if;
-    if tg_op = 'DELETE'
-        or tg_op = 'UPDATE'
-        and to_jsonb(old) ->> tg_argv[1] is distinct from to_jsonb(new) ->> tg_argv[1]
-    then
-        perform ragpg.delete_document(tg_argv[0], to_jsonb(old) ->> tg_argv[1]);
+    if tg_op <> 'INSERT' then
+        execute 'select ' || ragpg_internal.column_reading(tg_relid, tg_argv[1], '($1)')
+        into source_was
+        using old;
     end if;
     if tg_op <> 'DELETE' then
-        perform ragpg_internal.index_row(
-            to_jsonb(new), tg_argv[0], tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4], tg_argv[5]
-        );
+        execute 'select ' || ragpg_internal.row_reading(
+            tg_relid, tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4]::text[], '($1)'
+        )
+        into source, content, title, metadata
+        using new;
+    end if;
+    if tg_op <> 'INSERT' and source_was is distinct from source then
+        perform ragpg.delete_document(tg_argv[0], source_was);
+    end if;
+    if tg_op <> 'DELETE' then
+        perform ragpg_internal.index_row(tg_argv[0], source, content, title, metadata, tg_argv[5]);
     end if;
     return null;
 end

@@ -10,7 +10,7 @@ create or replace function ragpg_internal.put_embedded_documents(
     embeddings halfvec[]
 ) returns table (source text, outcome text)
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -4,7 +4,7 @@ returns boolean
 language plpgsql volatile
 -- Security definer: indexes are created and tables analysed, which takes their owner.
 security definer
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

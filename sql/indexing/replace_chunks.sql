@@ -11,7 +11,7 @@ create or replace function ragpg_internal.replace_chunks(
     generated_chars integer[] default null
 ) returns integer
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

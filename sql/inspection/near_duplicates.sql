@@ -10,7 +10,7 @@ create or replace function ragpg.near_duplicates(
     similarity double precision, overlap double precision, content text
 )
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 -- Named here so that what is set below ends with the call.
 set hnsw.ef_search = 40
 -- A tenant's chunks may be few among the nearest.
@@ -47,10 +47,10 @@ begin
         execute format(
             'select array_agg(near.id) from ('
             '  select chunk.id, chunk.embedding <=> $1 as distance'
-            '  from ragpg.chunks as chunk where chunk.index_id = %s'
-            '  order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
+            '  from ragpg.chunks as chunk where chunk.index_id = %1$s'
+            '  order by chunk.embedding::%2$s.halfvec(%3$s) operator(%2$s.<=>) $1 limit %4$s'
             ' ) as near where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            active_id, dimensions, neighbours + 1
+            active_id, ragpg_internal.vector_schema(), dimensions, neighbours + 1
         )
         into near_ids
         using looked_at.embedding, looked_at.id, min_similarity;

@@ -5,7 +5,7 @@
 create or replace function ragpg.embed_query(query text, model_id bigint default null)
 returns vector
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     usable bigint[];

@@ -2,7 +2,7 @@
 create or replace function ragpg_internal.encode(encoder_id bigint, token_ids integer[])
 returns vector
 language plpgsql stable parallel safe
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $$

@@ -6,7 +6,7 @@ create or replace function ragpg_internal.ensure_embedding_model(
     probe halfvec
 ) returns bigint
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     known ragpg.embedding_models;

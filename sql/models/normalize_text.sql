@@ -3,7 +3,7 @@ create or replace function ragpg_internal.normalize_text(
     query text, lower_case boolean, strip_accents boolean
 ) returns text
 language plpgsql immutable parallel safe
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     cleaned text;

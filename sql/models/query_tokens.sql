@@ -2,7 +2,7 @@
 create or replace function ragpg_internal.query_tokens(encoder_id bigint, query text)
 returns integer[]
 language plpgsql stable parallel safe
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     encoder ragpg.encoders;

@@ -5,7 +5,7 @@ language plpgsql volatile
 -- Security definer: roles that may only read fill the cache, too. It computes what it stores, so
 -- that nobody can store another vector under a question.
 security definer
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     -- Perhaps stored by the statement that asks, whose own snapshot does not show it.

@@ -2,7 +2,7 @@
 create or replace function ragpg_internal.remembered_query(encoder_id bigint, query text)
 returns vector
 language sql stable parallel safe
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
     select known.embedding
     from ragpg.encoders as encoder

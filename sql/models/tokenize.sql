@@ -3,7 +3,7 @@ create or replace function ragpg_internal.tokenize(
     encoder_id bigint, query text, wanted integer default null
 ) returns integer[]
 language plpgsql stable parallel safe
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     encoder ragpg.encoders;

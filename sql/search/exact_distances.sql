@@ -3,7 +3,7 @@ create or replace function ragpg_internal.exact_distances(
     index_id bigint, embeddings halfvec[], own_ids bigint[], k integer
 ) returns double precision[]
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     distances double precision[] := '{}';

@@ -13,7 +13,7 @@ create or replace function ragpg.explain_search(
     chunk_id bigint, vector_place integer, keyword_place integer, words text[]
 )
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

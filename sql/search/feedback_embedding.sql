@@ -5,7 +5,7 @@ create or replace function ragpg_internal.feedback_embedding(
     scores double precision[]
 ) returns halfvec
 language sql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
     select l2_normalize(
         sum(

@@ -8,7 +8,7 @@ create or replace function ragpg_internal.keyword_candidates(
     least_score double precision default 0
 ) returns table (chunk_id bigint, score double precision)
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

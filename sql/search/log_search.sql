@@ -6,7 +6,7 @@ create or replace function ragpg_internal.log_search(
 language sql volatile
 -- Security definer: roles that may only read are logged, too.
 security definer
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
     insert into ragpg.searches (
         collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,

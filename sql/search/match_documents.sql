@@ -6,7 +6,7 @@ create or replace function ragpg.match_documents(
     collection text default null
 ) returns table (id bigint, content text, metadata jsonb, similarity double precision)
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

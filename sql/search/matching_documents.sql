@@ -3,7 +3,7 @@ create or replace function ragpg_internal.matching_documents(
     index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint
 )
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 -- Planned for this filter: how many documents pass decides whether their index is worth it.
 set plan_cache_mode = force_custom_plan
 as $$

@@ -7,7 +7,7 @@ create or replace function ragpg.measure_recall(
     index_id bigint default null
 ) returns ragpg.recall_measurements
 language plpgsql volatile
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     recipe ragpg.search_indexes :=

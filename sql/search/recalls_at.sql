@@ -4,7 +4,7 @@ create or replace function ragpg_internal.recalls_at(
     k integer, ef_search integer
 ) returns double precision[]
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 -- As ragpg_internal.vector_candidates scans. Named here so that what is set below ends with it.
 set hnsw.ef_search = 100
 set hnsw.iterative_scan = strict_order
@@ -22,11 +22,12 @@ begin
             'select count(*) from ('
             '  select near.distance from ('
             '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
-            '   where chunk.index_id = %s order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
-            '  ) as near where near.id is distinct from $2 order by near.distance limit %s'
+            '   where chunk.index_id = %2$s'
+            '   order by chunk.embedding::%1$s.halfvec(%3$s) operator(%1$s.<=>) $1 limit %4$s'
+            '  ) as near where near.id is distinct from $2 order by near.distance limit %5$s'
             -- By distance, not by id: of chunks equally far any will do.
             ' ) as best where best.distance <= $3 + 1e-6',
-            recalls_at.index_id, vector_dims(embeddings[place]),
+            ragpg_internal.vector_schema(), recalls_at.index_id, vector_dims(embeddings[place]),
             k + (own_ids[place] is not null)::integer, k
         )
         into found

@@ -4,7 +4,7 @@ create or replace function ragpg_internal.sample_queries(
     out own_ids bigint[]
 )
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 begin
     query_source := 'searches';

@@ -9,7 +9,7 @@ create or replace function ragpg.search(
     index_id bigint default null
 ) returns setof ragpg.hit
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 -- Named here so that what is set below ends with the call.
 set plan_cache_mode = auto
 as $$
@@ -63,10 +63,7 @@ begin
         select
             one.search_log_share > random()
             and current_setting('transaction_read_only') = 'off'
-            and has_function_privilege(
-                'ragpg_internal.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
-                ' double precision, double precision)', 'execute'
-            )
+            and has_function_privilege('ragpg_internal.log_search'::regproc, 'execute')
         into logged
         from ragpg.collections as one
         where one.id = recipe.collection_id;

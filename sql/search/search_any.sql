@@ -9,7 +9,7 @@ create or replace function ragpg.search_any(
     index_id bigint default null
 ) returns setof ragpg.hit
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 begin

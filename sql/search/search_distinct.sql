@@ -12,7 +12,7 @@ create or replace function ragpg.search_distinct(
     relevance double precision default 1
 ) returns setof ragpg.hit
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

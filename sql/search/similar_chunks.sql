@@ -5,7 +5,7 @@ returns table (
     start_char integer, end_char integer, document_id bigint, chunk_id bigint
 )
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare

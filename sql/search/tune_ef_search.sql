@@ -9,7 +9,7 @@ create or replace function ragpg.tune_ef_search(
 language plpgsql volatile
 -- Security definer: the search index is changed, which writers may do by functions only.
 security definer
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     recipe ragpg.search_indexes :=

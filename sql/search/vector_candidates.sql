@@ -8,7 +8,7 @@ create or replace function ragpg_internal.vector_candidates(
     filter jsonpath default null
 ) returns table (chunk_id bigint, similarity double precision)
 language plpgsql stable
-set search_path = ragpg, public, extensions, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 -- Named here so that what is set below ends with the call.
 set hnsw.ef_search = 100
 set hnsw.iterative_scan = off
@@ -18,10 +18,11 @@ declare
     recipe ragpg.search_indexes;
     template constant text :=
         'select array_agg(near.id), array_agg(near.distance)'
-        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
+        ' from (select chunk.id, chunk.%1$s operator(%6$s.<=>) $1 as distance'
         '  from ragpg.%2$I as chunk'
         '  where chunk.index_id = %3$s%4$s'
-        '  order by chunk.%1$s <=> $1 limit %5$s) as near';
+        '  order by chunk.%1$s operator(%6$s.<=>) $1 limit %5$s) as near';
+    vector_schema constant text := ragpg_internal.vector_schema();
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
@@ -81,8 +82,8 @@ begin
             -- The index's own expression, one table, ascending: anything else loses the index.
             execute format(
                 template,
-                format('embedding::halfvec(%s)', vector_dims(query_embedding)),
-                table_name, recipe.id, only_documents, wanted
+                format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
+                table_name, recipe.id, only_documents, wanted, vector_schema
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -92,7 +93,9 @@ begin
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
-        execute format(template, 'embedding', table_name, recipe.id, only_documents, wanted)
+        execute format(
+            template, 'embedding', table_name, recipe.id, only_documents, wanted, vector_schema
+        )
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;
     end if;

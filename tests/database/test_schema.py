@@ -53,7 +53,10 @@ def test_sql_holds_every_function_and_view(fresh: psycopg.Connection) -> None:
         select relname from pg_class where relnamespace::regnamespace::text like 'ragpg%' and relkind = 'v'
         """
     ).fetchall()
-    assert sorted(name for (name,) in rows) == sorted(path.stem for path in SQL)
+    # ragpg's own names for functions of pgvector, made by a step of what it finds there.
+    pgvectors = {"l2_normalize", "subvector", "sum", "vector_dims", "vector_norm"}
+    held = sorted(name for (name,) in rows if name not in pgvectors)
+    assert held == sorted(path.stem for path in SQL)
 
 
 def test_the_catalogue_is_the_committed_one(fresh: psycopg.Connection) -> None:

@@ -958,7 +958,7 @@ CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint, incomple
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     collection_name text;
@@ -999,11 +999,11 @@ begin
         ' select chunk.id, document.source, document.title, chunk.document_id,'
         ' chunk.document_version, chunk.ordinal, chunk.start_char, chunk.end_char, chunk.page,'
         ' chunk.context, chunk.content, chunk.lexemes, document.metadata,'
-        ' chunk.embedding::halfvec(%s) as embedding'
+        ' chunk.embedding::%s.halfvec(%s) as embedding'
         ' from ragpg.chunks as chunk'
         ' join ragpg.documents as document on document.id = chunk.document_id'
         ' where chunk.index_id = %s',
-        'chunks_of_' || collection_name, dimensions, index_id
+        'chunks_of_' || collection_name, ragpg_internal.vector_schema(), dimensions, index_id
     );
     execute format(
         'comment on view ragpg.%I is %L',
@@ -1447,7 +1447,7 @@ CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     parent_id bigint := ragpg.collection_id(collection);
@@ -1477,8 +1477,8 @@ begin
     execute format(
         'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
         ' including generated including storage, constraint chunks_embedding_has_%s_dimensions'
-        ' check (vector_dims(embedding) = %s))',
-        'chunks_' || new_id, dimensions, dimensions
+        ' check (%s.vector_dims(embedding) = %s))',
+        'chunks_' || new_id, dimensions, ragpg_internal.vector_schema(), dimensions
     );
     execute format(
         'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
@@ -1602,7 +1602,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg.disable_tenants()
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     kept regclass;
@@ -1723,7 +1723,7 @@ CREATE OR REPLACE FUNCTION ragpg.embed_query(query text, model_id bigint DEFAULT
  RETURNS vector
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     usable bigint[];
@@ -1770,7 +1770,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg.enable_tenants(existing_tenant text DEFAULT NULL::text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     kept regclass;
@@ -2017,7 +2017,7 @@ CREATE OR REPLACE FUNCTION ragpg.explain_search(query text, k integer DEFAULT 10
  RETURNS TABLE(place integer, source text, title text, content text, score double precision, similarity double precision, bm25 double precision, start_char integer, end_char integer, page integer, context text, metadata jsonb, document_id bigint, document_version integer, chunk_id bigint, vector_place integer, keyword_place integer, words text[])
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -2187,7 +2187,12 @@ declare
         metadata_columns::text, media_type
     );
     missing text;
-    rows_done bigint;
+    source text;
+    content text;
+    title text;
+    metadata jsonb;
+    rows_done bigint := 0;
+    before text := current_setting('row_security');
 begin
     select wanted.name into missing
     from unnest(
@@ -2218,12 +2223,18 @@ begin
         ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
-    execute format(
-        'select count(*) from (select ragpg_internal.index_row(to_jsonb(stored), %s) from %s as stored'
-        ' offset 0) as done',
-        arguments, table_name
-    )
-    into rows_done;
+    perform set_config('row_security', 'off', true);  -- an error rather than a policy of its owner's
+    for source, content, title, metadata in execute format(
+        'select %s from %s as stored',
+        ragpg_internal.row_reading(
+            table_name, source_column, content_column, title_column, metadata_columns, 'stored'
+        ),
+        table_name
+    ) loop
+        perform ragpg_internal.index_row(collection, source, content, title, metadata, media_type);
+        rows_done := rows_done + 1;
+    end loop;
+    perform set_config('row_security', before, true);
     return rows_done;
 end
 $function$
@@ -2277,7 +2288,7 @@ CREATE OR REPLACE FUNCTION ragpg.match_documents(query_embedding vector, match_c
  RETURNS TABLE(id bigint, content text, metadata jsonb, similarity double precision)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -2304,7 +2315,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg.measure_recall(collection text DEFAULT NULL::text, k integer DEFAULT 10, queries integer DEFAULT 100, ef_search integer DEFAULT NULL::integer, index_id bigint DEFAULT NULL::bigint)
  RETURNS ragpg.recall_measurements
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     recipe ragpg.search_indexes :=
@@ -2448,7 +2459,7 @@ CREATE OR REPLACE FUNCTION ragpg.near_duplicates(collection text DEFAULT NULL::t
  RETURNS TABLE(first_chunk_id bigint, second_chunk_id bigint, first_source text, second_source text, similarity double precision, overlap double precision, content text)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
  SET "hnsw.ef_search" TO '40'
  SET "hnsw.iterative_scan" TO 'strict_order'
 AS $function$
@@ -2483,10 +2494,10 @@ begin
         execute format(
             'select array_agg(near.id) from ('
             '  select chunk.id, chunk.embedding <=> $1 as distance'
-            '  from ragpg.chunks as chunk where chunk.index_id = %s'
-            '  order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
+            '  from ragpg.chunks as chunk where chunk.index_id = %1$s'
+            '  order by chunk.embedding::%2$s.halfvec(%3$s) operator(%2$s.<=>) $1 limit %4$s'
             ' ) as near where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            active_id, dimensions, neighbours + 1
+            active_id, ragpg_internal.vector_schema(), dimensions, neighbours + 1
         )
         into near_ids
         using looked_at.embedding, looked_at.id, min_similarity;
@@ -2799,7 +2810,7 @@ CREATE OR REPLACE FUNCTION ragpg.refresh_search_index(index_id bigint, force boo
  RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -3006,7 +3017,7 @@ CREATE OR REPLACE FUNCTION ragpg.search(query text, k integer DEFAULT 10, collec
  RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
  SET plan_cache_mode TO 'auto'
 AS $function$
 #variable_conflict use_column
@@ -3059,10 +3070,7 @@ begin
         select
             one.search_log_share > random()
             and current_setting('transaction_read_only') = 'off'
-            and has_function_privilege(
-                'ragpg_internal.log_search(bigint, text, halfvec, text, integer, boolean, integer,'
-                ' double precision, double precision)', 'execute'
-            )
+            and has_function_privilege('ragpg_internal.log_search'::regproc, 'execute')
         into logged
         from ragpg.collections as one
         where one.id = recipe.collection_id;
@@ -3282,7 +3290,7 @@ CREATE OR REPLACE FUNCTION ragpg.search_any(queries text[], k integer DEFAULT 10
  RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 begin
@@ -3328,7 +3336,7 @@ CREATE OR REPLACE FUNCTION ragpg.search_distinct(query text, k integer DEFAULT 1
  RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -3416,7 +3424,7 @@ CREATE OR REPLACE FUNCTION ragpg.search_recent(query text, k integer DEFAULT 10,
  RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 begin
@@ -3490,7 +3498,7 @@ CREATE OR REPLACE FUNCTION ragpg.similar_chunks(to_chunk_id bigint, k integer DE
  RETURNS TABLE(place integer, source text, title text, content text, similarity double precision, start_char integer, end_char integer, document_id bigint, chunk_id bigint)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -3963,7 +3971,7 @@ CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::te
  RETURNS ragpg.recall_measurements
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     recipe ragpg.search_indexes :=
@@ -4275,12 +4283,14 @@ RETURN format('1.2 * (0.25 + 0.75 * stored.lexeme_count / %s::double precision)'
 CREATE OR REPLACE FUNCTION ragpg_internal.build_vector_index(index_id bigint, dimensions integer)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     statement text := format(
-        'create index if not exists %I on ragpg.%I using hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)',
-        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id, dimensions
+        'create index if not exists %1$I on ragpg.%2$I'
+        ' using hnsw ((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)',
+        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id,
+        ragpg_internal.vector_schema(), dimensions
     );
 begin
     execute statement;
@@ -4451,10 +4461,55 @@ BEGIN ATOMIC
  SELECT hashtextextended(format('ragpg.index_documents %s %s'::text, index_id, document_id), (0)::bigint) AS hashtextextended;
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.column_reading(table_name regclass, column_name text, prefix text, as_json boolean DEFAULT false)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+    with recursive wanted as (
+        select typed.oid, typed.typtype, typed.typbasetype, typed.typelem, typed.typsubscript
+        from pg_attribute as known
+        join pg_type as typed on typed.oid = known.atttypid
+        where known.attrelid = table_name and known.attname = column_name
+            and known.attnum > 0 and not known.attisdropped
+        union all
+        select typed.oid, typed.typtype, typed.typbasetype, typed.typelem, typed.typsubscript
+        from wanted
+        join pg_type as typed on typed.oid = wanted.typbasetype
+        where wanted.typtype = 'd'
+    )
+    select coalesce(
+        (
+            select format(
+                'case when num_nulls(%1$s) = 0 then %2$s end',
+                format('%s.%I', prefix, column_name),
+                format(
+                    case
+                        when not as_json then $reading$format('%%s', %s.%I)$reading$
+                        -- Types that came with Postgres; of others to_jsonb would look for a cast.
+                        when wanted.oid < 16384 then 'to_jsonb(%s.%I)'
+                        when wanted.typsubscript = 'array_subscript_handler'::regproc then
+                            $reading$to_jsonb(array(
+                                select case when num_nulls(one) = 0 then format('%%s', one) end
+                                from unnest(%s.%I) as one
+                            ))$reading$
+                        else $reading$to_jsonb(format('%%s', %s.%I))$reading$
+                    end,
+                    prefix, column_name
+                )
+            )
+            from wanted
+            where wanted.typtype <> 'd'
+        ),
+        'null'
+    )
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.count_chunks(index_id bigint, tenant text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     counted constant text := format(
@@ -4509,7 +4564,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg_internal.count_tenants(index_id bigint, force boolean)
  RETURNS integer
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     changed_tenant text;
@@ -4596,7 +4651,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.document_language(language text, metad
  RETURNS text
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     said text := lower(metadata ->> 'language');
@@ -4654,7 +4709,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.encode(encoder_id bigint, token_ids in
  RETURNS vector
  LANGUAGE plpgsql
  STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
 AS $function$
@@ -4853,7 +4908,7 @@ END
 CREATE OR REPLACE FUNCTION ragpg_internal.ensure_embedding_model(provider text, name text, max_tokens integer, probe halfvec)
  RETURNS bigint
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     known ragpg.embedding_models;
@@ -4914,7 +4969,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg_internal.evaluate_question(run_id bigint, question_id bigint, query_embedding halfvec DEFAULT NULL::halfvec)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     run ragpg.evaluation_runs;
@@ -5052,7 +5107,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.exact_distances(index_id bigint, embed
  RETURNS double precision[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     distances double precision[] := '{}';
@@ -5079,7 +5134,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.feedback_embedding(index_id bigint, ch
  RETURNS halfvec
  LANGUAGE sql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
     select l2_normalize(
         sum(
@@ -5225,7 +5280,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.hard_negatives(question text, relevant
  RETURNS TABLE(place integer, source text, text text, similarity double precision, document_id bigint, chunk_id bigint)
  LANGUAGE sql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
     with recipe as materialized (
         select coalesce(hard_negatives.index_id, one.active_index_id) as id
@@ -5271,29 +5326,26 @@ CREATE OR REPLACE FUNCTION ragpg_internal.hash_text(content text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN sha256(convert_to(content, 'UTF8'::name))
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.index_row(stored jsonb, collection text, source_column text, content_column text, title_column text, metadata_columns text, media_type text)
+CREATE OR REPLACE FUNCTION ragpg_internal.index_row(collection text, source text, content text, title text, metadata jsonb, media_type text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    if coalesce(stored ->> source_column, '') !~ '\S' then
+    if coalesce(source, '') !~ '\S' then
         return;  -- nothing to call it by
     end if;
-    if coalesce(stored ->> content_column, '') !~ '\S' then
-        perform ragpg.delete_document(collection, stored ->> source_column);
+    if coalesce(content, '') !~ '\S' then
+        perform ragpg.delete_document(collection, source);
         return;
     end if;
     perform ragpg.put_document(
         collection => index_row.collection,
-        source => stored ->> source_column,
-        content => stored ->> content_column,
-        title => coalesce(stored ->> nullif(title_column, ''), ''),
+        source => index_row.source,
+        content => index_row.content,
+        title => coalesce(index_row.title, ''),
         media_type => index_row.media_type,
-        metadata => (
-            select coalesce(jsonb_object_agg(wanted.name, stored -> wanted.name), '{}')
-            from unnest(metadata_columns::text[]) as wanted (name)
-        )
+        metadata => index_row.metadata
     );
 end
 $function$
@@ -5304,29 +5356,48 @@ CREATE OR REPLACE FUNCTION ragpg_internal.index_table_row()
  SECURITY DEFINER
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
+declare
+    source_was text;
+    source text;
+    content text;
+    title text;
+    metadata jsonb;
+    sources text[];
+    before text := current_setting('row_security');
 begin
+    -- The table may be anybody's: what its owner has made of types, casts and policies must not run
+    -- with the rights of this function.
     if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
+        perform set_config('row_security', 'off', true);  -- an error rather than a policy
         execute format(
-            'delete from ragpg.documents as document'
-            ' using %s as stored'
-            ' where document.collection_id = ragpg.collection_id($1)'
-            ' and document.tenant = ragpg_internal.written_tenant()'
-            ' and document.source = stored.%I::text',
-            tg_relid::regclass, tg_argv[1]
+            'select array_agg(%s) from %s as stored',
+            ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
         )
-        using tg_argv[0];
+        into sources;
+        perform set_config('row_security', before, true);
+        delete from ragpg.documents as document
+        where document.collection_id = ragpg.collection_id(tg_argv[0])
+            and document.tenant = ragpg_internal.written_tenant()
+            and document.source = any(sources);
         return null;
     end if;
-    if tg_op = 'DELETE'
-        or tg_op = 'UPDATE'
-        and to_jsonb(old) ->> tg_argv[1] is distinct from to_jsonb(new) ->> tg_argv[1]
-    then
-        perform ragpg.delete_document(tg_argv[0], to_jsonb(old) ->> tg_argv[1]);
+    if tg_op <> 'INSERT' then
+        execute 'select ' || ragpg_internal.column_reading(tg_relid, tg_argv[1], '($1)')
+        into source_was
+        using old;
     end if;
     if tg_op <> 'DELETE' then
-        perform ragpg_internal.index_row(
-            to_jsonb(new), tg_argv[0], tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4], tg_argv[5]
-        );
+        execute 'select ' || ragpg_internal.row_reading(
+            tg_relid, tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4]::text[], '($1)'
+        )
+        into source, content, title, metadata
+        using new;
+    end if;
+    if tg_op <> 'INSERT' and source_was is distinct from source then
+        perform ragpg.delete_document(tg_argv[0], source_was);
+    end if;
+    if tg_op <> 'DELETE' then
+        perform ragpg_internal.index_row(tg_argv[0], source, content, title, metadata, tg_argv[5]);
     end if;
     return null;
 end
@@ -5382,7 +5453,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, qu
  RETURNS TABLE(chunk_id bigint, score double precision)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -5469,6 +5540,18 @@ begin
 end
 $function$
  -- access {=X/postgres,owner=X/postgres}
+CREATE OR REPLACE FUNCTION ragpg_internal.l2_normalize(halfvec)
+ RETURNS halfvec
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN l2_normalize($1)
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.l2_normalize(vector)
+ RETURNS vector
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN l2_normalize($1)
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.lexeme_query(lexeme text)
  RETURNS tsquery
  LANGUAGE sql
@@ -5479,7 +5562,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.log_search(index_id bigint, query text
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
     insert into ragpg.searches (
         collection_id, index_id, query, query_embedding, mode, k, filtered, hit_count,
@@ -5506,7 +5589,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, fi
  RETURNS record
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
  SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
@@ -5721,7 +5804,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.normalize_text(query text, lower_case 
  RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     cleaned text;
@@ -5943,7 +6026,7 @@ END
 CREATE OR REPLACE FUNCTION ragpg_internal.put_embedded_documents(index_id bigint, sources text[], contents text[], titles text[], media_types text[], metadata jsonb[], source_hashes bytea[], embeddings halfvec[])
  RETURNS TABLE(source text, outcome text)
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -6080,7 +6163,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.query_tokens(encoder_id bigint, query 
  RETURNS integer[]
  LANGUAGE plpgsql
  STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     encoder ragpg.encoders;
@@ -6179,7 +6262,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.recalls_at(index_id bigint, embeddings
  RETURNS double precision[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
  SET "hnsw.ef_search" TO '100'
  SET "hnsw.iterative_scan" TO 'strict_order'
 AS $function$
@@ -6196,11 +6279,12 @@ begin
             'select count(*) from ('
             '  select near.distance from ('
             '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
-            '   where chunk.index_id = %s order by chunk.embedding::halfvec(%s) <=> $1 limit %s'
-            '  ) as near where near.id is distinct from $2 order by near.distance limit %s'
+            '   where chunk.index_id = %2$s'
+            '   order by chunk.embedding::%1$s.halfvec(%3$s) operator(%1$s.<=>) $1 limit %4$s'
+            '  ) as near where near.id is distinct from $2 order by near.distance limit %5$s'
             -- By distance, not by id: of chunks equally far any will do.
             ' ) as best where best.distance <= $3 + 1e-6',
-            recalls_at.index_id, vector_dims(embeddings[place]),
+            ragpg_internal.vector_schema(), recalls_at.index_id, vector_dims(embeddings[place]),
             k + (own_ids[place] is not null)::integer, k
         )
         into found
@@ -6285,7 +6369,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.remember_query(encoder_id bigint, quer
  RETURNS vector
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     -- Perhaps stored by the statement that asks, whose own snapshot does not show it.
@@ -6343,7 +6427,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.remembered_query(encoder_id bigint, qu
  RETURNS vector
  LANGUAGE sql
  STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
     select known.embedding
     from ragpg.encoders as encoder
@@ -6362,7 +6446,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg_internal.replace_chunks(index_id bigint, document_id bigint, document_version integer, starts integer[], ends integer[], contexts text[], token_counts integer[], embeddings halfvec[], generated_chars integer[] DEFAULT NULL::integer[])
  RETURNS integer
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -6442,11 +6526,36 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.row_reading(table_name regclass, source_column text, content_column text, title_column text, metadata_columns text[], prefix text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+    select format(
+        '%s, %s, %s, jsonb_build_object(%s)',
+        ragpg_internal.column_reading(table_name, source_column, prefix),
+        ragpg_internal.column_reading(table_name, content_column, prefix),
+        ragpg_internal.column_reading(table_name, title_column, prefix),
+        (
+            select string_agg(
+                format(
+                    '%L::text, %s',
+                    wanted.name,
+                    ragpg_internal.column_reading(table_name, wanted.name, prefix, as_json => true)
+                ),
+                ', '
+            )
+            from unnest(metadata_columns) as wanted (name)
+        )
+    )
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.sample_queries(index_id bigint, queries integer, OUT query_source text, OUT embeddings halfvec[], OUT own_ids bigint[])
  RETURNS record
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 begin
     query_source := 'searches';
@@ -6673,6 +6782,19 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.subvector(halfvec, integer, integer)
+ RETURNS halfvec
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN subvector($1, $2, $3)
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.subvector(vector, integer, integer)
+ RETURNS vector
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN subvector($1, $2, $3)
+ -- access 
+aggregate ragpg_internal.sum(vector) -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.tenant_legs()
  RETURNS TABLE(called regprocedure)
  LANGUAGE sql
@@ -6718,7 +6840,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.tokenize(encoder_id bigint, query text
  RETURNS integer[]
  LANGUAGE plpgsql
  STABLE PARALLEL SAFE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     encoder ragpg.encoders;
@@ -6821,7 +6943,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, que
  RETURNS TABLE(chunk_id bigint, similarity double precision)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'public', 'extensions', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
  SET "hnsw.ef_search" TO '100'
  SET "hnsw.iterative_scan" TO 'off'
 AS $function$
@@ -6830,10 +6952,11 @@ declare
     recipe ragpg.search_indexes;
     template constant text :=
         'select array_agg(near.id), array_agg(near.distance)'
-        ' from (select chunk.id, chunk.%1$s <=> $1 as distance'
+        ' from (select chunk.id, chunk.%1$s operator(%6$s.<=>) $1 as distance'
         '  from ragpg.%2$I as chunk'
         '  where chunk.index_id = %3$s%4$s'
-        '  order by chunk.%1$s <=> $1 limit %5$s) as near';
+        '  order by chunk.%1$s operator(%6$s.<=>) $1 limit %5$s) as near';
+    vector_schema constant text := ragpg_internal.vector_schema();
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
@@ -6893,8 +7016,8 @@ begin
             -- The index's own expression, one table, ascending: anything else loses the index.
             execute format(
                 template,
-                format('embedding::halfvec(%s)', vector_dims(query_embedding)),
-                table_name, recipe.id, only_documents, wanted
+                format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
+                table_name, recipe.id, only_documents, wanted, vector_schema
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -6904,7 +7027,9 @@ begin
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
-        execute format(template, 'embedding', table_name, recipe.id, only_documents, wanted)
+        execute format(
+            template, 'embedding', table_name, recipe.id, only_documents, wanted, vector_schema
+        )
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;
     end if;
@@ -6916,6 +7041,30 @@ exception
         return;  -- dropped between two looks at it; search says so
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.vector_dims(halfvec)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN vector_dims($1)
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.vector_dims(vector)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN vector_dims($1)
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.vector_norm(vector)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN vector_norm($1)
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.vector_schema()
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (SELECT quote_ident((installed.nspname)::text) AS quote_ident FROM (pg_extension extension JOIN pg_namespace installed ON ((installed.oid = extension.extnamespace))) WHERE (extension.extname = 'vector'::name))
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.wilson_interval(successes bigint, total bigint, OUT low double precision, OUT high double precision)
  RETURNS record
@@ -6974,6 +7123,20 @@ BEGIN ATOMIC
  SELECT COALESCE(ragpg.current_tenant(), ''::text) AS "coalesce";
 END
  -- access 
+domain ragpg_internal.halfvec of halfvec
+domain ragpg_internal.vector of vector
+operator ragpg_internal.*(halfvec,halfvec) by halfvec_mul
+operator ragpg_internal.*(vector,vector) by vector_mul
+operator ragpg_internal.+(halfvec,halfvec) by halfvec_add
+operator ragpg_internal.+(vector,vector) by vector_add
+operator ragpg_internal.-(halfvec,halfvec) by halfvec_sub
+operator ragpg_internal.-(vector,vector) by vector_sub
+operator ragpg_internal.<#>(halfvec,halfvec) by halfvec_negative_inner_product
+operator ragpg_internal.<#>(vector,vector) by vector_negative_inner_product
+operator ragpg_internal.<=>(halfvec,halfvec) by public.cosine_distance
+operator ragpg_internal.<=>(vector,vector) by public.cosine_distance
+operator ragpg_internal.||(halfvec,halfvec) by halfvec_concat
+operator ragpg_internal.||(vector,vector) by vector_concat
 view answers_by_day {security_invoker=true}
  SELECT one.name AS collection,
     (answer.created_at)::date AS day,
@@ -8512,6 +8675,7 @@ comment on ragpg_internal.check_shared(pg_catalog.text): Raises RG014 when tenan
 comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
 comment on ragpg_internal.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
+comment on ragpg_internal.column_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,boolean): Returns the SQL expression of a table's column as text, or as jsonb: by the type's output function, which a superuser made, never by a cast, which the owner of a type may make. A column that is gone is null.
 comment on ragpg_internal.count_chunks(bigint,pg_catalog.text): Counts the words and samples the embeddings that ranking uses, of one tenant's chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.
 comment on ragpg_internal.count_tenants(bigint,boolean): Counts anew, while tenants are on, for each tenant of whose chunks enough changed (or, with force, any); forgets the counts of tenants that are gone. Returns how many were counted. Part of ragpg.refresh_search_index.
 comment on ragpg_internal.counted_tenant(): Returns the tenant whose rows of index_statistics and lexeme_statistics count for the caller; empty for those of the whole search index.
@@ -8531,12 +8695,14 @@ comment on ragpg_internal.fit_relevance(double precision[],double precision[],in
 comment on ragpg_internal.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg_internal.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
 comment on ragpg_internal.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
-comment on ragpg_internal.index_row(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores a row, as jsonb, as a document of a collection; one without content is deleted. For ragpg.index_table.
+comment on ragpg_internal.index_row(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Stores what a row says as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg_internal.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
 comment on ragpg_internal.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
+comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
 comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
@@ -8562,6 +8728,7 @@ comment on ragpg_internal.relevance(bigint,double precision,double precision,int
 comment on ragpg_internal.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
 comment on ragpg_internal.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg_internal.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
+comment on ragpg_internal.row_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Returns the SQL expressions of a row's source, content, title and metadata, with a comma between, running nothing that the table's owner has made. For ragpg.index_table.
 comment on ragpg_internal.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
 comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.
 comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the caller owns the tables, is a superuser or bypasses row-level security.
@@ -8571,11 +8738,18 @@ comment on ragpg_internal.source_paths(pg_catalog.text): Returns the source itse
 comment on ragpg_internal.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
 comment on ragpg_internal.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg_internal.start_finetuning(pg_catalog.text,pg_catalog.text,pg_catalog.bytea,pg_catalog.bytea,pg_catalog.jsonb,boolean): Returns the id of the row of ragpg.finetune_jobs for this data and base model: a new one, or one whose submission was interrupted. Raises RG005 when the same data was submitted before, unless again, or that job failed or was cancelled.
+comment on ragpg_internal.subvector(public.halfvec,integer,integer): The function of pgvector, wherever that is installed.
+comment on ragpg_internal.subvector(public.vector,integer,integer): The function of pgvector, wherever that is installed.
+comment on ragpg_internal.sum(public.vector): The aggregate of pgvector, wherever that is installed.
 comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.searched_tenant).
 comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
 comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg_internal.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg_internal.vector_dims(public.halfvec): The function of pgvector, wherever that is installed.
+comment on ragpg_internal.vector_dims(public.vector): The function of pgvector, wherever that is installed.
+comment on ragpg_internal.vector_norm(public.vector): The function of pgvector, wherever that is installed.
+comment on ragpg_internal.vector_schema(): Returns the schema of the extension vector, quoted. No function of ragpg has it on its search_path, because others may create operators there: ragpg_internal has names of its own for pgvector's types, operators and functions, and statements that use an index name this schema.
 comment on ragpg_internal.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
 comment on ragpg_internal.word_combinations(pg_catalog.tsquery[],double precision[],double precision): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.
 comment on ragpg_internal.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
