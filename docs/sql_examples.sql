@@ -251,5 +251,10 @@ select ragpg.current_tenant();
 -- bind_role
 create role shop_a_example login;
 select ragpg.bind_role('shop_a_example', 'a');
+-- trust_role
+create role app_example login;
+select ragpg.trust_role('app_example');
 -- unbind_role
-select ragpg.unbind_role('postgres', 'a');
+select ragpg.unbind_role('shop_a_example', 'a');
+-- secure
+select ragpg.secure();

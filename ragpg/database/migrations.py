@@ -27,7 +27,7 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
     """
     from alembic import command
 
-    with _engine_connection(url) as sqlalchemy_connection:
+    with _engine_connection(url) as sqlalchemy_connection, sqlalchemy_connection.begin():
         raw: Connection = sqlalchemy_connection.connection.driver_connection
         raw.execute("select pg_advisory_xact_lock(hashtext('ragpg.migrate'))")
         before = schema_version(raw)
@@ -39,7 +39,8 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
         else:
             command.upgrade(config, target)
         after = schema_version(raw)
-        sqlalchemy_connection.commit()
+        if after is not None and after > "0001":
+            raw.execute("select ragpg.secure()")
     return before, after
 
 

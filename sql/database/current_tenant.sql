@@ -9,14 +9,17 @@ as $$
 declare
     wanted text := nullif(current_setting('ragpg.tenant', true), '');
     allowed text[];
+    is_trusted boolean;
 begin
-    -- By session_user and not by current_user, which in a security definer function is another's.
-    select array_agg(distinct bound.tenant) into allowed
+    -- Not by current_user, which in a security definer function is another's.
+    select
+        array_agg(distinct bound.tenant) filter (where bound.tenant is not null),
+        bool_or(bound.tenant is null)
+    into allowed, is_trusted
     from ragpg.tenant_roles as bound
-    join pg_roles as known on known.oid = bound.role
-    where pg_has_role(session_user, known.oid, 'usage')
-        or pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
-    if allowed is null or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
+    join pg_roles as known on known.rolname = bound.role
+    where pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
+    if is_trusted or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
         return wanted;
     elsif wanted is null and cardinality(allowed) = 1 then
         return allowed[1];
@@ -25,4 +28,4 @@ begin
 end
 $$;
 comment on function ragpg.current_tenant() is
-'Returns the tenant this session acts for, null for none: the setting ragpg.tenant; for a role bound by ragpg.bind_role only a tenant it is bound to, and the only one without a setting. Policies compare rows with it.';
+'Returns the tenant this session acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.';

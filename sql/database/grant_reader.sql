@@ -6,7 +6,15 @@ as $$
 begin
     execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
     execute format('grant select on all tables in schema ragpg to %I', role_name);
-    execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
+    execute format(
+        'alter default privileges for role %s in schema ragpg grant select on tables to %I',
+        (
+            select space.nspowner::regrole
+            from pg_namespace as space
+            where space.nspname = 'ragpg'
+        ),
+        role_name
+    );
     execute format('grant execute on function ragpg_internal.remember_query(bigint, text) to %I', role_name);
     execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
     execute format(

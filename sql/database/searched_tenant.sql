@@ -16,7 +16,7 @@ begin
             format('may not act for tenant "%s"', wanted), 'acts for no tenant'
         )
             using errcode = 'RG013',
-                hint = 'select ragpg.set_tenant(''...''); connect(tenant=...) in Python';
+                hint = 'select ragpg.set_tenant(''...''), connect(tenant=...) in Python; who may: ragpg.bind_role, ragpg.trust_role';
     end if;
     return found_tenant;
 end

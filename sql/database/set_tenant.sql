@@ -11,9 +11,9 @@ begin
     perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
     if ragpg.current_tenant() is distinct from set_tenant.tenant then
         raise exception 'role % may not act for tenant "%"', ragpg_internal.calling_role(), tenant
-            using errcode = 'RG013', hint = 'the owner of the schema binds roles: ragpg.bind_role';
+            using errcode = 'RG013', hint = 'the owner of the schema binds roles (ragpg.bind_role), or lets them choose (ragpg.trust_role)';
     end if;
 end
 $$;
 comment on function ragpg.set_tenant(text, boolean) is
-'Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session''s outlasts a transaction of a pooler such as pgbouncer and would be the next client''s: there keep to the transaction''s. Raises RG013 when the role is bound to others.';
+'Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session''s outlasts a transaction of a pooler such as pgbouncer and would be the next client''s: there keep to the transaction''s. Raises RG013 when the role may not act for it.';

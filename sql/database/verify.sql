@@ -119,7 +119,11 @@ begin
             > case when health.chunks > 20000 then health.chunks / 50 else 0 end
     ) as wrong
     where verify.collection is null or health.collection = verify.collection;
+
+    return query
+    select found.problem, found.object, found.detail, found.what_to_do
+    from ragpg_internal.safety_problems() as found;
 end
 $$;
 comment on function ragpg.verify(text) is
-'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.';
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';

@@ -54,6 +54,7 @@ begin
         ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
+    perform ragpg_internal.let_owner_read(table_name, source_column);
     perform set_config('row_security', 'off', true);  -- an error rather than a policy of its owner's
     for source, content, title, metadata in execute format(
         'select %s from %s as stored',

@@ -17,13 +17,23 @@ begin
     -- The table may be anybody's: what its owner has made of types, casts and policies must not run
     -- with the rights of this function.
     if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
-        perform set_config('row_security', 'off', true);  -- an error rather than a policy
-        execute format(
-            'select array_agg(%s) from %s as stored',
-            ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
-        )
-        into sources;
-        perform set_config('row_security', before, true);
+        begin
+            perform set_config('row_security', 'off', true);  -- an error rather than a policy
+            execute format(
+                'select array_agg(%s) from %s as stored',
+                ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
+            )
+            into sources;
+            perform set_config('row_security', before, true);
+        exception
+            when insufficient_privilege then
+                raise exception 'collection % would keep the rows of %: %',
+                    tg_argv[0], tg_relid::regclass, sqlerrm
+                    using errcode = '42501', hint = format(
+                        'delete from %s instead, or let %s read it, or first ragpg.stop_indexing_table',
+                        tg_relid::regclass, current_user
+                    );
+        end;
         delete from ragpg.documents as document
         where document.collection_id = ragpg.collection_id(tg_argv[0])
             and document.tenant = ragpg_internal.written_tenant()

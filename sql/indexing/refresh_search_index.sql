@@ -49,6 +49,9 @@ begin
             partition_name || '_lexemes_gin', partition_name
         );
         perform ragpg_internal.build_vector_index(refresh_search_index.index_id, dimensions);
+        if ragpg_internal.tenants_enabled() then  -- the expressions of new indexes, too
+            perform ragpg_internal.protect_table(format('ragpg.%I', partition_name)::regclass, true);
+        end if;
         update ragpg.search_indexes as known
         set state = 'ready'
         where known.id = refresh_search_index.index_id;

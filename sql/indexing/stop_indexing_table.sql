@@ -8,6 +8,8 @@ as $$
 declare
     followed ragpg.indexed_tables;
     gone bigint := 0;
+    sources text[];
+    before text := current_setting('row_security');
 begin
     select known.* into followed
     from ragpg.indexed_tables as known
@@ -19,15 +21,17 @@ begin
     execute format('drop trigger %I on %s', 'ragpg_' || collection, table_name);
     execute format('drop trigger %I on %s', 'ragpg_truncate_' || collection, table_name);
     if delete_documents then
+        perform set_config('row_security', 'off', true);  -- an error rather than a policy
         execute format(
-            'delete from ragpg.documents as document'
-            ' using %s as stored'
-            ' where document.collection_id = ragpg.collection_id($1)'
-            ' and document.tenant = ragpg_internal.written_tenant()'
-            ' and document.source = stored.%I::text',
-            table_name, followed.source_column
+            'select array_agg(%s) from %s as stored',
+            ragpg_internal.column_reading(table_name, followed.source_column, 'stored'), table_name
         )
-        using collection;
+        into sources;
+        perform set_config('row_security', before, true);
+        delete from ragpg.documents as document
+        where document.collection_id = ragpg.collection_id(stop_indexing_table.collection)
+            and document.tenant = ragpg_internal.written_tenant()
+            and document.source = any(sources);
         get diagnostics gone = row_count;
     end if;
     return gone;

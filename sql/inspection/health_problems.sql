@@ -45,11 +45,14 @@ cross join lateral (
             format('vacuum ragpg.chunks_%s; autovacuum does not keep up', health.index_id)
         )
 ) as wrong (is_wrong, problem, detail, what_to_do)
-where health.state = 'ready' and wrong.is_wrong;
+where health.state = 'ready' and wrong.is_wrong
+union all
+select null, found.problem, format('%s: %s', found.object, found.detail), found.what_to_do
+from ragpg_internal.safety_problems() as found;
 comment on view ragpg.health_problems is
 'A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.';
-comment on column ragpg.health_problems.collection is 'Name of the collection.';
+comment on column ragpg.health_problems.collection is 'Name of the collection; null for what concerns all.';
 comment on column ragpg.health_problems.problem is
-'documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows.';
+'documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows; functions run as a superuser, table is not kept apart, function does not run as its owner, statistics tell of all tenants, bound role is missing, role acts for no tenant.';
 comment on column ragpg.health_problems.detail is 'What was seen.';
 comment on column ragpg.health_problems.what_to_do is 'What helps.';

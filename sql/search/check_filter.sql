@@ -1,10 +1,10 @@
 -- Is a filter a question that has an answer?
 create or replace function ragpg_internal.check_filter(filter jsonpath) returns void
-language plpgsql immutable
+language plpgsql stable
 set search_path = ragpg, pg_temp
 as $$
 begin
-    perform jsonb_path_match('{}', filter);
+    perform jsonb_path_match_tz('{}', filter);
 exception
     when others then
         raise exception 'the filter % is not a predicate: %', filter, sqlerrm

@@ -59,8 +59,10 @@ begin
             when document_ids is not null then ' and stored.document_id = any($2)'
             -- A subquery that looks one document up, and no join: only candidates are asked.
             when filter is not null then
-                ' and (select document.metadata @@ $3 from ragpg.documents as document'
-                '  where document.id = stored.document_id)'
+                -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
+                ' and case when $4 is null or stored.tenant = $4 then'
+                '  (select ragpg_internal.passes(document.metadata, $3)'
+                '   from ragpg.documents as document where document.id = stored.document_id) end'
         end,
         case when only_tenant is not null then ' and stored.tenant = $4' end,
         wanted

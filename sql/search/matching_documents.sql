@@ -4,25 +4,34 @@ create or replace function ragpg_internal.matching_documents(
 )
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
--- Planned for this filter: how many documents pass decides whether their index is worth it.
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     only_tenant text := ragpg_internal.searched_tenant();
-    parent_id bigint := (
-        select recipe.collection_id
-        from ragpg.search_indexes as recipe
-        where recipe.id = matching_documents.index_id
-    );
 begin
-    select array_agg(document.id), sum(state.chunk_count)
+    -- Planned for this filter: how many documents pass decides whether their index is worth it.
+    execute format(
+        'select array_agg(document.id), sum(state.chunk_count)'
+        ' from ragpg.documents as document'
+        ' join ragpg.index_documents as state'
+        '  on state.document_id = document.id and state.index_id = $1'
+        ' where document.collection_id = ('
+        '   select recipe.collection_id from ragpg.search_indexes as recipe where recipe.id = $1)'
+        '  and %s',
+        case
+            when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
+            -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
+            else 'ragpg_internal.passes('
+                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2)'
+                ' and document.tenant = $3'
+        end
+    )
     into document_ids, chunks
-    from ragpg.documents as document
-    join ragpg.index_documents as state
-        on state.document_id = document.id and state.index_id = matching_documents.index_id
-    where document.collection_id = parent_id
-        and document.metadata @@ matching_documents.filter
-        and (only_tenant is null or document.tenant = only_tenant);
+    using matching_documents.index_id,
+        case
+            when only_tenant is null then matching_documents.filter
+            else ragpg_internal.tenant_filter(matching_documents.filter, only_tenant)
+        end,
+        only_tenant;
 end
 $$;
 grant execute on function ragpg_internal.matching_documents(bigint, jsonpath) to public;

@@ -113,10 +113,12 @@ begin
         -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
-            select count(*) >= 0.03 * cardinality(statistics.document_sample) into is_wide
-            from unnest(statistics.document_sample) as drawn (id)
-            join ragpg.documents as document on document.id = drawn.id
-            where document.metadata @@ filter;
+            execute 'select count(*) >= 0.03 * cardinality($1)'
+                ' from unnest($1) as drawn (id)'
+                ' join ragpg.documents as document on document.id = drawn.id'
+                ' where ragpg_internal.passes(document.metadata, $2)'
+            into is_wide
+            using statistics.document_sample, filter;
         end if;
         if not is_wide then
             select found.document_ids, found.chunks

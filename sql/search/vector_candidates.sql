@@ -31,8 +31,8 @@ declare
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
         -- meets, until it has enough.
         when filter is not null then
-            ' and (select document.metadata @@ $3 from ragpg.documents as document'
-            '  where document.id = chunk.document_id)'
+            ' and (select ragpg_internal.passes(document.metadata, $3)'
+            '  from ragpg.documents as document where document.id = chunk.document_id)'
     end;
     scan text;
     ids bigint[];

@@ -57,10 +57,13 @@ def _fill(sql: psycopg.Connection, tenant: str, text: str, words: WordEmbedder) 
 def _login(
     sql: psycopg.Connection, server: str, name: str, tenant: str | None, grant: str = "reader"
 ) -> Iterator[psycopg.Connection]:
+    """Yields a connection of a role bound to the tenant; with None, of one that may name any."""
     role(server, name)
     sql.execute(f"select ragpg.grant_{grant}('{name}')".encode())
     if tenant:
         sql.execute("select ragpg.bind_role(%s, %s)", (name, tenant))
+    else:
+        sql.execute("select ragpg.trust_role(%s)", (name,))
     url = sql.info.dsn
     with psycopg.connect(url, user=name, autocommit=True) as connection:
         yield connection

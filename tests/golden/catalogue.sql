@@ -624,8 +624,8 @@ table stale_citations column quote_is text null   storage x
 table stale_citations column quote text null   storage x
 table stale_citations column answered_at timestamp with time zone null   storage p
 table stale_citations column changed_at timestamp with time zone null   storage p
-table tenant_roles column role regrole not null   storage p
-table tenant_roles column tenant text not null   storage x
+table tenant_roles column role text not null   storage x
+table tenant_roles column tenant text null   storage x
 table unanswered_searches column collection text null   storage x
 table unanswered_searches column query text null   storage x
 table unanswered_searches column logged_searches bigint null   storage p
@@ -781,7 +781,7 @@ table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK ((
 table searches constraint searches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table searches constraint searches_pkey PRIMARY KEY (id)
 table searches constraint searches_share_is_positive CHECK (((share > (0)::double precision) AND (share <= (1)::double precision)))
-table tenant_roles constraint tenant_roles_pkey PRIMARY KEY (role, tenant)
+table tenant_roles constraint tenant_roles_key UNIQUE NULLS NOT DISTINCT (role, tenant)
 table tenant_roles constraint tenant_roles_tenant_is_not_blank CHECK ((tenant ~ '\S'::text))
 CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btree (answer_id)
 CREATE UNIQUE INDEX answer_feedback_pkey ON ragpg.answer_feedback USING btree (id)
@@ -846,7 +846,7 @@ CREATE INDEX search_indexes_collection_id_btree ON ragpg.search_indexes USING bt
 CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
 CREATE INDEX searches_collection_id_searched_at_btree ON ragpg.searches USING btree (collection_id, searched_at)
 CREATE UNIQUE INDEX searches_pkey ON ragpg.searches USING btree (id)
-CREATE UNIQUE INDEX tenant_roles_pkey ON ragpg.tenant_roles USING btree (role, tenant)
+CREATE UNIQUE INDEX tenant_roles_key ON ragpg.tenant_roles USING btree (role, tenant) NULLS NOT DISTINCT
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg_internal.set_chunk_lexemes()
 CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg_internal.check_citation_quote()
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg_internal.keep_document_version()
@@ -1013,7 +1013,7 @@ begin
     );
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.advise(collection text DEFAULT NULL::text)
  RETURNS TABLE(step text, finding text, points_to text, next_command text)
  LANGUAGE plpgsql
@@ -1170,12 +1170,17 @@ CREATE OR REPLACE FUNCTION ragpg.bind_role(role_name text, tenant text)
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
+    if coalesce(tenant, '') !~ '\S' then
+        raise exception 'the tenant is blank'
+            using errcode = 'RG005', hint = 'a role that may name any: ragpg.trust_role';
+    end if;
+    perform quote_ident(role_name)::regrole;  -- is there one?
     insert into ragpg.tenant_roles (role, tenant)
-    values (quote_ident(role_name)::regrole, bind_role.tenant)
-    on conflict on constraint tenant_roles_pkey do nothing;
+    values (bind_role.role_name, bind_role.tenant)
+    on conflict on constraint tenant_roles_key do nothing;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.calibrate(run_id bigint, keep double precision DEFAULT 0.95, store boolean DEFAULT true)
  RETURNS TABLE(min_similarity double precision, min_relevance double precision, relevance_weights double precision[], answerable bigint, kept double precision, kept_low double precision, kept_high double precision, unanswerable bigint, refused double precision, refused_low double precision, refused_high double precision, kept_by_similarity double precision, refused_by_similarity double precision)
  LANGUAGE plpgsql
@@ -1500,7 +1505,7 @@ begin
     return new_id;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.current_tenant()
  RETURNS text
  LANGUAGE plpgsql
@@ -1510,14 +1515,17 @@ AS $function$
 declare
     wanted text := nullif(current_setting('ragpg.tenant', true), '');
     allowed text[];
+    is_trusted boolean;
 begin
-    -- By session_user and not by current_user, which in a security definer function is another's.
-    select array_agg(distinct bound.tenant) into allowed
+    -- Not by current_user, which in a security definer function is another's.
+    select
+        array_agg(distinct bound.tenant) filter (where bound.tenant is not null),
+        bool_or(bound.tenant is null)
+    into allowed, is_trusted
     from ragpg.tenant_roles as bound
-    join pg_roles as known on known.oid = bound.role
-    where pg_has_role(session_user, known.oid, 'usage')
-        or pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
-    if allowed is null or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
+    join pg_roles as known on known.rolname = bound.role
+    where pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
+    if is_trusted or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
         return wanted;
     elsif wanted is null and cardinality(allowed) = 1 then
         return allowed[1];
@@ -1619,13 +1627,17 @@ begin
     drop index if exists ragpg.documents_tenant_btree;
     drop index if exists ragpg.chunks_tenant_btree;
     drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    drop index if exists ragpg.documents_tenant_metadata_gin;
+    create index if not exists documents_metadata_gin
+        on ragpg.documents using gin (metadata jsonb_path_ops);
+    comment on index ragpg.documents_metadata_gin is 'Serves the jsonpath filter of ragpg.search.';
     create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
     comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
     delete from ragpg.index_statistics as known where known.tenant <> '';
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.document_as_of(collection text, source text, as_of timestamp with time zone DEFAULT now())
  RETURNS text
  LANGUAGE sql
@@ -1677,7 +1689,7 @@ begin
     return documents_gone;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.drop_search_index(index_id bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -1718,7 +1730,7 @@ begin
     delete from ragpg.search_indexes as recipe where recipe.id = drop_search_index.index_id;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.embed_query(query text, model_id bigint DEFAULT NULL::bigint)
  RETURNS vector
  LANGUAGE plpgsql
@@ -1809,6 +1821,12 @@ begin
     create index if not exists chunks_content_hash_tenant_btree
         on ragpg.chunks (content_hash, tenant);
     comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
+    -- Metadata under their tenant's name: see ragpg_internal.tenant_filter.
+    drop index if exists ragpg.documents_metadata_gin;
+    create index if not exists documents_tenant_metadata_gin
+        on ragpg.documents using gin ((jsonb_set('{}', array[tenant], metadata)) jsonb_path_ops);
+    comment on index ragpg.documents_tenant_metadata_gin is
+        'Serves the jsonpath filter of ragpg.search, for each tenant on its own.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
     for kept in select held.relation from ragpg_internal.protected_tables() as held loop
@@ -1834,7 +1852,7 @@ begin
     end loop;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.erase_document(collection text, source text)
  RETURNS TABLE(documents bigint, versions bigint, answers bigint)
  LANGUAGE plpgsql
@@ -2099,7 +2117,15 @@ AS $function$
 begin
     execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
     execute format('grant select on all tables in schema ragpg to %I', role_name);
-    execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
+    execute format(
+        'alter default privileges for role %s in schema ragpg grant select on tables to %I',
+        (
+            select space.nspowner::regrole
+            from pg_namespace as space
+            where space.nspname = 'ragpg'
+        ),
+        role_name
+    );
     execute format('grant execute on function ragpg_internal.remember_query(bigint, text) to %I', role_name);
     execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
     execute format(
@@ -2108,7 +2134,7 @@ begin
     );
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.grant_writer(role_name text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2136,7 +2162,7 @@ begin
     );
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.highlight(content text, query text, language text DEFAULT 'english'::text, start_mark text DEFAULT '**'::text, end_mark text DEFAULT '**'::text)
  RETURNS text
  LANGUAGE plpgsql
@@ -2223,6 +2249,7 @@ begin
         ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
+    perform ragpg_internal.let_owner_read(table_name, source_column);
     perform set_config('row_security', 'off', true);  -- an error rather than a policy of its owner's
     for source, content, title, metadata in execute format(
         'select %s from %s as stored',
@@ -2855,6 +2882,9 @@ begin
             partition_name || '_lexemes_gin', partition_name
         );
         perform ragpg_internal.build_vector_index(refresh_search_index.index_id, dimensions);
+        if ragpg_internal.tenants_enabled() then  -- the expressions of new indexes, too
+            perform ragpg_internal.protect_table(format('ragpg.%I', partition_name)::regclass, true);
+        end if;
         update ragpg.search_indexes as known
         set state = 'ready'
         where known.id = refresh_search_index.index_id;
@@ -2865,7 +2895,7 @@ begin
     return true;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.repeated_lines(collection text DEFAULT NULL::text, min_share double precision DEFAULT 0.3, min_documents integer DEFAULT 5)
  RETURNS TABLE(line text, documents bigint, share double precision)
  LANGUAGE sql
@@ -3120,10 +3150,12 @@ begin
         -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
-            select count(*) >= 0.03 * cardinality(statistics.document_sample) into is_wide
-            from unnest(statistics.document_sample) as drawn (id)
-            join ragpg.documents as document on document.id = drawn.id
-            where document.metadata @@ filter;
+            execute 'select count(*) >= 0.03 * cardinality($1)'
+                ' from unnest($1) as drawn (id)'
+                ' join ragpg.documents as document on document.id = drawn.id'
+                ' where ragpg_internal.passes(document.metadata, $2)'
+            into is_wide
+            using statistics.document_sample, filter;
         end if;
         if not is_wide then
             select found.document_ids, found.chunks
@@ -3477,6 +3509,20 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.secure()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
+    perform ragpg_internal.hand_over();
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg.enable_tenants();
+    end if;
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.set_tenant(tenant text, for_session boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
@@ -3489,7 +3535,7 @@ begin
     perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
     if ragpg.current_tenant() is distinct from set_tenant.tenant then
         raise exception 'role % may not act for tenant "%"', ragpg_internal.calling_role(), tenant
-            using errcode = 'RG013', hint = 'the owner of the schema binds roles: ragpg.bind_role';
+            using errcode = 'RG013', hint = 'the owner of the schema binds roles (ragpg.bind_role), or lets them choose (ragpg.trust_role)';
     end if;
 end
 $function$
@@ -3578,6 +3624,8 @@ AS $function$
 declare
     followed ragpg.indexed_tables;
     gone bigint := 0;
+    sources text[];
+    before text := current_setting('row_security');
 begin
     select known.* into followed
     from ragpg.indexed_tables as known
@@ -3589,15 +3637,17 @@ begin
     execute format('drop trigger %I on %s', 'ragpg_' || collection, table_name);
     execute format('drop trigger %I on %s', 'ragpg_truncate_' || collection, table_name);
     if delete_documents then
+        perform set_config('row_security', 'off', true);  -- an error rather than a policy
         execute format(
-            'delete from ragpg.documents as document'
-            ' using %s as stored'
-            ' where document.collection_id = ragpg.collection_id($1)'
-            ' and document.tenant = ragpg_internal.written_tenant()'
-            ' and document.source = stored.%I::text',
-            table_name, followed.source_column
+            'select array_agg(%s) from %s as stored',
+            ragpg_internal.column_reading(table_name, followed.source_column, 'stored'), table_name
         )
-        using collection;
+        into sources;
+        perform set_config('row_security', before, true);
+        delete from ragpg.documents as document
+        where document.collection_id = ragpg.collection_id(stop_indexing_table.collection)
+            and document.tenant = ragpg_internal.written_tenant()
+            and document.source = any(sources);
         get diagnostics gone = row_count;
     end if;
     return gone;
@@ -3967,6 +4017,19 @@ BEGIN ATOMIC
    ORDER BY (ragpg_internal.hash_text(positive.asked)), document.source, positive.ordinal;
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.trust_role(role_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    perform quote_ident(role_name)::regrole;  -- is there one?
+    insert into ragpg.tenant_roles (role, tenant)
+    values (trust_role.role_name, null)
+    on conflict on constraint tenant_roles_key do nothing;
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::text, recall double precision DEFAULT 0.98, k integer DEFAULT 10, queries integer DEFAULT 100, index_id bigint DEFAULT NULL::bigint)
  RETURNS ragpg.recall_measurements
  LANGUAGE plpgsql
@@ -4010,7 +4073,7 @@ begin
     return ragpg.measure_recall(k => k, queries => queries, index_id => recipe.id);
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.unbind_role(role_name text, tenant text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -4018,11 +4081,12 @@ CREATE OR REPLACE FUNCTION ragpg.unbind_role(role_name text, tenant text)
 AS $function$
 begin
     delete from ragpg.tenant_roles as bound
-    where bound.role = quote_ident(role_name)::regrole and bound.tenant = unbind_role.tenant;
+    where bound.role = unbind_role.role_name
+        and bound.tenant is not distinct from unbind_role.tenant;
     return found;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.verify(collection text DEFAULT NULL::text)
  RETURNS TABLE(problem text, object text, detail text, what_to_do text)
  LANGUAGE plpgsql
@@ -4144,6 +4208,10 @@ begin
             > case when health.chunks > 20000 then health.chunks / 50 else 0 end
     ) as wrong
     where verify.collection is null or health.collection = verify.collection;
+
+    return query
+    select found.problem, found.object, found.detail, found.what_to_do
+    from ragpg_internal.safety_problems() as found;
 end
 $function$
  -- access 
@@ -4301,7 +4369,7 @@ exception
         execute statement;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.calling_role()
  RETURNS name
  LANGUAGE sql
@@ -4336,11 +4404,11 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg_internal.check_filter(filter jsonpath)
  RETURNS void
  LANGUAGE plpgsql
- IMMUTABLE
+ STABLE
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    perform jsonb_path_match('{}', filter);
+    perform jsonb_path_match_tz('{}', filter);
 exception
     when others then
         raise exception 'the filter % is not a predicate: %', filter, sqlerrm
@@ -4560,7 +4628,7 @@ begin
         is distinct from (excluded.chunk_count, excluded.occurrence_count);
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.count_tenants(index_id bigint, force boolean)
  RETURNS integer
  LANGUAGE plpgsql
@@ -4614,7 +4682,7 @@ begin
     return done;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.counted_tenant()
  RETURNS text
  LANGUAGE sql
@@ -5276,6 +5344,48 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.hand_over()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    change text;
+begin
+    if to_regrole('ragpg_owner') is null then
+        create role ragpg_owner;
+        comment on role ragpg_owner is 'Owns ragpg in every database of this server; nobody logs in as it. Its members administer ragpg.';
+        if current_setting('is_superuser') = 'off' then
+            execute format('grant ragpg_owner to %I', current_user);
+        end if;
+    elsif exists (
+        select
+        from pg_roles as known
+        where known.rolname = 'ragpg_owner'
+            and (known.rolcanlogin or known.rolsuper or known.rolcreaterole or known.rolbypassrls)
+    ) then
+        raise exception 'the role ragpg_owner may log in, or more than own ragpg'
+            using errcode = '42501',
+                hint = 'alter role ragpg_owner nologin nosuperuser nocreaterole nobypassrls';
+    end if;
+    -- Schemas first: what is in them may only be given to who may create there.
+    for change in select owned.statement from ragpg_internal.ownership_changes() as owned loop
+        execute change;
+    end loop;
+    if not has_schema_privilege('ragpg_owner', ragpg_internal.vector_schema()::regnamespace, 'usage')
+    then
+        execute format('grant usage on schema %s to ragpg_owner', ragpg_internal.vector_schema());
+    end if;
+exception
+    when insufficient_privilege then
+        raise notice 'ragpg stays with the role %: %', current_user, sqlerrm
+            using hint = 'a role that may create roles gives it to one of its own: select ragpg.secure()';
+    when duplicate_object or unique_violation then
+        -- Another database of this server was quicker.
+        perform ragpg_internal.hand_over();
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.hard_negatives(question text, relevant_chunk_ids bigint[], wanted integer DEFAULT 3, collection text DEFAULT NULL::text, query_embedding halfvec DEFAULT NULL::halfvec, index_id bigint DEFAULT NULL::bigint, depth integer DEFAULT 50, max_similarity double precision DEFAULT 0.95, excluded_document_ids bigint[] DEFAULT '{}'::bigint[])
  RETURNS TABLE(place integer, source text, text text, similarity double precision, document_id bigint, chunk_id bigint)
  LANGUAGE sql
@@ -5368,13 +5478,23 @@ begin
     -- The table may be anybody's: what its owner has made of types, casts and policies must not run
     -- with the rights of this function.
     if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
-        perform set_config('row_security', 'off', true);  -- an error rather than a policy
-        execute format(
-            'select array_agg(%s) from %s as stored',
-            ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
-        )
-        into sources;
-        perform set_config('row_security', before, true);
+        begin
+            perform set_config('row_security', 'off', true);  -- an error rather than a policy
+            execute format(
+                'select array_agg(%s) from %s as stored',
+                ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
+            )
+            into sources;
+            perform set_config('row_security', before, true);
+        exception
+            when insufficient_privilege then
+                raise exception 'collection % would keep the rows of %: %',
+                    tg_argv[0], tg_relid::regclass, sqlerrm
+                    using errcode = '42501', hint = format(
+                        'delete from %s instead, or let %s read it, or first ragpg.stop_indexing_table',
+                        tg_relid::regclass, current_user
+                    );
+        end;
         delete from ragpg.documents as document
         where document.collection_id = ragpg.collection_id(tg_argv[0])
             and document.tenant = ragpg_internal.written_tenant()
@@ -5402,7 +5522,7 @@ begin
     return null;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.inspection_rules()
  RETURNS TABLE(problem text, unit text, pattern text, minimum double precision, what_to_do text)
  LANGUAGE sql
@@ -5504,8 +5624,10 @@ begin
             when document_ids is not null then ' and stored.document_id = any($2)'
             -- A subquery that looks one document up, and no join: only candidates are asked.
             when filter is not null then
-                ' and (select document.metadata @@ $3 from ragpg.documents as document'
-                '  where document.id = stored.document_id)'
+                -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
+                ' and case when $4 is null or stored.tenant = $4 then'
+                '  (select ragpg_internal.passes(document.metadata, $3)'
+                '   from ragpg.documents as document where document.id = stored.document_id) end'
         end,
         case when only_tenant is not null then ' and stored.tenant = $4' end,
         wanted
@@ -5539,7 +5661,7 @@ begin
     where found.score >= least_score;
 end
 $function$
- -- access {=X/postgres,owner=X/postgres}
+ -- access {=X/owner,owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.l2_normalize(halfvec)
  RETURNS halfvec
  LANGUAGE sql
@@ -5551,6 +5673,34 @@ CREATE OR REPLACE FUNCTION ragpg_internal.l2_normalize(vector)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN l2_normalize($1)
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.let_owner_read(table_name regclass, source_column text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    reader regrole := (select space.nspowner from pg_namespace as space where space.nspname = 'ragpg');
+    place regnamespace := (
+        select relation.relnamespace from pg_class as relation where relation.oid = table_name
+    );
+begin
+    if not has_schema_privilege(reader, place, 'usage') then
+        execute format('grant usage on schema %s to %s', place, reader);
+    end if;
+    if not has_column_privilege(reader, table_name, source_column, 'select') then
+        execute format('grant select (%I) on %s to %s', source_column, table_name, reader);
+    end if;
+exception
+    when insufficient_privilege then
+        raise exception 'the role % cannot read %: %', reader, table_name, sqlerrm
+            using errcode = '42501',
+                hint = format(
+                    'grant usage on schema %s to %s; grant select on %s to %s',
+                    place, reader, table_name, reader
+                );
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.lexeme_query(lexeme text)
  RETURNS tsquery
@@ -5578,7 +5728,7 @@ AS $function$
     -- The foreign key's row: when somebody holds it, the search is not kept waiting.
     for key share of one skip locked
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.logistic(weights double precision[], similarity double precision, words_held double precision, missing_names integer, unmatched_negation boolean)
  RETURNS double precision
  LANGUAGE sql
@@ -5590,27 +5740,37 @@ CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, fi
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
- SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
     only_tenant text := ragpg_internal.searched_tenant();
-    parent_id bigint := (
-        select recipe.collection_id
-        from ragpg.search_indexes as recipe
-        where recipe.id = matching_documents.index_id
-    );
 begin
-    select array_agg(document.id), sum(state.chunk_count)
+    -- Planned for this filter: how many documents pass decides whether their index is worth it.
+    execute format(
+        'select array_agg(document.id), sum(state.chunk_count)'
+        ' from ragpg.documents as document'
+        ' join ragpg.index_documents as state'
+        '  on state.document_id = document.id and state.index_id = $1'
+        ' where document.collection_id = ('
+        '   select recipe.collection_id from ragpg.search_indexes as recipe where recipe.id = $1)'
+        '  and %s',
+        case
+            when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
+            -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
+            else 'ragpg_internal.passes('
+                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2)'
+                ' and document.tenant = $3'
+        end
+    )
     into document_ids, chunks
-    from ragpg.documents as document
-    join ragpg.index_documents as state
-        on state.document_id = document.id and state.index_id = matching_documents.index_id
-    where document.collection_id = parent_id
-        and document.metadata @@ matching_documents.filter
-        and (only_tenant is null or document.tenant = only_tenant);
+    using matching_documents.index_id,
+        case
+            when only_tenant is null then matching_documents.filter
+            else ragpg_internal.tenant_filter(matching_documents.filter, only_tenant)
+        end,
+        only_tenant;
 end
 $function$
- -- access {=X/postgres,owner=X/postgres}
+ -- access {=X/owner,owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.multiply_values(encoder_id bigint, layer_number integer, inputs vector[])
  RETURNS vector[]
  LANGUAGE plpgsql
@@ -5950,6 +6110,77 @@ BEGIN ATOMIC
    WHERE ((result.evaluation_run_id = note_answer.run_id) AND (result.evaluation_question_id = note_answer.question_id));
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.ownership_changes()
+ RETURNS TABLE(statement text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH owned AS (
+          SELECT space.oid,
+             space.nspname
+            FROM pg_namespace space
+           WHERE (space.nspname = ANY (ARRAY['ragpg'::name, 'ragpg_internal'::name]))
+         ), thing AS (
+          SELECT 1 AS place,
+             format('schema %I'::text, owned.nspname) AS name,
+             space.nspowner AS owner
+            FROM (owned
+              JOIN pg_namespace space ON ((space.oid = owned.oid)))
+         UNION ALL
+          SELECT 2,
+             (
+                 CASE relation.relkind
+                     WHEN 'v'::"char" THEN 'view'::text
+                     WHEN 'm'::"char" THEN 'materialized view'::text
+                     WHEN 'c'::"char" THEN 'type'::text
+                     ELSE 'table'::text
+                 END || format(' %I.%I'::text, owned.nspname, relation.relname)),
+             relation.relowner
+            FROM (owned
+              JOIN pg_class relation ON ((relation.relnamespace = owned.oid)))
+           WHERE (relation.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'c'::"char"]))
+         UNION ALL
+          SELECT 3,
+             format('domain %I.%I'::text, owned.nspname, kind.typname) AS format,
+             kind.typowner
+            FROM (owned
+              JOIN pg_type kind ON ((kind.typnamespace = owned.oid)))
+           WHERE (kind.typtype = 'd'::"char")
+         UNION ALL
+          SELECT 4,
+             ('routine '::text || (routine.oid)::regprocedure),
+             routine.proowner
+            FROM (owned
+              JOIN pg_proc routine ON ((routine.pronamespace = owned.oid)))
+         UNION ALL
+          SELECT 5,
+             ('operator '::text || (operator.oid)::regoperator),
+             operator.oprowner
+            FROM (owned
+              JOIN pg_operator operator ON ((operator.oprnamespace = owned.oid)))
+         )
+  SELECT told.statement
+    FROM ( SELECT thing.place,
+             format('alter %s owner to ragpg_owner'::text, thing.name) AS statement
+            FROM thing
+           WHERE (thing.owner IS DISTINCT FROM (to_regrole('ragpg_owner'::text))::oid)
+         UNION ALL
+          SELECT 6,
+             format('alter default privileges for role %s in schema ragpg %s'::text, maker.role, format(maker.change, (acl.grantee)::regrole)) AS format
+            FROM (((owned
+              JOIN pg_default_acl given ON ((given.defaclnamespace = owned.oid)))
+              CROSS JOIN LATERAL aclexplode(given.defaclacl) acl(grantor, grantee, privilege_type, is_grantable))
+              CROSS JOIN LATERAL ( VALUES ('ragpg_owner'::text,'grant select on tables to %s'::text), (((given.defaclrole)::regrole)::text,'revoke select on tables from %s'::text)) maker(role, change))
+           WHERE ((given.defaclobjtype = 'r'::"char") AND (acl.privilege_type = 'SELECT'::text) AND (acl.grantee <> (0)::oid) AND (acl.grantee <> given.defaclrole) AND (given.defaclrole IS DISTINCT FROM (to_regrole('ragpg_owner'::text))::oid))
+         UNION ALL
+          SELECT 7,
+             format('grant select (%I) on %s to ragpg_owner'::text, followed.source_column, followed.table_name) AS format
+            FROM (ragpg.indexed_tables followed
+              JOIN pg_class relation ON ((relation.oid = (followed.table_name)::oid)))
+           WHERE (pg_has_role(relation.relowner, 'usage'::text) AND (NOT has_column_privilege((to_regrole('ragpg_owner'::text))::oid, (followed.table_name)::oid, followed.source_column, 'select'::text)))) told
+   ORDER BY told.place, told.statement;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.page_at(document_id bigint, version integer, start_char integer)
  RETURNS integer
  LANGUAGE sql
@@ -5968,10 +6199,16 @@ BEGIN ATOMIC
    WHERE (stored.version = page_at.version);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.passes(metadata jsonb, filter jsonpath)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN CASE WHEN ((filter)::text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\('::text) THEN jsonb_path_match_tz(metadata, filter, '{}'::jsonb, true) ELSE (metadata @@ filter) END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.protect_table(kept regclass, protected boolean)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
     told record;
@@ -5980,30 +6217,28 @@ begin
         'alter table %s %s row level security',
         kept, case when protected then 'enable' else 'disable' end
     );
-    -- Comparisons of texts are leakproof, so the planner uses statistics of all rows for them, and
-    -- EXPLAIN's estimates would spell out, guess by guess, what other tenants' rows say.
-    for told in
-        select col.attname, part.relname, tree.inherited
-        from pg_attribute as col
-        join pg_class as part on part.oid = col.attrelid
-        cross join (values (false), (true)) as tree (inherited)
-        where col.attrelid = kept
-            and col.attnum > 0
-            and not col.attisdropped
-            and col.atttypid in ('text'::regtype, 'bytea'::regtype)
-    loop
+    for told in select col.* from ragpg_internal.told_columns(kept) as col loop
         execute format(
-            'alter table %s alter column %I set statistics %s',
-            kept, told.attname, case when protected then 0 else -1 end
+            'alter %s %s alter column %s set statistics %s',
+            case when told.is_index then 'index' else 'table' end, told.relation,
+            case when told.is_index then told.place::text else quote_ident(told.name) end,
+            case when protected then 0 else -1 end
         );
-        if protected and current_setting('server_version_num')::integer >= 180000 then
-            execute 'select pg_clear_attribute_stats(''ragpg'', $1, $2, $3)'
-            using told.relname::text, told.attname::text, told.inherited;
+        if not protected then
+            continue;
+        elsif current_setting('server_version_num')::integer >= 180000 then
+            execute
+                'select pg_clear_attribute_stats($1, $2, $3, inherited)'
+                ' from unnest(array[false, true]) as inherited'
+            using told.schema_name, told.relation_name, told.name;
+        elsif current_setting('is_superuser') = 'on' then
+            delete from pg_statistic as known
+            where known.starelid = told.relation and known.staattnum = told.place;
         end if;
     end loop;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.protected_tables()
  RETURNS TABLE(relation regclass, closed boolean)
  LANGUAGE sql
@@ -6422,7 +6657,7 @@ begin
     return computed;
 end
 $function$
- -- access {owner=X/postgres}
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.remembered_query(encoder_id bigint, query text)
  RETURNS vector
  LANGUAGE sql
@@ -6551,6 +6786,91 @@ AS $function$
     )
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.safety_problems()
+ RETURNS TABLE(problem text, object text, detail text, what_to_do text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH kept AS MATERIALIZED (
+          SELECT held.relation,
+             part.relrowsecurity
+            FROM (ragpg_internal.protected_tables() held(relation, closed)
+              JOIN pg_class part ON ((part.oid = (held.relation)::oid)))
+           WHERE ragpg_internal.tenants_enabled()
+         ), wrong AS (
+          SELECT 'functions run as a superuser'::text AS problem,
+             (owner.rolname)::text AS object,
+             format('%s functions run as their owner'::text, count(*)) AS detail,
+             'select ragpg.secure()'::text AS what_to_do
+            FROM (pg_proc routine
+              JOIN pg_roles owner ON ((owner.oid = routine.proowner)))
+           WHERE ((routine.pronamespace = ANY (ARRAY[('ragpg'::regnamespace)::oid, ('ragpg_internal'::regnamespace)::oid])) AND routine.prosecdef AND owner.rolsuper)
+           GROUP BY owner.rolname
+         UNION ALL
+          SELECT 'table is not kept apart'::text,
+             (kept.relation)::text AS relation,
+             'every reader sees all its rows'::text,
+             'select ragpg.secure()'::text
+            FROM kept
+           WHERE (NOT kept.relrowsecurity)
+         UNION ALL
+          SELECT 'function does not run as its owner'::text,
+             (leg.called)::text AS called,
+             'it searches without its index, and slowly'::text,
+             'select ragpg.secure()'::text
+            FROM (ragpg_internal.tenant_legs() leg(called)
+              JOIN pg_proc routine ON ((routine.oid = (leg.called)::oid)))
+           WHERE (ragpg_internal.tenants_enabled() AND (NOT routine.prosecdef))
+         UNION ALL
+          SELECT 'statistics tell of all tenants'::text,
+             (kept.relation)::text AS relation,
+             format('of %s'::text, string_agg(format('%s.%s'::text, told.relation_name, told.name), ', '::text)) AS format,
+                 CASE
+                     WHEN bool_or((told.target <> 0)) THEN 'select ragpg.secure()'::text
+                     ELSE (('as a superuser: delete from pg_statistic where starelid = '::text || quote_literal(kept.relation)) || '::regclass'::text)
+                 END AS "case"
+            FROM (kept
+              CROSS JOIN LATERAL ragpg_internal.told_columns(kept.relation) told(relation, schema_name, relation_name, is_index, place, name, target))
+           WHERE ((told.target <> 0) OR (EXISTS ( SELECT
+                    FROM pg_stats known
+                   WHERE ((known.schemaname = told.schema_name) AND (known.tablename = told.relation_name) AND (known.attname = told.name)))))
+           GROUP BY kept.relation
+         UNION ALL
+          SELECT 'statistics tell of all tenants'::text,
+             (kept.relation)::text AS relation,
+             format('extended statistics %I'::text, extended.stxname) AS format,
+             format('drop statistics %s.%I'::text, (extended.stxnamespace)::regnamespace, extended.stxname) AS format
+            FROM (kept
+              JOIN pg_statistic_ext extended ON ((extended.stxrelid = (kept.relation)::oid)))
+         UNION ALL
+          SELECT 'bound role is missing'::text,
+             bound.role,
+             format('it would act for %L'::text, bound.tenant) AS format,
+             format('create the role, or select ragpg.unbind_role(%L, %L)'::text, bound.role, bound.tenant) AS format
+            FROM ragpg.tenant_roles bound
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM pg_roles known
+                   WHERE (known.rolname = bound.role))))
+         UNION ALL
+          SELECT 'role acts for no tenant'::text,
+             (known.rolname)::text AS rolname,
+             'it may read ragpg and sees nothing'::text,
+             format('select ragpg.bind_role(%1$L, ''...''), or ragpg.trust_role(%1$L) for one that chooses'::text, known.rolname) AS format
+            FROM (pg_roles known
+              JOIN pg_class documents ON ((documents.oid = ('ragpg.documents'::regclass)::oid)))
+           WHERE (ragpg_internal.tenants_enabled() AND known.rolcanlogin AND (NOT known.rolbypassrls) AND (NOT pg_has_role(known.oid, documents.relowner, 'usage'::text)) AND has_table_privilege(known.oid, documents.oid, 'select'::text) AND (NOT (EXISTS ( SELECT
+                    FROM (ragpg.tenant_roles bound
+                      JOIN pg_roles giving ON ((giving.rolname = bound.role)))
+                   WHERE pg_has_role(known.oid, giving.oid, 'usage'::text)))))
+         )
+  SELECT wrong.problem,
+     wrong.object,
+     wrong.detail,
+     wrong.what_to_do
+    FROM wrong
+   WHERE ragpg_internal.sees_all_tenants();
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.sample_queries(index_id bigint, queries integer, OUT query_source text, OUT embeddings halfvec[], OUT own_ids bigint[])
  RETURNS record
  LANGUAGE plpgsql
@@ -6602,7 +6922,7 @@ begin
             format('may not act for tenant "%s"', wanted), 'acts for no tenant'
         )
             using errcode = 'RG013',
-                hint = 'select ragpg.set_tenant(''...''); connect(tenant=...) in Python';
+                hint = 'select ragpg.set_tenant(''...''), connect(tenant=...) in Python; who may: ragpg.bind_role, ragpg.trust_role';
     end if;
     return found_tenant;
 end
@@ -6795,6 +7115,12 @@ CREATE OR REPLACE FUNCTION ragpg_internal.subvector(vector, integer, integer)
 RETURN subvector($1, $2, $3)
  -- access 
 aggregate ragpg_internal.sum(vector) -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.tenant_filter(filter jsonpath, tenant text)
+ RETURNS jsonpath
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (regexp_replace((filter)::text, '((?:"(?:[^"\\]|\\.)*"|[^"$])*)\$'::text, ('\1$.'::text || replace((to_json(tenant))::text, '\'::text, '\\'::text)), 'g'::text))::jsonpath
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.tenant_legs()
  RETURNS TABLE(called regprocedure)
  LANGUAGE sql
@@ -6939,6 +7265,35 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.told_columns(kept regclass)
+ RETURNS TABLE(relation regclass, schema_name text, relation_name text, is_index boolean, place smallint, name text, target smallint)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (col.attrelid)::regclass AS attrelid,
+     (owned.nspname)::text AS nspname,
+     (part.relname)::text AS relname,
+     (part.relkind = ANY (ARRAY['i'::"char", 'I'::"char"])),
+     col.attnum,
+     (col.attname)::text AS attname,
+     (COALESCE((col.attstattarget)::integer, '-1'::integer))::smallint AS "coalesce"
+    FROM (((( SELECT (told_columns.kept)::oid AS id,
+             NULL::int2vector AS columns
+         UNION ALL
+          SELECT ind.indexrelid,
+             ind.indkey
+            FROM pg_index ind
+           WHERE ((ind.indrelid = (told_columns.kept)::oid) AND (ind.indexprs IS NOT NULL))) named
+      JOIN pg_class part ON ((part.oid = named.id)))
+      JOIN pg_namespace owned ON ((owned.oid = part.relnamespace)))
+      JOIN pg_attribute col ON ((col.attrelid = part.oid)))
+   WHERE ((col.attnum > 0) AND (NOT col.attisdropped) AND
+         CASE
+             WHEN (named.columns IS NULL) THEN (NOT ((col.atttypid = ('bigint'::regtype)::oid) AND (col.attname ~ '(^|_)id$'::text)))
+             ELSE (named.columns[(col.attnum - 1)] = 0)
+         END);
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath)
  RETURNS TABLE(chunk_id bigint, similarity double precision)
  LANGUAGE plpgsql
@@ -6965,8 +7320,8 @@ declare
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
         -- meets, until it has enough.
         when filter is not null then
-            ' and (select document.metadata @@ $3 from ragpg.documents as document'
-            '  where document.id = chunk.document_id)'
+            ' and (select ragpg_internal.passes(document.metadata, $3)'
+            '  from ragpg.documents as document where document.id = chunk.document_id)'
     end;
     scan text;
     ids bigint[];
@@ -7700,7 +8055,13 @@ UNION ALL
                     WHEN (health.chunks > 20000) THEN (health.chunks / 50)
                     ELSE (0)::bigint
                 END),'statistics are stale'::text,format('counted with %s chunks, now %s'::text, COALESCE(health.counted_chunks, (0)::bigint), health.chunks),format('select ragpg.refresh_search_index(%s, force => true)'::text, health.index_id)), ((health.dead_chunks > GREATEST(health.chunks, (1000)::bigint)),'many dead rows'::text,format('%s dead, %s alive'::text, health.dead_chunks, health.chunks),format('vacuum ragpg.chunks_%s; autovacuum does not keep up'::text, health.index_id))) wrong(is_wrong, problem, detail, what_to_do))
-  WHERE ((health.state = 'ready'::text) AND wrong.is_wrong);
+  WHERE ((health.state = 'ready'::text) AND wrong.is_wrong)
+UNION ALL
+ SELECT NULL::text AS collection,
+    found.problem,
+    format('%s: %s'::text, found.object, found.detail) AS detail,
+    found.what_to_do
+   FROM ragpg_internal.safety_problems() found(problem, object, detail, what_to_do);
 view index_health {security_invoker=true}
  SELECT one.name AS collection,
     recipe.id AS index_id,
@@ -7932,7 +8293,7 @@ comment on ragpg.answers_by_day.model: The language model; null when none was as
 comment on ragpg.answers_by_day.output_tokens: Tokens written.
 comment on ragpg.answers_by_day: A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.
 comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a collection's answers by time.
-comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and the roles that inherit from it, to a tenant: it then sees no other one's rows, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Needed for every role whose SQL is not yours: a role that is not bound may name any tenant.
+comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and the roles that inherit from it, to a tenant: it then sees that one's rows and no other's, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Kept by the role's name, so that a dump restores it; a role renamed is to be bound again. Raises RG005 for a blank tenant.
 comment on ragpg.calibrate(bigint,double precision,boolean): Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg_internal.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run's search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, which the same shares decide, min_relevance is null. Raises RG005, RG010, RG011.
 comment on ragpg.chunk_contexts.asked_hash: SHA-256 of what was asked: model, prompt, what was shown of the document, chunk.
 comment on ragpg.chunk_contexts.batch_id: The batch it was asked in; null: asked at once.
@@ -8074,7 +8435,7 @@ comment on ragpg.corpus_problems.source: The document's source; null for a line 
 comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
-comment on ragpg.current_tenant(): Returns the tenant this session acts for, null for none: the setting ragpg.tenant; for a role bound by ragpg.bind_role only a tenant it is bound to, and the only one without a setting. Policies compare rows with it.
+comment on ragpg.current_tenant(): Returns the tenant this session acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.disable_tenants(): Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.
@@ -8409,9 +8770,9 @@ comment on ragpg.finetuning_examples.split_by: Source of the first cited or labe
 comment on ragpg.finetuning_examples: A row per question with an answer that a person accepted, corrected or expects: what ragpg finetune export writes.
 comment on ragpg.grant_reader(pg_catalog.text): Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.
 comment on ragpg.grant_writer(pg_catalog.text): Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.
-comment on ragpg.health_problems.collection: Name of the collection.
+comment on ragpg.health_problems.collection: Name of the collection; null for what concerns all.
 comment on ragpg.health_problems.detail: What was seen.
-comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows.
+comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows; functions run as a superuser, table is not kept apart, function does not run as its owner, statistics tell of all tenants, bound role is missing, role acts for no tenant.
 comment on ragpg.health_problems.what_to_do: What helps.
 comment on ragpg.health_problems: A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks. language is a text-search configuration, such as that of the chunk.
@@ -8628,7 +8989,8 @@ comment on ragpg.searches_by_day.searches: How many searches those stand for, by
 comment on ragpg.searches_by_day.zero_hit_share: Share without any hit.
 comment on ragpg.searches_by_day: A row per collection, day and mode of the logged searches (collections.search_log_share): volume, latency, and how many found nothing.
 comment on ragpg.searches_collection_id_searched_at_btree: Serves the newest of a collection, and forgetting old ones.
-comment on ragpg.set_tenant(pg_catalog.text,boolean): Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session's outlasts a transaction of a pooler such as pgbouncer and would be the next client's: there keep to the transaction's. Raises RG013 when the role is bound to others.
+comment on ragpg.secure(): Gives everything of ragpg to the role ragpg_owner, which nobody logs in as, so that functions that run as their owner have no more rights than ragpg itself; where the caller may not make that role, all stays whose it is, with a notice. Where tenants are on, they are kept apart anew. ragpg init and ragpg migrate call it; call it after a restore.
+comment on ragpg.set_tenant(pg_catalog.text,boolean): Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session's outlasts a transaction of a pooler such as pgbouncer and would be the next client's: there keep to the transaction's. Raises RG013 when the role may not act for it.
 comment on ragpg.similar_chunks(bigint,integer): Returns the k chunks of the same search index whose embeddings are nearest to that chunk's, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.
 comment on ragpg.slow_queries(integer): Returns the statements on ragpg that took most time in all, from pg_stat_statements; no row, and a notice, where that is not there. Other roles' statements are shown to members of pg_read_all_stats.
 comment on ragpg.stale_citations.answer_id: The answer.
@@ -8645,13 +9007,14 @@ comment on ragpg.stale_citations.source: The document's source.
 comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.surroundings(bigint,integer): Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.
-comment on ragpg.tenant_roles.role: The role; those that inherit from it are bound, too.
-comment on ragpg.tenant_roles.tenant: The tenant it may act for.
-comment on ragpg.tenant_roles: Which roles act for which tenant whatever they set: ragpg.bind_role. Read by nobody but the owner.
+comment on ragpg.tenant_roles.role: The role's name; those that inherit from it are bound, too.
+comment on ragpg.tenant_roles.tenant: The tenant it may act for; null for whichever it sets.
+comment on ragpg.tenant_roles: Which roles act for which tenant, whatever they set: ragpg.bind_role; and which for any: ragpg.trust_role. A role of neither kind sees no rows. Read by nobody but the owner.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg_internal.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
+comment on ragpg.trust_role(pg_catalog.text): Lets a role, and the roles that inherit from it, act for whichever tenant it sets (ragpg.set_tenant): an application that serves them all, whose SQL is yours. It sees nothing until it sets one. ragpg.unbind_role(role, null) takes it back.
 comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.
 comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
 comment on ragpg.unanswered_searches.collection: Name of the collection.
@@ -8660,8 +9023,8 @@ comment on ragpg.unanswered_searches.last_searched_at: When it was last asked.
 comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
 comment on ragpg.unanswered_searches.query: The question.
 comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
-comment on ragpg.unbind_role(pg_catalog.text,pg_catalog.text): Takes back ragpg.bind_role; returns whether it was bound. A role with no binding left may name any tenant again: revoke its privileges instead if it shall see nothing.
-comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.
+comment on ragpg.unbind_role(pg_catalog.text,pg_catalog.text): Takes back ragpg.bind_role, or, with the tenant null, ragpg.trust_role; returns whether there was anything to take back. A role with nothing left sees no rows. The role itself may be gone.
+comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
@@ -8693,6 +9056,7 @@ comment on ragpg_internal.feedback_embedding(bigint,bigint[],double precision[])
 comment on ragpg_internal.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
 comment on ragpg_internal.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg_internal.logistic that tell from the best hit's similarity and ragpg_internal.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
+comment on ragpg_internal.hand_over(): Gives the schemas ragpg and ragpg_internal, and all in them, to the role ragpg_owner, which it makes; leaves all as it is, with a notice, where the caller may not.
 comment on ragpg_internal.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
 comment on ragpg_internal.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg_internal.index_row(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Stores what a row says as a document of a collection; one without content is deleted. For ragpg.index_table.
@@ -8703,6 +9067,7 @@ comment on ragpg_internal.keep_document_version(): Trigger of documents: an upda
 comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
+comment on ragpg_internal.let_owner_read(pg_catalog.regclass,pg_catalog.text): Lets the owner of schema ragpg read the column of a table that ragpg.index_table follows. Raises 42501 with what to grant where the caller may not.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
 comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
@@ -8712,8 +9077,10 @@ comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[
 comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
+comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
 comment on ragpg_internal.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
-comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics of its texts are gathered, and those there were are forgotten (Postgres 18 or newer).
+comment on ragpg_internal.passes(pg_catalog.jsonb,pg_catalog.jsonpath): Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none.
+comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics are gathered of its columns but the keys (ragpg_internal.told_columns), and those there were are forgotten (Postgres 18 or newer, or a superuser).
 comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
 comment on ragpg_internal.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
@@ -8729,6 +9096,7 @@ comment on ragpg_internal.remember_query(bigint,pg_catalog.text): Returns the em
 comment on ragpg_internal.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg_internal.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg_internal.row_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Returns the SQL expressions of a row's source, content, title and metadata, with a comma between, running nothing that the table's owner has made. For ragpg.index_table.
+comment on ragpg_internal.safety_problems(): Returns a row per thing that lets somebody see more than docs/security.md promises, or less than the owner meant; to those who see all tenants. For ragpg.verify and ragpg.health_problems.
 comment on ragpg_internal.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
 comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.
 comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the caller owns the tables, is a superuser or bypasses row-level security.
@@ -8741,10 +9109,12 @@ comment on ragpg_internal.start_finetuning(pg_catalog.text,pg_catalog.text,pg_ca
 comment on ragpg_internal.subvector(public.halfvec,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.subvector(public.vector,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.sum(public.vector): The aggregate of pgvector, wherever that is installed.
+comment on ragpg_internal.tenant_filter(pg_catalog.jsonpath,pg_catalog.text): Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.
 comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.searched_tenant).
 comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
 comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg_internal.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
+comment on ragpg_internal.told_columns(pg_catalog.regclass): Returns the columns of a table, and the expressions of its indexes, of which no statistics are gathered while tenants are on: all but the keys, with their statistics target. explain shows estimates, and estimates come from statistics of all rows.
 comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg_internal.vector_dims(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.vector_dims(public.vector): The function of pgvector, wherever that is installed.

@@ -107,7 +107,8 @@ def test_nothing_of_the_tables_owner_runs_as_ragpgs(
         "update app.articles set body = 'changed' where id = 2",
         "update app.articles set id = 3 where id = 2",
         "delete from app.articles where id = 1",
-        "truncate app.articles",
+        # With a policy it is refused: see below.
+        "delete from app.articles" if trap == "a policy" else "truncate app.articles",
     )
     assert sql.execute("select is_called from public.ran_as_owner").fetchone() == (False,)
     assert sql.execute("select count(*) from ragpg.documents").fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""Nothing that others may make runs with ragpg's rights."""
+"""Nothing that others may make runs with ragpg's rights, and no row of a tenant is another's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,48 @@
--- 0002 undone.
+-- 0002 undone. What ragpg_owner was given it keeps; roles that may name any tenant need no binding.
+
+-- This role acts for this tenant, whatever it sets.
+create or replace function ragpg.bind_role(role_name text, tenant text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    insert into ragpg.tenant_roles (role, tenant)
+    values (quote_ident(role_name)::regrole, bind_role.tenant)
+    on conflict on constraint tenant_roles_pkey do nothing;
+end
+$$;
+revoke execute on function ragpg.bind_role(text, text) from public;
+comment on function ragpg.bind_role(text, text) is
+'Binds a role, and the roles that inherit from it, to a tenant: it then sees no other one''s rows, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Needed for every role whose SQL is not yours: a role that is not bound may name any tenant.';
+
+-- Whose rows does this session read and write?
+create or replace function ragpg.current_tenant() returns text
+language plpgsql stable parallel safe
+-- Security definer: who may act for whom (tenant_roles) is nobody's to read. Everybody may call it,
+-- because policies do, in the name of whoever queries; it tells a session only its own tenant.
+security definer
+set search_path = ragpg, pg_temp
+as $$
+declare
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+    allowed text[];
+begin
+    -- By session_user and not by current_user, which in a security definer function is another's.
+    select array_agg(distinct bound.tenant) into allowed
+    from ragpg.tenant_roles as bound
+    join pg_roles as known on known.oid = bound.role
+    where pg_has_role(session_user, known.oid, 'usage')
+        or pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
+    if allowed is null or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
+        return wanted;
+    elsif wanted is null and cardinality(allowed) = 1 then
+        return allowed[1];
+    end if;
+    return null;
+end
+$$;
+comment on function ragpg.current_tenant() is
+'Returns the tenant this session acts for, null for none: the setting ragpg.tenant; for a role bound by ragpg.bind_role only a tenant it is bound to, and the only one without a setting. Policies compare rows with it.';
 
 -- Everybody who may read sees all rows again.
 create or replace function ragpg.disable_tenants() returns void
@@ -100,6 +144,255 @@ $$;
 revoke execute on function ragpg.enable_tenants(text) from public;
 comment on function ragpg.enable_tenants(text) is
 'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+
+-- Lets a role search and look, and nothing else.
+create or replace function ragpg.grant_reader(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
+    execute format('grant select on all tables in schema ragpg to %I', role_name);
+    execute format('alter default privileges in schema ragpg grant select on tables to %I', role_name);
+    execute format('grant execute on function ragpg_internal.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
+    execute format(
+        'grant execute on function ragpg_internal.keyword_candidates, ragpg_internal.matching_documents to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_reader(text) from public;
+comment on function ragpg.grant_reader(text) is
+'Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.';
+
+-- Row-level security of one table on or off, and what the planner would tell of its texts.
+create or replace function ragpg_internal.protect_table(
+    kept regclass, protected boolean
+) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    told record;
+begin
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when protected then 'enable' else 'disable' end
+    );
+    -- Comparisons of texts are leakproof, so the planner uses statistics of all rows for them, and
+    -- EXPLAIN's estimates would spell out, guess by guess, what other tenants' rows say.
+    for told in
+        select col.attname, part.relname, tree.inherited
+        from pg_attribute as col
+        join pg_class as part on part.oid = col.attrelid
+        cross join (values (false), (true)) as tree (inherited)
+        where col.attrelid = kept
+            and col.attnum > 0
+            and not col.attisdropped
+            and col.atttypid in ('text'::regtype, 'bytea'::regtype)
+    loop
+        execute format(
+            'alter table %s alter column %I set statistics %s',
+            kept, told.attname, case when protected then 0 else -1 end
+        );
+        if protected and current_setting('server_version_num')::integer >= 180000 then
+            execute 'select pg_clear_attribute_stats(''ragpg'', $1, $2, $3)'
+            using told.relname::text, told.attname::text, told.inherited;
+        end if;
+    end loop;
+end
+$$;
+revoke execute on function ragpg_internal.protect_table(regclass, boolean) from public;
+comment on function ragpg_internal.protect_table(regclass, boolean) is
+'Switches row-level security of one of ragpg''s tables on or off. On, no statistics of its texts are gathered, and those there were are forgotten (Postgres 18 or newer).';
+
+-- Whose chunks may a search read?
+create or replace function ragpg_internal.searched_tenant() returns text
+language plpgsql stable parallel safe
+set search_path = ragpg, pg_temp
+as $$
+declare
+    found_tenant text;
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+begin
+    if not ragpg_internal.tenants_enabled() then
+        return null;
+    end if;
+    found_tenant := ragpg.current_tenant();
+    if found_tenant is null and not ragpg_internal.sees_all_tenants() then
+        raise exception 'role % %', ragpg_internal.calling_role(), coalesce(
+            format('may not act for tenant "%s"', wanted), 'acts for no tenant'
+        )
+            using errcode = 'RG013',
+                hint = 'select ragpg.set_tenant(''...''); connect(tenant=...) in Python';
+    end if;
+    return found_tenant;
+end
+$$;
+comment on function ragpg_internal.searched_tenant() is
+'Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.';
+
+-- From now on, act for this tenant.
+create or replace function ragpg.set_tenant(tenant text, for_session boolean default false)
+returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    if coalesce(tenant, '') !~ '\S' then
+        raise exception 'the tenant is blank' using errcode = 'RG005', hint = 'name one';
+    end if;
+    perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
+    if ragpg.current_tenant() is distinct from set_tenant.tenant then
+        raise exception 'role % may not act for tenant "%"', ragpg_internal.calling_role(), tenant
+            using errcode = 'RG013', hint = 'the owner of the schema binds roles: ragpg.bind_role';
+    end if;
+end
+$$;
+comment on function ragpg.set_tenant(text, boolean) is
+'Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session''s outlasts a transaction of a pooler such as pgbouncer and would be the next client''s: there keep to the transaction''s. Raises RG013 when the role is bound to others.';
+
+-- This role no longer acts for this tenant.
+create or replace function ragpg.unbind_role(role_name text, tenant text) returns boolean
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    delete from ragpg.tenant_roles as bound
+    where bound.role = quote_ident(role_name)::regrole and bound.tenant = unbind_role.tenant;
+    return found;
+end
+$$;
+revoke execute on function ragpg.unbind_role(text, text) from public;
+comment on function ragpg.unbind_role(text, text) is
+'Takes back ragpg.bind_role; returns whether it was bound. A role with no binding left may name any tenant again: revoke its privileges instead if it shall see nothing.';
+
+-- Is everything stored what it claims to be?
+create or replace function ragpg.verify(collection text default null)
+returns table (problem text, object text, detail text, what_to_do text)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+    block_chars constant integer := 65536;
+begin
+    -- A block is cut out of a text once for all chunks that begin in it: substr() walks from the
+    -- start of the text, which over a long document is quadratic.
+    return query
+    with block as materialized (
+        select
+            used.document_id, used.version, used.number,
+            substr(
+                ragpg.document_text(used.document_id, used.version),
+                used.number * block_chars + 1, block_chars + used.longest
+            ) as content
+        from (
+            select
+                chunk.document_id, chunk.document_version as version,
+                chunk.start_char / block_chars as number,
+                max(chunk.end_char - chunk.start_char) as longest
+            from ragpg.chunks as chunk
+            join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+            where only_id is null or recipe.collection_id = only_id
+            group by 1, 2, 3
+        ) as used
+    )
+    select
+        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
+        format('document %s version %s, characters %s to %s', chunk.document_id,
+            chunk.document_version, chunk.start_char, chunk.end_char),
+        'build the search index anew: ragpg index build'
+    from ragpg.chunks as chunk
+    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+    join block
+        on block.document_id = chunk.document_id
+        and block.version = chunk.document_version
+        and block.number = chunk.start_char / block_chars
+    where (only_id is null or recipe.collection_id = only_id)
+        and substr(
+            block.content,
+            chunk.start_char - block.number * block_chars + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
+end
+$$;
+comment on function ragpg.verify(text) is
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics; with what to do. It reads every text.';
 
 -- One question of a run: asked, and its hits held against the labels.
 create or replace function ragpg_internal.evaluate_question(
@@ -1010,6 +1303,100 @@ $$;
 comment on function ragpg_internal.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
 'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
 
+-- A table of one's own is no collection any more.
+create or replace function ragpg.stop_indexing_table(
+    table_name regclass, collection text, delete_documents boolean default false
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    followed ragpg.indexed_tables;
+    gone bigint := 0;
+begin
+    select known.* into followed
+    from ragpg.indexed_tables as known
+    where known.table_name = stop_indexing_table.table_name
+        and known.collection = stop_indexing_table.collection;
+    if not found then
+        return 0;
+    end if;
+    execute format('drop trigger %I on %s', 'ragpg_' || collection, table_name);
+    execute format('drop trigger %I on %s', 'ragpg_truncate_' || collection, table_name);
+    if delete_documents then
+        execute format(
+            'delete from ragpg.documents as document'
+            ' using %s as stored'
+            ' where document.collection_id = ragpg.collection_id($1)'
+            ' and document.tenant = ragpg_internal.written_tenant()'
+            ' and document.source = stored.%I::text',
+            table_name, followed.source_column
+        )
+        using collection;
+        get diagnostics gone = row_count;
+    end if;
+    return gone;
+end
+$$;
+comment on function ragpg.stop_indexing_table(regclass, text, boolean) is
+'Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table''s owner.';
+
+-- Does anything need attention now?
+create or replace view ragpg.health_problems with (security_invoker = true) as
+select
+    lag.collection,
+    'documents fail' as problem,
+    format('%s documents could not be indexed', lag.failing_documents) as detail,
+    'ragpg.ingest_queue has the errors' as what_to_do
+from ragpg.ingest_lag as lag
+where lag.failing_documents > 0
+union all
+select
+    lag.collection, 'indexing is behind',
+    format('%s documents wait, the oldest for %s minutes', lag.waiting_documents,
+        floor(lag.lag_seconds / 60)),
+    'start a worker: ragpg worker'
+from ragpg.ingest_lag as lag
+where lag.lag_seconds > 900 and lag.waiting_documents > lag.failing_documents
+union all
+select
+    health.collection, wrong.problem, format('search index %s: %s', health.index_id, wrong.detail),
+    wrong.what_to_do
+from ragpg.index_health as health
+cross join lateral (
+    values
+        (
+            not health.indexes_valid, 'index is invalid', 'searches do not use it',
+            'reindex it: ragpg.verify() names it'
+        ),
+        (
+            health.recall < 0.9, 'recall is low',
+            format('recall %s, measured %s', round(health.recall::numeric, 3),
+                health.recall_measured_at),
+            'ragpg index tune --recall 0.98'
+        ),
+        (
+            abs(health.chunks - coalesce(health.counted_chunks, 0))
+                > case when health.chunks > 20000 then health.chunks / 50 else 0 end,
+            'statistics are stale',
+            format('counted with %s chunks, now %s', coalesce(health.counted_chunks, 0), health.chunks),
+            format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+        ),
+        (
+            health.dead_chunks > greatest(health.chunks, 1000), 'many dead rows',
+            format('%s dead, %s alive', health.dead_chunks, health.chunks),
+            format('vacuum ragpg.chunks_%s; autovacuum does not keep up', health.index_id)
+        )
+) as wrong (is_wrong, problem, detail, what_to_do)
+where health.state = 'ready' and wrong.is_wrong;
+comment on view ragpg.health_problems is
+'A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.';
+comment on column ragpg.health_problems.collection is 'Name of the collection.';
+comment on column ragpg.health_problems.problem is
+'documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows.';
+comment on column ragpg.health_problems.detail is 'What was seen.';
+comment on column ragpg.health_problems.what_to_do is 'What helps.';
+
 -- Which chunks say nearly the same?
 create or replace function ragpg.near_duplicates(
     collection text default null,
@@ -1764,6 +2151,23 @@ end
 $$;
 comment on function ragpg_internal.tokenize(bigint, text, integer) is
 'Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.';
+
+-- Is a filter a question that has an answer?
+create or replace function ragpg_internal.check_filter(filter jsonpath) returns void
+language plpgsql immutable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    perform jsonb_path_match('{}', filter);
+exception
+    when others then
+        raise exception 'the filter % is not a predicate: %', filter, sqlerrm
+            using errcode = 'RG004',
+                hint = 'compare something, such as $.tier == "pro" && $.year >= 2024';
+end
+$$;
+comment on function ragpg_internal.check_filter(jsonpath) is
+'Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document''s metadata).';
 
 -- How far is the k-th nearest chunk, truly?
 create or replace function ragpg_internal.exact_distances(
@@ -2940,10 +3344,19 @@ $$;
 comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
 'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.';
 
-drop function ragpg_internal.vector_schema();
-drop function ragpg_internal.column_reading(regclass, text, text, boolean);
-drop function ragpg_internal.row_reading(regclass, text, text, text, text[], text);
+drop function ragpg_internal.let_owner_read(regclass, text);
 drop function ragpg_internal.index_row(text, text, text, text, jsonb, text);
+drop function ragpg.trust_role(text);
+drop function ragpg.secure();
+drop function ragpg_internal.hand_over();
+drop function ragpg_internal.tenant_filter(jsonpath, text);
+drop function ragpg_internal.passes(jsonb, jsonpath);
+drop function ragpg_internal.ownership_changes();
+drop function ragpg_internal.safety_problems();
+drop function ragpg_internal.told_columns(regclass);
+drop function ragpg_internal.row_reading(regclass, text, text, text, text[], text);
+drop function ragpg_internal.column_reading(regclass, text, text, boolean);
+drop function ragpg_internal.vector_schema();
 
 do $$
 declare
@@ -2970,3 +3383,15 @@ end
 $$;
 drop domain ragpg_internal.vector;
 drop domain ragpg_internal.halfvec;
+
+delete from ragpg.tenant_roles as bound
+where bound.tenant is null
+    or not exists (select from pg_roles as known where known.rolname = bound.role);
+alter table ragpg.tenant_roles drop constraint tenant_roles_key;
+alter table ragpg.tenant_roles alter column tenant set not null;
+alter table ragpg.tenant_roles alter column role type regrole using quote_ident(role)::regrole;
+alter table ragpg.tenant_roles add constraint tenant_roles_pkey primary key (role, tenant);
+comment on table ragpg.tenant_roles is
+'Which roles act for which tenant whatever they set: ragpg.bind_role. Read by nobody but the owner.';
+comment on column ragpg.tenant_roles.role is 'The role; those that inherit from it are bound, too.';
+comment on column ragpg.tenant_roles.tenant is 'The tenant it may act for.';

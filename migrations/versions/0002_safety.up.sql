@@ -1,5 +1,19 @@
--- 0002: nothing that others may make runs with ragpg's rights. No function has a schema on its
--- search_path in which others may create, and rows of somebody's table are read without their casts.
+-- 0002: nothing that others may make runs with ragpg's rights, and no row of a tenant is another's.
+-- No function has a schema on its search_path in which others may create, rows of somebody's table
+-- are read without their casts, ragpg has an owner with no more rights than it needs, a role without
+-- a binding sees nothing, and neither estimates nor errors of filters tell of others' rows.
+
+-- By name, so that each row of a dump is restored on its own, whichever roles the server has.
+alter table ragpg.tenant_roles drop constraint tenant_roles_pkey;
+alter table ragpg.tenant_roles alter column role type text using pg_get_userbyid(role)::text;
+alter table ragpg.tenant_roles alter column tenant drop not null;
+alter table ragpg.tenant_roles
+    add constraint tenant_roles_key unique nulls not distinct (role, tenant);
+comment on table ragpg.tenant_roles is
+'Which roles act for which tenant, whatever they set: ragpg.bind_role; and which for any: ragpg.trust_role. A role of neither kind sees no rows. Read by nobody but the owner.';
+comment on column ragpg.tenant_roles.role is
+'The role''s name; those that inherit from it are bound, too.';
+comment on column ragpg.tenant_roles.tenant is 'The tenant it may act for; null for whichever it sets.';
 
 -- Names of ragpg's own for what is pgvector's, wherever that is. An index is used by pgvector's own
 -- operators only: statements for one name its schema (ragpg_internal.vector_schema).
@@ -184,6 +198,299 @@ $$;
 comment on function ragpg_internal.row_reading(regclass, text, text, text, text[], text) is
 'Returns the SQL expressions of a row''s source, content, title and metadata, with a comma between, running nothing that the table''s owner has made. For ragpg.index_table.';
 
+-- Of which columns would the planner's estimates tell what rows of others say?
+create or replace function ragpg_internal.told_columns(kept regclass)
+returns table (
+    relation regclass, schema_name text, relation_name text, is_index boolean, place smallint,
+    name text, target smallint
+)
+language sql stable
+begin atomic
+    -- Keys alone are counted through anyway, and joins need them. Estimates of texts are made by
+    -- comparisons, which are leakproof; those of words and arrays ask nobody.
+    select
+        col.attrelid::regclass, owned.nspname::text, part.relname::text,
+        part.relkind in ('i', 'I'), col.attnum, col.attname::text,
+        -- Null for the default since Postgres 17, -1 before.
+        coalesce(col.attstattarget, -1)::smallint
+    from (
+        select kept::oid as id, null::int2vector as columns
+        union all
+        select ind.indexrelid, ind.indkey
+        from pg_index as ind
+        where ind.indrelid = kept and ind.indexprs is not null
+    ) as named
+    join pg_class as part on part.oid = named.id
+    join pg_namespace as owned on owned.oid = part.relnamespace
+    join pg_attribute as col on col.attrelid = part.oid
+    where col.attnum > 0
+        and not col.attisdropped
+        and case
+            when named.columns is null
+                then not (col.atttypid = 'bigint'::regtype and col.attname ~ '(^|_)id$')
+            else named.columns[col.attnum - 1] = 0
+        end;
+end;
+comment on function ragpg_internal.told_columns(regclass) is
+'Returns the columns of a table, and the expressions of its indexes, of which no statistics are gathered while tenants are on: all but the keys, with their statistics target. explain shows estimates, and estimates come from statistics of all rows.';
+
+-- Who could see too much, or sees nothing?
+create or replace function ragpg_internal.safety_problems()
+returns table (problem text, object text, detail text, what_to_do text)
+language sql stable
+begin atomic
+    with kept as materialized (
+        select held.relation, part.relrowsecurity
+        from ragpg_internal.protected_tables() as held
+        join pg_class as part on part.oid = held.relation
+        where ragpg_internal.tenants_enabled()
+    ),
+    wrong as (
+        select
+            'functions run as a superuser' as problem, owner.rolname::text as object,
+            format('%s functions run as their owner', count(*)) as detail,
+            'select ragpg.secure()' as what_to_do
+        from pg_proc as routine
+        join pg_roles as owner on owner.oid = routine.proowner
+        where routine.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and routine.prosecdef
+            and owner.rolsuper
+        group by owner.rolname
+        union all
+        select
+            'table is not kept apart', kept.relation::text, 'every reader sees all its rows',
+            'select ragpg.secure()'
+        from kept
+        where not kept.relrowsecurity
+        union all
+        select
+            'function does not run as its owner', leg.called::text,
+            'it searches without its index, and slowly', 'select ragpg.secure()'
+        from ragpg_internal.tenant_legs() as leg
+        join pg_proc as routine on routine.oid = leg.called
+        where ragpg_internal.tenants_enabled() and not routine.prosecdef
+        union all
+        select
+            'statistics tell of all tenants', kept.relation::text,
+            format('of %s', string_agg(format('%s.%s', told.relation_name, told.name), ', ')),
+            case
+                when bool_or(told.target <> 0) then 'select ragpg.secure()'
+                else 'as a superuser: delete from pg_statistic where starelid = '
+                    || quote_literal(kept.relation) || '::regclass'
+            end
+        from kept
+        cross join lateral ragpg_internal.told_columns(kept.relation) as told
+        where told.target <> 0 or exists (
+            select
+            from pg_stats as known
+            where known.schemaname = told.schema_name
+                and known.tablename = told.relation_name
+                and known.attname = told.name
+        )
+        group by kept.relation
+        union all
+        select
+            'statistics tell of all tenants', kept.relation::text,
+            format('extended statistics %I', extended.stxname),
+            format('drop statistics %s.%I', extended.stxnamespace::regnamespace, extended.stxname)
+        from kept
+        join pg_statistic_ext as extended on extended.stxrelid = kept.relation
+        union all
+        select
+            'bound role is missing', bound.role, format('it would act for %L', bound.tenant),
+            format('create the role, or select ragpg.unbind_role(%L, %L)', bound.role, bound.tenant)
+        from ragpg.tenant_roles as bound
+        where not exists (select from pg_roles as known where known.rolname = bound.role)
+        union all
+        select
+            'role acts for no tenant', known.rolname::text,
+            'it may read ragpg and sees nothing',
+            format(
+                'select ragpg.bind_role(%1$L, ''...''), or ragpg.trust_role(%1$L) for one that chooses',
+                known.rolname
+            )
+        from pg_roles as known
+        join pg_class as documents on documents.oid = 'ragpg.documents'::regclass
+        where ragpg_internal.tenants_enabled()
+            and known.rolcanlogin
+            and not known.rolbypassrls
+            and not pg_has_role(known.oid, documents.relowner, 'usage')
+            and has_table_privilege(known.oid, documents.oid, 'select')
+            and not exists (
+                select
+                from ragpg.tenant_roles as bound
+                join pg_roles as giving on giving.rolname = bound.role
+                where pg_has_role(known.oid, giving.oid, 'usage')
+            )
+    )
+    select wrong.problem, wrong.object, wrong.detail, wrong.what_to_do
+    from wrong
+    -- Who acts for one tenant learns nothing of the roles of others.
+    where ragpg_internal.sees_all_tenants();
+end;
+comment on function ragpg_internal.safety_problems() is
+'Returns a row per thing that lets somebody see more than docs/security.md promises, or less than the owner meant; to those who see all tenants. For ragpg.verify and ragpg.health_problems.';
+
+-- What of ragpg is not yet ragpg_owner's, and how does it become so?
+create or replace function ragpg_internal.ownership_changes() returns table (statement text)
+language sql stable
+begin atomic
+    with owned as (
+        select space.oid, space.nspname
+        from pg_namespace as space
+        where space.nspname in ('ragpg', 'ragpg_internal')
+    ),
+    thing as (
+        select 1 as place, format('schema %I', owned.nspname) as name, space.nspowner as owner
+        from owned
+        join pg_namespace as space on space.oid = owned.oid
+        union all
+        select
+            2,
+            case relation.relkind
+                when 'v' then 'view' when 'm' then 'materialized view' when 'c' then 'type' else 'table'
+            end || format(' %I.%I', owned.nspname, relation.relname),
+            relation.relowner
+        from owned
+        join pg_class as relation on relation.relnamespace = owned.oid
+        where relation.relkind in ('r', 'p', 'v', 'm', 'c')
+        union all
+        select 3, format('domain %I.%I', owned.nspname, kind.typname), kind.typowner
+        from owned
+        join pg_type as kind on kind.typnamespace = owned.oid
+        where kind.typtype = 'd'
+        union all
+        select 4, 'routine ' || routine.oid::regprocedure, routine.proowner
+        from owned
+        join pg_proc as routine on routine.pronamespace = owned.oid
+        union all
+        select 5, 'operator ' || operator.oid::regoperator, operator.oprowner
+        from owned
+        join pg_operator as operator on operator.oprnamespace = owned.oid
+    )
+    select told.statement
+    from (
+        select thing.place, format('alter %s owner to ragpg_owner', thing.name) as statement
+        from thing
+        where thing.owner is distinct from to_regrole('ragpg_owner')::oid
+        union all
+        -- What readers may see of tables to come, whoever makes them.
+        select
+            6,
+            format(
+                'alter default privileges for role %s in schema ragpg %s',
+                maker.role, format(maker.change, acl.grantee::regrole)
+            )
+        from owned
+        join pg_default_acl as given on given.defaclnamespace = owned.oid
+        cross join aclexplode(given.defaclacl) as acl
+        cross join lateral (
+            values
+                ('ragpg_owner', 'grant select on tables to %s'),
+                (given.defaclrole::regrole::text, 'revoke select on tables from %s')
+        ) as maker (role, change)
+        where given.defaclobjtype = 'r'
+            and acl.privilege_type = 'SELECT'
+            and acl.grantee <> 0
+            and acl.grantee <> given.defaclrole
+            and given.defaclrole is distinct from to_regrole('ragpg_owner')::oid
+        union all
+        -- Before a table that is followed is emptied, its trigger reads it.
+        select
+            7,
+            format(
+                'grant select (%I) on %s to ragpg_owner', followed.source_column, followed.table_name
+            )
+        from ragpg.indexed_tables as followed
+        join pg_class as relation on relation.oid = followed.table_name
+        where pg_has_role(relation.relowner, 'usage')
+            and not has_column_privilege(
+                to_regrole('ragpg_owner')::oid, followed.table_name, followed.source_column, 'select'
+            )
+    ) as told
+    order by told.place, told.statement;
+end;
+comment on function ragpg_internal.ownership_changes() is
+'Returns the statements that give to ragpg_owner what of ragpg is somebody else''s. For ragpg_internal.hand_over.';
+
+-- Does a document's metadata pass a filter?
+create or replace function ragpg_internal.passes(metadata jsonb, filter jsonpath) returns boolean
+language sql stable parallel safe
+-- Inlined into the statements that use it, so that `@@` finds its index. Times are compared by the
+-- session's time zone where one has none: `@@` would raise an error that nothing silences.
+return case
+    when filter::text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\('
+        then jsonb_path_match_tz(metadata, filter, '{}', true)
+    else metadata @@ filter
+end;
+comment on function ragpg_internal.passes(jsonb, jsonpath) is
+'Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none.';
+
+-- A filter on one tenant's metadata alone, whatever plan it is asked by.
+create or replace function ragpg_internal.tenant_filter(filter jsonpath, tenant text)
+returns jsonpath
+language sql immutable parallel safe
+-- Each $ outside quotes gets the tenant's name behind it; a jsonpath writes itself with all keys
+-- and strings in double quotes.
+return regexp_replace(
+    filter::text, '((?:"(?:[^"\\]|\\.)*"|[^"$])*)\$',
+    '\1$.' || replace(to_json(tenant)::text, '\', '\\'), 'g'
+)::jsonpath;
+comment on function ragpg_internal.tenant_filter(jsonpath, text) is
+'Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants'' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.';
+
+-- This role acts for this tenant, whatever it sets.
+create or replace function ragpg.bind_role(role_name text, tenant text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    if coalesce(tenant, '') !~ '\S' then
+        raise exception 'the tenant is blank'
+            using errcode = 'RG005', hint = 'a role that may name any: ragpg.trust_role';
+    end if;
+    perform quote_ident(role_name)::regrole;  -- is there one?
+    insert into ragpg.tenant_roles (role, tenant)
+    values (bind_role.role_name, bind_role.tenant)
+    on conflict on constraint tenant_roles_key do nothing;
+end
+$$;
+revoke execute on function ragpg.bind_role(text, text) from public;
+comment on function ragpg.bind_role(text, text) is
+'Binds a role, and the roles that inherit from it, to a tenant: it then sees that one''s rows and no other''s, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Kept by the role''s name, so that a dump restores it; a role renamed is to be bound again. Raises RG005 for a blank tenant.';
+
+-- Whose rows does this session read and write?
+create or replace function ragpg.current_tenant() returns text
+language plpgsql stable parallel safe
+-- Security definer: who may act for whom (tenant_roles) is nobody's to read. Everybody may call it,
+-- because policies do, in the name of whoever queries; it tells a session only its own tenant.
+security definer
+set search_path = ragpg, pg_temp
+as $$
+declare
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+    allowed text[];
+    is_trusted boolean;
+begin
+    -- Not by current_user, which in a security definer function is another's.
+    select
+        array_agg(distinct bound.tenant) filter (where bound.tenant is not null),
+        bool_or(bound.tenant is null)
+    into allowed, is_trusted
+    from ragpg.tenant_roles as bound
+    join pg_roles as known on known.rolname = bound.role
+    where pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
+    if is_trusted or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
+        return wanted;
+    elsif wanted is null and cardinality(allowed) = 1 then
+        return allowed[1];
+    end if;
+    return null;
+end
+$$;
+comment on function ragpg.current_tenant() is
+'Returns the tenant this session acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.';
+
 -- Everybody who may read sees all rows again.
 create or replace function ragpg.disable_tenants() returns void
 language plpgsql volatile
@@ -204,6 +511,10 @@ begin
     drop index if exists ragpg.documents_tenant_btree;
     drop index if exists ragpg.chunks_tenant_btree;
     drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    drop index if exists ragpg.documents_tenant_metadata_gin;
+    create index if not exists documents_metadata_gin
+        on ragpg.documents using gin (metadata jsonb_path_ops);
+    comment on index ragpg.documents_metadata_gin is 'Serves the jsonpath filter of ragpg.search.';
     create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
     comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
@@ -256,6 +567,12 @@ begin
     create index if not exists chunks_content_hash_tenant_btree
         on ragpg.chunks (content_hash, tenant);
     comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
+    -- Metadata under their tenant's name: see ragpg_internal.tenant_filter.
+    drop index if exists ragpg.documents_metadata_gin;
+    create index if not exists documents_tenant_metadata_gin
+        on ragpg.documents using gin ((jsonb_set('{}', array[tenant], metadata)) jsonb_path_ops);
+    comment on index ragpg.documents_tenant_metadata_gin is
+        'Serves the jsonpath filter of ragpg.search, for each tenant on its own.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
     for kept in select held.relation from ragpg_internal.protected_tables() as held loop
@@ -284,6 +601,344 @@ $$;
 revoke execute on function ragpg.enable_tenants(text) from public;
 comment on function ragpg.enable_tenants(text) is
 'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+
+-- Lets a role search and look, and nothing else.
+create or replace function ragpg.grant_reader(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
+    execute format('grant select on all tables in schema ragpg to %I', role_name);
+    execute format(
+        'alter default privileges for role %s in schema ragpg grant select on tables to %I',
+        (
+            select space.nspowner::regrole
+            from pg_namespace as space
+            where space.nspname = 'ragpg'
+        ),
+        role_name
+    );
+    execute format('grant execute on function ragpg_internal.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
+    execute format(
+        'grant execute on function ragpg_internal.keyword_candidates, ragpg_internal.matching_documents to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_reader(text) from public;
+comment on function ragpg.grant_reader(text) is
+'Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.';
+
+-- Everything of ragpg becomes a role's that has nothing else.
+create or replace function ragpg_internal.hand_over() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    change text;
+begin
+    if to_regrole('ragpg_owner') is null then
+        create role ragpg_owner;
+        comment on role ragpg_owner is 'Owns ragpg in every database of this server; nobody logs in as it. Its members administer ragpg.';
+        if current_setting('is_superuser') = 'off' then
+            execute format('grant ragpg_owner to %I', current_user);
+        end if;
+    elsif exists (
+        select
+        from pg_roles as known
+        where known.rolname = 'ragpg_owner'
+            and (known.rolcanlogin or known.rolsuper or known.rolcreaterole or known.rolbypassrls)
+    ) then
+        raise exception 'the role ragpg_owner may log in, or more than own ragpg'
+            using errcode = '42501',
+                hint = 'alter role ragpg_owner nologin nosuperuser nocreaterole nobypassrls';
+    end if;
+    -- Schemas first: what is in them may only be given to who may create there.
+    for change in select owned.statement from ragpg_internal.ownership_changes() as owned loop
+        execute change;
+    end loop;
+    if not has_schema_privilege('ragpg_owner', ragpg_internal.vector_schema()::regnamespace, 'usage')
+    then
+        execute format('grant usage on schema %s to ragpg_owner', ragpg_internal.vector_schema());
+    end if;
+exception
+    when insufficient_privilege then
+        raise notice 'ragpg stays with the role %: %', current_user, sqlerrm
+            using hint = 'a role that may create roles gives it to one of its own: select ragpg.secure()';
+    when duplicate_object or unique_violation then
+        -- Another database of this server was quicker.
+        perform ragpg_internal.hand_over();
+end
+$$;
+revoke execute on function ragpg_internal.hand_over() from public;
+comment on function ragpg_internal.hand_over() is
+'Gives the schemas ragpg and ragpg_internal, and all in them, to the role ragpg_owner, which it makes; leaves all as it is, with a notice, where the caller may not.';
+
+-- Row-level security of one table on or off, and what the planner would tell of its rows.
+create or replace function ragpg_internal.protect_table(
+    kept regclass, protected boolean
+) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    told record;
+begin
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when protected then 'enable' else 'disable' end
+    );
+    for told in select col.* from ragpg_internal.told_columns(kept) as col loop
+        execute format(
+            'alter %s %s alter column %s set statistics %s',
+            case when told.is_index then 'index' else 'table' end, told.relation,
+            case when told.is_index then told.place::text else quote_ident(told.name) end,
+            case when protected then 0 else -1 end
+        );
+        if not protected then
+            continue;
+        elsif current_setting('server_version_num')::integer >= 180000 then
+            execute
+                'select pg_clear_attribute_stats($1, $2, $3, inherited)'
+                ' from unnest(array[false, true]) as inherited'
+            using told.schema_name, told.relation_name, told.name;
+        elsif current_setting('is_superuser') = 'on' then
+            delete from pg_statistic as known
+            where known.starelid = told.relation and known.staattnum = told.place;
+        end if;
+    end loop;
+end
+$$;
+revoke execute on function ragpg_internal.protect_table(regclass, boolean) from public;
+comment on function ragpg_internal.protect_table(regclass, boolean) is
+'Switches row-level security of one of ragpg''s tables on or off. On, no statistics are gathered of its columns but the keys (ragpg_internal.told_columns), and those there were are forgotten (Postgres 18 or newer, or a superuser).';
+
+-- Whose chunks may a search read?
+create or replace function ragpg_internal.searched_tenant() returns text
+language plpgsql stable parallel safe
+set search_path = ragpg, pg_temp
+as $$
+declare
+    found_tenant text;
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+begin
+    if not ragpg_internal.tenants_enabled() then
+        return null;
+    end if;
+    found_tenant := ragpg.current_tenant();
+    if found_tenant is null and not ragpg_internal.sees_all_tenants() then
+        raise exception 'role % %', ragpg_internal.calling_role(), coalesce(
+            format('may not act for tenant "%s"', wanted), 'acts for no tenant'
+        )
+            using errcode = 'RG013',
+                hint = 'select ragpg.set_tenant(''...''), connect(tenant=...) in Python; who may: ragpg.bind_role, ragpg.trust_role';
+    end if;
+    return found_tenant;
+end
+$$;
+comment on function ragpg_internal.searched_tenant() is
+'Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.';
+
+-- After an upgrade or a restore: whose ragpg is, and who sees what.
+create or replace function ragpg.secure() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
+    perform ragpg_internal.hand_over();
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg.enable_tenants();
+    end if;
+end
+$$;
+revoke execute on function ragpg.secure() from public;
+comment on function ragpg.secure() is
+'Gives everything of ragpg to the role ragpg_owner, which nobody logs in as, so that functions that run as their owner have no more rights than ragpg itself; where the caller may not make that role, all stays whose it is, with a notice. Where tenants are on, they are kept apart anew. ragpg init and ragpg migrate call it; call it after a restore.';
+
+-- From now on, act for this tenant.
+create or replace function ragpg.set_tenant(tenant text, for_session boolean default false)
+returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    if coalesce(tenant, '') !~ '\S' then
+        raise exception 'the tenant is blank' using errcode = 'RG005', hint = 'name one';
+    end if;
+    perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
+    if ragpg.current_tenant() is distinct from set_tenant.tenant then
+        raise exception 'role % may not act for tenant "%"', ragpg_internal.calling_role(), tenant
+            using errcode = 'RG013', hint = 'the owner of the schema binds roles (ragpg.bind_role), or lets them choose (ragpg.trust_role)';
+    end if;
+end
+$$;
+comment on function ragpg.set_tenant(text, boolean) is
+'Sets the tenant (the setting ragpg.tenant) until the transaction ends, or for_session. The session''s outlasts a transaction of a pooler such as pgbouncer and would be the next client''s: there keep to the transaction''s. Raises RG013 when the role may not act for it.';
+
+-- This role names its tenant itself, and may name any.
+create or replace function ragpg.trust_role(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    perform quote_ident(role_name)::regrole;  -- is there one?
+    insert into ragpg.tenant_roles (role, tenant)
+    values (trust_role.role_name, null)
+    on conflict on constraint tenant_roles_key do nothing;
+end
+$$;
+revoke execute on function ragpg.trust_role(text) from public;
+comment on function ragpg.trust_role(text) is
+'Lets a role, and the roles that inherit from it, act for whichever tenant it sets (ragpg.set_tenant): an application that serves them all, whose SQL is yours. It sees nothing until it sets one. ragpg.unbind_role(role, null) takes it back.';
+
+-- This role no longer acts for this tenant.
+create or replace function ragpg.unbind_role(role_name text, tenant text) returns boolean
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    delete from ragpg.tenant_roles as bound
+    where bound.role = unbind_role.role_name
+        and bound.tenant is not distinct from unbind_role.tenant;
+    return found;
+end
+$$;
+revoke execute on function ragpg.unbind_role(text, text) from public;
+comment on function ragpg.unbind_role(text, text) is
+'Takes back ragpg.bind_role, or, with the tenant null, ragpg.trust_role; returns whether there was anything to take back. A role with nothing left sees no rows. The role itself may be gone.';
+
+-- Is everything stored what it claims to be?
+create or replace function ragpg.verify(collection text default null)
+returns table (problem text, object text, detail text, what_to_do text)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+    block_chars constant integer := 65536;
+begin
+    -- A block is cut out of a text once for all chunks that begin in it: substr() walks from the
+    -- start of the text, which over a long document is quadratic.
+    return query
+    with block as materialized (
+        select
+            used.document_id, used.version, used.number,
+            substr(
+                ragpg.document_text(used.document_id, used.version),
+                used.number * block_chars + 1, block_chars + used.longest
+            ) as content
+        from (
+            select
+                chunk.document_id, chunk.document_version as version,
+                chunk.start_char / block_chars as number,
+                max(chunk.end_char - chunk.start_char) as longest
+            from ragpg.chunks as chunk
+            join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+            where only_id is null or recipe.collection_id = only_id
+            group by 1, 2, 3
+        ) as used
+    )
+    select
+        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
+        format('document %s version %s, characters %s to %s', chunk.document_id,
+            chunk.document_version, chunk.start_char, chunk.end_char),
+        'build the search index anew: ragpg index build'
+    from ragpg.chunks as chunk
+    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+    join block
+        on block.document_id = chunk.document_id
+        and block.version = chunk.document_version
+        and block.number = chunk.start_char / block_chars
+    where (only_id is null or recipe.collection_id = only_id)
+        and substr(
+            block.content,
+            chunk.start_char - block.number * block_chars + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
+
+    return query
+    select found.problem, found.object, found.detail, found.what_to_do
+    from ragpg_internal.safety_problems() as found;
+end
+$$;
+comment on function ragpg.verify(text) is
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';
 
 -- One question of a run: asked, and its hits held against the labels.
 create or replace function ragpg_internal.evaluate_question(
@@ -883,6 +1538,7 @@ begin
         ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
+    perform ragpg_internal.let_owner_read(table_name, source_column);
     perform set_config('row_security', 'off', true);  -- an error rather than a policy of its owner's
     for source, content, title, metadata in execute format(
         'select %s from %s as stored',
@@ -920,13 +1576,23 @@ begin
     -- The table may be anybody's: what its owner has made of types, casts and policies must not run
     -- with the rights of this function.
     if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
-        perform set_config('row_security', 'off', true);  -- an error rather than a policy
-        execute format(
-            'select array_agg(%s) from %s as stored',
-            ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
-        )
-        into sources;
-        perform set_config('row_security', before, true);
+        begin
+            perform set_config('row_security', 'off', true);  -- an error rather than a policy
+            execute format(
+                'select array_agg(%s) from %s as stored',
+                ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
+            )
+            into sources;
+            perform set_config('row_security', before, true);
+        exception
+            when insufficient_privilege then
+                raise exception 'collection % would keep the rows of %: %',
+                    tg_argv[0], tg_relid::regclass, sqlerrm
+                    using errcode = '42501', hint = format(
+                        'delete from %s instead, or let %s read it, or first ragpg.stop_indexing_table',
+                        tg_relid::regclass, current_user
+                    );
+        end;
         delete from ragpg.documents as document
         where document.collection_id = ragpg.collection_id(tg_argv[0])
             and document.tenant = ragpg_internal.written_tenant()
@@ -957,6 +1623,37 @@ $$;
 revoke execute on function ragpg_internal.index_table_row() from public;
 comment on function ragpg_internal.index_table_row() is
 'Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.';
+
+-- Before a followed table is emptied its trigger, which runs as ragpg's owner, reads the sources.
+create or replace function ragpg_internal.let_owner_read(table_name regclass, source_column text)
+returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    reader regrole := (select space.nspowner from pg_namespace as space where space.nspname = 'ragpg');
+    place regnamespace := (
+        select relation.relnamespace from pg_class as relation where relation.oid = table_name
+    );
+begin
+    if not has_schema_privilege(reader, place, 'usage') then
+        execute format('grant usage on schema %s to %s', place, reader);
+    end if;
+    if not has_column_privilege(reader, table_name, source_column, 'select') then
+        execute format('grant select (%I) on %s to %s', source_column, table_name, reader);
+    end if;
+exception
+    when insufficient_privilege then
+        raise exception 'the role % cannot read %: %', reader, table_name, sqlerrm
+            using errcode = '42501',
+                hint = format(
+                    'grant usage on schema %s to %s; grant select on %s to %s',
+                    place, reader, table_name, reader
+                );
+end
+$$;
+comment on function ragpg_internal.let_owner_read(regclass, text) is
+'Lets the owner of schema ragpg read the column of a table that ragpg.index_table follows. Raises 42501 with what to grant where the caller may not.';
 
 -- Many documents of one chunk each, their embeddings given: how another vector store moves in.
 create or replace function ragpg_internal.put_embedded_documents(
@@ -1113,6 +1810,9 @@ begin
             partition_name || '_lexemes_gin', partition_name
         );
         perform ragpg_internal.build_vector_index(refresh_search_index.index_id, dimensions);
+        if ragpg_internal.tenants_enabled() then  -- the expressions of new indexes, too
+            perform ragpg_internal.protect_table(format('ragpg.%I', partition_name)::regclass, true);
+        end if;
         update ragpg.search_indexes as known
         set state = 'ready'
         where known.id = refresh_search_index.index_id;
@@ -1221,6 +1921,107 @@ end
 $$;
 comment on function ragpg_internal.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
 'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
+
+-- A table of one's own is no collection any more.
+create or replace function ragpg.stop_indexing_table(
+    table_name regclass, collection text, delete_documents boolean default false
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    followed ragpg.indexed_tables;
+    gone bigint := 0;
+    sources text[];
+    before text := current_setting('row_security');
+begin
+    select known.* into followed
+    from ragpg.indexed_tables as known
+    where known.table_name = stop_indexing_table.table_name
+        and known.collection = stop_indexing_table.collection;
+    if not found then
+        return 0;
+    end if;
+    execute format('drop trigger %I on %s', 'ragpg_' || collection, table_name);
+    execute format('drop trigger %I on %s', 'ragpg_truncate_' || collection, table_name);
+    if delete_documents then
+        perform set_config('row_security', 'off', true);  -- an error rather than a policy
+        execute format(
+            'select array_agg(%s) from %s as stored',
+            ragpg_internal.column_reading(table_name, followed.source_column, 'stored'), table_name
+        )
+        into sources;
+        perform set_config('row_security', before, true);
+        delete from ragpg.documents as document
+        where document.collection_id = ragpg.collection_id(stop_indexing_table.collection)
+            and document.tenant = ragpg_internal.written_tenant()
+            and document.source = any(sources);
+        get diagnostics gone = row_count;
+    end if;
+    return gone;
+end
+$$;
+comment on function ragpg.stop_indexing_table(regclass, text, boolean) is
+'Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table''s owner.';
+
+-- Does anything need attention now?
+create or replace view ragpg.health_problems with (security_invoker = true) as
+select
+    lag.collection,
+    'documents fail' as problem,
+    format('%s documents could not be indexed', lag.failing_documents) as detail,
+    'ragpg.ingest_queue has the errors' as what_to_do
+from ragpg.ingest_lag as lag
+where lag.failing_documents > 0
+union all
+select
+    lag.collection, 'indexing is behind',
+    format('%s documents wait, the oldest for %s minutes', lag.waiting_documents,
+        floor(lag.lag_seconds / 60)),
+    'start a worker: ragpg worker'
+from ragpg.ingest_lag as lag
+where lag.lag_seconds > 900 and lag.waiting_documents > lag.failing_documents
+union all
+select
+    health.collection, wrong.problem, format('search index %s: %s', health.index_id, wrong.detail),
+    wrong.what_to_do
+from ragpg.index_health as health
+cross join lateral (
+    values
+        (
+            not health.indexes_valid, 'index is invalid', 'searches do not use it',
+            'reindex it: ragpg.verify() names it'
+        ),
+        (
+            health.recall < 0.9, 'recall is low',
+            format('recall %s, measured %s', round(health.recall::numeric, 3),
+                health.recall_measured_at),
+            'ragpg index tune --recall 0.98'
+        ),
+        (
+            abs(health.chunks - coalesce(health.counted_chunks, 0))
+                > case when health.chunks > 20000 then health.chunks / 50 else 0 end,
+            'statistics are stale',
+            format('counted with %s chunks, now %s', coalesce(health.counted_chunks, 0), health.chunks),
+            format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+        ),
+        (
+            health.dead_chunks > greatest(health.chunks, 1000), 'many dead rows',
+            format('%s dead, %s alive', health.dead_chunks, health.chunks),
+            format('vacuum ragpg.chunks_%s; autovacuum does not keep up', health.index_id)
+        )
+) as wrong (is_wrong, problem, detail, what_to_do)
+where health.state = 'ready' and wrong.is_wrong
+union all
+select null, found.problem, format('%s: %s', found.object, found.detail), found.what_to_do
+from ragpg_internal.safety_problems() as found;
+comment on view ragpg.health_problems is
+'A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.';
+comment on column ragpg.health_problems.collection is 'Name of the collection; null for what concerns all.';
+comment on column ragpg.health_problems.problem is
+'documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows; functions run as a superuser, table is not kept apart, function does not run as its owner, statistics tell of all tenants, bound role is missing, role acts for no tenant.';
+comment on column ragpg.health_problems.detail is 'What was seen.';
+comment on column ragpg.health_problems.what_to_do is 'What helps.';
 
 -- Which chunks say nearly the same?
 create or replace function ragpg.near_duplicates(
@@ -1977,6 +2778,23 @@ $$;
 comment on function ragpg_internal.tokenize(bigint, text, integer) is
 'Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.';
 
+-- Is a filter a question that has an answer?
+create or replace function ragpg_internal.check_filter(filter jsonpath) returns void
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    perform jsonb_path_match_tz('{}', filter);
+exception
+    when others then
+        raise exception 'the filter % is not a predicate: %', filter, sqlerrm
+            using errcode = 'RG004',
+                hint = 'compare something, such as $.tier == "pro" && $.year >= 2024';
+end
+$$;
+comment on function ragpg_internal.check_filter(jsonpath) is
+'Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document''s metadata).';
+
 -- How far is the k-th nearest chunk, truly?
 create or replace function ragpg_internal.exact_distances(
     index_id bigint, embeddings halfvec[], own_ids bigint[], k integer
@@ -2159,8 +2977,10 @@ begin
             when document_ids is not null then ' and stored.document_id = any($2)'
             -- A subquery that looks one document up, and no join: only candidates are asked.
             when filter is not null then
-                ' and (select document.metadata @@ $3 from ragpg.documents as document'
-                '  where document.id = stored.document_id)'
+                -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
+                ' and case when $4 is null or stored.tenant = $4 then'
+                '  (select ragpg_internal.passes(document.metadata, $3)'
+                '   from ragpg.documents as document where document.id = stored.document_id) end'
         end,
         case when only_tenant is not null then ' and stored.tenant = $4' end,
         wanted
@@ -2273,25 +3093,34 @@ create or replace function ragpg_internal.matching_documents(
 )
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
--- Planned for this filter: how many documents pass decides whether their index is worth it.
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     only_tenant text := ragpg_internal.searched_tenant();
-    parent_id bigint := (
-        select recipe.collection_id
-        from ragpg.search_indexes as recipe
-        where recipe.id = matching_documents.index_id
-    );
 begin
-    select array_agg(document.id), sum(state.chunk_count)
+    -- Planned for this filter: how many documents pass decides whether their index is worth it.
+    execute format(
+        'select array_agg(document.id), sum(state.chunk_count)'
+        ' from ragpg.documents as document'
+        ' join ragpg.index_documents as state'
+        '  on state.document_id = document.id and state.index_id = $1'
+        ' where document.collection_id = ('
+        '   select recipe.collection_id from ragpg.search_indexes as recipe where recipe.id = $1)'
+        '  and %s',
+        case
+            when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
+            -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
+            else 'ragpg_internal.passes('
+                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2)'
+                ' and document.tenant = $3'
+        end
+    )
     into document_ids, chunks
-    from ragpg.documents as document
-    join ragpg.index_documents as state
-        on state.document_id = document.id and state.index_id = matching_documents.index_id
-    where document.collection_id = parent_id
-        and document.metadata @@ matching_documents.filter
-        and (only_tenant is null or document.tenant = only_tenant);
+    using matching_documents.index_id,
+        case
+            when only_tenant is null then matching_documents.filter
+            else ragpg_internal.tenant_filter(matching_documents.filter, only_tenant)
+        end,
+        only_tenant;
 end
 $$;
 grant execute on function ragpg_internal.matching_documents(bigint, jsonpath) to public;
@@ -2549,10 +3378,12 @@ begin
         -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
-            select count(*) >= 0.03 * cardinality(statistics.document_sample) into is_wide
-            from unnest(statistics.document_sample) as drawn (id)
-            join ragpg.documents as document on document.id = drawn.id
-            where document.metadata @@ filter;
+            execute 'select count(*) >= 0.03 * cardinality($1)'
+                ' from unnest($1) as drawn (id)'
+                ' join ragpg.documents as document on document.id = drawn.id'
+                ' where ragpg_internal.passes(document.metadata, $2)'
+            into is_wide
+            using statistics.document_sample, filter;
         end if;
         if not is_wide then
             select found.document_ids, found.chunks
@@ -3074,8 +3905,8 @@ declare
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
         -- meets, until it has enough.
         when filter is not null then
-            ' and (select document.metadata @@ $3 from ragpg.documents as document'
-            '  where document.id = chunk.document_id)'
+            ' and (select ragpg_internal.passes(document.metadata, $3)'
+            '  from ragpg.documents as document where document.id = chunk.document_id)'
     end;
     scan text;
     ids bigint[];

@@ -1,0 +1,12 @@
+-- A filter on one tenant's metadata alone, whatever plan it is asked by.
+create or replace function ragpg_internal.tenant_filter(filter jsonpath, tenant text)
+returns jsonpath
+language sql immutable parallel safe
+-- Each $ outside quotes gets the tenant's name behind it; a jsonpath writes itself with all keys
+-- and strings in double quotes.
+return regexp_replace(
+    filter::text, '((?:"(?:[^"\\]|\\.)*"|[^"$])*)\$',
+    '\1$.' || replace(to_json(tenant)::text, '\', '\\'), 'g'
+)::jsonpath;
+comment on function ragpg_internal.tenant_filter(jsonpath, text) is
+'Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants'' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.';
