@@ -192,5 +192,5 @@ def database_url(url: str, name: str) -> str:
 def role(server: str, name: str) -> str:
     with psycopg.connect(server, autocommit=True) as admin:
         if not admin.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone():
-            admin.execute(f"create role {name} login".encode())
+            admin.execute(f'create role "{name}" login'.encode())
     return server.replace("postgres:@", f"{name}:@")

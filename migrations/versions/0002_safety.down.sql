@@ -1,5 +1,243 @@
 -- 0002 undone. What ragpg_owner was given it keeps; roles that may name any tenant need no binding.
 
+-- Policies as they were.
+alter policy answer_feedback_tenant on ragpg.answer_feedback
+    using (
+        exists (select from ragpg.answers as parent where parent.id = answer_feedback.answer_id)
+    );
+comment on policy answer_feedback_tenant on ragpg.answer_feedback is
+'Rows of the session''s tenant: those whose parent in answers it sees.';
+alter policy answers_tenant on ragpg.answers
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy answers_tenant on ragpg.answers is
+'Rows of the session''s tenant.';
+alter policy chunks_tenant on ragpg.chunks
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy chunks_tenant on ragpg.chunks is
+'Rows of the session''s tenant.';
+alter policy citations_tenant on ragpg.citations
+    using (
+        exists (select from ragpg.answers as parent where parent.id = citations.answer_id)
+    );
+comment on policy citations_tenant on ragpg.citations is
+'Rows of the session''s tenant: those whose parent in answers it sees.';
+alter policy document_versions_tenant on ragpg.document_versions
+    using (tenant = (select ragpg.current_tenant()))
+    with check (
+        tenant = (select ragpg.current_tenant())
+        and exists (select from ragpg.documents as own where own.id = document_versions.document_id)
+    );
+comment on policy document_versions_tenant on ragpg.document_versions is
+'Rows of the session''s tenant.';
+alter policy documents_tenant on ragpg.documents
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy documents_tenant on ragpg.documents is
+'Rows of the session''s tenant.';
+alter policy evaluation_drafts_tenant on ragpg.evaluation_drafts
+    using (tenant = (select ragpg.current_tenant()))
+    with check (
+        tenant = (select ragpg.current_tenant())
+        and exists (select from ragpg.documents as about where about.id = evaluation_drafts.document_id)
+    );
+comment on policy evaluation_drafts_tenant on ragpg.evaluation_drafts is
+'Rows of the session''s tenant.';
+alter policy evaluation_hits_tenant on ragpg.evaluation_hits
+    using (
+        exists (select from ragpg.evaluation_runs as parent where parent.id = evaluation_hits.evaluation_run_id)
+    ) with check (
+        exists (select from ragpg.evaluation_runs as parent where parent.id = evaluation_hits.evaluation_run_id)
+        and exists (
+            select
+            from ragpg.evaluation_questions as asked
+            where asked.id = evaluation_hits.evaluation_question_id
+        )
+    );
+comment on policy evaluation_hits_tenant on ragpg.evaluation_hits is
+'Rows of the session''s tenant: those whose parent in evaluation_runs it sees.';
+alter policy evaluation_labels_tenant on ragpg.evaluation_labels
+    using (
+        exists (select from ragpg.evaluation_questions as parent where parent.id = evaluation_labels.evaluation_question_id)
+    );
+comment on policy evaluation_labels_tenant on ragpg.evaluation_labels is
+'Rows of the session''s tenant: those whose parent in evaluation_questions it sees.';
+alter policy evaluation_questions_tenant on ragpg.evaluation_questions
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy evaluation_questions_tenant on ragpg.evaluation_questions is
+'Rows of the session''s tenant.';
+alter policy evaluation_results_tenant on ragpg.evaluation_results
+    using (
+        exists (select from ragpg.evaluation_runs as parent where parent.id = evaluation_results.evaluation_run_id)
+    ) with check (
+        exists (select from ragpg.evaluation_runs as parent where parent.id = evaluation_results.evaluation_run_id)
+        and exists (
+            select
+            from ragpg.evaluation_questions as asked
+            where asked.id = evaluation_results.evaluation_question_id
+        )
+    );
+comment on policy evaluation_results_tenant on ragpg.evaluation_results is
+'Rows of the session''s tenant: those whose parent in evaluation_runs it sees.';
+alter policy evaluation_runs_tenant on ragpg.evaluation_runs
+    using (
+        exists (select from ragpg.evaluation_sets as parent where parent.id = evaluation_runs.evaluation_set_id)
+    );
+comment on policy evaluation_runs_tenant on ragpg.evaluation_runs is
+'Rows of the session''s tenant: those whose parent in evaluation_sets it sees.';
+alter policy evaluation_sets_tenant on ragpg.evaluation_sets
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy evaluation_sets_tenant on ragpg.evaluation_sets is
+'Rows of the session''s tenant.';
+alter policy finetune_jobs_tenant on ragpg.finetune_jobs
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy finetune_jobs_tenant on ragpg.finetune_jobs is
+'Rows of the session''s tenant.';
+alter policy index_documents_tenant on ragpg.index_documents
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy index_documents_tenant on ragpg.index_documents is
+'Rows of the session''s tenant.';
+alter policy index_statistics_tenant on ragpg.index_statistics
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy index_statistics_tenant on ragpg.index_statistics is
+'Rows of the session''s tenant.';
+alter policy lexeme_statistics_tenant on ragpg.lexeme_statistics
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy lexeme_statistics_tenant on ragpg.lexeme_statistics is
+'Rows of the session''s tenant.';
+alter policy query_embeddings_tenant on ragpg.query_embeddings
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy query_embeddings_tenant on ragpg.query_embeddings is
+'Rows of the session''s tenant.';
+alter policy recall_measurements_tenant on ragpg.recall_measurements
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy recall_measurements_tenant on ragpg.recall_measurements is
+'Rows of the session''s tenant.';
+alter policy searches_tenant on ragpg.searches
+    using (tenant = (select ragpg.current_tenant()));
+comment on policy searches_tenant on ragpg.searches is
+'Rows of the session''s tenant.';
+drop function ragpg_internal.acting_for();
+
+alter table ragpg.evaluation_hits drop constraint evaluation_hits_evaluation_results_fkey;
+alter table ragpg.evaluation_hits add constraint evaluation_hits_evaluation_results_fkey
+    foreign key (evaluation_run_id, evaluation_question_id) references ragpg.evaluation_results (evaluation_run_id, evaluation_question_id) on delete cascade;
+
+alter table ragpg.evaluation_results drop constraint evaluation_results_evaluation_run_id_fkey;
+alter table ragpg.evaluation_results add constraint evaluation_results_evaluation_run_id_fkey
+    foreign key (evaluation_run_id) references ragpg.evaluation_runs (id) on delete cascade;
+
+alter table ragpg.evaluation_runs drop constraint evaluation_runs_evaluation_set_id_fkey;
+alter table ragpg.evaluation_runs add constraint evaluation_runs_evaluation_set_id_fkey
+    foreign key (evaluation_set_id) references ragpg.evaluation_sets (id) on delete cascade;
+
+alter table ragpg.evaluation_labels drop constraint evaluation_labels_evaluation_question_id_fkey;
+alter table ragpg.evaluation_labels add constraint evaluation_labels_evaluation_question_id_fkey
+    foreign key (evaluation_question_id) references ragpg.evaluation_questions (id) on delete cascade;
+
+alter table ragpg.citations drop constraint citations_answer_id_fkey;
+alter table ragpg.citations add constraint citations_answer_id_fkey
+    foreign key (answer_id) references ragpg.answers (id) on delete cascade;
+
+alter table ragpg.answer_feedback drop constraint answer_feedback_answer_id_fkey;
+alter table ragpg.answer_feedback add constraint answer_feedback_answer_id_fkey
+    foreign key (answer_id) references ragpg.answers (id) on delete cascade;
+
+alter table ragpg.evaluation_results
+    drop constraint evaluation_results_evaluation_run_id_question_id_tenant_key;
+alter table ragpg.evaluation_runs drop constraint evaluation_runs_id_tenant_key;
+alter table ragpg.evaluation_questions drop constraint evaluation_questions_id_tenant_key;
+alter table ragpg.answers drop constraint answers_id_tenant_key;
+alter table ragpg.answer_feedback drop column tenant;
+alter table ragpg.citations drop column tenant;
+alter table ragpg.evaluation_hits drop column tenant;
+alter table ragpg.evaluation_labels drop column tenant;
+alter table ragpg.evaluation_results drop column tenant;
+alter table ragpg.evaluation_runs drop column tenant;
+
+-- Was an answer good, and what should it have said?
+create or replace function ragpg.feedback(
+    answer_id bigint,
+    rating text,
+    corrected_text text default null,
+    comment text default ''
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    new_id bigint;
+begin
+    if rating is null or rating not in ('good', 'bad') then
+        raise exception 'the rating is %, not good or bad', coalesce(quote_literal(rating), 'null')
+            using errcode = 'RG005', hint = 'say good or bad; what it should have said is corrected_text';
+    end if;
+    if not exists (select from ragpg.answers as answer where answer.id = feedback.answer_id) then
+        raise exception 'there is no answer %', coalesce(answer_id::text, 'null')
+            using errcode = 'RG005', hint = 'table ragpg.answers has them, with their questions';
+    end if;
+    insert into ragpg.answer_feedback (answer_id, rating, corrected_text, comment)
+    values (
+        feedback.answer_id, feedback.rating, nullif(btrim(feedback.corrected_text), ''),
+        coalesce(feedback.comment, '')
+    )
+    returning id into new_id;
+    return new_id;
+end
+$$;
+comment on function ragpg.feedback(bigint, text, text, text) is
+'Stores what a person thinks of an answer: good or bad, what it should have said, a comment; returns its id. The newest counts. Raises RG005.';
+
+-- Keeps an answer and what it cites.
+create or replace function ragpg.save_answer(
+    collection text,
+    question text,
+    content text,
+    model text,
+    abstained boolean,
+    grounded boolean,
+    stop_reason text,
+    input_tokens integer,
+    output_tokens integer,
+    cache_read_tokens integer,
+    cache_creation_tokens integer,
+    latency_ms integer,
+    citations jsonb
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    new_id bigint;
+begin
+    insert into ragpg.answers as answer (
+        collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
+        output_tokens, cache_read_tokens, cache_creation_tokens, latency_ms
+    )
+    values (
+        ragpg.collection_id(save_answer.collection), save_answer.question, save_answer.content,
+        save_answer.model, save_answer.abstained, save_answer.grounded, save_answer.stop_reason,
+        save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
+        save_answer.cache_creation_tokens, save_answer.latency_ms
+    )
+    returning answer.id into new_id;
+    insert into ragpg.citations (
+        answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
+        answer_start, answer_end
+    )
+    select
+        new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
+        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end
+    from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
+    cross join jsonb_to_record(cited.body) as said (
+        document_id bigint, document_version integer, start_char integer, end_char integer,
+        quote text, answer_start integer, answer_end integer
+    );
+    return new_id;
+end
+$$;
+comment on function ragpg.save_answer(text, text, text, text, boolean, boolean, text, integer, integer, integer, integer, integer, jsonb) is
+'Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.';
+
 -- This role acts for this tenant, whatever it sets.
 create or replace function ragpg.bind_role(role_name text, tenant text) returns void
 language plpgsql volatile
@@ -518,6 +756,172 @@ end
 $$;
 comment on function ragpg_internal.evaluate_question(bigint, bigint, halfvec) is
 'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
+
+-- A question for measuring, with where its answer stands.
+create or replace function ragpg.put_evaluation_question(
+    collection text,
+    evaluation_set text,
+    question text,
+    labels jsonb default '[]',
+    expected_answer text default null,
+    is_answerable boolean default true,
+    tags text[] default '{}'
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    set_id bigint;
+    new_id bigint;
+begin
+    insert into ragpg.evaluation_sets as known (collection_id, name)
+    values (ragpg.collection_id(put_evaluation_question.collection), evaluation_set)
+    on conflict on constraint evaluation_sets_collection_id_tenant_name_key do update
+    set name = excluded.name
+    returning known.id into set_id;
+    insert into ragpg.evaluation_questions as known (
+        evaluation_set_id, question, expected_answer, is_answerable, tags
+    )
+    values (
+        set_id, put_evaluation_question.question, put_evaluation_question.expected_answer,
+        put_evaluation_question.is_answerable, put_evaluation_question.tags
+    )
+    on conflict on constraint evaluation_questions_evaluation_set_id_question_key do update
+    set expected_answer = excluded.expected_answer,
+        is_answerable = excluded.is_answerable,
+        tags = excluded.tags
+    returning known.id into new_id;
+    delete from ragpg.evaluation_labels as label where label.evaluation_question_id = new_id;
+    insert into ragpg.evaluation_labels (
+        evaluation_question_id, source, quote, start_char, end_char
+    )
+    select new_id, label.source, label.quote, label.start_char, label.end_char
+    from jsonb_to_recordset(labels) as label (
+        source text, quote text, start_char integer, end_char integer
+    );
+    return new_id;
+end
+$$;
+comment on function ragpg.put_evaluation_question(text, text, text, jsonb, text, boolean, text[]) is
+'Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.';
+
+-- Which settings were best, and what do they cost?
+create or replace function ragpg.rank_runs(run_ids bigint[])
+returns table (
+    run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer,
+    overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer,
+    train_ndcg double precision, train_span_recall double precision,
+    held_out_ndcg double precision, held_out_span_recall double precision,
+    latency_p50_ms double precision, index_bytes bigint, best_trade boolean
+)
+language sql stable
+begin atomic
+    with measured as materialized (
+        select
+            measure.evaluation_run_id as run_id,
+            avg(measure.ndcg) filter (where side.split = 'train') as train_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'train') as train_span_recall,
+            avg(measure.ndcg) filter (where side.split = 'held-out') as held_out_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'held-out') as held_out_span_recall,
+            percentile_cont(0.5) within group (order by measure.latency_ms) as latency
+        from ragpg.evaluation_measures as measure
+        cross join lateral ragpg_internal.evaluation_split(measure.evaluation_question_id)
+            as side (split)
+        where measure.evaluation_run_id = any(rank_runs.run_ids)
+        group by measure.evaluation_run_id
+    ),
+    sized as materialized (
+        select
+            run.*, measured.train_ndcg, measured.train_span_recall, measured.held_out_ndcg,
+            measured.held_out_span_recall, measured.latency,
+            pg_total_relation_size(to_regclass('ragpg.chunks_' || run.index_id)) as bytes
+        from measured
+        join ragpg.evaluation_runs as run on run.id = measured.run_id
+    )
+    select
+        one.id, one.index_id, one.recipe ->> 'embedding_model',
+        (one.recipe ->> 'chunk_tokens')::integer, (one.recipe ->> 'overlap_tokens')::integer,
+        one.k, (one.recipe ->> 'vector_weight')::real, (one.recipe ->> 'candidates')::integer,
+        (one.recipe ->> 'ef_search')::integer, one.train_ndcg, one.train_span_recall,
+        one.held_out_ndcg, one.held_out_span_recall, one.latency, one.bytes,
+        not exists (
+            select
+            from sized as other
+            where other.train_span_recall >= one.train_span_recall
+                and other.train_ndcg >= one.train_ndcg
+                and other.latency <= one.latency
+                and other.bytes <= one.bytes
+                and (
+                    other.train_span_recall > one.train_span_recall
+                    or other.train_ndcg > one.train_ndcg
+                    or other.latency < one.latency
+                    or other.bytes < one.bytes
+                )
+        )
+    from sized as one
+    order by one.train_span_recall desc nulls last, one.train_ndcg desc nulls last, one.id;
+end;
+comment on function ragpg.rank_runs(bigint[]) is
+'Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg_internal.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).';
+
+-- A new run of an evaluation set.
+create or replace function ragpg_internal.start_evaluation(
+    collection text,
+    evaluation_set text,
+    k integer default 10,
+    mode text default 'hybrid',
+    index_id bigint default null,
+    note text default ''
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(start_evaluation.collection);
+    set_id bigint;
+    names text;
+    recipe ragpg.search_indexes;
+    new_id bigint;
+begin
+    select known.id into set_id
+    from ragpg.evaluation_sets as known
+    where known.collection_id = parent_id
+        and known.tenant = ragpg_internal.written_tenant()
+        and known.name = start_evaluation.evaluation_set;
+    if set_id is null then
+        select string_agg(known.name, ', ' order by known.name) into names
+        from ragpg.evaluation_sets as known
+        where known.collection_id = parent_id;
+        raise exception 'there is no evaluation set "%"', start_evaluation.evaluation_set
+            using errcode = 'RG011',
+                hint = coalesce('there are: ' || names, 'load one: ragpg eval load FILE');
+    end if;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.collection_id = parent_id
+        and known.id = coalesce(
+            start_evaluation.index_id,
+            (select one.active_index_id from ragpg.collections as one where one.id = parent_id)
+        );
+    if recipe.id is null then
+        raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
+    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe)
+    select set_id, recipe.id, k, mode, note, to_jsonb(recipe) || jsonb_build_object(
+        'embedding_model', (
+            select model.name
+            from ragpg.embedding_models as model
+            where model.id = recipe.embedding_model_id
+        )
+    )
+    returning id into new_id;
+    return new_id;
+end
+$$;
+comment on function ragpg_internal.start_evaluation(text, text, integer, text, bigint, text) is
+'Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.';
 
 -- What does search confuse with the answer?
 create or replace function ragpg_internal.hard_negatives(

@@ -15,6 +15,126 @@ comment on column ragpg.tenant_roles.role is
 'The role''s name; those that inherit from it are bound, too.';
 comment on column ragpg.tenant_roles.tenant is 'The tenant it may act for; null for whichever it sets.';
 
+-- What belongs to an answer or a question has its tenant, so that its policy need not look it up:
+-- what takes longer than a comparison of texts is asked after one.
+alter table ragpg.answers add constraint answers_id_tenant_key unique (id, tenant);
+alter table ragpg.evaluation_questions
+    add constraint evaluation_questions_id_tenant_key unique (id, tenant);
+
+alter table ragpg.answer_feedback add column tenant text not null default '';
+update ragpg.answer_feedback as of_tenant set tenant = parent.tenant
+from ragpg.answers as parent
+where parent.id = of_tenant.answer_id and parent.tenant <> '';
+alter table ragpg.answer_feedback alter column tenant set default ragpg_internal.written_tenant();
+comment on column ragpg.answer_feedback.tenant is 'The answer''s, always: its foreign key says so.';
+alter table ragpg.answer_feedback drop constraint answer_feedback_answer_id_fkey;
+alter table ragpg.answer_feedback add constraint answer_feedback_answer_id_fkey
+    foreign key (answer_id, tenant)
+        references ragpg.answers (id, tenant) on update cascade on delete cascade;
+
+alter table ragpg.citations add column tenant text not null default '';
+update ragpg.citations as of_tenant set tenant = parent.tenant
+from ragpg.answers as parent
+where parent.id = of_tenant.answer_id and parent.tenant <> '';
+alter table ragpg.citations alter column tenant set default ragpg_internal.written_tenant();
+comment on column ragpg.citations.tenant is 'The answer''s, always: its foreign key says so.';
+alter table ragpg.citations drop constraint citations_answer_id_fkey;
+alter table ragpg.citations add constraint citations_answer_id_fkey
+    foreign key (answer_id, tenant)
+        references ragpg.answers (id, tenant) on update cascade on delete cascade;
+
+alter table ragpg.evaluation_labels add column tenant text not null default '';
+update ragpg.evaluation_labels as of_tenant set tenant = parent.tenant
+from ragpg.evaluation_questions as parent
+where parent.id = of_tenant.evaluation_question_id and parent.tenant <> '';
+alter table ragpg.evaluation_labels alter column tenant set default ragpg_internal.written_tenant();
+comment on column ragpg.evaluation_labels.tenant is 'The question''s, always: its foreign key says so.';
+alter table ragpg.evaluation_labels drop constraint evaluation_labels_evaluation_question_id_fkey;
+alter table ragpg.evaluation_labels add constraint evaluation_labels_evaluation_question_id_fkey
+    foreign key (evaluation_question_id, tenant)
+        references ragpg.evaluation_questions (id, tenant) on update cascade on delete cascade;
+
+alter table ragpg.evaluation_runs add column tenant text not null default '';
+update ragpg.evaluation_runs as of_tenant set tenant = parent.tenant
+from ragpg.evaluation_sets as parent
+where parent.id = of_tenant.evaluation_set_id and parent.tenant <> '';
+alter table ragpg.evaluation_runs alter column tenant set default ragpg_internal.written_tenant();
+comment on column ragpg.evaluation_runs.tenant is 'The set''s, always: its foreign key says so.';
+alter table ragpg.evaluation_runs drop constraint evaluation_runs_evaluation_set_id_fkey;
+alter table ragpg.evaluation_runs add constraint evaluation_runs_evaluation_set_id_fkey
+    foreign key (evaluation_set_id, tenant)
+        references ragpg.evaluation_sets (id, tenant) on update cascade on delete cascade;
+alter table ragpg.evaluation_runs add constraint evaluation_runs_id_tenant_key unique (id, tenant);
+
+alter table ragpg.evaluation_results add column tenant text not null default '';
+update ragpg.evaluation_results as of_tenant set tenant = parent.tenant
+from ragpg.evaluation_runs as parent
+where parent.id = of_tenant.evaluation_run_id and parent.tenant <> '';
+alter table ragpg.evaluation_results alter column tenant set default ragpg_internal.written_tenant();
+comment on column ragpg.evaluation_results.tenant is 'The run''s, always: its foreign key says so.';
+alter table ragpg.evaluation_results drop constraint evaluation_results_evaluation_run_id_fkey;
+alter table ragpg.evaluation_results add constraint evaluation_results_evaluation_run_id_fkey
+    foreign key (evaluation_run_id, tenant)
+        references ragpg.evaluation_runs (id, tenant) on update cascade on delete cascade;
+alter table ragpg.evaluation_results
+    add constraint evaluation_results_evaluation_run_id_question_id_tenant_key
+        unique (evaluation_run_id, evaluation_question_id, tenant);
+
+alter table ragpg.evaluation_hits add column tenant text not null default '';
+update ragpg.evaluation_hits as of_tenant set tenant = parent.tenant
+from ragpg.evaluation_runs as parent
+where parent.id = of_tenant.evaluation_run_id and parent.tenant <> '';
+alter table ragpg.evaluation_hits alter column tenant set default ragpg_internal.written_tenant();
+comment on column ragpg.evaluation_hits.tenant is 'The result''s, always: its foreign key says so.';
+alter table ragpg.evaluation_hits drop constraint evaluation_hits_evaluation_results_fkey;
+alter table ragpg.evaluation_hits add constraint evaluation_hits_evaluation_results_fkey
+    foreign key (evaluation_run_id, evaluation_question_id, tenant)
+        references ragpg.evaluation_results (evaluation_run_id, evaluation_question_id, tenant) on update cascade on delete cascade;
+
+-- A row's tenant is looked up in what the session acts for, at no cost that the planner knows of, so
+-- that nothing else is asked of other rows; and it is compared, for the indexes.
+-- Whose rows may be looked at, for policies?
+create or replace function ragpg_internal.acting_for() returns jsonb
+language sql stable parallel safe
+begin atomic
+    select coalesce(jsonb_object_agg(acting.tenant, true), '{}')
+    from ragpg.current_tenant() as acting (tenant)
+    where acting.tenant is not null;
+end;
+comment on function ragpg_internal.acting_for() is
+'Returns {"tenant": true} for the tenant the session acts for, {} for none. A policy that looks a row''s tenant up in it costs nothing in the planner''s eyes, so that it is asked before whatever else a statement asks: explain analyze would tell how many rows of others passed that.';
+
+do $$
+declare
+    kept text;
+    own constant text := '(select ragpg_internal.acting_for())[tenant] is not null'
+        ' and tenant = any(array[(select ragpg.current_tenant())])';
+begin
+    foreach kept in array array[
+        'answer_feedback', 'answers', 'chunks', 'citations', 'document_versions', 'documents',
+        'evaluation_drafts', 'evaluation_hits', 'evaluation_labels', 'evaluation_questions',
+        'evaluation_results', 'evaluation_runs', 'evaluation_sets', 'finetune_jobs',
+        'index_documents', 'index_statistics', 'lexeme_statistics', 'query_embeddings',
+        'recall_measurements', 'searches'
+    ]
+    loop
+        execute format('alter policy %I on ragpg.%I using (%s)', kept || '_tenant', kept, own);
+        execute format(
+            'comment on policy %I on ragpg.%I is %L', kept || '_tenant', kept,
+            'Rows of the session''s tenant.'
+        );
+    end loop;
+    execute format('alter policy evaluation_hits_tenant on ragpg.evaluation_hits with check (%s)', own);
+    execute format(
+        'alter policy evaluation_results_tenant on ragpg.evaluation_results with check ('
+        '%s and exists ('
+        ' select from ragpg.evaluation_questions as asked'
+        ' where asked.id = evaluation_results.evaluation_question_id))',
+        own
+    );
+end
+$$;
+
 -- Names of ragpg's own for what is pgvector's, wherever that is. An index is used by pgvector's own
 -- operators only: statements for one name its schema (ragpg_internal.vector_schema).
 do $$
@@ -432,12 +552,107 @@ returns jsonpath
 language sql immutable parallel safe
 -- Each $ outside quotes gets the tenant's name behind it; a jsonpath writes itself with all keys
 -- and strings in double quotes.
-return regexp_replace(
-    filter::text, '((?:"(?:[^"\\]|\\.)*"|[^"$])*)\$',
-    '\1$.' || replace(to_json(tenant)::text, '\', '\\'), 'g'
-)::jsonpath;
+return (
+    select string_agg(
+        case token.part[1] when '$' then '$.' || to_json(tenant) else token.part[1] end,
+        '' order by token.place
+    )::jsonpath
+    from regexp_matches(filter::text, '"(?:[^"\\]|\\.)*"|[^"$]+|\$', 'g')
+        with ordinality as token (part, place)
+);
 comment on function ragpg_internal.tenant_filter(jsonpath, text) is
 'Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants'' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.';
+
+-- Was an answer good, and what should it have said?
+create or replace function ragpg.feedback(
+    answer_id bigint,
+    rating text,
+    corrected_text text default null,
+    comment text default ''
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    new_id bigint;
+    of_tenant text;
+begin
+    if rating is null or rating not in ('good', 'bad') then
+        raise exception 'the rating is %, not good or bad', coalesce(quote_literal(rating), 'null')
+            using errcode = 'RG005', hint = 'say good or bad; what it should have said is corrected_text';
+    end if;
+    select answer.tenant into of_tenant
+    from ragpg.answers as answer
+    where answer.id = feedback.answer_id;
+    if not found then
+        raise exception 'there is no answer %', coalesce(answer_id::text, 'null')
+            using errcode = 'RG005', hint = 'table ragpg.answers has them, with their questions';
+    end if;
+    insert into ragpg.answer_feedback (answer_id, rating, corrected_text, comment, tenant)
+    values (
+        feedback.answer_id, feedback.rating, nullif(btrim(feedback.corrected_text), ''),
+        coalesce(feedback.comment, ''), of_tenant
+    )
+    returning id into new_id;
+    return new_id;
+end
+$$;
+comment on function ragpg.feedback(bigint, text, text, text) is
+'Stores what a person thinks of an answer: good or bad, what it should have said, a comment; returns its id. The newest counts. Raises RG005.';
+
+-- Keeps an answer and what it cites.
+create or replace function ragpg.save_answer(
+    collection text,
+    question text,
+    content text,
+    model text,
+    abstained boolean,
+    grounded boolean,
+    stop_reason text,
+    input_tokens integer,
+    output_tokens integer,
+    cache_read_tokens integer,
+    cache_creation_tokens integer,
+    latency_ms integer,
+    citations jsonb
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    new_id bigint;
+    of_tenant text;
+begin
+    insert into ragpg.answers as answer (
+        collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
+        output_tokens, cache_read_tokens, cache_creation_tokens, latency_ms
+    )
+    values (
+        ragpg.collection_id(save_answer.collection), save_answer.question, save_answer.content,
+        save_answer.model, save_answer.abstained, save_answer.grounded, save_answer.stop_reason,
+        save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
+        save_answer.cache_creation_tokens, save_answer.latency_ms
+    )
+    returning answer.id, answer.tenant into new_id, of_tenant;
+    insert into ragpg.citations (
+        answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
+        answer_start, answer_end, tenant
+    )
+    select
+        new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
+        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end,
+        of_tenant
+    from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
+    cross join jsonb_to_record(cited.body) as said (
+        document_id bigint, document_version integer, start_char integer, end_char integer,
+        quote text, answer_start integer, answer_end integer
+    );
+    return new_id;
+end
+$$;
+comment on function ragpg.save_answer(text, text, text, text, boolean, boolean, text, integer, integer, integer, integer, integer, jsonb) is
+'Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.';
 
 -- This role acts for this tenant, whatever it sets.
 create or replace function ragpg.bind_role(role_name text, tenant text) returns void
@@ -1041,20 +1256,21 @@ begin
     end if;
     insert into ragpg.evaluation_results (
         evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
-        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans,
+        tenant
     )
     values (
         run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
-        latency, labels, lost, split, spans
+        latency, labels, lost, split, spans, run.tenant
     );
     insert into ragpg.evaluation_hits (
         evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
-        document_version, source, start_char, end_char, score, similarity, bm25
+        document_version, source, start_char, end_char, score, similarity, bm25, tenant
     )
     select
         run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
         hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
-        hit.similarity, hit.bm25
+        hit.similarity, hit.bm25, run.tenant
     from jsonb_to_recordset(found) as hit (
         place integer, chunk_id bigint, document_id bigint, document_version integer,
         source text, start_char integer, end_char integer, score double precision,
@@ -1064,6 +1280,180 @@ end
 $$;
 comment on function ragpg_internal.evaluate_question(bigint, bigint, halfvec) is
 'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
+
+-- A question for measuring, with where its answer stands.
+create or replace function ragpg.put_evaluation_question(
+    collection text,
+    evaluation_set text,
+    question text,
+    labels jsonb default '[]',
+    expected_answer text default null,
+    is_answerable boolean default true,
+    tags text[] default '{}'
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    set_id bigint;
+    new_id bigint;
+begin
+    insert into ragpg.evaluation_sets as known (collection_id, name)
+    values (ragpg.collection_id(put_evaluation_question.collection), evaluation_set)
+    on conflict on constraint evaluation_sets_collection_id_tenant_name_key do update
+    set name = excluded.name
+    returning known.id into set_id;
+    insert into ragpg.evaluation_questions as known (
+        evaluation_set_id, question, expected_answer, is_answerable, tags
+    )
+    values (
+        set_id, put_evaluation_question.question, put_evaluation_question.expected_answer,
+        put_evaluation_question.is_answerable, put_evaluation_question.tags
+    )
+    on conflict on constraint evaluation_questions_evaluation_set_id_question_key do update
+    set expected_answer = excluded.expected_answer,
+        is_answerable = excluded.is_answerable,
+        tags = excluded.tags
+    returning known.id into new_id;
+    delete from ragpg.evaluation_labels as label where label.evaluation_question_id = new_id;
+    insert into ragpg.evaluation_labels (
+        evaluation_question_id, source, quote, start_char, end_char, tenant
+    )
+    select asked.id, label.source, label.quote, label.start_char, label.end_char, asked.tenant
+    from ragpg.evaluation_questions as asked
+    cross join jsonb_to_recordset(labels) as label (
+        source text, quote text, start_char integer, end_char integer
+    )
+    where asked.id = new_id;
+    return new_id;
+end
+$$;
+comment on function ragpg.put_evaluation_question(text, text, text, jsonb, text, boolean, text[]) is
+'Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.';
+
+-- Which settings were best, and what do they cost?
+create or replace function ragpg.rank_runs(run_ids bigint[])
+returns table (
+    run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer,
+    overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer,
+    train_ndcg double precision, train_span_recall double precision,
+    held_out_ndcg double precision, held_out_span_recall double precision,
+    latency_p50_ms double precision, index_bytes bigint, best_trade boolean
+)
+language sql stable
+begin atomic
+    with measured as materialized (
+        select
+            measure.evaluation_run_id as run_id,
+            avg(measure.ndcg) filter (where side.split = 'train') as train_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'train') as train_span_recall,
+            avg(measure.ndcg) filter (where side.split = 'held-out') as held_out_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'held-out') as held_out_span_recall,
+            percentile_cont(0.5) within group (order by measure.latency_ms) as latency
+        from ragpg.evaluation_measures as measure
+        cross join lateral ragpg_internal.evaluation_split(measure.evaluation_question_id)
+            as side (split)
+        where measure.evaluation_run_id = any(rank_runs.run_ids)
+        group by measure.evaluation_run_id
+    ),
+    sized as materialized (
+        select
+            run.id, run.index_id, run.recipe, run.k, measured.train_ndcg,
+            measured.train_span_recall, measured.held_out_ndcg, measured.held_out_span_recall,
+            measured.latency,
+            pg_total_relation_size(to_regclass('ragpg.chunks_' || run.index_id)) as bytes
+        from measured
+        join ragpg.evaluation_runs as run on run.id = measured.run_id
+    )
+    select
+        one.id, one.index_id, one.recipe ->> 'embedding_model',
+        (one.recipe ->> 'chunk_tokens')::integer, (one.recipe ->> 'overlap_tokens')::integer,
+        one.k, (one.recipe ->> 'vector_weight')::real, (one.recipe ->> 'candidates')::integer,
+        (one.recipe ->> 'ef_search')::integer, one.train_ndcg, one.train_span_recall,
+        one.held_out_ndcg, one.held_out_span_recall, one.latency, one.bytes,
+        not exists (
+            select
+            from sized as other
+            where other.train_span_recall >= one.train_span_recall
+                and other.train_ndcg >= one.train_ndcg
+                and other.latency <= one.latency
+                and other.bytes <= one.bytes
+                and (
+                    other.train_span_recall > one.train_span_recall
+                    or other.train_ndcg > one.train_ndcg
+                    or other.latency < one.latency
+                    or other.bytes < one.bytes
+                )
+        )
+    from sized as one
+    order by one.train_span_recall desc nulls last, one.train_ndcg desc nulls last, one.id;
+end;
+comment on function ragpg.rank_runs(bigint[]) is
+'Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg_internal.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).';
+
+-- A new run of an evaluation set.
+create or replace function ragpg_internal.start_evaluation(
+    collection text,
+    evaluation_set text,
+    k integer default 10,
+    mode text default 'hybrid',
+    index_id bigint default null,
+    note text default ''
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(start_evaluation.collection);
+    set_id bigint;
+    names text;
+    recipe ragpg.search_indexes;
+    new_id bigint;
+begin
+    select known.id into set_id
+    from ragpg.evaluation_sets as known
+    where known.collection_id = parent_id
+        and known.tenant = ragpg_internal.written_tenant()
+        and known.name = start_evaluation.evaluation_set;
+    if set_id is null then
+        select string_agg(known.name, ', ' order by known.name) into names
+        from ragpg.evaluation_sets as known
+        where known.collection_id = parent_id;
+        raise exception 'there is no evaluation set "%"', start_evaluation.evaluation_set
+            using errcode = 'RG011',
+                hint = coalesce('there are: ' || names, 'load one: ragpg eval load FILE');
+    end if;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.collection_id = parent_id
+        and known.id = coalesce(
+            start_evaluation.index_id,
+            (select one.active_index_id from ragpg.collections as one where one.id = parent_id)
+        );
+    if recipe.id is null then
+        raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
+    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe, tenant)
+    select
+        asked.id, recipe.id, start_evaluation.k, start_evaluation.mode, start_evaluation.note,
+        to_jsonb(recipe) || jsonb_build_object(
+            'embedding_model', (
+                select model.name
+                from ragpg.embedding_models as model
+                where model.id = recipe.embedding_model_id
+            )
+        ),
+        asked.tenant
+    from ragpg.evaluation_sets as asked
+    where asked.id = set_id
+    returning id into new_id;
+    return new_id;
+end
+$$;
+comment on function ragpg_internal.start_evaluation(text, text, integer, text, bigint, text) is
+'Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.';
 
 -- What does search confuse with the answer?
 create or replace function ragpg_internal.hard_negatives(

@@ -58,11 +58,24 @@ class Database:
                     min_size=1,
                     max_size=self._max_size,
                     timeout=self._timeout,
-                    configure=_configure_read_only if self.read_only else _configure,
+                    configure=self._configure,
                     kwargs={"application_name": "ragpg"},
                     open=True,
                 )
             return self._pool
+
+    def _configure(self, connection: Connection) -> None:
+        """Registers vectors; behind a pooler no statement is prepared by name.
+
+        There each transaction may be another server connection's, where the same name is another
+        client's statement: `execute` would run that one, with these parameters.
+        """
+        register_vector(connection)
+        if not is_direct(connection):
+            connection.prepare_threshold = None
+        connection.commit()
+        # Of each transaction: a session's setting outlives it in a pooler.
+        connection.read_only = self.read_only or None
 
     def after_fork(self) -> None:
         """Leaves the connections to the parent, whose they are.
@@ -212,23 +225,6 @@ def is_direct(connection: Connection) -> bool:
     """
     row = connection.execute(queries.BACKEND).fetchone()
     return row is not None and row[0] == connection.info.backend_pid
-
-
-def _configure(connection: Connection) -> None:
-    """Registers vectors; behind a pooler no statement is prepared by name.
-
-    There each transaction may be another server connection's, where the same name is another
-    client's statement: `execute` would run that one, with these parameters.
-    """
-    register_vector(connection)
-    if not is_direct(connection):
-        connection.prepare_threshold = None
-    connection.commit()
-
-
-def _configure_read_only(connection: Connection) -> None:
-    _configure(connection)
-    connection.read_only = True  # of each transaction: a session's setting outlives it in a pooler
 
 
 def connect(url: str, **options: Any) -> Connection:

@@ -5,10 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Integer, text
+from sqlalchemy import ForeignKey, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ragpg.database.table_types import Base, Empty, Int, Key, KeyPart, Now, OfCollection, Texts
+from ragpg.database.table_types import (
+    Base,
+    Empty,
+    Int,
+    Key,
+    KeyPart,
+    Now,
+    OfCollection,
+    Texts,
+    of_tenant,
+)
 
 
 class EvaluationSet(Base):
@@ -28,15 +38,7 @@ class EvaluationQuestion(Base):
     """A question of an evaluation set."""
 
     __tablename__ = "evaluation_questions"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["evaluation_set_id", "tenant"],
-            ["evaluation_sets.id", "evaluation_sets.tenant"],
-            name="evaluation_questions_evaluation_set_id_fkey",
-            onupdate="CASCADE",
-            ondelete="CASCADE",
-        ),
-    )
+    __table_args__ = (of_tenant("evaluation_sets", "evaluation_set_id"),)
 
     id: Mapped[Key]
     evaluation_set_id: Mapped[int]
@@ -52,30 +54,22 @@ class EvaluationLabel(Base):
     """Where the answer to a question stands."""
 
     __tablename__ = "evaluation_labels"
+    __table_args__ = (of_tenant("evaluation_questions", "evaluation_question_id"),)
 
     id: Mapped[Key]
-    evaluation_question_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_questions.id", ondelete="CASCADE")
-    )
+    evaluation_question_id: Mapped[int]
     source: Mapped[str]
     quote: Mapped[str | None]
     start_char: Mapped[Int | None]
     end_char: Mapped[Int | None]
+    tenant: Mapped[Empty]
 
 
 class EvaluationDraft(Base):
     """A question a model drafted, for a person to accept."""
 
     __tablename__ = "evaluation_drafts"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["evaluation_set_id", "tenant"],
-            ["evaluation_sets.id", "evaluation_sets.tenant"],
-            name="evaluation_drafts_evaluation_set_id_fkey",
-            onupdate="CASCADE",
-            ondelete="CASCADE",
-        ),
-    )
+    __table_args__ = (of_tenant("evaluation_sets", "evaluation_set_id"),)
 
     id: Mapped[Key]
     evaluation_set_id: Mapped[int]
@@ -94,11 +88,10 @@ class EvaluationRun(Base):
     """One asking of an evaluation set."""
 
     __tablename__ = "evaluation_runs"
+    __table_args__ = (of_tenant("evaluation_sets", "evaluation_set_id"),)
 
     id: Mapped[Key]
-    evaluation_set_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_sets.id", ondelete="CASCADE")
-    )
+    evaluation_set_id: Mapped[int]
     index_id: Mapped[int]
     k: Mapped[Int]
     mode: Mapped[str]
@@ -106,16 +99,16 @@ class EvaluationRun(Base):
     recipe: Mapped[dict[str, Any]]
     started_at: Mapped[Now]
     finished_at: Mapped[datetime | None]
+    tenant: Mapped[Empty]
 
 
 class EvaluationResult(Base):
     """What one question gave in one run."""
 
     __tablename__ = "evaluation_results"
+    __table_args__ = (of_tenant("evaluation_runs", "evaluation_run_id"),)
 
-    evaluation_run_id: Mapped[int] = mapped_column(
-        ForeignKey("evaluation_runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    evaluation_run_id: Mapped[KeyPart]
     evaluation_question_id: Mapped[int] = mapped_column(
         ForeignKey("evaluation_questions.id", ondelete="CASCADE"),
         primary_key=True,
@@ -132,6 +125,7 @@ class EvaluationResult(Base):
     answer_id: Mapped[int | None] = mapped_column(ForeignKey("answers.id", ondelete="SET NULL"))
     grade: Mapped[str | None]
     grade_reason: Mapped[str | None]
+    tenant: Mapped[Empty]
 
 
 class EvaluationHit(Base):
@@ -139,14 +133,7 @@ class EvaluationHit(Base):
 
     __tablename__ = "evaluation_hits"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["evaluation_run_id", "evaluation_question_id"],
-            [
-                "ragpg.evaluation_results.evaluation_run_id",
-                "ragpg.evaluation_results.evaluation_question_id",
-            ],
-            ondelete="CASCADE",
-        ),
+        of_tenant("evaluation_results", "evaluation_run_id", "evaluation_question_id"),
     )
 
     evaluation_run_id: Mapped[KeyPart]
@@ -161,3 +148,4 @@ class EvaluationHit(Base):
     score: Mapped[float]
     similarity: Mapped[float | None]
     bm25: Mapped[float | None]
+    tenant: Mapped[Empty]

@@ -11,6 +11,7 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Integer,
     LargeBinary,
@@ -60,3 +61,14 @@ class Base(DeclarativeBase):
         datetime: _TIME,
         dict[str, Any]: JSONB,
     }
+
+
+def of_tenant(parent: str, *columns: str) -> ForeignKeyConstraint:
+    """Returns the foreign key to a parent of the same tenant: one column is its id."""
+    keys = columns if len(columns) > 1 else ("id",)
+    return ForeignKeyConstraint(
+        [*columns, "tenant"],
+        [f"{parent}.{key}" for key in (*keys, "tenant")],
+        onupdate="CASCADE",
+        ondelete="CASCADE",
+    )

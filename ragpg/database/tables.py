@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import REAL, Computed, ForeignKey, ForeignKeyConstraint, Identity, Integer, text
+from sqlalchemy import REAL, Computed, ForeignKey, Identity, Integer, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,6 +36,7 @@ from ragpg.database.table_types import (
     OfIndex,
     Price,
     Real,
+    of_tenant,
 )
 
 
@@ -147,13 +148,7 @@ class Chunk(Base):
 
     __tablename__ = "chunks"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["document_id", "tenant"],
-            ["documents.id", "documents.tenant"],
-            name="chunks_document_id_fkey",
-            onupdate="CASCADE",
-            ondelete="CASCADE",
-        ),
+        of_tenant("documents", "document_id"),
         {"postgresql_partition_by": "LIST (index_id)"},
     )
 
@@ -183,15 +178,7 @@ class IndexDocument(Base):
     """Which version of a document a search index holds, and whether a newer one waits."""
 
     __tablename__ = "index_documents"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["document_id", "tenant"],
-            ["documents.id", "documents.tenant"],
-            name="index_documents_document_id_fkey",
-            onupdate="CASCADE",
-            ondelete="CASCADE",
-        ),
-    )
+    __table_args__ = (of_tenant("documents", "document_id"),)
 
     index_id: Mapped[OfIndex]
     document_id: Mapped[KeyPart]
@@ -209,14 +196,16 @@ class AnswerFeedback(Base):
     """What a person thinks of an answer; the newest counts."""
 
     __tablename__ = "answer_feedback"
+    __table_args__ = (of_tenant("answers", "answer_id"),)
 
     id: Mapped[Key]
-    answer_id: Mapped[int] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"))
+    answer_id: Mapped[int]
     rating: Mapped[str]
     corrected_text: Mapped[str | None]
     comment: Mapped[Empty]
     given_by: Mapped[str] = mapped_column(server_default=text("current_user"))
     given_at: Mapped[Now]
+    tenant: Mapped[Empty]
 
 
 class AnswerRow(Base):
@@ -245,9 +234,10 @@ class CitationRow(Base):
     """Which characters of which document version an answer rests on."""
 
     __tablename__ = "citations"
+    __table_args__ = (of_tenant("answers", "answer_id"),)
 
     id: Mapped[Key]
-    answer_id: Mapped[int] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"))
+    answer_id: Mapped[int]
     ordinal: Mapped[Int]
     document_id: Mapped[int]
     document_version: Mapped[Int]
@@ -257,6 +247,7 @@ class CitationRow(Base):
     answer_start: Mapped[Int]
     answer_end: Mapped[Int]
     page: Mapped[Int | None]
+    tenant: Mapped[Empty]
 
 
 class SearchRow(Base):

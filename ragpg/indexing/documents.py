@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ragpg.database import Database
-from ragpg.indexing import queries
+from ragpg.indexing import document_queries as queries
 
 
 @dataclass(frozen=True, slots=True)

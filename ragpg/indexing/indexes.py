@@ -15,7 +15,7 @@ from ragpg.contexts import (
     run_batches,
 )
 from ragpg.errors import BadArgument
-from ragpg.indexing import queries
+from ragpg.indexing import index_queries, queries
 from ragpg.indexing.indexer import Indexer, cut
 from ragpg.indexing.recipes import make_index, tokens_of_chunk, tokens_of_context
 from ragpg.indexing.worker import Worker, WorkReport
@@ -35,7 +35,7 @@ class Indexes:
 
     def status(self) -> list[dict[str, Any]]:
         """Returns the collection's rows of the view index_health."""
-        return self.session.database.rows(queries.INDEX_STATUS, collection=self.collection)
+        return self.session.database.rows(index_queries.INDEX_STATUS, collection=self.collection)
 
     def create(
         self,
@@ -57,7 +57,7 @@ class Indexes:
         embedder, tokens = self._recipe(active, model, chunk_tokens)
         return make_index(
             self.session,
-            queries.CREATE_SEARCH_INDEX,
+            index_queries.CREATE_SEARCH_INDEX,
             embedder,
             collection=self.collection,
             chunk_tokens=tokens,
@@ -85,7 +85,7 @@ class Indexes:
         """
         database = self.session.database
         self.session.search_index(index_id)  # raises when there is none
-        total = database.value(queries.PENDING_DOCUMENTS, index_id=index_id)
+        total = database.value(index_queries.PENDING_DOCUMENTS, index_id=index_id)
 
         def listen(done: WorkReport) -> None:
             if progress:
@@ -103,26 +103,26 @@ class Indexes:
         Raises SearchIndexError when documents wait for it, unless `incomplete`.
         """
         self.session.database.execute(
-            queries.ACTIVATE_SEARCH_INDEX, index_id=index_id, incomplete=incomplete
+            index_queries.ACTIVATE_SEARCH_INDEX, index_id=index_id, incomplete=incomplete
         )
 
     def rollback(self) -> int:
         """Activates the search index that was active before; returns its id."""
         found = self.session.database.value(
-            queries.ROLLBACK_SEARCH_INDEX, collection=self.collection
+            index_queries.ROLLBACK_SEARCH_INDEX, collection=self.collection
         )
         return int(found)
 
     def drop(self, index_id: int) -> None:
         """Drops a search index with its chunks; raises SearchIndexError when it is active."""
-        self.session.database.execute(queries.DROP_SEARCH_INDEX, index_id=index_id)
+        self.session.database.execute(index_queries.DROP_SEARCH_INDEX, index_id=index_id)
 
     # How well the vector index finds what an exact search finds
 
     def measure_recall(self, *, k: int = 10, queries_asked: int = 100) -> dict[str, Any]:
         """Returns what share of the k nearest chunks the vector index finds, and keeps it."""
         (row,) = self.session.database.rows(
-            queries.MEASURE_RECALL,
+            index_queries.MEASURE_RECALL,
             collection=self.collection,
             k=k,
             queries=queries_asked,
@@ -135,7 +135,7 @@ class Indexes:
     ) -> dict[str, Any]:
         """Stores the smallest ef_search that reaches the recall; returns its measurement."""
         (row,) = self.session.database.rows(
-            queries.TUNE_EF_SEARCH,
+            index_queries.TUNE_EF_SEARCH,
             collection=self.collection,
             recall=recall,
             k=k,

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from ragpg.database import Connection, translate
 from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError
-from ragpg.indexing import queries
+from ragpg.indexing import queries, worker_queries
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.recipes import ensure_index
 from ragpg.reading import LoadedDocument
@@ -123,14 +123,14 @@ class Worker:
         if self.index_id is not None:
             return
         for name in self.session.database.column(
-            queries.COLLECTIONS_WITHOUT_INDEX, collection=self.collection
+            worker_queries.COLLECTIONS_WITHOUT_INDEX, collection=self.collection
         ):
             ensure_index(self.session, name)
 
     def _claim(self, own: Connection) -> list[Claim]:
         parameters = {"collection": self.collection, "index_id": self.index_id}
         with own.cursor(row_factory=class_row(Claim)) as cursor:
-            claims = cursor.execute(queries.CLAIM_DOCUMENTS, parameters).fetchall()
+            claims = cursor.execute(worker_queries.CLAIM_DOCUMENTS, parameters).fetchall()
         return sorted(claims, key=lambda claim: claim.index_id)
 
     def _index(self, own: Connection, index_id: int, claims: list[Claim]) -> None:
@@ -195,7 +195,7 @@ class Worker:
         if error is not None:
             self.report.failed += 1
         own.execute(
-            queries.RELEASE_DOCUMENT,
+            worker_queries.RELEASE_DOCUMENT,
             {
                 "index_id": claim.index_id,
                 "document_id": claim.document_id,

@@ -130,7 +130,8 @@ def compute_after_fork() -> None:
     """Lets forked processes compute by one thread: OpenMP's others stayed behind."""
     import torch
 
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+    if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def _unit(tensor: Any) -> Vectors:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pgvector import HalfVector
 
 from ragpg.database import Database
-from ragpg.search import queries
+from ragpg.search import explaining_queries as queries
 from ragpg.search.filters import Filter, to_jsonpath
 from ragpg.search.searching import Hit, Mode, records_of
 from ragpg.session import Session, clean_query

@@ -24,16 +24,6 @@ from ragpg.search_distinct(
 order by place
 """
 
-EXPLAIN_SEARCH: LiteralString = """
-select *
-from ragpg.explain_search(
-    query => %(query)s, k => %(k)s, collection => %(collection)s,
-    filter => %(filter)s::jsonpath, query_embedding => %(query_embedding)s::halfvec,
-    mode => %(mode)s
-)
-order by place
-"""
-
 SEARCH_ANY: LiteralString = """
 select *
 from ragpg.search_any(
@@ -48,16 +38,4 @@ SURROUNDINGS: LiteralString = """
 select wanted.chunk_id, around.start_char, around.end_char, around.content
 from unnest(%(chunk_ids)s::bigint[]) as wanted (chunk_id)
 cross join lateral ragpg.surroundings(wanted.chunk_id, %(neighbours)s) as around
-"""
-
-HIGHLIGHT: LiteralString = """
-select ragpg.highlight(
-    given.content, %(query)s, coalesce(chunk.language, 'english'), %(start_mark)s, %(end_mark)s
-)
-from unnest(%(contents)s::text[], %(chunk_ids)s::bigint[]) with ordinality
-    as given (content, chunk_id, place)
-left join lateral (
-    select one.language from ragpg.chunks as one where one.id = given.chunk_id limit 1
-) as chunk on true
-order by given.place
 """

@@ -99,20 +99,21 @@ begin
     end if;
     insert into ragpg.evaluation_results (
         evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
-        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans,
+        tenant
     )
     values (
         run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
-        latency, labels, lost, split, spans
+        latency, labels, lost, split, spans, run.tenant
     );
     insert into ragpg.evaluation_hits (
         evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
-        document_version, source, start_char, end_char, score, similarity, bm25
+        document_version, source, start_char, end_char, score, similarity, bm25, tenant
     )
     select
         run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
         hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
-        hit.similarity, hit.bm25
+        hit.similarity, hit.bm25, run.tenant
     from jsonb_to_recordset(found) as hit (
         place integer, chunk_id bigint, document_id bigint, document_version integer,
         source text, start_char integer, end_char integer, score double precision,

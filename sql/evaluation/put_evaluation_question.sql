@@ -35,12 +35,14 @@ begin
     returning known.id into new_id;
     delete from ragpg.evaluation_labels as label where label.evaluation_question_id = new_id;
     insert into ragpg.evaluation_labels (
-        evaluation_question_id, source, quote, start_char, end_char
+        evaluation_question_id, source, quote, start_char, end_char, tenant
     )
-    select new_id, label.source, label.quote, label.start_char, label.end_char
-    from jsonb_to_recordset(labels) as label (
+    select asked.id, label.source, label.quote, label.start_char, label.end_char, asked.tenant
+    from ragpg.evaluation_questions as asked
+    cross join jsonb_to_recordset(labels) as label (
         source text, quote text, start_char integer, end_char integer
-    );
+    )
+    where asked.id = new_id;
     return new_id;
 end
 $$;

@@ -25,8 +25,9 @@ begin atomic
     ),
     sized as materialized (
         select
-            run.*, measured.train_ndcg, measured.train_span_recall, measured.held_out_ndcg,
-            measured.held_out_span_recall, measured.latency,
+            run.id, run.index_id, run.recipe, run.k, measured.train_ndcg,
+            measured.train_span_recall, measured.held_out_ndcg, measured.held_out_span_recall,
+            measured.latency,
             pg_total_relation_size(to_regclass('ragpg.chunks_' || run.index_id)) as bytes
         from measured
         join ragpg.evaluation_runs as run on run.id = measured.run_id

@@ -41,14 +41,19 @@ begin
         raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
             using errcode = 'RG010', hint = 'ragpg index list shows them';
     end if;
-    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe)
-    select set_id, recipe.id, k, mode, note, to_jsonb(recipe) || jsonb_build_object(
-        'embedding_model', (
-            select model.name
-            from ragpg.embedding_models as model
-            where model.id = recipe.embedding_model_id
-        )
-    )
+    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe, tenant)
+    select
+        asked.id, recipe.id, start_evaluation.k, start_evaluation.mode, start_evaluation.note,
+        to_jsonb(recipe) || jsonb_build_object(
+            'embedding_model', (
+                select model.name
+                from ragpg.embedding_models as model
+                where model.id = recipe.embedding_model_id
+            )
+        ),
+        asked.tenant
+    from ragpg.evaluation_sets as asked
+    where asked.id = set_id
     returning id into new_id;
     return new_id;
 end

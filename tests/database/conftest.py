@@ -10,7 +10,7 @@ import pytest
 import ragpg
 
 from ..conftest import WordEmbedder
-from .tenants import MARKER, _fill, _login
+from .tenants import MARKER, _fill, _login, put_texts
 
 
 @pytest.fixture
@@ -18,22 +18,9 @@ def shared(
     client: ragpg.Client, sql: psycopg.Connection, words: WordEmbedder
 ) -> psycopg.Connection:
     """A collection of two tenants, A and one whose every text holds the marker; tenants are on."""
-    sql.execute("update ragpg.collections set search_log_share = 1")
     texts = {"a": "Refund of money within days.", MARKER: f"{MARKER} refund money rate limit."}
     for tenant, text in texts.items():
-        for number in range(4):
-            sql.execute("select ragpg.set_tenant(%s, for_session => true)", (tenant,))
-            sql.execute(
-                "select ragpg.put_document('shared', %s, %s, %s, 'text/plain', %s)",
-                (
-                    "same" if number == 0 else f"{tenant}-{number}",
-                    f"{text} Number {number}.",
-                    f"{text} title",
-                    f'{{"tag": "{tenant} {text}", "year": 2026}}',
-                ),
-            )
-    sql.execute("reset ragpg.tenant")
-    client.worker("shared").drain()
+        put_texts(sql, client, tenant, text)
     sql.execute("update ragpg.collections set search_log_share = 1")
     sql.execute("select ragpg.enable_tenants()")
     for tenant, text in texts.items():

@@ -6,10 +6,32 @@ from collections.abc import Iterator
 
 import psycopg
 
+import ragpg
+
 from ..conftest import WordEmbedder, role
 
 # Stands in everything that is B's: texts, words, names, questions, answers, logs, errors.
 MARKER = "zebrafinch"
+
+
+def put_texts(
+    sql: psycopg.Connection, client: ragpg.Client, tenant: str, text: str, count: int = 4
+) -> None:
+    """Writes the tenant's documents, and has them indexed."""
+    for number in range(count):
+        sql.execute("select ragpg.set_tenant(%s, for_session => true)", (tenant,))
+        sql.execute(
+            "select ragpg.put_document('shared', %s, %s, %s, 'text/plain', %s)",
+            (
+                "same" if number == 0 else f"{tenant}-{number}",
+                f"{text} Number {number}.",
+                f"{text} title",
+                f'{{"tag": "{tenant} {text}", "year": 2026, "at": "2026-01-01T00:00:00+00",'
+                f' "{text.split()[0]}": 1}}',
+            ),
+        )
+    sql.execute("reset ragpg.tenant")
+    client.worker("shared").drain()
 
 
 def _fill(sql: psycopg.Connection, tenant: str, text: str, words: WordEmbedder) -> None:
@@ -67,4 +89,4 @@ def _login(
     url = sql.info.dsn
     with psycopg.connect(url, user=name, autocommit=True) as connection:
         yield connection
-    sql.execute(f"drop owned by {name}".encode())
+    sql.execute(f'drop owned by "{name}"'.encode())

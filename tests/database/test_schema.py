@@ -227,7 +227,7 @@ def test_queries_are_used_and_named_once() -> None:
     sources = [path.read_text() for path in (ROOT / "ragpg").rglob("*.py")]
     names = [
         name
-        for path in (ROOT / "ragpg").rglob("queries.py")
+        for path in (ROOT / "ragpg").rglob("*queries.py")
         for name in re.findall(r"^([A-Z_]+): LiteralString = ", path.read_text(), re.M)
     ]
     assert len(names) == len(set(names)) > 100

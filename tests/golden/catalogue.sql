@@ -5,6 +5,7 @@ table answer_feedback column corrected_text text null   storage x
 table answer_feedback column comment text not null default ''::text  storage x
 table answer_feedback column given_by text not null default CURRENT_USER  storage x
 table answer_feedback column given_at timestamp with time zone not null default now()  storage p
+table answer_feedback column tenant text not null default ragpg_internal.written_tenant()  storage x
 table answers column id bigint not null  a storage p
 table answers column collection_id bigint not null   storage p
 table answers column question text not null   storage x
@@ -82,6 +83,7 @@ table citations column quote text not null   storage x
 table citations column answer_start integer not null   storage p
 table citations column answer_end integer not null   storage p
 table citations column page integer null   storage p
+table citations column tenant text not null default ragpg_internal.written_tenant()  storage x
 table collection_status column collection text null   storage x
 table collection_status column description text null   storage x
 table collection_status column documents bigint null   storage p
@@ -307,6 +309,7 @@ table evaluation_hits column end_char integer not null   storage p
 table evaluation_hits column score double precision not null   storage p
 table evaluation_hits column similarity double precision null   storage p
 table evaluation_hits column bm25 double precision null   storage p
+table evaluation_hits column tenant text not null default ragpg_internal.written_tenant()  storage x
 table evaluation_label_spans column evaluation_label_id bigint null   storage p
 table evaluation_label_spans column evaluation_question_id bigint null   storage p
 table evaluation_label_spans column evaluation_set_id bigint null   storage p
@@ -323,6 +326,7 @@ table evaluation_labels column source text not null   storage x
 table evaluation_labels column quote text null   storage x
 table evaluation_labels column start_char integer null   storage p
 table evaluation_labels column end_char integer null   storage p
+table evaluation_labels column tenant text not null default ragpg_internal.written_tenant()  storage x
 table evaluation_leaderboard column collection text null   storage x
 table evaluation_leaderboard column evaluation_set text null   storage x
 table evaluation_leaderboard column run_id bigint null   storage p
@@ -395,6 +399,7 @@ table evaluation_results column labelled_spans jsonb not null default '{}'::json
 table evaluation_results column answer_id bigint null   storage p
 table evaluation_results column grade text null   storage x
 table evaluation_results column grade_reason text null   storage x
+table evaluation_results column tenant text not null default ragpg_internal.written_tenant()  storage x
 table evaluation_runs column id bigint not null  a storage p
 table evaluation_runs column evaluation_set_id bigint not null   storage p
 table evaluation_runs column index_id bigint not null   storage p
@@ -404,6 +409,7 @@ table evaluation_runs column note text not null default ''::text  storage x
 table evaluation_runs column recipe jsonb not null   storage x
 table evaluation_runs column started_at timestamp with time zone not null default now()  storage p
 table evaluation_runs column finished_at timestamp with time zone null   storage p
+table evaluation_runs column tenant text not null default ragpg_internal.written_tenant()  storage x
 table evaluation_sets column id bigint not null  a storage p
 table evaluation_sets column collection_id bigint not null   storage p
 table evaluation_sets column name text not null   storage x
@@ -632,11 +638,12 @@ table unanswered_searches column logged_searches bigint null   storage p
 table unanswered_searches column fewest_hits integer null   storage p
 table unanswered_searches column best_similarity real null   storage p
 table unanswered_searches column last_searched_at timestamp with time zone null   storage p
-table answer_feedback constraint answer_feedback_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE CASCADE
+table answer_feedback constraint answer_feedback_answer_id_fkey FOREIGN KEY (answer_id, tenant) REFERENCES ragpg.answers(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
 table answer_feedback constraint answer_feedback_corrected_text_is_not_blank CHECK ((corrected_text ~ '\S'::text))
 table answer_feedback constraint answer_feedback_pkey PRIMARY KEY (id)
 table answer_feedback constraint answer_feedback_rating_is_known CHECK ((rating = ANY (ARRAY['good'::text, 'bad'::text])))
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table answers constraint answers_id_tenant_key UNIQUE (id, tenant)
 table answers constraint answers_pkey PRIMARY KEY (id)
 table chunk_contexts constraint chunk_contexts_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES ragpg.context_batches(id) ON DELETE CASCADE
 table chunk_contexts constraint chunk_contexts_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -652,7 +659,7 @@ table chunks constraint chunks_document_id_fkey FOREIGN KEY (document_id, tenant
 table chunks constraint chunks_index_id_fkey FOREIGN KEY (index_id) REFERENCES ragpg.search_indexes(id) ON DELETE CASCADE
 table chunks constraint chunks_pkey PRIMARY KEY (document_id, ordinal, index_id)
 table chunks constraint chunks_span_is_as_long_as_the_content CHECK (((start_char >= 0) AND ((end_char - start_char) = char_length(content))))
-table citations constraint citations_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE CASCADE
+table citations constraint citations_answer_id_fkey FOREIGN KEY (answer_id, tenant) REFERENCES ragpg.answers(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
 table citations constraint citations_answer_id_ordinal_key UNIQUE (answer_id, ordinal)
 table citations constraint citations_answer_span_is_ordered CHECK (((0 <= answer_start) AND (answer_start <= answer_end)))
 table citations constraint citations_pkey PRIMARY KEY (id)
@@ -716,23 +723,26 @@ table evaluation_drafts constraint evaluation_drafts_pkey PRIMARY KEY (id)
 table evaluation_drafts constraint evaluation_drafts_question_is_not_blank CHECK ((question ~ '\S'::text))
 table evaluation_drafts constraint evaluation_drafts_quote_is_not_blank CHECK ((quote ~ '\S'::text))
 table evaluation_drafts constraint evaluation_drafts_start_char_is_not_negative CHECK ((start_char >= 0))
-table evaluation_hits constraint evaluation_hits_evaluation_results_fkey FOREIGN KEY (evaluation_run_id, evaluation_question_id) REFERENCES ragpg.evaluation_results(evaluation_run_id, evaluation_question_id) ON DELETE CASCADE
+table evaluation_hits constraint evaluation_hits_evaluation_results_fkey FOREIGN KEY (evaluation_run_id, evaluation_question_id, tenant) REFERENCES ragpg.evaluation_results(evaluation_run_id, evaluation_question_id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
 table evaluation_hits constraint evaluation_hits_pkey PRIMARY KEY (evaluation_run_id, evaluation_question_id, place)
-table evaluation_labels constraint evaluation_labels_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id) REFERENCES ragpg.evaluation_questions(id) ON DELETE CASCADE
+table evaluation_labels constraint evaluation_labels_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id, tenant) REFERENCES ragpg.evaluation_questions(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
 table evaluation_labels constraint evaluation_labels_pkey PRIMARY KEY (id)
 table evaluation_labels constraint evaluation_labels_quote_is_not_blank CHECK ((quote ~ '\S'::text))
 table evaluation_labels constraint evaluation_labels_source_is_not_blank CHECK ((source ~ '\S'::text))
 table evaluation_labels constraint evaluation_labels_span_is_ordered CHECK (((num_nulls(start_char, end_char) = 2) OR ((0 <= start_char) AND (start_char < end_char))))
 table evaluation_questions constraint evaluation_questions_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id, tenant) REFERENCES ragpg.evaluation_sets(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
 table evaluation_questions constraint evaluation_questions_evaluation_set_id_question_key UNIQUE (evaluation_set_id, tenant, question)
+table evaluation_questions constraint evaluation_questions_id_tenant_key UNIQUE (id, tenant)
 table evaluation_questions constraint evaluation_questions_pkey PRIMARY KEY (id)
 table evaluation_questions constraint evaluation_questions_question_is_not_blank CHECK ((question ~ '\S'::text))
 table evaluation_results constraint evaluation_results_answer_id_fkey FOREIGN KEY (answer_id) REFERENCES ragpg.answers(id) ON DELETE SET NULL
 table evaluation_results constraint evaluation_results_evaluation_question_id_fkey FOREIGN KEY (evaluation_question_id) REFERENCES ragpg.evaluation_questions(id) ON DELETE CASCADE
-table evaluation_results constraint evaluation_results_evaluation_run_id_fkey FOREIGN KEY (evaluation_run_id) REFERENCES ragpg.evaluation_runs(id) ON DELETE CASCADE
+table evaluation_results constraint evaluation_results_evaluation_run_id_fkey FOREIGN KEY (evaluation_run_id, tenant) REFERENCES ragpg.evaluation_runs(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table evaluation_results constraint evaluation_results_evaluation_run_id_question_id_tenant_key UNIQUE (evaluation_run_id, evaluation_question_id, tenant)
 table evaluation_results constraint evaluation_results_grade_is_known CHECK ((grade = ANY (ARRAY['right'::text, 'right in fact'::text, 'wrong'::text])))
 table evaluation_results constraint evaluation_results_pkey PRIMARY KEY (evaluation_run_id, evaluation_question_id)
-table evaluation_runs constraint evaluation_runs_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id) REFERENCES ragpg.evaluation_sets(id) ON DELETE CASCADE
+table evaluation_runs constraint evaluation_runs_evaluation_set_id_fkey FOREIGN KEY (evaluation_set_id, tenant) REFERENCES ragpg.evaluation_sets(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table evaluation_runs constraint evaluation_runs_id_tenant_key UNIQUE (id, tenant)
 table evaluation_runs constraint evaluation_runs_k_is_positive CHECK ((k > 0))
 table evaluation_runs constraint evaluation_runs_pkey PRIMARY KEY (id)
 table evaluation_sets constraint evaluation_sets_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -786,6 +796,7 @@ table tenant_roles constraint tenant_roles_tenant_is_not_blank CHECK ((tenant ~ 
 CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btree (answer_id)
 CREATE UNIQUE INDEX answer_feedback_pkey ON ragpg.answer_feedback USING btree (id)
 CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
+CREATE UNIQUE INDEX answers_id_tenant_key ON ragpg.answers USING btree (id, tenant)
 CREATE UNIQUE INDEX answers_pkey ON ragpg.answers USING btree (id)
 CREATE INDEX chunk_contexts_batch_id_btree ON ragpg.chunk_contexts USING btree (batch_id) WHERE (batch_id IS NOT NULL)
 CREATE INDEX chunk_contexts_collection_id_document_hash_btree ON ragpg.chunk_contexts USING btree (collection_id, document_hash)
@@ -821,11 +832,14 @@ CREATE UNIQUE INDEX evaluation_hits_pkey ON ragpg.evaluation_hits USING btree (e
 CREATE INDEX evaluation_labels_evaluation_question_id_btree ON ragpg.evaluation_labels USING btree (evaluation_question_id)
 CREATE UNIQUE INDEX evaluation_labels_pkey ON ragpg.evaluation_labels USING btree (id)
 CREATE UNIQUE INDEX evaluation_questions_evaluation_set_id_question_key ON ragpg.evaluation_questions USING btree (evaluation_set_id, tenant, question)
+CREATE UNIQUE INDEX evaluation_questions_id_tenant_key ON ragpg.evaluation_questions USING btree (id, tenant)
 CREATE UNIQUE INDEX evaluation_questions_pkey ON ragpg.evaluation_questions USING btree (id)
 CREATE INDEX evaluation_results_answer_id_btree ON ragpg.evaluation_results USING btree (answer_id) WHERE (answer_id IS NOT NULL)
 CREATE INDEX evaluation_results_evaluation_question_id_btree ON ragpg.evaluation_results USING btree (evaluation_question_id)
+CREATE UNIQUE INDEX evaluation_results_evaluation_run_id_question_id_tenant_key ON ragpg.evaluation_results USING btree (evaluation_run_id, evaluation_question_id, tenant)
 CREATE UNIQUE INDEX evaluation_results_pkey ON ragpg.evaluation_results USING btree (evaluation_run_id, evaluation_question_id)
 CREATE INDEX evaluation_runs_evaluation_set_id_btree ON ragpg.evaluation_runs USING btree (evaluation_set_id)
+CREATE UNIQUE INDEX evaluation_runs_id_tenant_key ON ragpg.evaluation_runs USING btree (id, tenant)
 CREATE UNIQUE INDEX evaluation_runs_pkey ON ragpg.evaluation_runs USING btree (id)
 CREATE UNIQUE INDEX evaluation_sets_collection_id_tenant_name_key ON ragpg.evaluation_sets USING btree (collection_id, tenant, name)
 CREATE UNIQUE INDEX evaluation_sets_id_tenant_key ON ragpg.evaluation_sets USING btree (id, tenant)
@@ -853,57 +867,39 @@ CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg_internal.forget_queries()
-policy answer_feedback_tenant on answer_feedback for * using (EXISTS ( SELECT
-   FROM ragpg.answers parent
-  WHERE (parent.id = answer_feedback.answer_id))) check 
-policy answers_tenant on answers for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy answer_feedback_tenant on answer_feedback for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy answers_tenant on answers for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
 policy chunk_contexts_nobody on chunk_contexts for * using false check 
-policy chunks_tenant on chunks for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy citations_tenant on citations for * using (EXISTS ( SELECT
-   FROM ragpg.answers parent
-  WHERE (parent.id = citations.answer_id))) check 
+policy chunks_tenant on chunks for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy citations_tenant on citations for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
 policy collections_add on collections for a using  check true
 policy collections_read on collections for r using true check 
 policy context_batches_nobody on context_batches for * using false check 
-policy document_versions_tenant on document_versions for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
+policy document_versions_tenant on document_versions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents own
   WHERE (own.id = document_versions.document_id))))
-policy documents_tenant on documents for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy documents_tenant on documents for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
 policy embedding_models_add on embedding_models for a using  check true
 policy embedding_models_read on embedding_models for r using true check 
-policy evaluation_drafts_tenant on evaluation_drafts for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
+policy evaluation_drafts_tenant on evaluation_drafts for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents about
   WHERE (about.id = evaluation_drafts.document_id))))
-policy evaluation_hits_tenant on evaluation_hits for * using (EXISTS ( SELECT
-   FROM ragpg.evaluation_runs parent
-  WHERE (parent.id = evaluation_hits.evaluation_run_id))) check ((EXISTS ( SELECT
-   FROM ragpg.evaluation_runs parent
-  WHERE (parent.id = evaluation_hits.evaluation_run_id))) AND (EXISTS ( SELECT
-   FROM ragpg.evaluation_questions asked
-  WHERE (asked.id = evaluation_hits.evaluation_question_id))))
-policy evaluation_labels_tenant on evaluation_labels for * using (EXISTS ( SELECT
-   FROM ragpg.evaluation_questions parent
-  WHERE (parent.id = evaluation_labels.evaluation_question_id))) check 
-policy evaluation_questions_tenant on evaluation_questions for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy evaluation_results_tenant on evaluation_results for * using (EXISTS ( SELECT
-   FROM ragpg.evaluation_runs parent
-  WHERE (parent.id = evaluation_results.evaluation_run_id))) check ((EXISTS ( SELECT
-   FROM ragpg.evaluation_runs parent
-  WHERE (parent.id = evaluation_results.evaluation_run_id))) AND (EXISTS ( SELECT
+policy evaluation_hits_tenant on evaluation_hits for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)])))
+policy evaluation_labels_tenant on evaluation_labels for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy evaluation_questions_tenant on evaluation_questions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy evaluation_results_tenant on evaluation_results for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)])) AND (EXISTS ( SELECT
    FROM ragpg.evaluation_questions asked
   WHERE (asked.id = evaluation_results.evaluation_question_id))))
-policy evaluation_runs_tenant on evaluation_runs for * using (EXISTS ( SELECT
-   FROM ragpg.evaluation_sets parent
-  WHERE (parent.id = evaluation_runs.evaluation_set_id))) check 
-policy evaluation_sets_tenant on evaluation_sets for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy finetune_jobs_tenant on finetune_jobs for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy index_documents_tenant on index_documents for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy index_statistics_tenant on index_statistics for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy lexeme_statistics_tenant on lexeme_statistics for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy evaluation_runs_tenant on evaluation_runs for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy evaluation_sets_tenant on evaluation_sets for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy finetune_jobs_tenant on finetune_jobs for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy index_documents_tenant on index_documents for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy index_statistics_tenant on index_statistics for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy lexeme_statistics_tenant on lexeme_statistics for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
 policy model_prices_read on model_prices for r using true check 
-policy query_embeddings_tenant on query_embeddings for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy recall_measurements_tenant on recall_measurements for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
-policy searches_tenant on searches for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy query_embeddings_tenant on query_embeddings for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy recall_measurements_tenant on recall_measurements for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy searches_tenant on searches for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
 table tenant_roles row level security
 CREATE OR REPLACE FUNCTION ragpg.accept_draft(draft_id bigint, tags text[] DEFAULT '{drafted}'::text[])
  RETURNS bigint
@@ -2090,19 +2086,23 @@ CREATE OR REPLACE FUNCTION ragpg.feedback(answer_id bigint, rating text, correct
 AS $function$
 declare
     new_id bigint;
+    of_tenant text;
 begin
     if rating is null or rating not in ('good', 'bad') then
         raise exception 'the rating is %, not good or bad', coalesce(quote_literal(rating), 'null')
             using errcode = 'RG005', hint = 'say good or bad; what it should have said is corrected_text';
     end if;
-    if not exists (select from ragpg.answers as answer where answer.id = feedback.answer_id) then
+    select answer.tenant into of_tenant
+    from ragpg.answers as answer
+    where answer.id = feedback.answer_id;
+    if not found then
         raise exception 'there is no answer %', coalesce(answer_id::text, 'null')
             using errcode = 'RG005', hint = 'table ragpg.answers has them, with their questions';
     end if;
-    insert into ragpg.answer_feedback (answer_id, rating, corrected_text, comment)
+    insert into ragpg.answer_feedback (answer_id, rating, corrected_text, comment, tenant)
     values (
         feedback.answer_id, feedback.rating, nullif(btrim(feedback.corrected_text), ''),
-        coalesce(feedback.comment, '')
+        coalesce(feedback.comment, ''), of_tenant
     )
     returning id into new_id;
     return new_id;
@@ -2766,12 +2766,14 @@ begin
     returning known.id into new_id;
     delete from ragpg.evaluation_labels as label where label.evaluation_question_id = new_id;
     insert into ragpg.evaluation_labels (
-        evaluation_question_id, source, quote, start_char, end_char
+        evaluation_question_id, source, quote, start_char, end_char, tenant
     )
-    select new_id, label.source, label.quote, label.start_char, label.end_char
-    from jsonb_to_recordset(labels) as label (
+    select asked.id, label.source, label.quote, label.start_char, label.end_char, asked.tenant
+    from ragpg.evaluation_questions as asked
+    cross join jsonb_to_recordset(labels) as label (
         source text, quote text, start_char integer, end_char integer
-    );
+    )
+    where asked.id = new_id;
     return new_id;
 end
 $function$
@@ -2794,14 +2796,9 @@ BEGIN ATOMIC
            GROUP BY measure.evaluation_run_id
          ), sized AS MATERIALIZED (
           SELECT run.id,
-             run.evaluation_set_id,
              run.index_id,
-             run.k,
-             run.mode,
-             run.note,
              run.recipe,
-             run.started_at,
-             run.finished_at,
+             run.k,
              measured.train_ndcg,
              measured.train_span_recall,
              measured.held_out_ndcg,
@@ -3015,6 +3012,7 @@ AS $function$
 #variable_conflict use_column
 declare
     new_id bigint;
+    of_tenant text;
 begin
     insert into ragpg.answers as answer (
         collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
@@ -3026,14 +3024,15 @@ begin
         save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
         save_answer.cache_creation_tokens, save_answer.latency_ms
     )
-    returning answer.id into new_id;
+    returning answer.id, answer.tenant into new_id, of_tenant;
     insert into ragpg.citations (
         answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
-        answer_start, answer_end
+        answer_start, answer_end, tenant
     )
     select
         new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
-        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end
+        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end,
+        of_tenant
     from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
     cross join jsonb_to_record(cited.body) as said (
         document_id bigint, document_version integer, start_char integer, end_char integer,
@@ -4251,6 +4250,16 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.acting_for()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT COALESCE(jsonb_object_agg(acting.tenant, true), '{}'::jsonb) AS "coalesce"
+    FROM ragpg.current_tenant() acting(tenant)
+   WHERE (acting.tenant IS NOT NULL);
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.answer_signals(index_id bigint, query text, passages text[], titles text[], OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
  RETURNS record
  LANGUAGE plpgsql
@@ -5133,20 +5142,21 @@ begin
     end if;
     insert into ragpg.evaluation_results (
         evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
-        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans,
+        tenant
     )
     values (
         run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
-        latency, labels, lost, split, spans
+        latency, labels, lost, split, spans, run.tenant
     );
     insert into ragpg.evaluation_hits (
         evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
-        document_version, source, start_char, end_char, score, similarity, bm25
+        document_version, source, start_char, end_char, score, similarity, bm25, tenant
     )
     select
         run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
         hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
-        hit.similarity, hit.bm25
+        hit.similarity, hit.bm25, run.tenant
     from jsonb_to_recordset(found) as hit (
         place integer, chunk_id bigint, document_id bigint, document_version integer,
         source text, start_char integer, end_char integer, score double precision,
@@ -7048,14 +7058,19 @@ begin
         raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
             using errcode = 'RG010', hint = 'ragpg index list shows them';
     end if;
-    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe)
-    select set_id, recipe.id, k, mode, note, to_jsonb(recipe) || jsonb_build_object(
-        'embedding_model', (
-            select model.name
-            from ragpg.embedding_models as model
-            where model.id = recipe.embedding_model_id
-        )
-    )
+    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe, tenant)
+    select
+        asked.id, recipe.id, start_evaluation.k, start_evaluation.mode, start_evaluation.note,
+        to_jsonb(recipe) || jsonb_build_object(
+            'embedding_model', (
+                select model.name
+                from ragpg.embedding_models as model
+                where model.id = recipe.embedding_model_id
+            )
+        ),
+        asked.tenant
+    from ragpg.evaluation_sets as asked
+    where asked.id = set_id
     returning id into new_id;
     return new_id;
 end
@@ -7119,7 +7134,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.tenant_filter(filter jsonpath, tenant 
  RETURNS jsonpath
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (regexp_replace((filter)::text, '((?:"(?:[^"\\]|\\.)*"|[^"$])*)\$'::text, ('\1$.'::text || replace((to_json(tenant))::text, '\'::text, '\\'::text)), 'g'::text))::jsonpath
+RETURN (SELECT (string_agg(CASE token.part[1] WHEN '$'::text THEN ('$.'::text || to_json(tenant_filter.tenant)) ELSE token.part[1] END, ''::text ORDER BY token.place))::jsonpath AS string_agg FROM regexp_matches((tenant_filter.filter)::text, '"(?:[^"\\]|\\.)*"|[^"$]+|\$'::text, 'g'::text) WITH ORDINALITY token(part, place))
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.tenant_legs()
  RETURNS TABLE(called regprocedure)
@@ -8221,12 +8236,12 @@ view unanswered_searches {security_invoker=true}
      LEFT JOIN ragpg.search_indexes recipe ON ((recipe.id = logged.index_id)))
   WHERE ((logged.hit_count = 0) OR (logged.best_similarity < recipe.min_similarity))
   GROUP BY one.id, logged.query;
-comment on answer_feedback_tenant on ragpg.answer_feedback: Rows of the session's tenant: those whose parent in answers it sees.
+comment on answer_feedback_tenant on ragpg.answer_feedback: Rows of the session's tenant.
 comment on answers_tenant on ragpg.answers: Rows of the session's tenant.
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on chunks_tenant on ragpg.chunks: Rows of the session's tenant.
 comment on citations_check_quote on ragpg.citations: Refuses a quote that is not in the cited document version.
-comment on citations_tenant on ragpg.citations: Rows of the session's tenant: those whose parent in answers it sees.
+comment on citations_tenant on ragpg.citations: Rows of the session's tenant.
 comment on collections_add on ragpg.collections: A tenant may add one; changing it is the owner's.
 comment on collections_read on ragpg.collections: Shared by all tenants.
 comment on document_versions_tenant on ragpg.document_versions: Rows of the session's tenant.
@@ -8238,11 +8253,11 @@ comment on embedding_models_add on ragpg.embedding_models: A tenant may add one;
 comment on embedding_models_read on ragpg.embedding_models: Shared by all tenants.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
 comment on evaluation_drafts_tenant on ragpg.evaluation_drafts: Rows of the session's tenant.
-comment on evaluation_hits_tenant on ragpg.evaluation_hits: Rows of the session's tenant: those whose parent in evaluation_runs it sees.
-comment on evaluation_labels_tenant on ragpg.evaluation_labels: Rows of the session's tenant: those whose parent in evaluation_questions it sees.
+comment on evaluation_hits_tenant on ragpg.evaluation_hits: Rows of the session's tenant.
+comment on evaluation_labels_tenant on ragpg.evaluation_labels: Rows of the session's tenant.
 comment on evaluation_questions_tenant on ragpg.evaluation_questions: Rows of the session's tenant.
-comment on evaluation_results_tenant on ragpg.evaluation_results: Rows of the session's tenant: those whose parent in evaluation_runs it sees.
-comment on evaluation_runs_tenant on ragpg.evaluation_runs: Rows of the session's tenant: those whose parent in evaluation_sets it sees.
+comment on evaluation_results_tenant on ragpg.evaluation_results: Rows of the session's tenant.
+comment on evaluation_runs_tenant on ragpg.evaluation_runs: Rows of the session's tenant.
 comment on evaluation_sets_tenant on ragpg.evaluation_sets: Rows of the session's tenant.
 comment on finetune_jobs_tenant on ragpg.finetune_jobs: Rows of the session's tenant.
 comment on index_documents_tenant on ragpg.index_documents: Rows of the session's tenant.
@@ -8260,6 +8275,7 @@ comment on ragpg.answer_feedback.given_at: When.
 comment on ragpg.answer_feedback.given_by: The role that stored it.
 comment on ragpg.answer_feedback.id: Key.
 comment on ragpg.answer_feedback.rating: good or bad.
+comment on ragpg.answer_feedback.tenant: The answer's, always: its foreign key says so.
 comment on ragpg.answer_feedback: What people think of answers; the newest row of an answer counts. It goes with its answer, also when a cited document is erased.
 comment on ragpg.answer_feedback_answer_id_btree: Serves the newest feedback of an answer.
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
@@ -8350,6 +8366,7 @@ comment on ragpg.citations.ordinal: Place among the answer's citations, from 0.
 comment on ragpg.citations.page: Page of the first cited character, where the document has pages.
 comment on ragpg.citations.quote: Exactly those characters.
 comment on ragpg.citations.start_char: First cited character.
+comment on ragpg.citations.tenant: The answer's, always: its foreign key says so.
 comment on ragpg.citations: Which characters of which document version an answer rests on. A trigger refuses a quote that is not there.
 comment on ragpg.citations_document_id_btree: Serves "which answers cite this document".
 comment on ragpg.collection_id(pg_catalog.text): Returns the id of the named collection, or of the only one when no name is given. Raises RG001 (no such collection) or RG002 (which one?).
@@ -8619,6 +8636,7 @@ comment on ragpg.evaluation_hits.score: What ordered the hits.
 comment on ragpg.evaluation_hits.similarity: Cosine to the question.
 comment on ragpg.evaluation_hits.source: The document's source then.
 comment on ragpg.evaluation_hits.start_char: First character of the chunk.
+comment on ragpg.evaluation_hits.tenant: The result's, always: its foreign key says so.
 comment on ragpg.evaluation_hits: The hits of each question of each run.
 comment on ragpg.evaluation_label_spans.document_id: The document; null when it is gone.
 comment on ragpg.evaluation_label_spans.end_char: One past the last.
@@ -8637,6 +8655,7 @@ comment on ragpg.evaluation_labels.id: Key.
 comment on ragpg.evaluation_labels.quote: The text that answers, verbatim; found again when the document changes.
 comment on ragpg.evaluation_labels.source: The document's source, or the end of it after a slash when that is one document only.
 comment on ragpg.evaluation_labels.start_char: Its first character: which of several places the quote stands at, or the label itself without one.
+comment on ragpg.evaluation_labels.tenant: The question's, always: its foreign key says so.
 comment on ragpg.evaluation_labels: Where the answer to a question stands: a document, and in it a quote or a span of characters, or all of it. Never a chunk, so that labels survive another chunking.
 comment on ragpg.evaluation_labels_evaluation_question_id_btree: Serves the labels of a question.
 comment on ragpg.evaluation_leaderboard."precision": Mean precision at k.
@@ -8714,6 +8733,7 @@ comment on ragpg.evaluation_results.latency_ms: Milliseconds of the search in th
 comment on ragpg.evaluation_results.lost_labels: Labels whose document or quote is not in the collection any more.
 comment on ragpg.evaluation_results.relevant_chunks: Chunks of the search index that hold a character of a labelled text.
 comment on ragpg.evaluation_results.split_labels: Labels that no single chunk holds whole.
+comment on ragpg.evaluation_results.tenant: The run's, always: its foreign key says so.
 comment on ragpg.evaluation_results: What one question gave in one run.
 comment on ragpg.evaluation_results_answer_id_btree: Serves the deletion of answers.
 comment on ragpg.evaluation_results_evaluation_question_id_btree: Serves the deletion of questions, and one question over all runs.
@@ -8726,6 +8746,7 @@ comment on ragpg.evaluation_runs.mode: hybrid, vector or keyword.
 comment on ragpg.evaluation_runs.note: What was tried, for people.
 comment on ragpg.evaluation_runs.recipe: The search index as it was then.
 comment on ragpg.evaluation_runs.started_at: When it began.
+comment on ragpg.evaluation_runs.tenant: The set's, always: its foreign key says so.
 comment on ragpg.evaluation_runs: One asking of an evaluation set: of which search index, how, and when.
 comment on ragpg.evaluation_runs_evaluation_set_id_btree: Serves the runs of a set.
 comment on ragpg.evaluation_sets.collection_id: The collection they are asked of.
@@ -9027,6 +9048,7 @@ comment on ragpg.unbind_role(pg_catalog.text,pg_catalog.text): Takes back ragpg.
 comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
+comment on ragpg_internal.acting_for(): Returns {"tenant": true} for the tenant the session acts for, {} for none. A policy that looks a row's tenant up in it costs nothing in the planner's eyes, so that it is asked before whatever else a statement asks: explain analyze would tell how many rows of others passed that.
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg_internal.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
