@@ -57,7 +57,7 @@ def _print_status(
     out.print(table if collections else "no collection yet: ragpg add PATH --collection NAME")
     for wrong in health["problems"]:
         out.print(
-            Text(f"{wrong['collection']}: {wrong['problem']}: ", style="yellow")
+            Text(f"{wrong['collection'] or 'ragpg'}: {wrong['problem']}: ", style="yellow")
             + Text(f"{wrong['detail']}; {wrong['what_to_do']}")
         )
     if collections and not health["problems"]:

@@ -42,7 +42,7 @@ select
     ) as stale_citations,
     (
         select count(*) from ragpg.health_problems as wrong
-        where wrong.collection = lag.collection
+        where coalesce(wrong.collection, lag.collection) = lag.collection
     ) as problems
 from ragpg.ingest_lag as lag
 join ragpg.collection_status as held on held.collection = lag.collection

@@ -28,6 +28,7 @@ STATEMENTS = int(os.environ.get("RAGPG_STATEMENTS", 3000))
 _CHANGING = re.compile(
     r"datetime\.(datetime|timedelta)\([^)]*\)+|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.\d]*(\+\d\d)?"
     r"|'[{\d,}]+'::oid"
+    r"|cost=[\d.]+"  # from sizes, which are not kept apart, besides estimates, which are compared
 )
 
 
@@ -85,7 +86,8 @@ class _Attacker:
     def tells(self, statements: list[str]) -> bool:
         """Returns whether the statements say another secret in each database, or another thing.
 
-        What differs from one time to the next is no secret: it must differ in the same way thrice.
+        What differs from one time to the next is no secret, nor what autovacuum has done in one
+        database only: it must differ in the same way twice after both were vacuumed.
         """
         written = " ".join(statements)
         first, second = (_told(twin, statements) for twin in self.twins)
@@ -94,8 +96,11 @@ class _Attacker:
                 return True
         if first == second or RESTLESS.search(written) or "statement timeout" in first + second:
             return False
+        for twin in self.twins:
+            with psycopg.connect(twin.info.dsn, user="postgres", autocommit=True) as sql:
+                sql.execute("vacuum analyze")
         again = [{_told(twin, statements) for _ in range(2)} for twin in self.twins]
-        return again == [{first}, {second}]
+        return all(len(one) == 1 for one in again) and again[0] != again[1]
 
 
 # The attacker's own: whatever it is asked about, it tells.
