@@ -3753,6 +3753,7 @@ drop function ragpg_internal.index_row(text, text, text, text, jsonb, text);
 drop function ragpg.trust_role(text);
 drop function ragpg.secure();
 drop function ragpg_internal.hand_over();
+drop function ragpg_internal.tenant_condition(bigint, text, text, text);
 drop function ragpg_internal.tenant_filter(jsonpath, text);
 drop function ragpg_internal.passes(jsonb, jsonpath);
 drop function ragpg_internal.ownership_changes();

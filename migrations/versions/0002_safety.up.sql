@@ -563,6 +563,25 @@ return (
 comment on function ragpg_internal.tenant_filter(jsonpath, text) is
 'Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants'' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.';
 
+-- How is a tenant compared: by its index, or by whatever else finds the rows?
+create or replace function ragpg_internal.tenant_condition(
+    index_id bigint, tenant text, column_name text, parameter text
+) returns text
+language sql stable
+begin atomic
+    -- Without statistics, and there are none of tenants, the planner takes each one for a two
+    -- hundredth of all rows, and its index for the best. Of a large one it reads too much.
+    select format(
+        case when coalesce(max(counted.chunk_count), 0) > 20000 then '%s || '''' = %s' else '%s = %s' end,
+        tenant_condition.column_name, tenant_condition.parameter
+    )
+    from ragpg.index_statistics as counted
+    where counted.index_id = tenant_condition.index_id
+        and counted.tenant = tenant_condition.tenant;
+end;
+comment on function ragpg_internal.tenant_condition(bigint, text, text, text) is
+'Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick; else not.';
+
 -- Was an answer good, and what should it have said?
 create or replace function ragpg.feedback(
     answer_id bigint,
@@ -3372,7 +3391,11 @@ begin
                 '  (select ragpg_internal.passes(document.metadata, $3)'
                 '   from ragpg.documents as document where document.id = stored.document_id) end'
         end,
-        case when only_tenant is not null then ' and stored.tenant = $4' end,
+        case
+            when only_tenant is not null then ' and ' || ragpg_internal.tenant_condition(
+                keyword_candidates.index_id, only_tenant, 'stored.tenant', '$4'
+            )
+        end,
         wanted
     );
     most_added := case when total_count <= exact_limit then 1 else 0.75 end;
@@ -3500,8 +3523,10 @@ begin
             when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
             -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
             else 'ragpg_internal.passes('
-                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2)'
-                ' and document.tenant = $3'
+                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2) and '
+                || ragpg_internal.tenant_condition(
+                    matching_documents.index_id, only_tenant, 'document.tenant', '$3'
+                )
         end
     )
     into document_ids, chunks
@@ -3768,10 +3793,11 @@ begin
         -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
-            execute 'select count(*) >= 0.03 * cardinality($1)'
-                ' from unnest($1) as drawn (id)'
-                ' join ragpg.documents as document on document.id = drawn.id'
-                ' where ragpg_internal.passes(document.metadata, $2)'
+            -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
+            execute 'select count(*) filter (where drawn.passes) >= 0.03 * cardinality($1)'
+                ' from (select (select ragpg_internal.passes(document.metadata, $2)'
+                '   from ragpg.documents as document where document.id = known.id) as passes'
+                '  from unnest($1) as known (id)) as drawn'
             into is_wide
             using statistics.document_sample, filter;
         end if;
@@ -4276,6 +4302,7 @@ set search_path = ragpg_internal, ragpg, pg_temp
 -- Named here so that what is set below ends with the call.
 set hnsw.ef_search = 100
 set hnsw.iterative_scan = off
+set enable_sort = on
 as $$
 #variable_conflict use_column
 declare
@@ -4283,7 +4310,7 @@ declare
     template constant text :=
         'select array_agg(near.id), array_agg(near.distance)'
         ' from (select chunk.id, chunk.%1$s operator(%6$s.<=>) $1 as distance'
-        '  from ragpg.%2$I as chunk'
+        '  from %2$s as chunk'
         '  where chunk.index_id = %3$s%4$s'
         '  order by chunk.%1$s operator(%6$s.<=>) $1 limit %5$s) as near';
     vector_schema constant text := ragpg_internal.vector_schema();
@@ -4337,6 +4364,10 @@ begin
             )::text,
             true
         );
+        if only_tenant is not null then
+            -- The planner takes a tenant for few rows, and would read and sort them all.
+            perform set_config('enable_sort', 'off', true);
+        end if;
         -- A scan that goes on until it has enough takes longer, so only where rows it meets are
         -- left out: by a condition, or, seen by what came back, because they were deleted.
         foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
@@ -4347,7 +4378,7 @@ begin
             execute format(
                 template,
                 format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
-                table_name, recipe.id, only_documents, wanted, vector_schema
+                'ragpg.' || table_name, recipe.id, only_documents, wanted, vector_schema
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -4357,8 +4388,22 @@ begin
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
+        perform set_config('enable_sort', 'on', true);
         execute format(
-            template, 'embedding', table_name, recipe.id, only_documents, wanted, vector_schema
+            template,
+            'embedding',
+            case
+                -- Document by document: else a policy's index may be taken, which reads all of a
+                -- tenant's chunks.
+                when only_tenant is not null and document_ids is not null then format(
+                    'unnest($2) as listed (id) cross join lateral ('
+                    ' select one.* from ragpg.chunks as one'
+                    ' where one.index_id = %s and one.document_id = listed.id offset 0)',
+                    recipe.id
+                )
+                else 'ragpg.' || table_name
+            end,
+            recipe.id, only_documents, wanted, vector_schema
         )
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;

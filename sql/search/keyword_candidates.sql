@@ -64,7 +64,11 @@ begin
                 '  (select ragpg_internal.passes(document.metadata, $3)'
                 '   from ragpg.documents as document where document.id = stored.document_id) end'
         end,
-        case when only_tenant is not null then ' and stored.tenant = $4' end,
+        case
+            when only_tenant is not null then ' and ' || ragpg_internal.tenant_condition(
+                keyword_candidates.index_id, only_tenant, 'stored.tenant', '$4'
+            )
+        end,
         wanted
     );
     most_added := case when total_count <= exact_limit then 1 else 0.75 end;

@@ -21,8 +21,10 @@ begin
             when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
             -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
             else 'ragpg_internal.passes('
-                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2)'
-                ' and document.tenant = $3'
+                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2) and '
+                || ragpg_internal.tenant_condition(
+                    matching_documents.index_id, only_tenant, 'document.tenant', '$3'
+                )
         end
     )
     into document_ids, chunks

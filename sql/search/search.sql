@@ -113,10 +113,11 @@ begin
         -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
-            execute 'select count(*) >= 0.03 * cardinality($1)'
-                ' from unnest($1) as drawn (id)'
-                ' join ragpg.documents as document on document.id = drawn.id'
-                ' where ragpg_internal.passes(document.metadata, $2)'
+            -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
+            execute 'select count(*) filter (where drawn.passes) >= 0.03 * cardinality($1)'
+                ' from (select (select ragpg_internal.passes(document.metadata, $2)'
+                '   from ragpg.documents as document where document.id = known.id) as passes'
+                '  from unnest($1) as known (id)) as drawn'
             into is_wide
             using statistics.document_sample, filter;
         end if;

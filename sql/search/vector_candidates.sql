@@ -12,6 +12,7 @@ set search_path = ragpg_internal, ragpg, pg_temp
 -- Named here so that what is set below ends with the call.
 set hnsw.ef_search = 100
 set hnsw.iterative_scan = off
+set enable_sort = on
 as $$
 #variable_conflict use_column
 declare
@@ -19,7 +20,7 @@ declare
     template constant text :=
         'select array_agg(near.id), array_agg(near.distance)'
         ' from (select chunk.id, chunk.%1$s operator(%6$s.<=>) $1 as distance'
-        '  from ragpg.%2$I as chunk'
+        '  from %2$s as chunk'
         '  where chunk.index_id = %3$s%4$s'
         '  order by chunk.%1$s operator(%6$s.<=>) $1 limit %5$s) as near';
     vector_schema constant text := ragpg_internal.vector_schema();
@@ -73,6 +74,10 @@ begin
             )::text,
             true
         );
+        if only_tenant is not null then
+            -- The planner takes a tenant for few rows, and would read and sort them all.
+            perform set_config('enable_sort', 'off', true);
+        end if;
         -- A scan that goes on until it has enough takes longer, so only where rows it meets are
         -- left out: by a condition, or, seen by what came back, because they were deleted.
         foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
@@ -83,7 +88,7 @@ begin
             execute format(
                 template,
                 format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
-                table_name, recipe.id, only_documents, wanted, vector_schema
+                'ragpg.' || table_name, recipe.id, only_documents, wanted, vector_schema
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -93,8 +98,22 @@ begin
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
+        perform set_config('enable_sort', 'on', true);
         execute format(
-            template, 'embedding', table_name, recipe.id, only_documents, wanted, vector_schema
+            template,
+            'embedding',
+            case
+                -- Document by document: else a policy's index may be taken, which reads all of a
+                -- tenant's chunks.
+                when only_tenant is not null and document_ids is not null then format(
+                    'unnest($2) as listed (id) cross join lateral ('
+                    ' select one.* from ragpg.chunks as one'
+                    ' where one.index_id = %s and one.document_id = listed.id offset 0)',
+                    recipe.id
+                )
+                else 'ragpg.' || table_name
+            end,
+            recipe.id, only_documents, wanted, vector_schema
         )
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;

@@ -74,7 +74,6 @@ def test_without_a_tenant_there_is_nothing(shared: psycopg.Connection, server: s
             "ragpg.search('refund', collection => 'shared')",
             "ragpg_internal.keyword_candidates(1, 'refund', 10)",
             "ragpg_internal.matching_documents(1, '$.year == 2026')",
-            "ragpg_internal.query_words(1, 'refund')",
         ):
             with pytest.raises(psycopg.Error) as raised:
                 reader.execute(f"select * from {call}".encode())
