@@ -523,9 +523,12 @@ begin atomic
             )
         from ragpg.indexed_tables as followed
         join pg_class as relation on relation.oid = followed.table_name
+        join pg_attribute as col
+            on col.attrelid = relation.oid and col.attname = followed.source_column
+            and not col.attisdropped
         where pg_has_role(relation.relowner, 'usage')
             and not has_column_privilege(
-                to_regrole('ragpg_owner')::oid, followed.table_name, followed.source_column, 'select'
+                to_regrole('ragpg_owner')::oid, relation.oid, col.attnum, 'select'
             )
     ) as told
     order by told.place, told.statement;

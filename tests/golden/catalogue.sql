@@ -3149,10 +3149,11 @@ begin
         -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
-            execute 'select count(*) >= 0.03 * cardinality($1)'
-                ' from unnest($1) as drawn (id)'
-                ' join ragpg.documents as document on document.id = drawn.id'
-                ' where ragpg_internal.passes(document.metadata, $2)'
+            -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
+            execute 'select count(*) filter (where drawn.passes) >= 0.03 * cardinality($1)'
+                ' from (select (select ragpg_internal.passes(document.metadata, $2)'
+                '   from ragpg.documents as document where document.id = known.id) as passes'
+                '  from unnest($1) as known (id)) as drawn'
             into is_wide
             using statistics.document_sample, filter;
         end if;
@@ -5639,7 +5640,11 @@ begin
                 '  (select ragpg_internal.passes(document.metadata, $3)'
                 '   from ragpg.documents as document where document.id = stored.document_id) end'
         end,
-        case when only_tenant is not null then ' and stored.tenant = $4' end,
+        case
+            when only_tenant is not null then ' and ' || ragpg_internal.tenant_condition(
+                keyword_candidates.index_id, only_tenant, 'stored.tenant', '$4'
+            )
+        end,
         wanted
     );
     most_added := case when total_count <= exact_limit then 1 else 0.75 end;
@@ -5767,8 +5772,10 @@ begin
             when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
             -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
             else 'ragpg_internal.passes('
-                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2)'
-                ' and document.tenant = $3'
+                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2) and '
+                || ragpg_internal.tenant_condition(
+                    matching_documents.index_id, only_tenant, 'document.tenant', '$3'
+                )
         end
     )
     into document_ids, chunks
@@ -6185,9 +6192,10 @@ BEGIN ATOMIC
          UNION ALL
           SELECT 7,
              format('grant select (%I) on %s to ragpg_owner'::text, followed.source_column, followed.table_name) AS format
-            FROM (ragpg.indexed_tables followed
+            FROM ((ragpg.indexed_tables followed
               JOIN pg_class relation ON ((relation.oid = (followed.table_name)::oid)))
-           WHERE (pg_has_role(relation.relowner, 'usage'::text) AND (NOT has_column_privilege((to_regrole('ragpg_owner'::text))::oid, (followed.table_name)::oid, followed.source_column, 'select'::text)))) told
+              JOIN pg_attribute col ON (((col.attrelid = relation.oid) AND (col.attname = followed.source_column) AND (NOT col.attisdropped))))
+           WHERE (pg_has_role(relation.relowner, 'usage'::text) AND (NOT has_column_privilege((to_regrole('ragpg_owner'::text))::oid, relation.oid, col.attnum, 'select'::text)))) told
    ORDER BY told.place, told.statement;
 END
  -- access 
@@ -7130,6 +7138,20 @@ CREATE OR REPLACE FUNCTION ragpg_internal.subvector(vector, integer, integer)
 RETURN subvector($1, $2, $3)
  -- access 
 aggregate ragpg_internal.sum(vector) -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.tenant_condition(index_id bigint, tenant text, column_name text, parameter text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT format(
+         CASE
+             WHEN (COALESCE(max(counted.chunk_count), (0)::bigint) > 20000) THEN '%s || '''' = %s'::text
+             ELSE '%s = %s'::text
+         END, tenant_condition.column_name, tenant_condition.parameter) AS format
+    FROM ragpg.index_statistics counted
+   WHERE ((counted.index_id = tenant_condition.index_id) AND (counted.tenant = tenant_condition.tenant));
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.tenant_filter(filter jsonpath, tenant text)
  RETURNS jsonpath
  LANGUAGE sql
@@ -7316,6 +7338,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, que
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
  SET "hnsw.ef_search" TO '100'
  SET "hnsw.iterative_scan" TO 'off'
+ SET enable_sort TO 'on'
 AS $function$
 #variable_conflict use_column
 declare
@@ -7323,7 +7346,7 @@ declare
     template constant text :=
         'select array_agg(near.id), array_agg(near.distance)'
         ' from (select chunk.id, chunk.%1$s operator(%6$s.<=>) $1 as distance'
-        '  from ragpg.%2$I as chunk'
+        '  from %2$s as chunk'
         '  where chunk.index_id = %3$s%4$s'
         '  order by chunk.%1$s operator(%6$s.<=>) $1 limit %5$s) as near';
     vector_schema constant text := ragpg_internal.vector_schema();
@@ -7377,6 +7400,10 @@ begin
             )::text,
             true
         );
+        if only_tenant is not null then
+            -- The planner takes a tenant for few rows, and would read and sort them all.
+            perform set_config('enable_sort', 'off', true);
+        end if;
         -- A scan that goes on until it has enough takes longer, so only where rows it meets are
         -- left out: by a condition, or, seen by what came back, because they were deleted.
         foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
@@ -7387,7 +7414,7 @@ begin
             execute format(
                 template,
                 format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
-                table_name, recipe.id, only_documents, wanted, vector_schema
+                'ragpg.' || table_name, recipe.id, only_documents, wanted, vector_schema
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -7397,8 +7424,22 @@ begin
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
+        perform set_config('enable_sort', 'on', true);
         execute format(
-            template, 'embedding', table_name, recipe.id, only_documents, wanted, vector_schema
+            template,
+            'embedding',
+            case
+                -- Document by document: else a policy's index may be taken, which reads all of a
+                -- tenant's chunks.
+                when only_tenant is not null and document_ids is not null then format(
+                    'unnest($2) as listed (id) cross join lateral ('
+                    ' select one.* from ragpg.chunks as one'
+                    ' where one.index_id = %s and one.document_id = listed.id offset 0)',
+                    recipe.id
+                )
+                else 'ragpg.' || table_name
+            end,
+            recipe.id, only_documents, wanted, vector_schema
         )
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;
@@ -9131,6 +9172,7 @@ comment on ragpg_internal.start_finetuning(pg_catalog.text,pg_catalog.text,pg_ca
 comment on ragpg_internal.subvector(public.halfvec,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.subvector(public.vector,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.sum(public.vector): The aggregate of pgvector, wherever that is installed.
+comment on ragpg_internal.tenant_condition(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick; else not.
 comment on ragpg_internal.tenant_filter(pg_catalog.jsonpath,pg_catalog.text): Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.
 comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.searched_tenant).
 comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.

@@ -167,3 +167,19 @@ def test_every_type_is_read_as_it_is_shown(client: ragpg.Client, sql: psycopg.Co
     sql.execute("update things set b = false")
     (document,) = client.collection("c").documents()
     assert document.metadata == {**expected, "m": None, "b": False}, "a column that is gone is null"
+
+
+def test_whoever_owns_a_followed_table_stops_no_upgrade(
+    mallory: str, url: str, sql: psycopg.Connection
+) -> None:
+    """`ragpg.secure` grants the reading of a column; the column may be gone, or be called anything."""
+    as_mallory(mallory, *TABLE, 'alter table app.articles rename id to "a "" b; drop"')
+    sql.execute(
+        "select ragpg.index_table('app.articles', 'shop', 'a \" b; drop', 'body', 'body', '{}')"
+    )
+    as_mallory(mallory, "revoke all on app.articles from ragpg_owner")
+    migrate(url)
+    row = sql.execute("select has_table_privilege('ragpg_owner', 'app.articles', 'select')")
+    assert row.fetchone() == (False,)
+    as_mallory(mallory, "truncate app.articles", 'alter table app.articles drop "a "" b; drop"')
+    migrate(url)

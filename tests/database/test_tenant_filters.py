@@ -1,0 +1,133 @@
+"""A filter tells nothing of other tenants' metadata, neither by errors nor by its plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+import ragpg
+
+from .tenants import MARKER
+
+# An attacker's condition on another tenant's metadata, and an error that `@@` does not silence.
+_ORACLE = '(%s) && ($.at.datetime() < "2027-01-01".datetime())'
+_TRUE_OF_B = f'$.tag starts with "{MARKER[:4]}"'
+
+
+def _asked(connection: psycopg.Connection, filter_: str, mode: str) -> list[Any]:
+    return connection.execute(
+        "select source from ragpg.search('refund', collection => 'shared', filter => %s::jsonpath,"
+        " query_embedding => '[1,0,0,0,0,0,0,0]', mode => %s)",
+        (filter_, mode),
+    ).fetchall()
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "keyword"])
+@pytest.mark.parametrize("forced", ["", "enable_seqscan", "enable_bitmapscan", "enable_indexscan"])
+def test_errors_of_a_filter_tell_nothing(
+    reader: psycopg.Connection, mode: str, forced: str
+) -> None:
+    if forced:
+        reader.execute(f"set {forced} = off".encode())
+    for condition in (_TRUE_OF_B, '$.tag starts with "nobody"', "$.year == 2026"):
+        found = _asked(reader, _ORACLE % condition, mode)
+        assert len(found) == (3 if condition == "$.year == 2026" else 0)
+
+
+def test_the_test_of_errors_notices_the_hole(
+    shared: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    shared.execute(
+        """
+        create or replace function ragpg_internal.matching_documents(
+            index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint
+        )
+        language sql stable security definer
+        set search_path = ragpg_internal, ragpg, pg_temp
+        begin atomic
+            select array_agg(document.id), count(*)
+            from ragpg.documents as document
+            -- Nothing but the order of words stands between the filter and another's rows.
+            where document.metadata @@ filter and document.tenant || '' = ragpg.current_tenant();
+        end
+        """
+    )
+    assert _asked(reader, _ORACLE % '$.tag starts with "nobody"', "keyword") == []
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        _asked(reader, _ORACLE % _TRUE_OF_B, "keyword")
+
+
+def test_a_wide_filter_is_not_asked_of_others(
+    shared: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    """The word leg asks it of each candidate: of other tenants' as well, were it not for the case."""
+    call = "select * from ragpg_internal.keyword_candidates(1, 'refund', 10, null, %s::jsonpath)"
+    for condition in (_TRUE_OF_B, "$.year == 2026"):
+        found = reader.execute(call, (_ORACLE % condition,)).fetchall()
+        assert len(found) == (3 if condition == "$.year == 2026" else 0)
+
+
+def test_a_tenants_filter_uses_its_index(
+    shared: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    shared.execute(
+        "insert into ragpg.documents (collection_id, source, content, metadata, tenant, version)"
+        " select 1, 'n' || number, 'filler', jsonb_build_object('n', number), 'a', 1"
+        " from generate_series(1, 5000) as number"
+    )
+    shared.execute("vacuum analyze ragpg.documents")
+    scans = b"select pg_stat_get_numscans('ragpg.documents_tenant_metadata_gin'::regclass)"
+    before = shared.execute(scans).fetchone()
+    reader.execute("select * from ragpg_internal.matching_documents(1, '$.n == 17')")
+    reader.execute("select pg_stat_force_next_flush()")
+    after = shared.execute(scans).fetchone()
+    assert before is not None and after is not None and after[0] == before[0] + 1
+
+
+@pytest.mark.parametrize("tenant", ["a", 'o"dd $ \\ name', "$", "1", "ä ' b"])
+def test_a_tenants_filter_says_what_the_filter_says(sql: psycopg.Connection, tenant: str) -> None:
+    metadata = '{"a": 1, "$b": "$ x", "c": [{"d": "\\\\$"}, 2], "q\\"": true, "at": "2026-01-01"}'
+    for asked in (
+        "$.a == 1", '$."$b" == "$ x"', '$."$b" starts with "$"', '$.c[*].d == "\\\\$"',
+        "exists($.c[*] ? (@.d like_regex \"^.\\\\$$\"))", '$."q\\"" == true', "$.a > 1",
+        "strict $.c[0].d == \"\\\\$\"", "!($.a == 1) || $.c.size() == 2", "$.**.d == \"\\\\$\"",
+        "$.none == 1", 'exists($ ? (@.a == 1 && $.c[1] == 2))', "$.at.datetime() > $.at.datetime()",
+        '"$" == $."$b"', "$.c[last] == 2", "$.a",
+    ):  # fmt: skip
+        row = sql.execute(
+            """
+            select
+                ragpg_internal.passes(stored, asked),
+                ragpg_internal.passes(
+                    jsonb_set('{}', array[%(tenant)s], stored),
+                    ragpg_internal.tenant_filter(asked, %(tenant)s)
+                ),
+                ragpg_internal.passes(
+                    jsonb_set('{}', array['other'], stored),
+                    ragpg_internal.tenant_filter(asked, %(tenant)s)
+                )
+            from (select %(metadata)s::jsonb, %(asked)s::jsonpath) as one (stored, asked)
+            """,
+            {"tenant": tenant, "metadata": metadata, "asked": asked},
+        ).fetchone()
+        assert row is not None and row[0] == row[1], (asked, row)
+
+
+def test_times_with_and_without_a_zone_are_compared(
+    client: ragpg.Client, sql: psycopg.Connection
+) -> None:
+    held = client.collection("help")
+    for source, at in (("old", "2019-05-01T10:00:00+02"), ("new", "2026-05-01"), ("odd", "soon")):
+        held.add(text=f"A refund, {source}.", source=source, metadata={"at": at})
+    for filter_, expected in (
+        ('$.at.datetime() < "2020-01-01".datetime()', {"old"}),
+        ('$.at.datetime() >= "2020-01-01T00:00:00+00".datetime()', {"new"}),
+        ('$.at.datetime() > "2000-01-01".datetime() || $.at == "soon"', {"old", "new", "odd"}),
+    ):
+        rows = sql.execute(
+            "select source from ragpg.search('refund', mode => 'keyword', filter => %s::jsonpath)",
+            (filter_,),
+        ).fetchall()
+        assert {source for (source,) in rows} == expected, filter_
