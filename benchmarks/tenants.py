@@ -2,10 +2,10 @@
 
     python -m benchmarks.tenants ../shared/data --rows 100000
 
-One table: median milliseconds of `ragpg.search` for a small and a large tenant's reader, and for
-the same rows with tenants off, on a server of its own; with a filter (1 % pass) and
-without. The rows are those of filters.py; the large tenant has six tenths of them, the small one a
-hundredth.
+One table: recall@10 of vector mode against brute force, and median milliseconds of `ragpg.search`
+for a small and a large tenant's reader and for the same rows with tenants off, on a server of its
+own, with a filter (1 % pass) and without. The rows are those of filters.py; the large tenant has
+six tenths of them, the small one a hundredth.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import psycopg
 from rich.console import Console
 from rich.table import Table
@@ -35,8 +36,22 @@ select source from ragpg.search(%s, 10, collection => 'rows', filter => %s::json
 FILTERS = {"": None, "filtered": '$.part == "hundredth"'}
 
 
+def of_tenant(rows: Rows, tenant: str | None) -> Rows:
+    """Returns the tenant's share of the rows, drawn evenly; all of them for None."""
+    names = list(SHARES)
+    ends = np.cumsum(list(SHARES.values()))
+    drawn = np.searchsorted(ends, np.arange(len(rows.keys)) * 0.618034 % 1, side="right")
+    own = [n for n, one in enumerate(drawn) if tenant is None or names[one] == tenant]
+    return Rows(
+        [rows.keys[n] for n in own],
+        [rows.texts[n] for n in own],
+        [rows.parts[n] for n in own],
+        rows.embeddings[own],
+    )
+
+
 def fill(url: str, rows: Rows) -> None:
-    """Has each tenant add its rows, drawn evenly, and binds a reader to each."""
+    """Has each tenant add its rows, and binds a reader to each."""
     migrate(url)
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute("select ragpg.enable_tenants()")
@@ -45,37 +60,43 @@ def fill(url: str, rows: Rows) -> None:
         owner.execute("select ragpg.grant_writer('writer'), ragpg.trust_role('writer')")
         for name in SHARES:
             owner.execute("select ragpg.grant_reader(%s), ragpg.bind_role(%s, %s)", (name,) * 3)
-    ends = [sum(list(SHARES.values())[:n]) for n in range(len(SHARES) + 1)]
-    for tenant, start, end in zip(SHARES, ends, ends[1:], strict=False):
+    for tenant in SHARES:
+        own = of_tenant(rows, tenant)
         with ragpg.connect(
             psycopg.conninfo.make_conninfo(url, user="writer"), tenant=tenant
         ) as client:
             client.collection("rows").add(
                 records=[
                     {"text": text, "source": key, "metadata": {"part": part}, "embedding": vector}
-                    for n, (key, text, part, vector) in enumerate(
-                        zip(rows.keys, rows.texts, rows.parts, rows.embeddings, strict=True)
+                    for key, text, part, vector in zip(
+                        own.keys, own.texts, own.parts, own.embeddings, strict=True
                     )
-                    if start <= n * 0.618034 % 1 < end
                 ]
             )
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute("vacuum analyze")
 
 
-def medians(url: str, user: str, questions: Sequence[Question]) -> dict[str, float]:
-    """Returns the median milliseconds of a search by mode, filtered and not."""
+def measure(
+    url: str, user: str, rows: Rows, tenant: str | None, questions: Sequence[Question]
+) -> dict[str, str]:
+    """Returns recall@10 of vector mode, and median milliseconds by mode, filtered and not."""
     measured = {}
+    least = workload.truth(of_tenant(rows, tenant), questions, 10, None)
     with psycopg.connect(url, user=user, autocommit=True) as connection:
         for mode in ("vector", "keyword", "hybrid"):
             for label, filter_ in FILTERS.items():
-                times = []
-                for question in [*questions[:5], *questions]:  # the first ones read the disk
+                times, recalls = [], []
+                asked = list(zip(questions, least, strict=True))
+                for question, similarity in [*asked[:5], *asked]:  # the first ones read the disk
                     start = time.perf_counter()
                     given = (question.text, filter_, str(question.embedding.tolist()), mode)
-                    connection.execute(SEARCH, given).fetchall()
+                    found = [row[0] for row in connection.execute(SEARCH, given)]
                     times.append((time.perf_counter() - start) * 1000)
-                measured[f"{mode} {label}"] = statistics.median(times[5:])
+                    recalls.append(workload.recall(rows, found, question, similarity, 10))
+                if mode == "vector" and not label:
+                    measured["recall@10"] = f"{statistics.mean(recalls[5:]):.3f}"
+                measured[f"{mode} {label}"] = f"{statistics.median(times[5:]):.1f}"
     return measured
 
 
@@ -93,16 +114,19 @@ def main() -> None:
     try:
         url = embedded.start(home)
         fill(url, rows)
-        results = {f"{name} tenant": medians(url, name, questions) for name in ("small", "large")}
+        results = {
+            f"{name} tenant": measure(url, name, rows, name, questions)
+            for name in ("small", "large")
+        }
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute("select ragpg.disable_tenants()")
             owner.execute("vacuum analyze")
-        results["tenants off"] = medians(url, "large", questions)
+        results["tenants off"] = measure(url, "large", rows, None, questions)
     finally:
         embedded.stop(home)
     table = Table("", *next(iter(results.values())), title="median milliseconds of a search")
     for name, measured in results.items():
-        table.add_row(name, *(f"{one:.1f}" for one in measured.values()))
+        table.add_row(name, *measured.values())
     Console().print(table)
 
 
