@@ -108,7 +108,7 @@ do $$
 declare
     kept text;
     own constant text := '(select ragpg_internal.acting_for())[tenant] is not null'
-        ' and tenant = any(array[(select ragpg.current_tenant())])';
+        ' and tenant = (select ragpg.current_tenant())';
 begin
     foreach kept in array array[
         'answer_feedback', 'answers', 'chunks', 'citations', 'document_versions', 'documents',
@@ -941,7 +941,7 @@ begin
                 'select pg_clear_attribute_stats($1, $2, $3, inherited)'
                 ' from unnest(array[false, true]) as inherited'
             using told.schema_name, told.relation_name, told.name;
-        elsif current_setting('is_superuser') = 'on' then
+        elsif (select known.rolsuper from pg_roles as known where known.rolname = current_user) then
             delete from pg_statistic as known
             where known.starelid = told.relation and known.staattnum = told.place;
         end if;

