@@ -241,12 +241,9 @@ def test_statistics_are_of_keys_alone(shared: psycopg.Connection, words: WordEmb
 # What an upgrade leaves ------------------------------------------------------------------------
 
 
-def test_tenants_stay_apart_through_an_upgrade(empty_url: str, server: str) -> None:
-    """A database at 0001 with tenants on: each row gets its tenant, no role sees more than before."""
-    migrate(empty_url, "0001")
-    for name in ("upgraded_bound", "upgraded_unbound"):
-        role(server, name)
-    with psycopg.connect(empty_url, autocommit=True) as sql:
+def _fill_at_0001(url: str) -> None:
+    """Writes what two tenants have into each table that 0002 gives a column tenant."""
+    with psycopg.connect(url, autocommit=True) as sql:
         sql.execute("select ragpg.enable_tenants()")
         for name in ("upgraded_bound", "upgraded_unbound"):
             sql.execute("select ragpg.grant_reader(%s)", (name,))
@@ -287,6 +284,14 @@ def test_tenants_stay_apart_through_an_upgrade(empty_url: str, server: str) -> N
             " select evaluation_run_id, evaluation_question_id, 1, true, 1, 1, 'same', 0, 1, 1"
             " from ragpg.evaluation_results"
         )
+
+
+def test_tenants_stay_apart_through_an_upgrade(empty_url: str, server: str) -> None:
+    """A database at 0001 with tenants on: each row gets its tenant, no role sees more than before."""
+    migrate(empty_url, "0001")
+    for name in ("upgraded_bound", "upgraded_unbound"):
+        role(server, name)
+    _fill_at_0001(empty_url)
     migrate(empty_url)
     tables = (
         "documents", "answers", "citations", "answer_feedback", "evaluation_sets",
