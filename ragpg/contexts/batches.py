@@ -18,6 +18,7 @@ from ragpg.contexts import queries
 from ragpg.contexts.contextual import Call, plan, read_sentence, request
 from ragpg.contexts.situating import DOING, Block, ContextProgress, Situator, row_of
 from ragpg.database import Database
+from ragpg.database.sessions import connect_alone
 from ragpg.errors import AnswerError, BadArgument, CapReached
 from ragpg.models import Usage, api_errors, require_client, usage_of
 
@@ -57,7 +58,7 @@ def run_batches(
     """
     client = require_client(situator.session.anthropic_client(), DOING)
     runner = _Batches(situator, client, poll_seconds, progress)
-    with closing(situator.session.database.connect_alone()) as session:
+    with closing(connect_alone(situator.session.database)) as session:
         parameters = {"collection": situator.collection}
         row = session.execute(queries.LOCK_CONTEXT_BATCHES, parameters).fetchone()
         if not (row and row[0]):

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from pgvector.psycopg import register_vector
+from pgvector.psycopg.halfvec import register_halfvec_info
+from pgvector.psycopg.vector import register_vector_info
 from psycopg.rows import TupleRow, class_row, dict_row
+from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ragpg.database import queries
 from ragpg.database.translation import translate
-from ragpg.errors import ConnectionFailed, NeedsSession, NoTenant
+from ragpg.errors import ConnectionFailed, NoTenant
 from ragpg.forking import Lock, renewed_after_fork
 
 Connection = psycopg.Connection[TupleRow]
@@ -68,10 +70,15 @@ class Database:
         """Registers vectors; behind a pooler no statement is prepared by name.
 
         There each transaction may be another server connection's, where the same name is another
-        client's statement: `execute` would run that one, with these parameters.
+        client's statement: `execute` would run that one, with these parameters. Nor does it keep a
+        search path there, so that each transaction sets it.
         """
-        register_vector(connection)
-        if not is_direct(connection):
+        self._is_direct = is_direct(connection)
+        connection.execute(queries.SET_PATH, {"local": not self._is_direct})
+        halfvec, vector = connection.execute(queries.VECTOR_TYPES)
+        register_halfvec_info(connection, TypeInfo(*halfvec))
+        register_vector_info(connection, TypeInfo(*vector))
+        if not self._is_direct:
             connection.prepare_threshold = None
         connection.commit()
         # Of each transaction: a session's setting outlives it in a pooler.
@@ -103,9 +110,11 @@ class Database:
         """Yields a connection in a transaction; database errors become ragpg's."""
         try:
             with self._pooled() as connection:
+                # Each transaction anew: under a pooler such as pgbouncer a session's setting
+                # would be the next client's.
+                if not self._is_direct:
+                    connection.execute(queries.SET_PATH, {"local": True})
                 if self.tenant is not None:
-                    # Each transaction anew: under a pooler such as pgbouncer a session's setting
-                    # would be the next client's.
                     connection.execute(queries.SET_TENANT, {"tenant": self.tenant})
                 yield connection
         except PoolTimeout as error:
@@ -118,10 +127,11 @@ class Database:
         """Yields a connection for one statement that reads, without `begin` and `commit` around it.
 
         They are two more round trips: a hand-written search took 1.26 times as long with them. A
-        tenant is set, and writing refused, for one transaction, so with either there is one.
+        tenant is set, and writing refused, for one transaction, so with either there is one; and
+        behind a pooler.
         """
         with self.connection() as connection:
-            if self.tenant is not None or self.read_only:
+            if self.tenant is not None or self.read_only or not self._is_direct:
                 yield connection
                 return
             connection.autocommit = True
@@ -130,26 +140,6 @@ class Database:
             finally:
                 if not connection.closed:
                     connection.autocommit = False
-
-    def connect_alone(self) -> Connection:
-        """Returns a connection outside the pool, in autocommit, that acts for the same tenant.
-
-        For what belongs to a session: claims, notifications, locks. The caller closes it. Raises
-        NeedsSession behind a pooler, where the next statement may be another session's.
-        """
-        connection = connect(self.url, autocommit=True)
-        try:
-            if not is_direct(connection):
-                raise NeedsSession
-            if self.tenant is not None:
-                connection.execute(queries.SET_SESSION_TENANT, {"tenant": self.tenant})
-        except psycopg.Error as error:
-            connection.close()
-            raise translate(error) from error
-        except NeedsSession:
-            connection.close()
-            raise
-        return connection
 
     def rows(self, statement: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
         """Returns the rows as dictionaries."""
@@ -227,11 +217,16 @@ def is_direct(connection: Connection) -> bool:
     return row is not None and row[0] == connection.info.backend_pid
 
 
-def connect(url: str, **options: Any) -> Connection:
-    """Returns one connection outside a pool; raises ConnectionFailed with the server's words."""
+def connect(url: str) -> Connection:
+    """Returns one connection outside a pool, its first transaction begun with ragpg's path.
+
+    Raises ConnectionFailed with the server's words.
+    """
     try:
-        return psycopg.connect(
-            url, application_name="ragpg", connect_timeout=10, prepare_threshold=None, **options
+        connection = psycopg.connect(
+            url, application_name="ragpg", connect_timeout=10, prepare_threshold=None
         )
+        connection.execute(queries.SET_PATH, {"local": True})
+        return connection
     except psycopg.Error as error:
         raise translate(error) from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, LiteralString
 
 import psycopg
 
+from ragpg.database import queries
 from ragpg.database.connection import Connection, connect
 from ragpg.database.schema import migrations_folder, refuse_unknown, schema_version
 from ragpg.database.translation import translate
@@ -18,6 +19,43 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _OLDEST_PGVECTOR = (0, 8, 0)
+
+_VECTOR_SCHEMA: LiteralString = """
+select quote_ident(installed.nspname)
+from pg_extension as extension
+join pg_namespace as installed on installed.oid = extension.extnamespace
+where extension.extname = 'vector'
+"""
+
+# What others made there and a step would run, with the rights of whoever migrates, because it fits
+# its statements better than Postgres's own does.
+_FITTING_BETTER: LiteralString = """
+select known.what, owner.rolname
+from (
+    select
+        'function ' || made.oid::regprocedure as what, made.proowner as owner_id,
+        made.proname || '(' as written
+    from pg_proc as made
+    where made.pronamespace = to_regnamespace(%(schema)s)
+        and exists (
+            select
+            from pg_proc as own
+            where own.pronamespace = 'pg_catalog'::regnamespace and own.proname = made.proname
+        )
+    union all
+    select 'operator ' || made.oid::regoperator, made.oprowner, made.oprname
+    from pg_operator as made
+    where made.oprnamespace = to_regnamespace(%(schema)s)
+        and exists (
+            select
+            from pg_operator as own
+            where own.oprnamespace = 'pg_catalog'::regnamespace and own.oprname = made.oprname
+        )
+) as known
+join pg_roles as owner on owner.oid = known.owner_id
+where not owner.rolsuper and owner.rolname <> current_user
+    and strpos(%(step)s, known.written) > 0
+"""
 
 
 def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
@@ -29,6 +67,7 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
 
     with _engine_connection(url) as sqlalchemy_connection, sqlalchemy_connection.begin():
         raw: Connection = sqlalchemy_connection.connection.driver_connection
+        raw.execute(queries.SET_PATH, {"local": True})
         raw.execute("select pg_advisory_xact_lock(hashtext('ragpg.migrate'))")
         before = schema_version(raw)
         refuse_unknown(before)
@@ -45,12 +84,27 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
 
 
 def run_step(script: str, direction: Literal["up", "down"]) -> None:
-    """Runs the .sql file beside a step's script, on the raw connection: % needs no escape."""
+    """Runs the .sql file beside a step's script, on the raw connection: % needs no escape.
+
+    Steps name pgvector's types alone, so its schema is on their path. Raises SchemaError where
+    somebody may make, and made, what a step would run in place of Postgres's own.
+    """
     from alembic import op
 
     text = Path(script).with_suffix(f".{direction}.sql").read_text(encoding="utf-8")
     connection: Any = op.get_bind().connection.driver_connection
-    connection.execute(text)
+    (schema,) = connection.execute(_VECTOR_SCHEMA).fetchone() or ("public",)
+    for what, role in connection.execute(_FITTING_BETTER, {"schema": schema, "step": text}):
+        raise SchemaError(
+            f'the {what}, made by the role "{role}" where pgvector is, would be run with your '
+            "rights in place of Postgres's own: drop it, or have pgvector alone in a schema "
+            "(alter extension vector set schema ...), and run this again"
+        )
+    connection.execute("select set_config('search_path', %s || ', pg_temp', true)", [schema])
+    # Bodies name what the function's own path finds, of steps before pgvector could be anywhere.
+    connection.execute("set local check_function_bodies = off")
+    connection.execute(text.encode())
+    connection.execute(queries.SET_PATH, {"local": True})
 
 
 def _alembic_config(connection: Any) -> Config:
@@ -112,7 +166,9 @@ def _prepare(connection: Connection) -> None:
 
 def _create_extension(connection: Connection) -> None:
     try:
+        connection.execute("set local search_path to default")  # where it is looked for
         connection.execute("create extension vector")
+        connection.execute(queries.SET_PATH, {"local": True})
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaError(
             "the extension vector is not in this database and your role may not create it: "

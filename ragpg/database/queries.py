@@ -11,13 +11,26 @@ select
     current_database() as database
 """
 
+# As ragpg's functions have it. The role's own holds what somebody made in public, or in a schema of
+# the role's name: what fits a statement better than Postgres's own, the role would run.
+SET_PATH: LiteralString = (
+    "select set_config('search_path', 'ragpg_internal, ragpg, pg_temp', %(local)s)"
+)
+
+# pgvector's own, wherever it is installed.
+VECTOR_TYPES: LiteralString = """
+select base.typname, base.oid, base.typarray
+from pg_type as named
+join pg_type as base on base.oid = named.typbasetype
+where named.oid in ('ragpg_internal.vector'::regtype, 'ragpg_internal.halfvec'::regtype)
+order by base.typname
+"""
+
 BACKEND: LiteralString = "select pg_backend_pid()"
 
 SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
 
 IS_KEPT_APART: LiteralString = "select row_security_active('ragpg.documents'), current_user"
-
-SET_SESSION_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s, for_session => true)"
 
 COLLECTIONS: LiteralString = """
 select

@@ -89,15 +89,16 @@ class Indexer:
         return len(self._embedder.token_starts(text))
 
     def embed(
-        self, batch: Sequence[Prepared], progress: Progress | None = None
+        self, batch: Sequence[Prepared], progress: Progress | None = None, tenant: str | None = None
     ) -> tuple[dict[bytes, HalfVector], int]:
         """Returns the embedding of each text by its hash, and how many the model had to embed.
 
         Texts that a search index of the collection with the same model holds are not embedded
-        again. Raises EmbeddingError when the model fails.
+        again, if they are the tenant's, by default the one acted for: what others stored is theirs
+        to have got wrong. Raises EmbeddingError when the model fails.
         """
         texts = dict(pair for one in batch for pair in zip(one.hashes, one.texts, strict=True))
-        vectors = self._known(list(texts))
+        vectors = self._known(list(texts), tenant)
         unseen = [key for key in texts if key not in vectors]
         try:
             new = self._embedder.embed_documents([texts[key] for key in unseen], progress)
@@ -106,9 +107,12 @@ class Indexer:
         vectors.update((key, HalfVector(row)) for key, row in zip(unseen, new, strict=True))
         return vectors, len(unseen)
 
-    def _known(self, hashes: list[bytes]) -> dict[bytes, HalfVector]:
+    def _known(self, hashes: list[bytes], tenant: str | None) -> dict[bytes, HalfVector]:
         rows = self.database.rows(
-            queries.KNOWN_EMBEDDINGS, index_ids=self.index.same_model_ids, hashes=hashes
+            queries.KNOWN_EMBEDDINGS,
+            index_ids=self.index.same_model_ids,
+            hashes=hashes,
+            tenant=tenant,
         )
         return {bytes(row["content_hash"]): row["embedding"] for row in rows}
 

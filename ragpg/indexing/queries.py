@@ -40,19 +40,11 @@ select exists (
 )
 """
 
-DELETE_VANISHED: LiteralString = """
-select vanished
-from ragpg.delete_vanished(
-    collection => %(collection)s, paths => %(paths)s::text[], kept => %(kept)s::text[],
-    unread => %(unread)s::text[], max_share => %(max_share)s,
-    few => %(few)s, dry_run => %(dry_run)s
-)
-"""
-
 KNOWN_EMBEDDINGS: LiteralString = """
 select distinct on (content_hash) content_hash, embedding
 from ragpg.chunks
 where index_id = any(%(index_ids)s) and content_hash = any(%(hashes)s)
+    and tenant = coalesce(%(tenant)s, ragpg_internal.written_tenant())
 """
 
 PUT_DOCUMENT: LiteralString = """
@@ -76,16 +68,6 @@ select ragpg_internal.replace_chunks(
     ends => %(ends)s::integer[], contexts => %(contexts)s::text[],
     token_counts => %(token_counts)s::integer[], embeddings => %(embeddings)b::halfvec[],
     generated_chars => %(generated_chars)s::integer[]
-)
-"""
-
-PUT_EMBEDDED_DOCUMENTS: LiteralString = """
-select outcome
-from ragpg_internal.put_embedded_documents(
-    index_id => %(index_id)s, sources => %(sources)s::text[], contents => %(contents)s::text[],
-    titles => %(titles)s::text[], media_types => %(media_types)s::text[],
-    metadata => %(metadata)s::jsonb[], source_hashes => %(source_hashes)s::bytea[],
-    embeddings => %(embeddings)b::halfvec[]
 )
 """
 

@@ -14,6 +14,7 @@ from pgvector import HalfVector
 from psycopg.rows import class_row
 
 from ragpg.database import Connection, translate
+from ragpg.database.sessions import connect_alone
 from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError
 from ragpg.indexing import queries, worker_queries
 from ragpg.indexing.indexer import Indexer, Prepared
@@ -42,10 +43,16 @@ class Claim:
 
     index_id: int
     document_id: int
+    tenant: str
     version: int
     title: str
     media_type: str
     content: str
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it belongs: what is embedded together."""
+        return self.index_id, self.tenant
 
     def document(self) -> LoadedDocument:
         """Returns what of it is chunked."""
@@ -99,7 +106,7 @@ class Worker:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         """Yields a connection of its own: claims and notifications belong to a session."""
-        connection = self.session.database.connect_alone()
+        connection = connect_alone(self.session.database)
         try:
             yield connection
         except psycopg.Error as error:
@@ -111,8 +118,8 @@ class Worker:
         self._make_indexes()
         while not stop.is_set() and (claims := self._claim(own)):
             started = time.monotonic()
-            for index_id, group in groupby(claims, key=lambda claim: claim.index_id):
-                self._index(own, index_id, list(group))
+            for _, group in groupby(claims, key=lambda claim: claim.place):
+                self._index(own, list(group))
             self.report.seconds += time.monotonic() - started
             if time.monotonic() - self._refreshed > _REFRESH_SECONDS:
                 self._refresh()
@@ -131,19 +138,20 @@ class Worker:
         parameters = {"collection": self.collection, "index_id": self.index_id}
         with own.cursor(row_factory=class_row(Claim)) as cursor:
             claims = cursor.execute(worker_queries.CLAIM_DOCUMENTS, parameters).fetchall()
-        return sorted(claims, key=lambda claim: claim.index_id)
+        return sorted(claims, key=lambda claim: claim.place)
 
-    def _index(self, own: Connection, index_id: int, claims: list[Claim]) -> None:
+    def _index(self, own: Connection, claims: list[Claim]) -> None:
         prepared: list[tuple[Claim, Prepared]] = []
         for claim in claims:
             try:
-                prepared.append((claim, self._indexer(index_id).prepare(claim.document())))
+                indexer = self._indexer(claim.index_id)
+                prepared.append((claim, indexer.prepare(claim.document())))
             except ConnectionFailed:
                 raise
             except Exception as error:  # whatever a document does to the chunker is its own matter
                 self._release(own, claim, error)
         if prepared:
-            self._write(own, self._indexer(index_id), prepared)
+            self._write(own, self._indexer(prepared[0][0].index_id), prepared)
 
     def _indexer(self, index_id: int) -> Indexer:
         if index_id not in self._indexers:
@@ -155,7 +163,9 @@ class Worker:
         self, own: Connection, indexer: Indexer, batch: list[tuple[Claim, Prepared]]
     ) -> None:
         try:
-            vectors, embedded = indexer.embed([prepared for _, prepared in batch])
+            vectors, embedded = indexer.embed(
+                [prepared for _, prepared in batch], tenant=batch[0][0].tenant
+            )
         except ConnectionFailed:
             raise
         except Exception as error:

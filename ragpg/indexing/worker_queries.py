@@ -11,7 +11,7 @@ where index_id is null and (%(collection)s::text is null or collection = %(colle
 """
 
 CLAIM_DOCUMENTS: LiteralString = """
-select index_id, document_id, version, title, media_type, content
+select index_id, document_id, tenant, version, title, media_type, content
 from ragpg_internal.claim_documents(
     only_collection => %(collection)s, only_index_id => %(index_id)s
 )

@@ -4,7 +4,7 @@ create or replace function ragpg_internal.claim_documents(
     only_collection text default null,
     only_index_id bigint default null
 ) returns table (
-    index_id bigint, document_id bigint, version integer, source text, title text,
+    index_id bigint, document_id bigint, tenant text, version integer, source text, title text,
     media_type text, content text, page_starts integer[]
 )
 language plpgsql volatile
@@ -41,10 +41,10 @@ begin
         );
         -- Read after the lock: another worker may have finished it in between.
         select
-            state.index_id, document.id, document.version, document.source, document.title,
-            document.media_type, document.content, document.page_starts
+            state.index_id, document.id, document.tenant, document.version, document.source,
+            document.title, document.media_type, document.content, document.page_starts
         into
-            index_id, document_id, version, source, title, media_type, content, page_starts
+            index_id, document_id, tenant, version, source, title, media_type, content, page_starts
         from ragpg.index_documents as state
         join ragpg.documents as document on document.id = state.document_id
         where state.index_id = waiting.index_id

@@ -284,6 +284,19 @@ def test_the_python_interface_through_a_pooler(pooled: str, words: WordEmbedder,
         assert direct.collection("topics").indexes.fill(made.id).failed == 0
 
 
+def test_behind_a_pooler_a_path_is_a_transactions(pooled: str, words: WordEmbedder) -> None:
+    """ragpg's own in each of its transactions, and nobody else's."""
+    shown = "show search_path"
+    with ragpg.connect(pooled, embedder=words) as client:
+        topics(client, 3)
+        with client.database.connection() as one, client.database.reading() as two:
+            for connection in (one, two):
+                assert connection.execute(shown).fetchone() == ("ragpg_internal, ragpg, pg_temp",)
+        for _ in range(6):
+            with psycopg.connect(pooled, prepare_threshold=None) as other:
+                assert other.execute(shown).fetchone() == ('"$user", public',)
+
+
 def test_what_only_reads_leaves_no_setting_behind(pooled: str) -> None:
     with ragpg.connect(pooled, read_only=True) as client:
         assert at_once(*[lambda _: client.collections()] * 4, rounds=10) == []

@@ -299,3 +299,29 @@ def test_an_owner_who_is_no_superuser_switches_it_on(
                     (mode,),
                 ).fetchall()
                 assert found == [("a refund money",)]
+
+
+def test_the_owners_worker_takes_no_embedding_of_another_tenant(
+    shared: psycopg.Connection, client: ragpg.Client, server: str
+) -> None:
+    """A tenant that knows a text could store it with a wrong embedding, for others to take over."""
+    text = "A refund of some kind, told to everybody."
+    put = "select ragpg.put_document('shared', 'told', %s)"
+    embedding = "select distinct embedding::text from ragpg.chunks where content = %s"
+    client.worker("shared").drain()
+    for poisoner in _login(shared, server, "tenant_poisoner", MARKER, "writer"):
+        poisoner.execute(put, (text,))
+        assert client.worker("shared").drain().chunks_embedded == 1
+        right = poisoner.execute(embedding, (text,)).fetchall()
+        poisoner.execute(
+            "update ragpg.chunks set embedding = '[0,0,0,0,0,0,0,1]' where content = %s", (text,)
+        )
+        assert poisoner.execute(embedding, (text,)).fetchall() != right
+    for victim in _login(shared, server, "tenant_victim", "a", "writer"):
+        victim.execute(put, (text,))
+        done = client.worker("shared").drain()
+        assert (done.indexed, done.chunks_embedded, done.chunks_reused) == (1, 1, 0)
+        assert victim.execute(embedding, (text,)).fetchall() == right
+        # Its own it takes over, by whomever it is indexed.
+        victim.execute("select ragpg.put_document('shared', 'told again', %s)", (text,))
+        assert client.worker("shared").drain().chunks_reused == 1

@@ -11,6 +11,7 @@ import pytest
 
 import ragpg
 from ragpg import errors
+from ragpg.database import known_versions, queries, schema_version
 from ragpg.database.migrations import migrate
 
 from ..conftest import WordEmbedder, role
@@ -75,7 +76,41 @@ def test_temporary_objects_come_last(sql: psycopg.Connection) -> None:
 
 
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "||", "@@", "%", "~", "!~", "->>")
+# Schemas that are on somebody's path: the owner's, here postgres, has one of its name before public.
+SCHEMAS = ("public", "extensions", "postgres")
+# Where no function of Postgres has these very types, one that has is called before any that has not.
+FUNCTIONS = (
+    "unnest(text[])",
+    "unnest(bigint[])",
+    "pg_advisory_xact_lock(integer)",
+    "to_regclass(name)",
+    "hashtext(name)",
+    "format(text, name)",
+    "max(text)",
+)
 TYPES = ("real", "integer", "bigint", "double precision", "text", "numeric", "smallint", "name")
+
+
+def _take_names(connection: psycopg.Connection, schema: str) -> None:
+    """Makes, as the hijacker, functions and types that tell when somebody else runs them."""
+    spied = """
+        language plpgsql as $$ begin
+            if current_user <> 'hijacker' then perform nextval('public.ran_as_owner'); end if;
+            return %s;
+        end $$
+    """
+    connection.execute(f"create schema if not exists {schema}".encode())
+    if schema != "public":
+        connection.execute(f"grant usage on schema {schema} to public".encode())
+    for name in FUNCTIONS:
+        made = f"create function {schema}.{name} returns text {spied % 'null'}"
+        connection.execute(made.encode())
+    connection.execute(f"create function {schema}.seen(text) returns boolean {spied % 'true'}")
+    for name in ("halfvec", "vector") if schema != "public" else ():  # there pgvector's own are
+        connection.execute(
+            f"create domain {schema}.{name} as public.{name}"
+            f" check ({schema}.seen(value::text))".encode()
+        )
 
 
 @pytest.fixture
@@ -91,10 +126,10 @@ def hijacked(server: str, url: str, sql: psycopg.Connection) -> str:
     sql.execute("grant all on sequence public.ran_as_owner to public")
     attacker = url.replace("postgres:@", "hijacker:@")
     with psycopg.connect(attacker, autocommit=True) as connection:
-        connection.execute("create schema extensions")
-        connection.execute("grant usage on schema extensions to public")
+        for schema in SCHEMAS:
+            _take_names(connection, schema)
         for schema, (left, right) in itertools.product(
-            ("public", "extensions"), itertools.product(TYPES, TYPES)
+            SCHEMAS, itertools.product((*TYPES, "regclass", "oid"), TYPES)
         ):
             connection.execute(
                 f"""
@@ -170,16 +205,46 @@ def test_the_test_of_operators_notices_a_path(
     assert sql.execute("select is_called from public.ran_as_owner").fetchone() == (True,)
 
 
+def test_the_test_notices_a_path_of_python(
+    hijacked: str, url: str, words: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hole opened again: ragpg's own connections look where the role that connects does."""
+    monkeypatch.setattr(
+        queries, "SET_PATH", "select set_config('search_path', '\"$user\", public', %(local)s)"
+    )
+    with suppress(errors.RagpgError), ragpg.connect(url, embedder=words) as client:
+        client.collection("help").add(text="A refund takes five days.", source="one")
+        client.collection("help").search("refund")
+    with psycopg.connect(url) as sql:
+        assert sql.execute("select is_called from public.ran_as_owner").fetchone() == (True,)
+
+
+def test_migrating_runs_nothing_that_others_made(hijacked: str, url: str) -> None:
+    """Steps name pgvector's types alone, so they look where it is; here everybody may make things."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("create sequence kept minvalue 0")
+        with pytest.raises(errors.SchemaError, match='by the role "hijacker" where pgvector is'):
+            migrate(url, "0002")
+        called = "select is_called from public.ran_as_owner"
+        assert admin.execute(called).fetchone() == (False,)
+        assert schema_version(admin) == known_versions()[-1]
+        admin.execute("create schema vectors")
+        admin.execute("alter extension vector set schema vectors")
+        for target in ("0002", "0001", "base", "head"):
+            migrate(url, target)
+        assert admin.execute(called).fetchone() == (False,)
+
+
 def test_pgvector_may_be_anywhere_and_move(empty_url: str, words: WordEmbedder) -> None:
     with psycopg.connect(empty_url, autocommit=True) as admin:
-        admin.execute("create schema extensions")
-        admin.execute("create extension vector schema extensions")
+        admin.execute("create schema vectors")
+        admin.execute("create extension vector schema vectors")
         name = admin.info.dbname
         admin.execute(
-            f'alter database {name} set search_path = "$user", public, extensions'.encode()
+            f'alter database {name} set search_path = "$user", public, vectors'.encode()
         )
         migrate(empty_url)
-        for schema in ("extensions", "elsewhere"):
+        for schema in ("vectors", "elsewhere"):
             with ragpg.connect(empty_url, embedder=words) as client:
                 held = client.collection("help")
                 held.add(text=f"A refund takes five days, {schema}.", source=schema)

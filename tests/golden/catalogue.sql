@@ -4473,7 +4473,7 @@ end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.claim_documents(wanted integer DEFAULT 32, only_collection text DEFAULT NULL::text, only_index_id bigint DEFAULT NULL::bigint)
- RETURNS TABLE(index_id bigint, document_id bigint, version integer, source text, title text, media_type text, content text, page_starts integer[])
+ RETURNS TABLE(index_id bigint, document_id bigint, tenant text, version integer, source text, title text, media_type text, content text, page_starts integer[])
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
@@ -4508,10 +4508,10 @@ begin
         );
         -- Read after the lock: another worker may have finished it in between.
         select
-            state.index_id, document.id, document.version, document.source, document.title,
-            document.media_type, document.content, document.page_starts
+            state.index_id, document.id, document.tenant, document.version, document.source,
+            document.title, document.media_type, document.content, document.page_starts
         into
-            index_id, document_id, version, source, title, media_type, content, page_starts
+            index_id, document_id, tenant, version, source, title, media_type, content, page_starts
         from ragpg.index_documents as state
         join ragpg.documents as document on document.id = state.document_id
         where state.index_id = waiting.index_id

@@ -9,7 +9,7 @@ import pytest
 
 import ragpg
 from ragpg import errors
-from ragpg.database import connect, translate
+from ragpg.database import translate
 
 from ..conftest import WordEmbedder
 from .larger import PAGES, rows
@@ -161,7 +161,7 @@ def test_which_collection(client: ragpg.Client, sql: psycopg.Connection) -> None
 
 
 def test_search_writes_nothing(handbook: ragpg.Collection, url: str) -> None:
-    with connect(url, options="-c default_transaction_read_only=on") as standby:
+    with psycopg.connect(url, options="-c default_transaction_read_only=on") as standby:
         assert standby.execute("select count(*) from ragpg.search('refunds')").fetchone() == (5,)
 
 
