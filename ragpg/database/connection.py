@@ -74,7 +74,7 @@ class Database:
         search path there, so that each transaction sets it.
         """
         self._is_direct = is_direct(connection)
-        connection.execute(queries.SET_PATH, {"local": not self._is_direct})
+        narrow(connection, local=not self._is_direct)
         halfvec, vector = connection.execute(queries.VECTOR_TYPES)
         register_halfvec_info(connection, TypeInfo(*halfvec))
         register_vector_info(connection, TypeInfo(*vector))
@@ -113,7 +113,7 @@ class Database:
                 # Each transaction anew: under a pooler such as pgbouncer a session's setting
                 # would be the next client's.
                 if not self._is_direct:
-                    connection.execute(queries.SET_PATH, {"local": True})
+                    narrow(connection, local=True)
                 if self.tenant is not None:
                     connection.execute(queries.SET_TENANT, {"tenant": self.tenant})
                 yield connection
@@ -208,6 +208,13 @@ def _check_kept_apart(url: str, tenant: str) -> None:
         )
 
 
+def narrow(connection: Connection, *, local: bool) -> None:
+    """Has the session, or with `local` the transaction, run nothing but ragpg's own, as ragpg."""
+    connection.execute(queries.SET_PATH, {"local": local})
+    if connection.info.parameter_status("is_superuser") == "on":
+        connection.execute(queries.SET_ROLE, {"local": local})
+
+
 def is_direct(connection: Connection) -> bool:
     """Returns whether this is a connection to the server itself, not to a pooler before it.
 
@@ -226,7 +233,7 @@ def connect(url: str) -> Connection:
         connection = psycopg.connect(
             url, application_name="ragpg", connect_timeout=10, prepare_threshold=None
         )
-        connection.execute(queries.SET_PATH, {"local": True})
+        narrow(connection, local=True)
         return connection
     except psycopg.Error as error:
         raise translate(error) from error

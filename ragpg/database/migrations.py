@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString
 import psycopg
 
 from ragpg.database import queries
-from ragpg.database.connection import Connection, connect
+from ragpg.database.connection import Connection, connect, narrow
 from ragpg.database.schema import migrations_folder, refuse_unknown, schema_version
 from ragpg.database.translation import translate
 from ragpg.errors import SchemaError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OLDEST_PGVECTOR = (0, 8, 0)
 
 _VECTOR_SCHEMA: LiteralString = """
-select quote_ident(installed.nspname)
+select quote_ident(installed.nspname), has_schema_privilege(installed.oid, 'usage'), current_user
 from pg_extension as extension
 join pg_namespace as installed on installed.oid = extension.extnamespace
 where extension.extname = 'vector'
@@ -67,17 +67,19 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
 
     with _engine_connection(url) as sqlalchemy_connection, sqlalchemy_connection.begin():
         raw: Connection = sqlalchemy_connection.connection.driver_connection
-        raw.execute(queries.SET_PATH, {"local": True})
+        narrow(raw, local=True)
         raw.execute("select pg_advisory_xact_lock(hashtext('ragpg.migrate'))")
         before = schema_version(raw)
         refuse_unknown(before)
-        _prepare(raw)
+        _prepare(raw, is_new=before is None)
         config = _alembic_config(sqlalchemy_connection)
         if target == "base" or (before is not None and target != "head" and target < before):
             command.downgrade(config, target)
         else:
             command.upgrade(config, target)
         after = schema_version(raw)
+        if after is None:
+            raw.execute("drop table ragpg.alembic_version; drop schema ragpg")
         if after is not None and after > "0001":
             raw.execute("select ragpg.secure()")
     return before, after
@@ -93,7 +95,12 @@ def run_step(script: str, direction: Literal["up", "down"]) -> None:
 
     text = Path(script).with_suffix(f".{direction}.sql").read_text(encoding="utf-8")
     connection: Any = op.get_bind().connection.driver_connection
-    (schema,) = connection.execute(_VECTOR_SCHEMA).fetchone() or ("public",)
+    schema, usable, user = connection.execute(_VECTOR_SCHEMA).fetchone()
+    if not usable:
+        raise SchemaError(
+            f"the role {user}, which owns ragpg, may not look where pgvector is: "
+            f"grant usage on schema {schema} to {user}"
+        )
     for what, role in connection.execute(_FITTING_BETTER, {"schema": schema, "step": text}):
         raise SchemaError(
             f'the {what}, made by the role "{role}" where pgvector is, would be run with your '
@@ -134,21 +141,29 @@ def _engine_connection(url: str) -> Iterator[Any]:
         raise
 
 
-def _prepare(connection: Connection) -> None:
-    """Makes sure of what the steps stand on: pgvector, and the schema of the version table."""
+def _prepare(connection: Connection, *, is_new: bool) -> None:
+    """Makes sure of what the steps stand on: pgvector, and the schema of the version table.
+
+    Raises SchemaError for a schema of that name that is somebody else's: what is in it would run.
+    """
+    if is_new:  # nothing of ragpg's is there yet to run
+        connection.execute("set local role none")
     row = connection.execute(
         """
         select
             coalesce(installed.extversion, available.default_version),
             installed.extversion is not null,
-            to_regnamespace('ragpg') is not null
+            owner.rolname,
+            owner.rolname is distinct from current_user
         from (select) as one
+        left join pg_namespace as space on space.nspname = 'ragpg'
+        left join pg_roles as owner on owner.oid = space.nspowner
         left join pg_extension as installed on installed.extname = 'vector'
         left join pg_available_extensions as available on available.name = 'vector'
         """
     ).fetchone()
     assert row is not None
-    version, installed, schema_exists = row
+    version, installed, schema_owner, is_others = row
     if version is None:
         raise SchemaError(
             "this Postgres has no pgvector: install it "
@@ -158,17 +173,23 @@ def _prepare(connection: Connection) -> None:
         raise SchemaError(
             f"pgvector {version} is too old, 0.8.0 is needed: alter extension vector update"
         )
+    if is_new and schema_owner is not None and is_others:
+        raise SchemaError(
+            f'there is a schema "ragpg" without ragpg in it, which the role "{schema_owner}" owns: '
+            "rename or drop it, or run this as that role"
+        )
     if not installed:
         _create_extension(connection)
-    if not schema_exists:
+    if schema_owner is None:
         connection.execute("create schema ragpg")
 
 
 def _create_extension(connection: Connection) -> None:
     try:
+        connection.execute("set local role none")
         connection.execute("set local search_path to default")  # where it is looked for
         connection.execute("create extension vector")
-        connection.execute(queries.SET_PATH, {"local": True})
+        narrow(connection, local=True)
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaError(
             "the extension vector is not in this database and your role may not create it: "

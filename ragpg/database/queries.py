@@ -17,6 +17,15 @@ SET_PATH: LiteralString = (
     "select set_config('search_path', 'ragpg_internal, ragpg, pg_temp', %(local)s)"
 )
 
+# A superuser acts as the owner of ragpg, so that what that one's members may have made runs with no
+# more rights than theirs.
+SET_ROLE: LiteralString = """
+select set_config('role', owner.rolname, %(local)s)
+from pg_namespace as space
+join pg_roles as owner on owner.oid = space.nspowner
+where space.nspname = 'ragpg' and not owner.rolsuper
+"""
+
 # pgvector's own, wherever it is installed.
 VECTOR_TYPES: LiteralString = """
 select base.typname, base.oid, base.typarray

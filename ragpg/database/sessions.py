@@ -6,8 +6,7 @@ from typing import LiteralString
 
 import psycopg
 
-from ragpg.database import queries
-from ragpg.database.connection import Connection, Database, connect, is_direct
+from ragpg.database.connection import Connection, Database, connect, is_direct, narrow
 from ragpg.database.translation import translate
 from ragpg.errors import NeedsSession
 
@@ -26,7 +25,7 @@ def connect_alone(database: Database) -> Connection:
             raise NeedsSession
         connection.commit()
         connection.autocommit = True
-        connection.execute(queries.SET_PATH, {"local": False})
+        narrow(connection, local=False)
         if database.tenant is not None:
             connection.execute(_SET_TENANT, {"tenant": database.tenant})
     except psycopg.Error as error:

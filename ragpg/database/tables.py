@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import REAL, Computed, ForeignKey, Identity, Integer, text
@@ -75,6 +76,7 @@ class Document(Base):
     updated_at: Mapped[Now]
     page_starts: Mapped[Ints]
     tenant: Mapped[Empty]
+    row_of: Mapped[UUID | None]
 
 
 class DocumentVersion(Base):

@@ -22,6 +22,9 @@ begin
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    -- Its policy shows it to nobody: who sees all tenants proves it by this row.
+    insert into ragpg.tenant_roles (role, tenant) values ('', null)
+    on conflict on constraint tenant_roles_key do nothing;
     if existing_tenant is not null then
         -- chunks and index_documents follow by their foreign keys, the rest by their parents.
         foreach kept in array array[

@@ -15,7 +15,7 @@ begin
         ),
         role_name
     );
-    execute format('grant execute on function ragpg_internal.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg_internal.remember_query to %I', role_name);
     execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
     execute format(
         'grant execute on function ragpg_internal.keyword_candidates, ragpg_internal.matching_documents to %I',

@@ -17,10 +17,8 @@ begin
     );
     execute format(
         'grant execute on function'
-        ' ragpg.create_search_index(text, bigint, integer, integer, text, text, integer),'
-        ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
-        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
-        ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',
+        ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search to %I',
         role_name
     );
 end

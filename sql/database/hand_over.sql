@@ -22,6 +22,18 @@ begin
             using errcode = '42501',
                 hint = 'alter role ragpg_owner nologin nosuperuser nocreaterole nobypassrls';
     end if;
+    if exists (select from ragpg_internal.ownership_changes()) and exists (
+        select
+        from pg_auth_members as given
+        where given.roleid = to_regrole('ragpg_owner')
+            and given.member <> quote_ident(current_user)::regrole
+    ) then
+        raise notice 'members of the role ragpg_owner own ragpg here from now on: %', (
+            select string_agg(given.member::regrole::text, ', ' order by given.member)
+            from pg_auth_members as given
+            where given.roleid = to_regrole('ragpg_owner')
+        );
+    end if;
     -- Schemas first: what is in them may only be given to who may create there.
     for change in select owned.statement from ragpg_internal.ownership_changes() as owned loop
         execute change;

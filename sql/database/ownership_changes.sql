@@ -39,7 +39,16 @@ begin atomic
     from (
         select thing.place, format('alter %s owner to ragpg_owner', thing.name) as statement
         from thing
+        -- What somebody else has made there stays theirs: ragpg_internal.safety_problems tells.
         where thing.owner is distinct from to_regrole('ragpg_owner')::oid
+            and (
+                thing.owner = quote_ident(current_user)::regrole
+                or thing.owner in (
+                    select space.nspowner
+                    from owned
+                    join pg_namespace as space on space.oid = owned.oid
+                )
+            )
         union all
         -- What readers may see of tables to come, whoever makes them.
         select
@@ -61,22 +70,6 @@ begin atomic
             and acl.grantee <> 0
             and acl.grantee <> given.defaclrole
             and given.defaclrole is distinct from to_regrole('ragpg_owner')::oid
-        union all
-        -- Before a table that is followed is emptied, its trigger reads it.
-        select
-            7,
-            format(
-                'grant select (%I) on %s to ragpg_owner', followed.source_column, followed.table_name
-            )
-        from ragpg.indexed_tables as followed
-        join pg_class as relation on relation.oid = followed.table_name
-        join pg_attribute as col
-            on col.attrelid = relation.oid and col.attname = followed.source_column
-            and not col.attisdropped
-        where pg_has_role(relation.relowner, 'usage')
-            and not has_column_privilege(
-                to_regrole('ragpg_owner')::oid, relation.oid, col.attnum, 'select'
-            )
     ) as told
     order by told.place, told.statement;
 end;

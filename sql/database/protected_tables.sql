@@ -9,6 +9,7 @@ begin atomic
     from pg_policy as policy
     join pg_class as kept on kept.oid = policy.polrelid
     where kept.relnamespace = 'ragpg'::regnamespace
+        and kept.relname <> 'tenant_roles'  -- always, and each role its own
     group by policy.polrelid
     union all
     -- Policies of chunks hold where chunks is named; a partition named itself shows nothing.

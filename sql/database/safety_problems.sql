@@ -22,6 +22,35 @@ begin atomic
         group by owner.rolname
         union all
         select
+            'others may create in ragpg', acl.grantee::regrole::text,
+            format('in the schema %I, on which functions that run as their owner rely', space.nspname),
+            format('revoke create on schema %I from %s', space.nspname, acl.grantee::regrole)
+        from pg_namespace as space
+        cross join aclexplode(space.nspacl) as acl
+        where space.nspname in ('ragpg', 'ragpg_internal')
+            and acl.privilege_type = 'CREATE'
+            and acl.grantee <> space.nspowner
+        union all
+        select
+            'object of another role in ragpg', made.name, format('%s made it', made.owner::regrole),
+            'see what it does; drop it, or give it to the owner of ragpg'
+        from pg_namespace as space
+        cross join lateral (
+            select routine.oid::regprocedure::text as name, routine.proowner as owner
+            from pg_proc as routine
+            where routine.pronamespace = space.oid
+            union all
+            select relation.oid::regclass::text, relation.relowner
+            from pg_class as relation
+            where relation.relnamespace = space.oid and relation.relkind in ('r', 'p', 'v', 'm')
+            union all
+            select operator.oid::regoperator::text, operator.oprowner
+            from pg_operator as operator
+            where operator.oprnamespace = space.oid
+        ) as made
+        where space.nspname in ('ragpg', 'ragpg_internal') and made.owner <> space.nspowner
+        union all
+        select
             'table is not kept apart', kept.relation::text, 'every reader sees all its rows',
             'select ragpg.secure()'
         from kept
@@ -64,7 +93,7 @@ begin atomic
             'bound role is missing', bound.role, format('it would act for %L', bound.tenant),
             format('create the role, or select ragpg.unbind_role(%L, %L)', bound.role, bound.tenant)
         from ragpg.tenant_roles as bound
-        where not exists (select from pg_roles as known where known.rolname = bound.role)
+        where bound.role <> '' and not exists (select from pg_roles as known where known.rolname = bound.role)
         union all
         select
             'role acts for no tenant', known.rolname::text,

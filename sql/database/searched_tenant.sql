@@ -12,7 +12,7 @@ begin
     end if;
     found_tenant := ragpg.current_tenant();
     if found_tenant is null and not ragpg_internal.sees_all_tenants() then
-        raise exception 'role % %', ragpg_internal.calling_role(), coalesce(
+        raise exception 'role % %', current_user, coalesce(
             format('may not act for tenant "%s"', wanted), 'acts for no tenant'
         )
             using errcode = 'RG013',

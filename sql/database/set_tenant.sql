@@ -10,7 +10,7 @@ begin
     end if;
     perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
     if ragpg.current_tenant() is distinct from set_tenant.tenant then
-        raise exception 'role % may not act for tenant "%"', ragpg_internal.calling_role(), tenant
+        raise exception 'role % may not act for tenant "%"', current_user, tenant
             using errcode = 'RG013', hint = 'the owner of the schema binds roles (ragpg.bind_role), or lets them choose (ragpg.trust_role)';
     end if;
 end

@@ -8,4 +8,4 @@ begin atomic
         and leg.proname in ('keyword_candidates', 'matching_documents');
 end;
 comment on function ragpg_internal.tenant_legs() is
-'Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.searched_tenant).';
+'Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.proven_tenant).';

@@ -1,6 +1,7 @@
 -- Which recipe answers from now on? One update, and the collection's view follows.
 create or replace function ragpg.activate_search_index(
-    index_id bigint, incomplete boolean default false
+    index_id bigint, incomplete boolean default false,
+    proof uuid default ragpg_internal.proof()
 ) returns void
 language plpgsql volatile
 -- Security definer: the view of the collection is replaced, which takes its owner.
@@ -17,7 +18,7 @@ begin
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
-    perform ragpg_internal.check_shared('collection ' || collection_name)
+    perform ragpg_internal.check_shared('collection ' || collection_name, proof)
     from ragpg.collections as one
     where one.name = collection_name and one.active_index_id is not null;
     select count(*) into waiting
@@ -60,6 +61,6 @@ begin
     );
 end
 $$;
-revoke execute on function ragpg.activate_search_index(bigint, boolean) from public;
-comment on function ragpg.activate_search_index(bigint, boolean) is
+revoke execute on function ragpg.activate_search_index(bigint, boolean, uuid) from public;
+comment on function ragpg.activate_search_index(bigint, boolean, uuid) is
 'Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.';

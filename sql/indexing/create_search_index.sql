@@ -6,7 +6,8 @@ create or replace function ragpg.create_search_index(
     overlap_tokens integer default 0,
     language text default 'english',
     context_model text default null,
-    context_tokens integer default 0
+    context_tokens integer default 0,
+    proof uuid default ragpg_internal.proof()
 ) returns bigint
 language plpgsql volatile
 -- Security definer: a partition is the one piece of DDL of daily work, and a role that may
@@ -20,7 +21,7 @@ declare
     dimensions integer;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
-    perform ragpg_internal.check_shared('collection ' || collection)
+    perform ragpg_internal.check_shared('collection ' || collection, proof)
     from ragpg.collections as one
     where one.id = parent_id and one.active_index_id is not null;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
@@ -66,7 +67,7 @@ begin
 end
 $$;
 revoke execute on function
-ragpg.create_search_index(text, bigint, integer, integer, text, text, integer)
+ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid)
 from public;
-comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer) is
+comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid) is
 'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.';

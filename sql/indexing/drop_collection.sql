@@ -1,5 +1,7 @@
 -- Takes a collection away with everything that belongs to it.
-create or replace function ragpg.drop_collection(collection text) returns bigint
+create or replace function ragpg.drop_collection(
+    collection text, proof uuid default ragpg_internal.proof()
+) returns bigint
 language plpgsql volatile
 -- Security definer: the partitions are dropped, which takes their owner and leaves no bloat.
 security definer
@@ -10,7 +12,7 @@ declare
     documents_gone bigint;
     recipe_id bigint;
 begin
-    perform ragpg_internal.check_shared('collection ' || drop_collection.collection);
+    perform ragpg_internal.check_shared('collection ' || drop_collection.collection, proof);
     execute format('drop view if exists ragpg.%I', 'chunks_of_' || drop_collection.collection);
     for recipe_id in
         select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = gone_id
@@ -26,6 +28,6 @@ begin
     return documents_gone;
 end
 $$;
-revoke execute on function ragpg.drop_collection(text) from public;
-comment on function ragpg.drop_collection(text) is
+revoke execute on function ragpg.drop_collection(text, uuid) from public;
+comment on function ragpg.drop_collection(text, uuid) is
 'Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.';

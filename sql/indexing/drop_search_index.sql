@@ -1,5 +1,7 @@
 -- Takes a recipe away with its chunks, in an instant.
-create or replace function ragpg.drop_search_index(index_id bigint) returns void
+create or replace function ragpg.drop_search_index(
+    index_id bigint, proof uuid default ragpg_internal.proof()
+) returns void
 language plpgsql volatile
 -- Security definer: the partition is dropped, which takes its owner and leaves no bloat.
 security definer
@@ -9,7 +11,7 @@ declare
     given_up constant timestamptz := clock_timestamp() + interval '5 seconds';
     running text[];
 begin
-    perform ragpg_internal.check_shared('search index ' || drop_search_index.index_id);
+    perform ragpg_internal.check_shared('search index ' || drop_search_index.index_id, proof);
     if exists (
         select from ragpg.collections as one where one.active_index_id = drop_search_index.index_id
     ) then
@@ -39,6 +41,6 @@ begin
     delete from ragpg.search_indexes as recipe where recipe.id = drop_search_index.index_id;
 end
 $$;
-revoke execute on function ragpg.drop_search_index(bigint) from public;
-comment on function ragpg.drop_search_index(bigint) is
+revoke execute on function ragpg.drop_search_index(bigint, uuid) from public;
+comment on function ragpg.drop_search_index(bigint, uuid) is
 'Drops a search index that is not the active one, with its chunks, once the searches that run now have ended (it waits five seconds at most). Raises RG010 when it is, or when there is none.';

@@ -12,12 +12,23 @@ language plpgsql volatile
 set search_path = ragpg, pg_temp
 as $$
 declare
+    -- Whose rows its documents are: kept when the table is followed anew, restored or renamed.
+    row_of uuid := coalesce(
+        (
+            select known.row_of
+            from ragpg_internal.followed_tables() as known
+            where known.table_name = index_table.table_name
+                and known.collection = index_table.collection
+        ),
+        gen_random_uuid()
+    );
     arguments text := format(
-        '%L, %L, %L, %L, %L, %L',
+        '%L, %L, %L, %L, %L, %L, %L',
         collection, source_column, content_column, coalesce(title_column, ''),
-        metadata_columns::text, media_type
+        metadata_columns::text, media_type, row_of
     );
     missing text;
+    owner_name name;
     source text;
     content text;
     title text;
@@ -25,6 +36,20 @@ declare
     rows_done bigint := 0;
     before text := current_setting('row_security');
 begin
+    -- To plan a statement on a table runs what its owner wrote into expressions of its indexes.
+    select owner.rolname into owner_name
+    from pg_class as relation
+    join pg_roles as owner on owner.oid = relation.relowner
+    where relation.oid = table_name and not pg_has_role(owner.oid, quote_ident(current_user)::regrole, 'usage');
+    if owner_name is not null then
+        raise exception '% belongs to the role %, whose code would run with the rights of %',
+            table_name, owner_name, current_user
+            using errcode = '42501',
+                hint = format(
+                    'set role %1$I; select ragpg.index_table(...); before, if it has not got them: select ragpg.grant_writer(%1$L); grant execute on function ragpg_internal.index_table_row to %1$I',
+                    owner_name
+                );
+    end if;
     select wanted.name into missing
     from unnest(
         metadata_columns || array[source_column, content_column]
@@ -54,8 +79,7 @@ begin
         ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
-    perform ragpg_internal.let_owner_read(table_name, source_column);
-    perform set_config('row_security', 'off', true);  -- an error rather than a policy of its owner's
+    perform set_config('row_security', 'off', true);  -- an error rather than too few rows
     for source, content, title, metadata in execute format(
         'select %s from %s as stored',
         ragpg_internal.row_reading(
@@ -63,7 +87,9 @@ begin
         ),
         table_name
     ) loop
-        perform ragpg_internal.index_row(collection, source, content, title, metadata, media_type);
+        perform ragpg_internal.index_row(
+            collection, source, content, title, metadata, media_type, row_of
+        );
         rows_done := rows_done + 1;
     end loop;
     perform set_config('row_security', before, true);
@@ -71,4 +97,4 @@ begin
 end
 $$;
 comment on function ragpg.index_table(regclass, text, text, text, text, text[], text) is
-'Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table''s owner; the owner of schema ragpg must be able to read it.';
+'Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table''s owner, who needs ragpg.grant_writer and the right to execute ragpg_internal.index_table_row: whoever has that writes for every tenant of the table''s collections.';

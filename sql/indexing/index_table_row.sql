@@ -11,35 +11,23 @@ declare
     content text;
     title text;
     metadata jsonb;
-    sources text[];
-    before text := current_setting('row_security');
+    before text := current_setting('ragpg.tenant', true);
 begin
     -- The table may be anybody's: what its owner has made of types, casts and policies must not run
     -- with the rights of this function.
-    if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
-        begin
-            perform set_config('row_security', 'off', true);  -- an error rather than a policy
-            execute format(
-                'select array_agg(%s) from %s as stored',
-                ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
-            )
-            into sources;
-            perform set_config('row_security', before, true);
-        exception
-            when insufficient_privilege then
-                raise exception 'collection % would keep the rows of %: %',
-                    tg_argv[0], tg_relid::regclass, sqlerrm
-                    using errcode = '42501', hint = format(
-                        'delete from %s instead, or let %s read it, or first ragpg.stop_indexing_table',
-                        tg_relid::regclass, current_user
-                    );
-        end;
+    if tg_op = 'TRUNCATE' then
+        -- Not read: to plan a statement on a table runs functions of its indexes' expressions.
+        if tg_argv[6] is null then
+            raise exception 'collection % would keep the rows of %', tg_argv[0], tg_relid::regclass
+                using errcode = '42501',
+                    hint = 'it is followed since before version 0003 of the schema: ragpg.index_table it anew, or delete instead';
+        end if;
         delete from ragpg.documents as document
         where document.collection_id = ragpg.collection_id(tg_argv[0])
-            and document.tenant = ragpg_internal.written_tenant()
-            and document.source = any(sources);
+            and document.row_of = tg_argv[6]::uuid;
         return null;
     end if;
+    perform set_config('ragpg.tenant', coalesce(ragpg_internal.session_tenant(), ''), true);
     if tg_op <> 'INSERT' then
         execute 'select ' || ragpg_internal.column_reading(tg_relid, tg_argv[1], '($1)')
         into source_was
@@ -56,8 +44,11 @@ begin
         perform ragpg.delete_document(tg_argv[0], source_was);
     end if;
     if tg_op <> 'DELETE' then
-        perform ragpg_internal.index_row(tg_argv[0], source, content, title, metadata, tg_argv[5]);
+        perform ragpg_internal.index_row(
+            tg_argv[0], source, content, title, metadata, tg_argv[5], tg_argv[6]::uuid
+        );
     end if;
+    perform set_config('ragpg.tenant', coalesce(before, ''), true);
     return null;
 end
 $$;

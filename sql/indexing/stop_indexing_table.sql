@@ -6,13 +6,11 @@ language plpgsql volatile
 set search_path = ragpg, pg_temp
 as $$
 declare
-    followed ragpg.indexed_tables;
+    followed record;
     gone bigint := 0;
-    sources text[];
-    before text := current_setting('row_security');
 begin
     select known.* into followed
-    from ragpg.indexed_tables as known
+    from ragpg_internal.followed_tables() as known
     where known.table_name = stop_indexing_table.table_name
         and known.collection = stop_indexing_table.collection;
     if not found then
@@ -21,17 +19,9 @@ begin
     execute format('drop trigger %I on %s', 'ragpg_' || collection, table_name);
     execute format('drop trigger %I on %s', 'ragpg_truncate_' || collection, table_name);
     if delete_documents then
-        perform set_config('row_security', 'off', true);  -- an error rather than a policy
-        execute format(
-            'select array_agg(%s) from %s as stored',
-            ragpg_internal.column_reading(table_name, followed.source_column, 'stored'), table_name
-        )
-        into sources;
-        perform set_config('row_security', before, true);
         delete from ragpg.documents as document
         where document.collection_id = ragpg.collection_id(stop_indexing_table.collection)
-            and document.tenant = ragpg_internal.written_tenant()
-            and document.source = any(sources);
+            and document.row_of = followed.row_of;
         get diagnostics gone = row_count;
     end if;
     return gone;

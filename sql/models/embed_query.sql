@@ -29,7 +29,9 @@ begin
         raise exception 'several embedding models are loaded: say which'
             using errcode = 'RG009', hint = 'pass model_id, a key of ragpg.encoders';
     end if;
-    known := ragpg_internal.remembered_query(usable[1], query);
+    known := ragpg_internal.remembered_query(
+        usable[1], query, ragpg_internal.written_tenant()
+    );
     if known is not null then
         return known;
     end if;
@@ -41,7 +43,7 @@ begin
         and current_setting('transaction_read_only') = 'off'
         -- In a stricter transaction, rows that others evict would make it fail.
         and current_setting('transaction_isolation') = 'read committed'
-        and has_function_privilege('ragpg_internal.remember_query(bigint, text)', 'execute')
+        and has_function_privilege('ragpg_internal.remember_query'::regproc, 'execute')
     then
         return ragpg_internal.remember_query(usable[1], query);
     end if;

@@ -1,6 +1,7 @@
 -- What is the embedding of a new question? The next one to ask it finds it stored.
-create or replace function ragpg_internal.remember_query(encoder_id bigint, query text)
-returns vector
+create or replace function ragpg_internal.remember_query(
+    encoder_id bigint, query text, proof uuid default ragpg_internal.proof()
+) returns vector
 language plpgsql volatile
 -- Security definer: roles that may only read fill the cache, too. It computes what it stores, so
 -- that nobody can store another vector under a question.
@@ -8,8 +9,9 @@ security definer
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
+    for_tenant constant text := ragpg_internal.proven_writer(proof);
     -- Perhaps stored by the statement that asks, whose own snapshot does not show it.
-    computed vector := ragpg_internal.remembered_query(encoder_id, query);
+    computed vector := ragpg_internal.remembered_query(encoder_id, query, for_tenant);
     -- Read before the weights: a vector of weights loaded in between is never looked up.
     loaded_at timestamptz := (
         select encoder.loaded_at
@@ -30,7 +32,7 @@ begin
         embedding_model_id, query_hash, embedding, weights_loaded_at, tenant
     )
     select model.id, ragpg_internal.hash_text(remember_query.query), computed, loaded_at,
-        ragpg_internal.written_tenant()
+        for_tenant
     from ragpg.embedding_models as model
     where model.id = remember_query.encoder_id
     for key share skip locked
@@ -58,6 +60,6 @@ begin
     return computed;
 end
 $$;
-revoke execute on function ragpg_internal.remember_query(bigint, text) from public;
-comment on function ragpg_internal.remember_query(bigint, text) is
+revoke execute on function ragpg_internal.remember_query(bigint, text, uuid) from public;
+comment on function ragpg_internal.remember_query(bigint, text, uuid) is
 'Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.';

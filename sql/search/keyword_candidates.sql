@@ -5,7 +5,8 @@ create or replace function ragpg_internal.keyword_candidates(
     wanted integer,
     document_ids bigint[] default null,
     filter jsonpath default null,
-    least_score double precision default 0
+    least_score double precision default 0,
+    proof uuid default ragpg_internal.proof()
 ) returns table (chunk_id bigint, score double precision)
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -24,7 +25,9 @@ declare
     statement text;
     ids bigint[];
     scores double precision[];
-    only_tenant constant text := ragpg_internal.searched_tenant();
+    only_tenant constant text := (
+        select known.tenant from ragpg_internal.proven_tenant(proof) as known
+    );
     -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
     few constant integer := 500;
     exact_limit constant integer := 20000;
@@ -101,10 +104,10 @@ begin
 end
 $$;
 grant execute on function ragpg_internal.keyword_candidates(
-    bigint, text, integer, bigint[], jsonpath, double precision
+    bigint, text, integer, bigint[], jsonpath, double precision, uuid
 )
 to public;
 comment on function ragpg_internal.keyword_candidates(
-    bigint, text, integer, bigint[], jsonpath, double precision
+    bigint, text, integer, bigint[], jsonpath, double precision, uuid
 ) is
 'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';

@@ -1,7 +1,8 @@
 -- Keeps one search of the share that is logged.
 create or replace function ragpg_internal.log_search(
     index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean,
-    hit_count integer, best_similarity double precision, latency_ms double precision
+    hit_count integer, best_similarity double precision, latency_ms double precision,
+    proof uuid default ragpg_internal.proof()
 ) returns void
 language sql volatile
 -- Security definer: roles that may only read are logged, too.
@@ -15,7 +16,7 @@ as $$
     select
         one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
         log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
-        log_search.latency_ms, one.search_log_share, ragpg_internal.written_tenant()
+        log_search.latency_ms, one.search_log_share, ragpg_internal.proven_writer(proof)
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.collection_id = one.id
     where recipe.id = log_search.index_id and one.search_log_share > 0
@@ -23,7 +24,8 @@ as $$
     for key share of one skip locked
 $$;
 revoke execute on function ragpg_internal.log_search(
-    bigint, text, halfvec, text, integer, boolean, integer, double precision, double precision
+    bigint, text, halfvec, text, integer, boolean, integer, double precision, double precision,
+    uuid
 ) from public;
-comment on function ragpg_internal.log_search(bigint, text, halfvec, text, integer, boolean, integer, double precision, double precision) is
+comment on function ragpg_internal.log_search(bigint, text, halfvec, text, integer, boolean, integer, double precision, double precision, uuid) is
 'Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.';

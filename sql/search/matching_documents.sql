@@ -1,12 +1,16 @@
 -- Which documents does a filter let through?
 create or replace function ragpg_internal.matching_documents(
-    index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint
+    index_id bigint,
+    filter jsonpath,
+    out document_ids bigint[],
+    out chunks bigint,
+    proof uuid default ragpg_internal.proof()
 )
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
-    only_tenant text := ragpg_internal.searched_tenant();
+    only_tenant text := (select known.tenant from ragpg_internal.proven_tenant(proof) as known);
 begin
     -- Planned for this filter: how many documents pass decides whether their index is worth it.
     execute format(
@@ -36,6 +40,6 @@ begin
         only_tenant;
 end
 $$;
-grant execute on function ragpg_internal.matching_documents(bigint, jsonpath) to public;
-comment on function ragpg_internal.matching_documents(bigint, jsonpath) is
+grant execute on function ragpg_internal.matching_documents(bigint, jsonpath, uuid) to public;
+comment on function ragpg_internal.matching_documents(bigint, jsonpath, uuid) is
 'Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of metadata is used; then only of the caller''s tenant.';

@@ -4,7 +4,8 @@ create or replace function ragpg.tune_ef_search(
     recall double precision default 0.98,
     k integer default 10,
     queries integer default 100,
-    index_id bigint default null
+    index_id bigint default null,
+    proof uuid default ragpg_internal.proof()
 ) returns ragpg.recall_measurements
 language plpgsql volatile
 -- Security definer: the search index is changed, which writers may do by functions only.
@@ -20,7 +21,7 @@ declare
     high integer := 1000;  -- the most pgvector takes
     middle integer;
 begin
-    perform ragpg_internal.check_shared('search index ' || recipe.id);
+    perform ragpg_internal.check_shared('search index ' || recipe.id, proof);
     if recall is null or recall not between 0 and 1 or k is null or k not between 1 and 1000 then
         raise exception 'recall is %, k is %', recall, k
             using errcode = 'RG005', hint = 'recall is a share, 0.98 say; k is from 1 to 1000';
@@ -48,7 +49,8 @@ begin
     return ragpg.measure_recall(k => k, queries => queries, index_id => recipe.id);
 end
 $$;
-revoke execute on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint)
+revoke execute on function
+ragpg.tune_ef_search(text, double precision, integer, integer, bigint, uuid)
 from public;
-comment on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint) is
+comment on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint, uuid) is
 'Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.';

@@ -42,7 +42,8 @@ def test_the_test_of_errors_notices_the_hole(
     shared.execute(
         """
         create or replace function ragpg_internal.matching_documents(
-            index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint
+            index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint,
+            proof uuid default ragpg_internal.proof()
         )
         language sql stable security definer
         set search_path = ragpg_internal, ragpg, pg_temp
@@ -50,7 +51,9 @@ def test_the_test_of_errors_notices_the_hole(
             select array_agg(document.id), count(*)
             from ragpg.documents as document
             -- Nothing but the order of words stands between the filter and another's rows.
-            where document.metadata @@ filter and document.tenant || '' = ragpg.current_tenant();
+            where document.metadata @@ filter and document.tenant || '' = (
+                select tenant from ragpg_internal.proven_tenant($3)
+            );
         end
         """
     )

@@ -76,8 +76,8 @@ def test_temporary_objects_come_last(sql: psycopg.Connection) -> None:
 
 
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "||", "@@", "%", "~", "!~", "->>")
-# Schemas that are on somebody's path: the owner's, here postgres, has one of its name before public.
-SCHEMAS = ("public", "extensions", "postgres")
+# Schemas that are on somebody's path: a role has one of its name before public.
+SCHEMAS = ("public", "extensions", "ragpg_owner")
 # Where no function of Postgres has these very types, one that has is called before any that has not.
 FUNCTIONS = (
     "unnest(text[])",
@@ -230,6 +230,11 @@ def test_migrating_runs_nothing_that_others_made(hijacked: str, url: str) -> Non
         assert schema_version(admin) == known_versions()[-1]
         admin.execute("create schema vectors")
         admin.execute("alter extension vector set schema vectors")
+        with pytest.raises(
+            errors.SchemaError, match="grant usage on schema vectors to ragpg_owner"
+        ):
+            migrate(url, "0002")
+        admin.execute("select ragpg.secure()")
         for target in ("0002", "0001", "base", "head"):
             migrate(url, target)
         assert admin.execute(called).fetchone() == (False,)
@@ -240,9 +245,7 @@ def test_pgvector_may_be_anywhere_and_move(empty_url: str, words: WordEmbedder) 
         admin.execute("create schema vectors")
         admin.execute("create extension vector schema vectors")
         name = admin.info.dbname
-        admin.execute(
-            f'alter database {name} set search_path = "$user", public, vectors'.encode()
-        )
+        admin.execute(f'alter database {name} set search_path = "$user", public, vectors'.encode())
         migrate(empty_url)
         for schema in ("vectors", "elsewhere"):
             with ragpg.connect(empty_url, embedder=words) as client:

@@ -205,6 +205,7 @@ table documents column created_at timestamp with time zone not null default now(
 table documents column updated_at timestamp with time zone not null default now()  storage p
 table documents column page_starts integer[] not null default '{}'::integer[]  storage x
 table documents column tenant text not null default ragpg_internal.written_tenant()  storage x
+table documents column row_of uuid null   storage p
 table embedding_models column id bigint not null  a storage p
 table embedding_models column provider text not null   storage x
 table embedding_models column name text not null   storage x
@@ -632,6 +633,7 @@ table stale_citations column answered_at timestamp with time zone null   storage
 table stale_citations column changed_at timestamp with time zone null   storage p
 table tenant_roles column role text not null   storage x
 table tenant_roles column tenant text null   storage x
+table tenant_roles column proof uuid not null default gen_random_uuid()  storage p
 table unanswered_searches column collection text null   storage x
 table unanswered_searches column query text null   storage x
 table unanswered_searches column logged_searches bigint null   storage p
@@ -792,6 +794,7 @@ table searches constraint searches_collection_id_fkey FOREIGN KEY (collection_id
 table searches constraint searches_pkey PRIMARY KEY (id)
 table searches constraint searches_share_is_positive CHECK (((share > (0)::double precision) AND (share <= (1)::double precision)))
 table tenant_roles constraint tenant_roles_key UNIQUE NULLS NOT DISTINCT (role, tenant)
+table tenant_roles constraint tenant_roles_proof_key UNIQUE (proof)
 table tenant_roles constraint tenant_roles_tenant_is_not_blank CHECK ((tenant ~ '\S'::text))
 CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btree (answer_id)
 CREATE UNIQUE INDEX answer_feedback_pkey ON ragpg.answer_feedback USING btree (id)
@@ -861,6 +864,7 @@ CREATE UNIQUE INDEX search_indexes_pkey ON ragpg.search_indexes USING btree (id)
 CREATE INDEX searches_collection_id_searched_at_btree ON ragpg.searches USING btree (collection_id, searched_at)
 CREATE UNIQUE INDEX searches_pkey ON ragpg.searches USING btree (id)
 CREATE UNIQUE INDEX tenant_roles_key ON ragpg.tenant_roles USING btree (role, tenant) NULLS NOT DISTINCT
+CREATE UNIQUE INDEX tenant_roles_proof_key ON ragpg.tenant_roles USING btree (proof)
 CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, language ON ragpg.chunks FOR EACH ROW EXECUTE FUNCTION ragpg_internal.set_chunk_lexemes()
 CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg_internal.check_citation_quote()
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg_internal.keep_document_version()
@@ -900,6 +904,11 @@ policy model_prices_read on model_prices for r using true check
 policy query_embeddings_tenant on query_embeddings for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy recall_measurements_tenant on recall_measurements for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy searches_tenant on searches for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy tenant_roles_own on tenant_roles for r using 
+CASE
+    WHEN (role = ''::text) THEN false
+    ELSE COALESCE(pg_has_role((to_regrole(quote_ident(role)))::oid, 'usage'::text), false)
+END check 
 table tenant_roles row level security
 CREATE OR REPLACE FUNCTION ragpg.accept_draft(draft_id bigint, tags text[] DEFAULT '{drafted}'::text[])
  RETURNS bigint
@@ -950,7 +959,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint, incomplete boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION ragpg.activate_search_index(index_id bigint, incomplete boolean DEFAULT false, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -966,7 +975,7 @@ begin
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
-    perform ragpg_internal.check_shared('collection ' || collection_name)
+    perform ragpg_internal.check_shared('collection ' || collection_name, proof)
     from ragpg.collections as one
     where one.name = collection_name and one.active_index_id is not null;
     select count(*) into waiting
@@ -1444,7 +1453,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text, context_model text DEFAULT NULL::text, context_tokens integer DEFAULT 0)
+CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text, context_model text DEFAULT NULL::text, context_tokens integer DEFAULT 0, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1456,7 +1465,7 @@ declare
     dimensions integer;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
-    perform ragpg_internal.check_shared('collection ' || collection)
+    perform ragpg_internal.check_shared('collection ' || collection, proof)
     from ragpg.collections as one
     where one.id = parent_id and one.active_index_id is not null;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
@@ -1505,7 +1514,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg.current_tenant()
  RETURNS text
  LANGUAGE plpgsql
- STABLE PARALLEL SAFE SECURITY DEFINER
+ STABLE PARALLEL SAFE
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
@@ -1513,15 +1522,16 @@ declare
     allowed text[];
     is_trusted boolean;
 begin
-    -- Not by current_user, which in a security definer function is another's.
+    if ragpg_internal.sees_all_tenants() then
+        return wanted;
+    end if;
+    -- Its policy shows a role its own rows.
     select
         array_agg(distinct bound.tenant) filter (where bound.tenant is not null),
         bool_or(bound.tenant is null)
     into allowed, is_trusted
-    from ragpg.tenant_roles as bound
-    join pg_roles as known on known.rolname = bound.role
-    where pg_has_role(ragpg_internal.calling_role(), known.oid, 'usage');
-    if is_trusted or wanted = any(allowed) or ragpg_internal.sees_all_tenants() then
+    from ragpg.tenant_roles as bound;
+    if is_trusted or wanted = any(allowed) then
         return wanted;
     elsif wanted is null and cardinality(allowed) = 1 then
         return allowed[1];
@@ -1658,7 +1668,7 @@ BEGIN ATOMIC
            WHERE ((earlier.document_id = document_text.document_id) AND (earlier.version = document_text.version)))) AS "coalesce";
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg.drop_collection(collection text)
+CREATE OR REPLACE FUNCTION ragpg.drop_collection(collection text, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1669,7 +1679,7 @@ declare
     documents_gone bigint;
     recipe_id bigint;
 begin
-    perform ragpg_internal.check_shared('collection ' || drop_collection.collection);
+    perform ragpg_internal.check_shared('collection ' || drop_collection.collection, proof);
     execute format('drop view if exists ragpg.%I', 'chunks_of_' || drop_collection.collection);
     for recipe_id in
         select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = gone_id
@@ -1686,7 +1696,7 @@ begin
 end
 $function$
  -- access {owner=X/owner}
-CREATE OR REPLACE FUNCTION ragpg.drop_search_index(index_id bigint)
+CREATE OR REPLACE FUNCTION ragpg.drop_search_index(index_id bigint, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1696,7 +1706,7 @@ declare
     given_up constant timestamptz := clock_timestamp() + interval '5 seconds';
     running text[];
 begin
-    perform ragpg_internal.check_shared('search index ' || drop_search_index.index_id);
+    perform ragpg_internal.check_shared('search index ' || drop_search_index.index_id, proof);
     if exists (
         select from ragpg.collections as one where one.active_index_id = drop_search_index.index_id
     ) then
@@ -1755,7 +1765,9 @@ begin
         raise exception 'several embedding models are loaded: say which'
             using errcode = 'RG009', hint = 'pass model_id, a key of ragpg.encoders';
     end if;
-    known := ragpg_internal.remembered_query(usable[1], query);
+    known := ragpg_internal.remembered_query(
+        usable[1], query, ragpg_internal.written_tenant()
+    );
     if known is not null then
         return known;
     end if;
@@ -1767,7 +1779,7 @@ begin
         and current_setting('transaction_read_only') = 'off'
         -- In a stricter transaction, rows that others evict would make it fail.
         and current_setting('transaction_isolation') = 'read committed'
-        and has_function_privilege('ragpg_internal.remember_query(bigint, text)', 'execute')
+        and has_function_privilege('ragpg_internal.remember_query'::regproc, 'execute')
     then
         return ragpg_internal.remember_query(usable[1], query);
     end if;
@@ -1799,6 +1811,9 @@ begin
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    -- Its policy shows it to nobody: who sees all tenants proves it by this row.
+    insert into ragpg.tenant_roles (role, tenant) values ('', null)
+    on conflict on constraint tenant_roles_key do nothing;
     if existing_tenant is not null then
         -- chunks and index_documents follow by their foreign keys, the rest by their parents.
         foreach kept in array array[
@@ -2126,7 +2141,7 @@ begin
         ),
         role_name
     );
-    execute format('grant execute on function ragpg_internal.remember_query(bigint, text) to %I', role_name);
+    execute format('grant execute on function ragpg_internal.remember_query to %I', role_name);
     execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
     execute format(
         'grant execute on function ragpg_internal.keyword_candidates, ragpg_internal.matching_documents to %I',
@@ -2154,10 +2169,8 @@ begin
     );
     execute format(
         'grant execute on function'
-        ' ragpg.create_search_index(text, bigint, integer, integer, text, text, integer),'
-        ' ragpg.activate_search_index(bigint, boolean), ragpg.refresh_search_index(bigint, boolean),'
-        ' ragpg.drop_search_index(bigint), ragpg.drop_collection(text),'
-        ' ragpg.tune_ef_search(text, double precision, integer, integer, bigint) to %I',
+        ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search to %I',
         role_name
     );
 end
@@ -2207,12 +2220,23 @@ CREATE OR REPLACE FUNCTION ragpg.index_table(table_name regclass, collection tex
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
+    -- Whose rows its documents are: kept when the table is followed anew, restored or renamed.
+    row_of uuid := coalesce(
+        (
+            select known.row_of
+            from ragpg_internal.followed_tables() as known
+            where known.table_name = index_table.table_name
+                and known.collection = index_table.collection
+        ),
+        gen_random_uuid()
+    );
     arguments text := format(
-        '%L, %L, %L, %L, %L, %L',
+        '%L, %L, %L, %L, %L, %L, %L',
         collection, source_column, content_column, coalesce(title_column, ''),
-        metadata_columns::text, media_type
+        metadata_columns::text, media_type, row_of
     );
     missing text;
+    owner_name name;
     source text;
     content text;
     title text;
@@ -2220,6 +2244,20 @@ declare
     rows_done bigint := 0;
     before text := current_setting('row_security');
 begin
+    -- To plan a statement on a table runs what its owner wrote into expressions of its indexes.
+    select owner.rolname into owner_name
+    from pg_class as relation
+    join pg_roles as owner on owner.oid = relation.relowner
+    where relation.oid = table_name and not pg_has_role(owner.oid, quote_ident(current_user)::regrole, 'usage');
+    if owner_name is not null then
+        raise exception '% belongs to the role %, whose code would run with the rights of %',
+            table_name, owner_name, current_user
+            using errcode = '42501',
+                hint = format(
+                    'set role %1$I; select ragpg.index_table(...); before, if it has not got them: select ragpg.grant_writer(%1$L); grant execute on function ragpg_internal.index_table_row to %1$I',
+                    owner_name
+                );
+    end if;
     select wanted.name into missing
     from unnest(
         metadata_columns || array[source_column, content_column]
@@ -2249,8 +2287,7 @@ begin
         ' for each statement execute function ragpg_internal.index_table_row(%s)',
         'ragpg_truncate_' || collection, table_name, arguments
     );
-    perform ragpg_internal.let_owner_read(table_name, source_column);
-    perform set_config('row_security', 'off', true);  -- an error rather than a policy of its owner's
+    perform set_config('row_security', 'off', true);  -- an error rather than too few rows
     for source, content, title, metadata in execute format(
         'select %s from %s as stored',
         ragpg_internal.row_reading(
@@ -2258,7 +2295,9 @@ begin
         ),
         table_name
     ) loop
-        perform ragpg_internal.index_row(collection, source, content, title, metadata, media_type);
+        perform ragpg_internal.index_row(
+            collection, source, content, title, metadata, media_type, row_of
+        );
         rows_done := rows_done + 1;
     end loop;
     perform set_config('row_security', before, true);
@@ -3534,7 +3573,7 @@ begin
     end if;
     perform set_config('ragpg.tenant', set_tenant.tenant, not for_session);
     if ragpg.current_tenant() is distinct from set_tenant.tenant then
-        raise exception 'role % may not act for tenant "%"', ragpg_internal.calling_role(), tenant
+        raise exception 'role % may not act for tenant "%"', current_user, tenant
             using errcode = 'RG013', hint = 'the owner of the schema binds roles (ragpg.bind_role), or lets them choose (ragpg.trust_role)';
     end if;
 end
@@ -3622,13 +3661,11 @@ CREATE OR REPLACE FUNCTION ragpg.stop_indexing_table(table_name regclass, collec
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
-    followed ragpg.indexed_tables;
+    followed record;
     gone bigint := 0;
-    sources text[];
-    before text := current_setting('row_security');
 begin
     select known.* into followed
-    from ragpg.indexed_tables as known
+    from ragpg_internal.followed_tables() as known
     where known.table_name = stop_indexing_table.table_name
         and known.collection = stop_indexing_table.collection;
     if not found then
@@ -3637,17 +3674,9 @@ begin
     execute format('drop trigger %I on %s', 'ragpg_' || collection, table_name);
     execute format('drop trigger %I on %s', 'ragpg_truncate_' || collection, table_name);
     if delete_documents then
-        perform set_config('row_security', 'off', true);  -- an error rather than a policy
-        execute format(
-            'select array_agg(%s) from %s as stored',
-            ragpg_internal.column_reading(table_name, followed.source_column, 'stored'), table_name
-        )
-        into sources;
-        perform set_config('row_security', before, true);
         delete from ragpg.documents as document
         where document.collection_id = ragpg.collection_id(stop_indexing_table.collection)
-            and document.tenant = ragpg_internal.written_tenant()
-            and document.source = any(sources);
+            and document.row_of = followed.row_of;
         get diagnostics gone = row_count;
     end if;
     return gone;
@@ -4030,7 +4059,7 @@ begin
 end
 $function$
  -- access {owner=X/owner}
-CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::text, recall double precision DEFAULT 0.98, k integer DEFAULT 10, queries integer DEFAULT 100, index_id bigint DEFAULT NULL::bigint)
+CREATE OR REPLACE FUNCTION ragpg.tune_ef_search(collection text DEFAULT NULL::text, recall double precision DEFAULT 0.98, k integer DEFAULT 10, queries integer DEFAULT 100, index_id bigint DEFAULT NULL::bigint, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS ragpg.recall_measurements
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -4045,7 +4074,7 @@ declare
     high integer := 1000;  -- the most pgvector takes
     middle integer;
 begin
-    perform ragpg_internal.check_shared('search index ' || recipe.id);
+    perform ragpg_internal.check_shared('search index ' || recipe.id, proof);
     if recall is null or recall not between 0 and 1 or k is null or k not between 1 and 1000 then
         raise exception 'recall is %, k is %', recall, k
             using errcode = 'RG005', hint = 'recall is a share, 0.98 say; k is from 1 to 1000';
@@ -4380,14 +4409,6 @@ exception
 end
 $function$
  -- access {owner=X/owner}
-CREATE OR REPLACE FUNCTION ragpg_internal.calling_role()
- RETURNS name
- LANGUAGE sql
- STABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT COALESCE((NULLIF(current_setting('role'::text), 'none'::text))::name, SESSION_USER) AS "coalesce";
-END
- -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.check_citation_quote()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4427,20 +4448,20 @@ exception
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.check_shared(what text)
+CREATE OR REPLACE FUNCTION ragpg_internal.check_shared(what text, proof uuid)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    if not ragpg_internal.sees_all_tenants() then
+    if not (select known.sees_all from ragpg_internal.proven_tenant(proof) as known) then
         raise exception '% belongs to all tenants', what
             using errcode = 'RG014', hint = 'only the owner of the schema may do this';
     end if;
 end
 $function$
- -- access 
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.choose_abstention(similarities double precision[], words_held double precision[], missing_names integer[], unmatched_negations boolean[], answerable boolean[], keep double precision, OUT relevance_weights double precision[], OUT min_similarity double precision, OUT min_relevance double precision, OUT similarity_alone double precision)
  RETURNS record
  LANGUAGE plpgsql
@@ -5343,6 +5364,25 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.followed_tables()
+ RETURNS TABLE(table_name regclass, collection text, source_column text, content_column text, title_column text, metadata_columns text[], media_type text, row_of uuid)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (trigger.tgrelid)::regclass AS tgrelid,
+     convert_from(argument.list[1], 'utf8'::name) AS convert_from,
+     convert_from(argument.list[2], 'utf8'::name) AS convert_from,
+     convert_from(argument.list[3], 'utf8'::name) AS convert_from,
+     NULLIF(convert_from(argument.list[4], 'utf8'::name), ''::text) AS "nullif",
+     (convert_from(argument.list[5], 'utf8'::name))::text[] AS convert_from,
+     convert_from(argument.list[6], 'utf8'::name) AS convert_from,
+     (NULLIF(convert_from(argument.list[7], 'utf8'::name), ''::text))::uuid AS "nullif"
+    FROM (pg_trigger trigger
+      CROSS JOIN LATERAL ( SELECT array_agg(decode(cut.part, 'hex'::text) ORDER BY cut.place) AS list
+            FROM regexp_split_to_table(regexp_replace(encode(trigger.tgargs, 'hex'::text), '(..)'::text, '\1 '::text, 'g'::text), '00 '::text) WITH ORDINALITY cut(part, place)) argument)
+   WHERE ((trigger.tgfoid = ('ragpg_internal.index_table_row'::regproc)::oid) AND (((trigger.tgtype)::integer & 1) = 1));
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.forget_queries()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5378,6 +5418,18 @@ begin
         raise exception 'the role ragpg_owner may log in, or more than own ragpg'
             using errcode = '42501',
                 hint = 'alter role ragpg_owner nologin nosuperuser nocreaterole nobypassrls';
+    end if;
+    if exists (select from ragpg_internal.ownership_changes()) and exists (
+        select
+        from pg_auth_members as given
+        where given.roleid = to_regrole('ragpg_owner')
+            and given.member <> quote_ident(current_user)::regrole
+    ) then
+        raise notice 'members of the role ragpg_owner own ragpg here from now on: %', (
+            select string_agg(given.member::regrole::text, ', ' order by given.member)
+            from pg_auth_members as given
+            where given.roleid = to_regrole('ragpg_owner')
+        );
     end if;
     -- Schemas first: what is in them may only be given to who may create there.
     for change in select owned.statement from ragpg_internal.ownership_changes() as owned loop
@@ -5447,11 +5499,13 @@ CREATE OR REPLACE FUNCTION ragpg_internal.hash_text(content text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN sha256(convert_to(content, 'UTF8'::name))
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.index_row(collection text, source text, content text, title text, metadata jsonb, media_type text)
+CREATE OR REPLACE FUNCTION ragpg_internal.index_row(collection text, source text, content text, title text, metadata jsonb, media_type text, row_of uuid)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
+declare
+    stored_id bigint;
 begin
     if coalesce(source, '') !~ '\S' then
         return;  -- nothing to call it by
@@ -5460,14 +5514,18 @@ begin
         perform ragpg.delete_document(collection, source);
         return;
     end if;
-    perform ragpg.put_document(
+    select stored.document_id into stored_id
+    from ragpg.put_document(
         collection => index_row.collection,
         source => index_row.source,
         content => index_row.content,
         title => coalesce(index_row.title, ''),
         media_type => index_row.media_type,
         metadata => index_row.metadata
-    );
+    ) as stored;
+    update ragpg.documents as document
+    set row_of = index_row.row_of
+    where document.id = stored_id and document.row_of is distinct from index_row.row_of;
 end
 $function$
  -- access 
@@ -5483,35 +5541,23 @@ declare
     content text;
     title text;
     metadata jsonb;
-    sources text[];
-    before text := current_setting('row_security');
+    before text := current_setting('ragpg.tenant', true);
 begin
     -- The table may be anybody's: what its owner has made of types, casts and policies must not run
     -- with the rights of this function.
-    if tg_op = 'TRUNCATE' then  -- before it: the sources are still there to read
-        begin
-            perform set_config('row_security', 'off', true);  -- an error rather than a policy
-            execute format(
-                'select array_agg(%s) from %s as stored',
-                ragpg_internal.column_reading(tg_relid, tg_argv[1], 'stored'), tg_relid::regclass
-            )
-            into sources;
-            perform set_config('row_security', before, true);
-        exception
-            when insufficient_privilege then
-                raise exception 'collection % would keep the rows of %: %',
-                    tg_argv[0], tg_relid::regclass, sqlerrm
-                    using errcode = '42501', hint = format(
-                        'delete from %s instead, or let %s read it, or first ragpg.stop_indexing_table',
-                        tg_relid::regclass, current_user
-                    );
-        end;
+    if tg_op = 'TRUNCATE' then
+        -- Not read: to plan a statement on a table runs functions of its indexes' expressions.
+        if tg_argv[6] is null then
+            raise exception 'collection % would keep the rows of %', tg_argv[0], tg_relid::regclass
+                using errcode = '42501',
+                    hint = 'it is followed since before version 0003 of the schema: ragpg.index_table it anew, or delete instead';
+        end if;
         delete from ragpg.documents as document
         where document.collection_id = ragpg.collection_id(tg_argv[0])
-            and document.tenant = ragpg_internal.written_tenant()
-            and document.source = any(sources);
+            and document.row_of = tg_argv[6]::uuid;
         return null;
     end if;
+    perform set_config('ragpg.tenant', coalesce(ragpg_internal.session_tenant(), ''), true);
     if tg_op <> 'INSERT' then
         execute 'select ' || ragpg_internal.column_reading(tg_relid, tg_argv[1], '($1)')
         into source_was
@@ -5528,8 +5574,11 @@ begin
         perform ragpg.delete_document(tg_argv[0], source_was);
     end if;
     if tg_op <> 'DELETE' then
-        perform ragpg_internal.index_row(tg_argv[0], source, content, title, metadata, tg_argv[5]);
+        perform ragpg_internal.index_row(
+            tg_argv[0], source, content, title, metadata, tg_argv[5], tg_argv[6]::uuid
+        );
     end if;
+    perform set_config('ragpg.tenant', coalesce(before, ''), true);
     return null;
 end
 $function$
@@ -5580,7 +5629,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0)
+CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS TABLE(chunk_id bigint, score double precision)
  LANGUAGE plpgsql
  STABLE
@@ -5600,7 +5649,9 @@ declare
     statement text;
     ids bigint[];
     scores double precision[];
-    only_tenant constant text := ragpg_internal.searched_tenant();
+    only_tenant constant text := (
+        select known.tenant from ragpg_internal.proven_tenant(proof) as known
+    );
     -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
     few constant integer := 500;
     exact_limit constant integer := 20000;
@@ -5689,41 +5740,13 @@ CREATE OR REPLACE FUNCTION ragpg_internal.l2_normalize(vector)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN l2_normalize($1)
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.let_owner_read(table_name regclass, source_column text)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'ragpg', 'pg_temp'
-AS $function$
-declare
-    reader regrole := (select space.nspowner from pg_namespace as space where space.nspname = 'ragpg');
-    place regnamespace := (
-        select relation.relnamespace from pg_class as relation where relation.oid = table_name
-    );
-begin
-    if not has_schema_privilege(reader, place, 'usage') then
-        execute format('grant usage on schema %s to %s', place, reader);
-    end if;
-    if not has_column_privilege(reader, table_name, source_column, 'select') then
-        execute format('grant select (%I) on %s to %s', source_column, table_name, reader);
-    end if;
-exception
-    when insufficient_privilege then
-        raise exception 'the role % cannot read %: %', reader, table_name, sqlerrm
-            using errcode = '42501',
-                hint = format(
-                    'grant usage on schema %s to %s; grant select on %s to %s',
-                    place, reader, table_name, reader
-                );
-end
-$function$
- -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.lexeme_query(lexeme text)
  RETURNS tsquery
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.log_search(index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean, hit_count integer, best_similarity double precision, latency_ms double precision)
+CREATE OR REPLACE FUNCTION ragpg_internal.log_search(index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean, hit_count integer, best_similarity double precision, latency_ms double precision, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
@@ -5736,7 +5759,7 @@ AS $function$
     select
         one.id, recipe.id, coalesce(log_search.query, ''), log_search.query_embedding, log_search.mode,
         log_search.k, log_search.filtered, log_search.hit_count, log_search.best_similarity,
-        log_search.latency_ms, one.search_log_share, ragpg_internal.written_tenant()
+        log_search.latency_ms, one.search_log_share, ragpg_internal.proven_writer(proof)
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.collection_id = one.id
     where recipe.id = log_search.index_id and one.search_log_share > 0
@@ -5750,14 +5773,14 @@ CREATE OR REPLACE FUNCTION ragpg_internal.logistic(weights double precision[], s
  IMMUTABLE PARALLEL SAFE
 RETURN ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (((((weights)[1] + ((weights)[2] * similarity)) + ((weights)[3] * words_held)) + ((weights)[4] * ln(((1 + missing_names))::double precision))) + ((weights)[5] * ((unmatched_negation)::integer)::double precision))))))))
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint)
+CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS record
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
-    only_tenant text := ragpg_internal.searched_tenant();
+    only_tenant text := (select known.tenant from ragpg_internal.proven_tenant(proof) as known);
 begin
     -- Planned for this filter: how many documents pass decides whether their index is worth it.
     execute format(
@@ -6180,7 +6203,9 @@ BEGIN ATOMIC
     FROM ( SELECT thing.place,
              format('alter %s owner to ragpg_owner'::text, thing.name) AS statement
             FROM thing
-           WHERE (thing.owner IS DISTINCT FROM (to_regrole('ragpg_owner'::text))::oid)
+           WHERE ((thing.owner IS DISTINCT FROM (to_regrole('ragpg_owner'::text))::oid) AND ((thing.owner = ((quote_ident((CURRENT_USER)::text))::regrole)::oid) OR (thing.owner IN ( SELECT space.nspowner
+                    FROM (owned
+                      JOIN pg_namespace space ON ((space.oid = owned.oid)))))))
          UNION ALL
           SELECT 6,
              format('alter default privileges for role %s in schema ragpg %s'::text, maker.role, format(maker.change, (acl.grantee)::regrole)) AS format
@@ -6188,14 +6213,7 @@ BEGIN ATOMIC
               JOIN pg_default_acl given ON ((given.defaclnamespace = owned.oid)))
               CROSS JOIN LATERAL aclexplode(given.defaclacl) acl(grantor, grantee, privilege_type, is_grantable))
               CROSS JOIN LATERAL ( VALUES ('ragpg_owner'::text,'grant select on tables to %s'::text), (((given.defaclrole)::regrole)::text,'revoke select on tables from %s'::text)) maker(role, change))
-           WHERE ((given.defaclobjtype = 'r'::"char") AND (acl.privilege_type = 'SELECT'::text) AND (acl.grantee <> (0)::oid) AND (acl.grantee <> given.defaclrole) AND (given.defaclrole IS DISTINCT FROM (to_regrole('ragpg_owner'::text))::oid))
-         UNION ALL
-          SELECT 7,
-             format('grant select (%I) on %s to ragpg_owner'::text, followed.source_column, followed.table_name) AS format
-            FROM ((ragpg.indexed_tables followed
-              JOIN pg_class relation ON ((relation.oid = (followed.table_name)::oid)))
-              JOIN pg_attribute col ON (((col.attrelid = relation.oid) AND (col.attname = followed.source_column) AND (NOT col.attisdropped))))
-           WHERE (pg_has_role(relation.relowner, 'usage'::text) AND (NOT has_column_privilege((to_regrole('ragpg_owner'::text))::oid, relation.oid, col.attnum, 'select'::text)))) told
+           WHERE ((given.defaclobjtype = 'r'::"char") AND (acl.privilege_type = 'SELECT'::text) AND (acl.grantee <> (0)::oid) AND (acl.grantee <> given.defaclrole) AND (given.defaclrole IS DISTINCT FROM (to_regrole('ragpg_owner'::text))::oid))) told
    ORDER BY told.place, told.statement;
 END
  -- access 
@@ -6222,6 +6240,35 @@ CREATE OR REPLACE FUNCTION ragpg_internal.passes(metadata jsonb, filter jsonpath
  LANGUAGE sql
  STABLE PARALLEL SAFE
 RETURN CASE WHEN ((filter)::text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\('::text) THEN jsonb_path_match_tz(metadata, filter, '{}'::jsonb, true) ELSE (metadata @@ filter) END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.proof()
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    sees_all constant boolean := ragpg_internal.sees_all_tenants();
+    acting_for text;
+begin
+    if not ragpg_internal.tenants_enabled() then
+        return null;
+    end if;
+    acting_for := ragpg.current_tenant();
+    -- The policy of tenant_roles shows a role its own rows; the row without a role is for those
+    -- alone who see everything.
+    return (
+        select bound.proof
+        from ragpg.tenant_roles as bound
+        where case
+            when sees_all then bound.role = ''
+            else bound.tenant is null or bound.tenant = acting_for
+        end
+        order by bound.tenant nulls last
+        limit 1
+    );
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.protect_table(kept regclass, protected boolean)
  RETURNS void
@@ -6266,7 +6313,7 @@ BEGIN ATOMIC
      bool_and((pg_get_expr(policy.polqual, policy.polrelid) = 'false'::text)) AS bool_and
     FROM (pg_policy policy
       JOIN pg_class kept ON ((kept.oid = policy.polrelid)))
-   WHERE (kept.relnamespace = ('ragpg'::regnamespace)::oid)
+   WHERE ((kept.relnamespace = ('ragpg'::regnamespace)::oid) AND (kept.relname <> 'tenant_roles'::name))
    GROUP BY policy.polrelid
  UNION ALL
   SELECT (part.inhrelid)::regclass AS inhrelid,
@@ -6274,6 +6321,47 @@ BEGIN ATOMIC
     FROM pg_inherits part
    WHERE (part.inhparent = ('ragpg.chunks'::regclass)::oid)
   ORDER BY 1;
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.proven_tenant(proof uuid, OUT sees_all boolean, OUT tenant text)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    wanted text := nullif(current_setting('ragpg.tenant', true), '');
+    bound ragpg.tenant_roles;
+begin
+    if not ragpg_internal.tenants_enabled() then
+        sees_all := true;
+        return;
+    end if;
+    select known.* into bound
+    from ragpg.tenant_roles as known
+    where known.proof = proven_tenant.proof;
+    sees_all := bound.role is not distinct from '';
+    tenant := case when bound.proof is not null then coalesce(bound.tenant, wanted) end;
+    if tenant is null and not sees_all then
+        raise exception 'called for no tenant'
+            using errcode = 'RG013',
+                hint = 'select ragpg.set_tenant(''...''), connect(tenant=...) in Python; who may: ragpg.bind_role, ragpg.trust_role';
+    end if;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.proven_writer(proof uuid)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT COALESCE(
+         CASE
+             WHEN (NOT ragpg_internal.tenants_enabled()) THEN ragpg_internal.written_tenant()
+             ELSE ( SELECT COALESCE(bound.tenant, NULLIF(current_setting('ragpg.tenant'::text, true), ''::text)) AS "coalesce"
+                FROM ragpg.tenant_roles bound
+               WHERE (bound.proof = proven_writer.proof))
+         END, ''::text) AS "coalesce";
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.put_embedded_documents(index_id bigint, sources text[], contents text[], titles text[], media_types text[], metadata jsonb[], source_hashes bytea[], embeddings halfvec[])
@@ -6618,15 +6706,16 @@ BEGIN ATOMIC
    WHERE (recipe.id = relevance.index_id);
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.remember_query(encoder_id bigint, query text)
+CREATE OR REPLACE FUNCTION ragpg_internal.remember_query(encoder_id bigint, query text, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS vector
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
+    for_tenant constant text := ragpg_internal.proven_writer(proof);
     -- Perhaps stored by the statement that asks, whose own snapshot does not show it.
-    computed vector := ragpg_internal.remembered_query(encoder_id, query);
+    computed vector := ragpg_internal.remembered_query(encoder_id, query, for_tenant);
     -- Read before the weights: a vector of weights loaded in between is never looked up.
     loaded_at timestamptz := (
         select encoder.loaded_at
@@ -6647,7 +6736,7 @@ begin
         embedding_model_id, query_hash, embedding, weights_loaded_at, tenant
     )
     select model.id, ragpg_internal.hash_text(remember_query.query), computed, loaded_at,
-        ragpg_internal.written_tenant()
+        for_tenant
     from ragpg.embedding_models as model
     where model.id = remember_query.encoder_id
     for key share skip locked
@@ -6676,7 +6765,7 @@ begin
 end
 $function$
  -- access {owner=X/owner}
-CREATE OR REPLACE FUNCTION ragpg_internal.remembered_query(encoder_id bigint, query text)
+CREATE OR REPLACE FUNCTION ragpg_internal.remembered_query(encoder_id bigint, query text, tenant text)
  RETURNS vector
  LANGUAGE sql
  STABLE PARALLEL SAFE
@@ -6692,7 +6781,7 @@ AS $function$
         and encoder.cached_queries > 0
         and known.query_hash = ragpg_internal.hash_text(remembered_query.query)
         -- Whether somebody else asked it would show in how fast the answer comes.
-        and known.tenant = (select ragpg_internal.written_tenant())
+        and known.tenant = remembered_query.tenant
     limit 1
 $function$
  -- access 
@@ -6825,6 +6914,35 @@ BEGIN ATOMIC
            WHERE ((routine.pronamespace = ANY (ARRAY[('ragpg'::regnamespace)::oid, ('ragpg_internal'::regnamespace)::oid])) AND routine.prosecdef AND owner.rolsuper)
            GROUP BY owner.rolname
          UNION ALL
+          SELECT 'others may create in ragpg'::text,
+             ((acl.grantee)::regrole)::text AS grantee,
+             format('in the schema %I, on which functions that run as their owner rely'::text, space.nspname) AS format,
+             format('revoke create on schema %I from %s'::text, space.nspname, (acl.grantee)::regrole) AS format
+            FROM (pg_namespace space
+              CROSS JOIN LATERAL aclexplode(space.nspacl) acl(grantor, grantee, privilege_type, is_grantable))
+           WHERE ((space.nspname = ANY (ARRAY['ragpg'::name, 'ragpg_internal'::name])) AND (acl.privilege_type = 'CREATE'::text) AND (acl.grantee <> space.nspowner))
+         UNION ALL
+          SELECT 'object of another role in ragpg'::text,
+             made.name,
+             format('%s made it'::text, (made.owner)::regrole) AS format,
+             'see what it does; drop it, or give it to the owner of ragpg'::text
+            FROM (pg_namespace space
+              CROSS JOIN LATERAL ( SELECT ((routine.oid)::regprocedure)::text AS name,
+                     routine.proowner AS owner
+                    FROM pg_proc routine
+                   WHERE (routine.pronamespace = space.oid)
+                 UNION ALL
+                  SELECT ((relation.oid)::regclass)::text AS oid,
+                     relation.relowner
+                    FROM pg_class relation
+                   WHERE ((relation.relnamespace = space.oid) AND (relation.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char"])))
+                 UNION ALL
+                  SELECT ((operator.oid)::regoperator)::text AS oid,
+                     operator.oprowner
+                    FROM pg_operator operator
+                   WHERE (operator.oprnamespace = space.oid)) made)
+           WHERE ((space.nspname = ANY (ARRAY['ragpg'::name, 'ragpg_internal'::name])) AND (made.owner <> space.nspowner))
+         UNION ALL
           SELECT 'table is not kept apart'::text,
              (kept.relation)::text AS relation,
              'every reader sees all its rows'::text,
@@ -6866,9 +6984,9 @@ BEGIN ATOMIC
              format('it would act for %L'::text, bound.tenant) AS format,
              format('create the role, or select ragpg.unbind_role(%L, %L)'::text, bound.role, bound.tenant) AS format
             FROM ragpg.tenant_roles bound
-           WHERE (NOT (EXISTS ( SELECT
+           WHERE ((bound.role <> ''::text) AND (NOT (EXISTS ( SELECT
                     FROM pg_roles known
-                   WHERE (known.rolname = bound.role))))
+                   WHERE (known.rolname = bound.role)))))
          UNION ALL
           SELECT 'role acts for no tenant'::text,
              (known.rolname)::text AS rolname,
@@ -6936,7 +7054,7 @@ begin
     end if;
     found_tenant := ragpg.current_tenant();
     if found_tenant is null and not ragpg_internal.sees_all_tenants() then
-        raise exception 'role % %', ragpg_internal.calling_role(), coalesce(
+        raise exception 'role % %', current_user, coalesce(
             format('may not act for tenant "%s"', wanted), 'acts for no tenant'
         )
             using errcode = 'RG013',
@@ -6951,13 +7069,36 @@ CREATE OR REPLACE FUNCTION ragpg_internal.sees_all_tenants()
  LANGUAGE sql
  STABLE PARALLEL SAFE
 BEGIN ATOMIC
- SELECT ((NOT kept.relrowsecurity) OR pg_has_role(ragpg_internal.calling_role(), kept.relowner, 'usage'::text) OR ( SELECT known.rolbypassrls
+ SELECT ((NOT kept.relrowsecurity) OR pg_has_role(kept.relowner, 'usage'::text) OR ( SELECT known.rolbypassrls
             FROM pg_roles known
-           WHERE (known.rolname = ragpg_internal.calling_role())))
+           WHERE (known.rolname = CURRENT_USER)))
     FROM pg_class kept
    WHERE (kept.oid = ('ragpg.documents'::regclass)::oid);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.session_tenant()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH acting AS (
+          SELECT array_agg(DISTINCT bound.tenant) FILTER (WHERE (bound.tenant IS NOT NULL)) AS allowed,
+             bool_or((bound.tenant IS NULL)) AS is_free,
+             NULLIF(current_setting('ragpg.tenant'::text, true), ''::text) AS wanted
+            FROM (ragpg.tenant_roles bound
+              JOIN pg_roles known ON ((known.rolname = bound.role)))
+           WHERE pg_has_role(COALESCE((NULLIF(current_setting('role'::text), 'none'::text))::name, SESSION_USER), known.oid, 'usage'::text)
+         )
+  SELECT
+         CASE
+             WHEN ((NOT ragpg_internal.tenants_enabled()) OR acting.is_free OR (acting.wanted = ANY (acting.allowed)) OR pg_has_role(COALESCE((NULLIF(current_setting('role'::text), 'none'::text))::name, SESSION_USER), kept.relowner, 'usage'::text)) THEN acting.wanted
+             WHEN ((acting.wanted IS NULL) AND (cardinality(acting.allowed) = 1)) THEN acting.allowed[1]
+             ELSE NULL::text
+         END AS "case"
+    FROM (acting
+      JOIN pg_class kept ON ((kept.oid = ('ragpg.documents'::regclass)::oid)));
+END
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.set_chunk_lexemes()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8166,17 +8307,14 @@ view index_health {security_invoker=true}
           ORDER BY known.measured_at DESC
          LIMIT 1) measured ON (true));
 view indexed_tables {security_invoker=true}
- SELECT (trigger.tgrelid)::regclass AS table_name,
-    convert_from(argument.list[1], 'utf8'::name) AS collection,
-    convert_from(argument.list[2], 'utf8'::name) AS source_column,
-    convert_from(argument.list[3], 'utf8'::name) AS content_column,
-    NULLIF(convert_from(argument.list[4], 'utf8'::name), ''::text) AS title_column,
-    (convert_from(argument.list[5], 'utf8'::name))::text[] AS metadata_columns,
-    convert_from(argument.list[6], 'utf8'::name) AS media_type
-   FROM (pg_trigger trigger
-     CROSS JOIN LATERAL ( SELECT array_agg(decode(cut.part, 'hex'::text) ORDER BY cut.place) AS list
-           FROM regexp_split_to_table(regexp_replace(encode(trigger.tgargs, 'hex'::text), '(..)'::text, '\1 '::text, 'g'::text), '00 '::text) WITH ORDINALITY cut(part, place)) argument)
-  WHERE ((trigger.tgfoid = ('ragpg_internal.index_table_row'::regproc)::oid) AND (((trigger.tgtype)::integer & 1) = 1));
+ SELECT table_name,
+    (collection COLLATE "C") AS collection,
+    (source_column COLLATE "C") AS source_column,
+    (content_column COLLATE "C") AS content_column,
+    (title_column COLLATE "C") AS title_column,
+    (metadata_columns COLLATE "C") AS metadata_columns,
+    (media_type COLLATE "C") AS media_type
+   FROM ragpg_internal.followed_tables() followed(table_name, collection, source_column, content_column, title_column, metadata_columns, media_type, row_of);
 view ingest_lag {security_invoker=true}
  SELECT one.name AS collection,
     waiting.documents AS waiting_documents,
@@ -8307,7 +8445,7 @@ comment on lexeme_statistics_tenant on ragpg.lexeme_statistics: Rows of the sess
 comment on model_prices_read on ragpg.model_prices: Shared by all tenants.
 comment on query_embeddings_tenant on ragpg.query_embeddings: Rows of the session's tenant.
 comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already, RG006 when the document no longer holds the quote; the draft stays then.
-comment on ragpg.activate_search_index(bigint,boolean): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
+comment on ragpg.activate_search_index(bigint,boolean,pg_catalog.uuid): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
 comment on ragpg.advise(pg_catalog.text): Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.
 comment on ragpg.answer_feedback.answer_id: The answer.
 comment on ragpg.answer_feedback.comment: A remark.
@@ -8492,8 +8630,8 @@ comment on ragpg.corpus_problems.problem: The kind, as ragpg_internal.inspection
 comment on ragpg.corpus_problems.source: The document's source; null for a line of many documents.
 comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
-comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
-comment on ragpg.current_tenant(): Returns the tenant this session acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.
+comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer,pg_catalog.uuid): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
+comment on ragpg.current_tenant(): Returns the tenant the current role acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.disable_tenants(): Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.
@@ -8546,6 +8684,7 @@ comment on ragpg.documents.id: Key; never used again after a delete.
 comment on ragpg.documents.media_type: What the source was, such as text/html.
 comment on ragpg.documents.metadata: A JSON object that search filters look at.
 comment on ragpg.documents.page_starts: The characters, from 0 and in order, at which pages, slides or sheets 1, 2, ... begin; empty when it has none.
+comment on ragpg.documents.row_of: The table whose row it is (ragpg.index_table), as its trigger names it; null for other documents.
 comment on ragpg.documents.source: What identifies the document in its collection: a path, a URL or the writer's own key.
 comment on ragpg.documents.source_hash: SHA-256 of the loader's version and the bytes the text was read from, to skip unchanged files; null when written from SQL.
 comment on ragpg.documents.tenant: Whose it is; empty: nobody's but the owner's. Default: ragpg_internal.written_tenant().
@@ -8554,8 +8693,8 @@ comment on ragpg.documents.updated_at: When this version was stored.
 comment on ragpg.documents.version: Counts the changes of source, title, content, media type, metadata and pages, from 1; kept by a trigger.
 comment on ragpg.documents: One source text each (a file, a page, a row): the newest version. Earlier versions are in document_versions.
 comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
-comment on ragpg.drop_collection(pg_catalog.text): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
-comment on ragpg.drop_search_index(bigint): Drops a search index that is not the active one, with its chunks, once the searches that run now have ended (it waits five seconds at most). Raises RG010 when it is, or when there is none.
+comment on ragpg.drop_collection(pg_catalog.text,pg_catalog.uuid): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
+comment on ragpg.drop_search_index(bigint,pg_catalog.uuid): Drops a search index that is not the active one, with its chunks, once the searches that run now have ended (it waits five seconds at most). Raises RG010 when it is, or when there is none.
 comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.
 comment on ragpg.embedding_models.created_at: When it was first used here.
 comment on ragpg.embedding_models.dimensions: Length of its vectors; 4,000 is the most HNSW takes.
@@ -8902,7 +9041,7 @@ comment on ragpg.index_statistics.mean_length: Mean lexeme_count: avgdl of BM25.
 comment on ragpg.index_statistics.refreshed_at: When it was counted.
 comment on ragpg.index_statistics.tenant: Whose chunks were counted; empty: all chunks.
 comment on ragpg.index_statistics: What ranking needs to know of a whole search index; made by refresh_index.
-comment on ragpg.index_table(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table's owner; the owner of schema ragpg must be able to read it.
+comment on ragpg.index_table(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table's owner, who needs ragpg.grant_writer and the right to execute ragpg_internal.index_table_row: whoever has that writes for every tenant of the table's collections.
 comment on ragpg.indexed_tables.collection: Name of the collection.
 comment on ragpg.indexed_tables.content_column: The column that gives its text.
 comment on ragpg.indexed_tables.media_type: How the text is read, such as text/markdown.
@@ -9069,15 +9208,16 @@ comment on ragpg.stale_citations.source: The document's source.
 comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.surroundings(bigint,integer): Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.
+comment on ragpg.tenant_roles.proof: What functions that run as their owner are shown by whoever acts by this row: ragpg_internal.proof().
 comment on ragpg.tenant_roles.role: The role's name; those that inherit from it are bound, too.
 comment on ragpg.tenant_roles.tenant: The tenant it may act for; null for whichever it sets.
-comment on ragpg.tenant_roles: Which roles act for which tenant, whatever they set: ragpg.bind_role; and which for any: ragpg.trust_role. A role of neither kind sees no rows. Read by nobody but the owner.
+comment on ragpg.tenant_roles: Which roles act for which tenant, whatever they set: ragpg.bind_role; and which for any: ragpg.trust_role. A role of neither kind sees no rows. A role reads its own rows alone; the one without a role proves that somebody sees all.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg_internal.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
 comment on ragpg.trust_role(pg_catalog.text): Lets a role, and the roles that inherit from it, act for whichever tenant it sets (ragpg.set_tenant): an application that serves them all, whose SQL is yours. It sees nothing until it sets one. ragpg.unbind_role(role, null) takes it back.
-comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.
+comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint,pg_catalog.uuid): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.
 comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
 comment on ragpg.unanswered_searches.collection: Name of the collection.
 comment on ragpg.unanswered_searches.fewest_hits: Fewest hits of those searches; 0 with a filter that nothing matches, too.
@@ -9094,10 +9234,9 @@ comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[
 comment on ragpg_internal.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
 comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
-comment on ragpg_internal.calling_role(): Returns the role of the session, or the one it took by set role; unlike current_user also within functions that run as their owner.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
 comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
-comment on ragpg_internal.check_shared(pg_catalog.text): Raises RG014 when tenants are on and the caller is none who sees all of them.
+comment on ragpg_internal.check_shared(pg_catalog.text,pg_catalog.uuid): Raises RG014 when tenants are on and who handed over its ragpg_internal.proof() is none who sees all of them.
 comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
 comment on ragpg_internal.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
@@ -9118,23 +9257,23 @@ comment on ragpg_internal.exact_distances(bigint,public.halfvec[],bigint[],integ
 comment on ragpg_internal.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
 comment on ragpg_internal.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
 comment on ragpg_internal.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg_internal.logistic that tell from the best hit's similarity and ragpg_internal.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
+comment on ragpg_internal.followed_tables(): Returns the tables that ragpg.index_table follows, with what their triggers were given; row_of is what documents of their rows are marked with, null where a table is followed since before version 0003.
 comment on ragpg_internal.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg_internal.hand_over(): Gives the schemas ragpg and ragpg_internal, and all in them, to the role ragpg_owner, which it makes; leaves all as it is, with a notice, where the caller may not.
 comment on ragpg_internal.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
 comment on ragpg_internal.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
-comment on ragpg_internal.index_row(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Stores what a row says as a document of a collection; one without content is deleted. For ragpg.index_table.
+comment on ragpg_internal.index_row(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.uuid): Stores what a row says as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg_internal.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
 comment on ragpg_internal.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
-comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision,pg_catalog.uuid): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
-comment on ragpg_internal.let_owner_read(pg_catalog.regclass,pg_catalog.text): Lets the owner of schema ragpg read the column of a table that ragpg.index_table follows. Raises 42501 with what to grant where the caller may not.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
-comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
+comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision,pg_catalog.uuid): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
-comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath): Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of metadata is used; then only of the caller's tenant.
+comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of metadata is used; then only of the caller's tenant.
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
@@ -9143,8 +9282,11 @@ comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_ca
 comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
 comment on ragpg_internal.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
 comment on ragpg_internal.passes(pg_catalog.jsonb,pg_catalog.jsonpath): Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none.
+comment on ragpg_internal.proof(): Returns what only the current role can know of itself: the proof of the binding by which it acts for its tenant, or of seeing all. Functions that run as their owner have it as their last argument: they cannot ask which role called them, and the session's is another where a function or trigger of somebody else's does. Null for a role that acts for no tenant, and while tenants are off.
 comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics are gathered of its columns but the keys (ragpg_internal.told_columns), and those there were are forgotten (Postgres 18 or newer, or a superuser).
 comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
+comment on ragpg_internal.proven_tenant(pg_catalog.uuid): Returns whether who handed over ragpg_internal.proof() sees all tenants, and the tenant it acts for (null for all). Raises RG013 for a proof of nothing while tenants are on.
+comment on ragpg_internal.proven_writer(pg_catalog.uuid): Returns the tenant of who handed over ragpg_internal.proof(), empty for none: for what readers leave behind by functions that run as their owner.
 comment on ragpg_internal.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
 comment on ragpg_internal.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
@@ -9155,14 +9297,15 @@ comment on ragpg_internal.recalls_at(bigint,public.halfvec[],bigint[],double pre
 comment on ragpg_internal.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.
 comment on ragpg_internal.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
 comment on ragpg_internal.relevance(bigint,double precision,double precision,integer,boolean): Returns how likely, from 0 to 1, a search index holds the answer to a question whose best hit is that similar to it and whose first hits show these ragpg_internal.answer_signals; null until ragpg.calibrate was called.
-comment on ragpg_internal.remember_query(bigint,pg_catalog.text): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
-comment on ragpg_internal.remembered_query(bigint,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
+comment on ragpg_internal.remember_query(bigint,pg_catalog.text,pg_catalog.uuid): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
+comment on ragpg_internal.remembered_query(bigint,pg_catalog.text,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg_internal.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
 comment on ragpg_internal.row_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Returns the SQL expressions of a row's source, content, title and metadata, with a comma between, running nothing that the table's owner has made. For ragpg.index_table.
 comment on ragpg_internal.safety_problems(): Returns a row per thing that lets somebody see more than docs/security.md promises, or less than the owner meant; to those who see all tenants. For ragpg.verify and ragpg.health_problems.
 comment on ragpg_internal.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
 comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a search reads; null for all, when tenants are off or the caller sees all and set none. Raises RG013 when there is none to read for.
-comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the caller owns the tables, is a superuser or bypasses row-level security.
+comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the current role owns the tables, is a superuser or bypasses row-level security. Always, therefore, within a function that runs as the owner.
+comment on ragpg_internal.session_tenant(): Returns the tenant of the session's role, null for none; for the trigger of ragpg.index_table, which runs as the owner in the session of whoever writes the table.
 comment on ragpg_internal.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
 comment on ragpg_internal.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
 comment on ragpg_internal.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
@@ -9174,7 +9317,7 @@ comment on ragpg_internal.subvector(public.vector,integer,integer): The function
 comment on ragpg_internal.sum(public.vector): The aggregate of pgvector, wherever that is installed.
 comment on ragpg_internal.tenant_condition(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick; else not.
 comment on ragpg_internal.tenant_filter(pg_catalog.jsonpath,pg_catalog.text): Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.
-comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.searched_tenant).
+comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.proven_tenant).
 comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
 comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg_internal.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
@@ -9191,3 +9334,4 @@ comment on ragpg_internal.written_tenant(): Returns the tenant of rows written n
 comment on ragpg_internal: What the functions, tables and policies of ragpg stand on. Nothing in here is a promise: call what is in ragpg.
 comment on recall_measurements_tenant on ragpg.recall_measurements: Rows of the session's tenant.
 comment on searches_tenant on ragpg.searches: Rows of the session's tenant.
+comment on tenant_roles_own on ragpg.tenant_roles: Bindings of the current role.

@@ -1,4 +1,4 @@
-"""A worker takes embeddings over within a tenant alone."""
+"""Functions that run as their owner are told for whom by proof; no table is read for its owner."""
 
 from __future__ import annotations
 
