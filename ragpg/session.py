@@ -97,10 +97,10 @@ class Session:
     def _open(self, index: SearchIndex) -> Embedder:
         known = [self.embedder, *self._embedders.values()]
         same = [one for one in known if (one.provider, one.name) == (index.provider, index.name)]
+        if same:
+            return same[0]
         named = open_embedder(index.name)
-        if not same and named.provider == index.provider:
-            return named
-        return same[0] if same else self.embedder
+        return named if named.provider == index.provider else self.embedder
 
     def embed_query(self, collection: str, query: str, index_id: int | None = None) -> Any:
         """Returns the query's embedding; None when the database shall make it, or has no index.

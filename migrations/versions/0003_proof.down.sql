@@ -1161,6 +1161,39 @@ $$;
 comment on function ragpg.embed_query(text, bigint) is
 'Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.';
 
+-- Is this the model we know under that name? Registers a new one, refuses an impostor.
+create or replace function ragpg_internal.ensure_embedding_model(
+    provider text,
+    name text,
+    max_tokens integer,
+    probe halfvec
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    known ragpg.embedding_models;
+begin
+    insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
+    values (provider, name, vector_dims(probe), max_tokens, probe)
+    on conflict do nothing;
+    select model.* into strict known
+    from ragpg.embedding_models as model
+    where model.provider = ensure_embedding_model.provider
+        and model.name = ensure_embedding_model.name
+        and model.dimensions = vector_dims(ensure_embedding_model.probe);
+    if known.probe <=> probe > 0.01 then
+        raise exception 'the model "%" gives another embedding than the one stored here under that name (cosine % of the probe text)',
+            name, round((1 - (known.probe <=> probe))::numeric, 4)
+            using errcode = 'RG008',
+                hint = 'use the model the collection was built with, or build a new collection';
+    end if;
+    return known.id;
+end
+$$;
+comment on function ragpg_internal.ensure_embedding_model(text, text, integer, halfvec) is
+'Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).';
+
 -- What is the embedding of a new question? The next one to ask it finds it stored.
 create or replace function ragpg_internal.remember_query(encoder_id bigint, query text)
 returns vector
@@ -1484,6 +1517,11 @@ revoke execute on function ragpg.tune_ef_search(text, double precision, integer,
 from public;
 comment on function ragpg.tune_ef_search(text, double precision, integer, integer, bigint) is
 'Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.';
+
+create policy embedding_models_add on ragpg.embedding_models
+    for insert with check (true);
+comment on policy embedding_models_add on ragpg.embedding_models is
+'A tenant may add one; changing it is the owner''s.';
 
 drop function ragpg_internal.followed_tables();
 drop function ragpg_internal.session_tenant();

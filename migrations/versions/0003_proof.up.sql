@@ -18,6 +18,9 @@ create policy tenant_roles_own on ragpg.tenant_roles for select using (
 comment on policy tenant_roles_own on ragpg.tenant_roles is 'Bindings of the current role.';
 grant select on ragpg.tenant_roles to public;
 
+-- The owner's workers load the models of this table, by name: they are not a tenant's to add.
+drop policy embedding_models_add on ragpg.embedding_models;
+
 alter table ragpg.documents add column row_of uuid;
 comment on column ragpg.documents.row_of is
 'The table whose row it is (ragpg.index_table), as its trigger names it; null for other documents.';
@@ -372,10 +375,12 @@ create or replace function ragpg.grant_writer(role_name text) returns void
 language plpgsql volatile
 set search_path = ragpg, pg_temp
 as $$
+declare
+    written record;
 begin
     perform ragpg.grant_reader(role_name);
     execute format(
-        'grant insert, update, delete on ragpg.collections, ragpg.documents,'
+        'grant update, delete on ragpg.collections, ragpg.documents,'
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
@@ -384,6 +389,28 @@ begin
         ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
         role_name
     );
+    -- Into every column but keys that Postgres gives: one taken would not be given to others.
+    for written in
+        select
+            kept.oid::regclass as relation,
+            string_agg(quote_ident(col.attname), ', ' order by col.attnum) as columns
+        from pg_class as kept
+        join pg_attribute as col on col.attrelid = kept.oid and col.attnum > 0
+        cross join aclexplode(kept.relacl) as given
+        where kept.relnamespace = 'ragpg'::regnamespace
+            and given.grantee = quote_ident(role_name)::regrole
+            and given.privilege_type = 'DELETE'
+            and not col.attisdropped
+            and col.attidentity = ''
+            and col.attgenerated = ''
+            and (kept.relname <> 'collections' or col.attname in ('name', 'description'))
+        group by kept.oid
+    loop
+        execute format('revoke insert on %s from %I', written.relation, role_name);
+        execute format(
+            'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
+        );
+    end loop;
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
@@ -894,11 +921,31 @@ declare
     parent_id bigint := ragpg.collection_id(collection);
     new_id bigint;
     dimensions integer;
+    whose regrole;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
     perform ragpg_internal.check_shared('collection ' || collection, proof)
     from ragpg.collections as one
     where one.id = parent_id and one.active_index_id is not null;
+    -- What goes with a session, or with whoever made it, would take the search index with it, and a
+    -- dump could not be restored.
+    select config.cfgowner into whose
+    from pg_ts_config as config
+    join pg_roles as maker on maker.oid = config.cfgowner
+    where create_search_index.language <> 'auto'
+        and config.oid = create_search_index.language::regconfig
+        and (
+            config.cfgnamespace::regnamespace::text like 'pg_temp%'
+            or not (
+                maker.rolsuper or pg_has_role(maker.oid, quote_ident(current_user)::regrole, 'usage')
+            )
+        );
+    if whose is not null then
+        raise exception 'the text-search configuration "%" is temporary, or the role %''s own',
+            create_search_index.language, whose
+            using errcode = 'RG005',
+                hint = 'one of Postgres''s (\dF in psql), or one that a superuser or the owner of ragpg made for good';
+    end if;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
     -- or waits and then queues them for the new index too.
     lock table ragpg.documents in share row exclusive mode;
@@ -1335,6 +1382,53 @@ $$;
 comment on function ragpg.embed_query(text, bigint) is
 'Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.';
 
+-- Is this the model we know under that name? Registers a new one, refuses an impostor.
+create or replace function ragpg_internal.ensure_embedding_model(
+    provider text,
+    name text,
+    max_tokens integer,
+    probe halfvec
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    known ragpg.embedding_models;
+begin
+    if not exists (
+        select
+        from ragpg.embedding_models as model
+        where model.provider = ensure_embedding_model.provider
+            and model.name = ensure_embedding_model.name
+            and model.dimensions = vector_dims(ensure_embedding_model.probe)
+    ) then
+        -- The owner's workers load the models of this table, by name.
+        if not ragpg_internal.sees_all_tenants() then
+            raise exception 'the model "%" is none of this database''s', name
+                using errcode = 'RG014',
+                    hint = 'only the owner of the schema may add one, by the first documents of a collection';
+        end if;
+        insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
+        values (provider, name, vector_dims(probe), max_tokens, probe)
+        on conflict do nothing;
+    end if;
+    select model.* into strict known
+    from ragpg.embedding_models as model
+    where model.provider = ensure_embedding_model.provider
+        and model.name = ensure_embedding_model.name
+        and model.dimensions = vector_dims(ensure_embedding_model.probe);
+    if known.probe <=> probe > 0.01 then
+        raise exception 'the model "%" gives another embedding than the one stored here under that name (cosine % of the probe text)',
+            name, round((1 - (known.probe <=> probe))::numeric, 4)
+            using errcode = 'RG008',
+                hint = 'use the model the collection was built with, or build a new collection';
+    end if;
+    return known.id;
+end
+$$;
+comment on function ragpg_internal.ensure_embedding_model(text, text, integer, halfvec) is
+'Returns the id of an embedding model, registering it with the embedding of the probe text; raises RG008 when a model of that name and dimension gave another one (cosine below 0.99; one model in float32 and in bfloat16 differs by 0.002).';
+
 -- What is the embedding of a new question? The next one to ask it finds it stored.
 create or replace function ragpg_internal.remember_query(
     encoder_id bigint, query text, proof uuid default ragpg_internal.proof()
@@ -1559,7 +1653,10 @@ as $$
         log_search.latency_ms, one.search_log_share, ragpg_internal.proven_writer(proof)
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.collection_id = one.id
-    where recipe.id = log_search.index_id and one.search_log_share > 0
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where recipe.id = log_search.index_id
+        and one.search_log_share > 0
+        and coalesce(vector_dims(log_search.query_embedding) = model.dimensions, true)
     -- The foreign key's row: when somebody holds it, the search is not kept waiting.
     for key share of one skip locked
 $$;
@@ -1690,3 +1787,12 @@ begin
 end
 $$;
 drop table pg_temp.given_rights;
+
+-- Keys that Postgres gives are no more theirs to take.
+select ragpg.grant_writer(writer.rolname::text)
+from pg_class as documents
+cross join aclexplode(documents.relacl) as given
+join pg_roles as writer on writer.oid = given.grantee
+where documents.oid = 'ragpg.documents'::regclass
+    and given.privilege_type = 'DELETE'
+    and given.grantee <> documents.relowner;

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ragpg.database import queries
 from ragpg.database.translation import translate
-from ragpg.errors import ConnectionFailed, NoTenant
+from ragpg.errors import ConnectionFailed
 from ragpg.forking import Lock, renewed_after_fork
 
 Connection = psycopg.Connection[TupleRow]
@@ -41,7 +41,9 @@ class Database:
         tenant: str | None = None,
     ) -> None:
         if tenant is not None:
-            _check_kept_apart(url, tenant)
+            from ragpg.database.sessions import check_kept_apart  # not a first hour's
+
+            check_kept_apart(url, tenant)
         self.url = url
         self.tenant = tenant
         self.read_only = read_only
@@ -194,18 +196,6 @@ def is_ended(connection: Connection) -> bool:
     except psycopg.OperationalError:
         return True
     return False
-
-
-def _check_kept_apart(url: str, tenant: str) -> None:
-    with connect(url) as connection:
-        row = connection.execute(queries.IS_KEPT_APART).fetchone()
-    assert row is not None
-    if not row[0]:
-        raise NoTenant(
-            f'role "{row[1]}" would see the rows of all tenants, not only those of "{tenant}": '
-            "connect as a role of ragpg.grant_reader or grant_writer, after the owner called "
-            "ragpg.enable_tenants()"
-        )
 
 
 def narrow(connection: Connection, *, local: bool) -> None:

@@ -39,8 +39,6 @@ BACKEND: LiteralString = "select pg_backend_pid()"
 
 SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
 
-IS_KEPT_APART: LiteralString = "select row_security_active('ragpg.documents'), current_user"
-
 COLLECTIONS: LiteralString = """
 select
     collection, description, documents, pending_documents, chunks, characters, last_changed_at,

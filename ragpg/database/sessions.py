@@ -1,4 +1,4 @@
-"""Sessions: for claims, notifications and locks, which belong to one."""
+"""Sessions of one's own, for claims, notifications and locks; and whom a session acts for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import psycopg
 
 from ragpg.database.connection import Connection, Database, connect, is_direct, narrow
 from ragpg.database.translation import translate
-from ragpg.errors import NeedsSession
+from ragpg.errors import NeedsSession, NoTenant
+
+_IS_KEPT_APART: LiteralString = "select row_security_active('ragpg.documents'), current_user"
 
 _SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s, for_session => true)"
 
@@ -35,3 +37,16 @@ def connect_alone(database: Database) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def check_kept_apart(url: str, tenant: str) -> None:
+    """Raises NoTenant unless the role is one whose tenant is kept apart."""
+    with connect(url) as connection:
+        row = connection.execute(_IS_KEPT_APART).fetchone()
+    assert row is not None
+    if not row[0]:
+        raise NoTenant(
+            f'role "{row[1]}" would see the rows of all tenants, not only those of "{tenant}": '
+            "connect as a role of ragpg.grant_reader or grant_writer, after the owner called "
+            "ragpg.enable_tenants()"
+        )

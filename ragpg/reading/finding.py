@@ -26,7 +26,8 @@ def find_files(paths: Iterable[str | Path]) -> FoundFiles:
     """Returns the files the arguments name: files, folders (with all below them) and globs.
 
     A source is the absolute path as the user reaches it, with links kept. Hidden files and folders
-    below an argument are left out. What does not exist or matches nothing raises LoadError.
+    below an argument are left out, and links that lead out of it: name where they lead, too. What
+    does not exist or matches nothing raises LoadError.
     """
     found: dict[str, Path] = {}
     skipped: set[str] = set()
@@ -62,29 +63,34 @@ def _match(path: Path, pattern: str, skipped: set[str]) -> Iterator[Path]:
     if not hits:
         raise LoadError(f"{pattern} matches no file")
     for hit in hits:
+        if _leads_out(hit, root, skipped):
+            continue
         yield from _walk(hit, skipped) if hit.is_dir() else [hit]
 
 
 def _walk(root: Path, skipped: set[str]) -> Iterator[Path]:
-    real_roots = [os.path.realpath(root)]
-    walk = os.walk(root, onerror=lambda error: skipped.add(str(error.filename)), followlinks=True)
-    for folder, folders, files in walk:
-        folders[:] = sorted(
-            name for name in folders if not _is_hidden(name) and _leads_on(folder, name, real_roots)
-        )
-        yield from (Path(folder, name) for name in sorted(files) if not _is_hidden(name))
+    # A folder that is a link is not walked: it is either walked anyway, or leads out.
+    for folder, folders, files in os.walk(root, onerror=lambda e: skipped.add(str(e.filename))):
+        for name in folders:
+            if not _is_hidden(name):
+                _leads_out(Path(folder, name), root, skipped)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        for path in (Path(folder, name) for name in sorted(files) if not _is_hidden(name)):
+            if not _leads_out(path, root, skipped):
+                yield path
 
 
-def _leads_on(folder: str, name: str, real_roots: list[str]) -> bool:
-    """Returns whether the folder is new: a link into what is walked anyway, or above it, is not."""
-    path = os.path.join(folder, name)
-    if not os.path.islink(path):
-        return True
-    real = os.path.realpath(path)
-    if any(os.path.commonpath((real, root)) in (real, root) for root in real_roots):
-        return False
-    real_roots.append(real)
-    return True
+def _leads_out(path: Path, root: Path, skipped: set[str]) -> bool:
+    """Returns whether a link leads out of the root, to what nobody named: then it is told.
+
+    In a folder of somebody else's it may lead to a secret of the reader's.
+    """
+    leads_out = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(
+        os.path.realpath(root)
+    )
+    if leads_out:
+        skipped.add(path.as_posix())
+    return leads_out
 
 
 def _is_hidden(name: str) -> bool:

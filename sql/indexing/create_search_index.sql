@@ -19,11 +19,31 @@ declare
     parent_id bigint := ragpg.collection_id(collection);
     new_id bigint;
     dimensions integer;
+    whose regrole;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
     perform ragpg_internal.check_shared('collection ' || collection, proof)
     from ragpg.collections as one
     where one.id = parent_id and one.active_index_id is not null;
+    -- What goes with a session, or with whoever made it, would take the search index with it, and a
+    -- dump could not be restored.
+    select config.cfgowner into whose
+    from pg_ts_config as config
+    join pg_roles as maker on maker.oid = config.cfgowner
+    where create_search_index.language <> 'auto'
+        and config.oid = create_search_index.language::regconfig
+        and (
+            config.cfgnamespace::regnamespace::text like 'pg_temp%'
+            or not (
+                maker.rolsuper or pg_has_role(maker.oid, quote_ident(current_user)::regrole, 'usage')
+            )
+        );
+    if whose is not null then
+        raise exception 'the text-search configuration "%" is temporary, or the role %''s own',
+            create_search_index.language, whose
+            using errcode = 'RG005',
+                hint = 'one of Postgres''s (\dF in psql), or one that a superuser or the owner of ragpg made for good';
+    end if;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
     -- or waits and then queues them for the new index too.
     lock table ragpg.documents in share row exclusive mode;

@@ -11,9 +11,23 @@ as $$
 declare
     known ragpg.embedding_models;
 begin
-    insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
-    values (provider, name, vector_dims(probe), max_tokens, probe)
-    on conflict do nothing;
+    if not exists (
+        select
+        from ragpg.embedding_models as model
+        where model.provider = ensure_embedding_model.provider
+            and model.name = ensure_embedding_model.name
+            and model.dimensions = vector_dims(ensure_embedding_model.probe)
+    ) then
+        -- The owner's workers load the models of this table, by name.
+        if not ragpg_internal.sees_all_tenants() then
+            raise exception 'the model "%" is none of this database''s', name
+                using errcode = 'RG014',
+                    hint = 'only the owner of the schema may add one, by the first documents of a collection';
+        end if;
+        insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
+        values (provider, name, vector_dims(probe), max_tokens, probe)
+        on conflict do nothing;
+    end if;
     select model.* into strict known
     from ragpg.embedding_models as model
     where model.provider = ensure_embedding_model.provider

@@ -19,7 +19,10 @@ as $$
         log_search.latency_ms, one.search_log_share, ragpg_internal.proven_writer(proof)
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.collection_id = one.id
-    where recipe.id = log_search.index_id and one.search_log_share > 0
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where recipe.id = log_search.index_id
+        and one.search_log_share > 0
+        and coalesce(vector_dims(log_search.query_embedding) = model.dimensions, true)
     -- The foreign key's row: when somebody holds it, the search is not kept waiting.
     for key share of one skip locked
 $$;

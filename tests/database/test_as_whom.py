@@ -31,6 +31,51 @@ READING = {
 }
 
 
+def _lay_traps(connection: psycopg.Connection) -> None:
+    """Makes, as the thief, a function that tries all that, and has others' statements run it."""
+    connection.execute(
+        "create table loot.found (way text, count bigint, by_role name, session_role name)"
+    )
+    attempts = "".join(
+        f"""
+        begin
+            execute $statement${statement}$statement$ into found;
+            insert into loot.found values ('{way}', found, current_user, session_user);
+        exception when others then
+            insert into loot.found values ('{way}', 0, current_user, session_user);
+        end;
+        """
+        for way, statement in READING.items()
+    )
+    connection.execute(
+        f"""
+        create function loot.steal() returns integer language plpgsql security definer as $$
+        declare found bigint;
+        begin
+            perform set_config('ragpg.tenant', '{MARKER}', true);
+            {attempts}
+            perform set_config('ragpg.tenant', '', true);
+            {attempts}
+            return 1;
+        end $$
+        """.encode()
+    )
+    connection.execute(
+        "create function loot.pure(integer) returns integer immutable language plpgsql"
+        " as $$ begin perform loot.steal(); return 1; end $$"
+    )
+    connection.execute(
+        "create function loot.fired() returns trigger language plpgsql security definer"
+        " as $$ begin perform loot.steal(); return new; end $$"
+    )
+    connection.execute("create table loot.bait (n integer)")
+    connection.execute("insert into loot.bait values (1)")
+    connection.execute("create index on loot.bait (loot.pure(n))")
+    connection.execute(
+        "create trigger fired before insert on loot.bait for each row execute function loot.fired()"
+    )
+
+
 @pytest.fixture
 def thief(shared: psycopg.Connection, server: str) -> Iterator[psycopg.Connection]:
     """A writer of tenant A with a schema of its own, and a function that tries all that."""
@@ -38,48 +83,7 @@ def thief(shared: psycopg.Connection, server: str) -> Iterator[psycopg.Connectio
         shared.execute("create schema loot authorization tenant_thief")
         for schema in ("ragpg", "ragpg_internal"):
             shared.execute(f"grant usage on schema {schema} to tenant_thief".encode())
-        connection.execute(
-            "create table loot.found (way text, count bigint, by_role name, session_role name)"
-        )
-        attempts = "".join(
-            f"""
-            begin
-                execute $statement${statement}$statement$ into found;
-                insert into loot.found values ('{way}', found, current_user, session_user);
-            exception when others then
-                insert into loot.found values ('{way}', 0, current_user, session_user);
-            end;
-            """
-            for way, statement in READING.items()
-        )
-        connection.execute(
-            f"""
-            create function loot.steal() returns integer language plpgsql security definer as $$
-            declare found bigint;
-            begin
-                perform set_config('ragpg.tenant', '{MARKER}', true);
-                {attempts}
-                perform set_config('ragpg.tenant', '', true);
-                {attempts}
-                return 1;
-            end $$
-            """.encode()
-        )
-        connection.execute(
-            "create function loot.pure(integer) returns integer immutable language plpgsql"
-            " as $$ begin perform loot.steal(); return 1; end $$"
-        )
-        connection.execute(
-            "create function loot.fired() returns trigger language plpgsql security definer"
-            " as $$ begin perform loot.steal(); return new; end $$"
-        )
-        connection.execute("create table loot.bait (n integer)")
-        connection.execute("insert into loot.bait values (1)")
-        connection.execute("create index on loot.bait (loot.pure(n))")
-        connection.execute(
-            "create trigger fired before insert on loot.bait"
-            " for each row execute function loot.fired()"
-        )
+        _lay_traps(connection)
         connection.execute("truncate loot.found")
         yield connection
         connection.execute("drop schema loot cascade")
@@ -192,3 +196,34 @@ def test_what_others_made_in_ragpg_is_told(sql: psycopg.Connection, server: str)
     assert ("others may create in ragpg", "squatter") in told
     assert ("object of another role in ragpg", "theirs()") in told
     sql.execute("drop function ragpg.theirs()")
+
+
+def test_a_writer_takes_no_key_that_postgres_gives(shared: psycopg.Connection, server: str) -> None:
+    """One taken would not be given to others: their documents could not be stored."""
+    for writer in _login(shared, server, "tenant_key_taker", "a", "writer"):
+        for table, columns, values in (
+            ("documents", "id, collection_id, source, content", "1000, 1, 'x', 'x'"),
+            ("collections", "id, name", "1000, 'x'"),
+            ("collections", "name, active_index_id", "'x', 1"),
+            ("answers", "id, collection_id, question", "1000, 1, 'x'"),
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                writer.execute(
+                    f"insert into ragpg.{table} ({columns}) overriding system value"
+                    f" values ({values})".encode()
+                )
+        writer.execute("insert into ragpg.collections (name) values ('mine')")
+
+
+def test_a_text_search_configuration_lasts(shared: psycopg.Connection, server: str) -> None:
+    """One that goes with its session would go with the search index, and no dump be restored."""
+    shared.execute("insert into ragpg.collections (name) values ('other')")
+    make = "select ragpg.create_search_index('other', 1, 60, language => %s)"
+    for writer in _login(shared, server, "tenant_linguist", "a", "writer"):
+        writer.execute("create text search configuration pg_temp.mine (copy = pg_catalog.simple)")
+        with pytest.raises(psycopg.Error, match="is temporary, or the role") as told:
+            writer.execute(make, ("pg_temp.mine",))
+        assert told.value.sqlstate == "RG005"
+        writer.execute(make, ("german",))
+    shared.execute("create text search configuration public.ours (copy = pg_catalog.simple)")
+    shared.execute(make, ("public.ours",))

@@ -70,10 +70,17 @@ def test_a_role_that_may_make_roles_gives_ragpg_away_and_works_on(
         role(server, "maker_writer")
         maker.execute("select ragpg.grant_writer('maker_writer')")
         maker.execute("select ragpg.bind_role('maker_writer', 'a')")
-        with ragpg.connect(url.replace("maker:@", "maker_writer:@"), embedder=words) as client:
+        theirs = url.replace("maker:@", "maker_writer:@")
+        with ragpg.connect(theirs, embedder=words) as client:
+            refused = client.collection("help")
+            with pytest.raises(ragpg.errors.SharedByTenants, match='model "words" is none'):
+                refused.add(text="A refund takes five days.", source="one")
+        with ragpg.connect(url, embedder=words) as client:  # whose workers load models by name
+            client.collection("first").add(text="A refund takes five days.", source="one")
+        with ragpg.connect(theirs, embedder=words) as client:
             client.collection("help").add(text="A refund takes five days.", source="one")
             assert len(client.collection("help").search("refund")) == 1
-        readable = "select has_table_privilege('maker_writer', 'ragpg.chunks_1', 'select')"
+        readable = "select has_table_privilege('maker_writer', 'ragpg.chunks_2', 'select')"
         assert maker.execute(readable.encode()).fetchone() == (True,), "tables made later, too"
         assert maker.execute("select ragpg.drop_collection('help')").fetchone()
     migrate(url, "0001")

@@ -883,7 +883,6 @@ policy document_versions_tenant on document_versions for * using (((( SELECT rag
    FROM ragpg.documents own
   WHERE (own.id = document_versions.document_id))))
 policy documents_tenant on documents for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
-policy embedding_models_add on embedding_models for a using  check true
 policy embedding_models_read on embedding_models for r using true check 
 policy evaluation_drafts_tenant on evaluation_drafts for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents about
@@ -1463,11 +1462,31 @@ declare
     parent_id bigint := ragpg.collection_id(collection);
     new_id bigint;
     dimensions integer;
+    whose regrole;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
     perform ragpg_internal.check_shared('collection ' || collection, proof)
     from ragpg.collections as one
     where one.id = parent_id and one.active_index_id is not null;
+    -- What goes with a session, or with whoever made it, would take the search index with it, and a
+    -- dump could not be restored.
+    select config.cfgowner into whose
+    from pg_ts_config as config
+    join pg_roles as maker on maker.oid = config.cfgowner
+    where create_search_index.language <> 'auto'
+        and config.oid = create_search_index.language::regconfig
+        and (
+            config.cfgnamespace::regnamespace::text like 'pg_temp%'
+            or not (
+                maker.rolsuper or pg_has_role(maker.oid, quote_ident(current_user)::regrole, 'usage')
+            )
+        );
+    if whose is not null then
+        raise exception 'the text-search configuration "%" is temporary, or the role %''s own',
+            create_search_index.language, whose
+            using errcode = 'RG005',
+                hint = 'one of Postgres''s (\dF in psql), or one that a superuser or the owner of ragpg made for good';
+    end if;
     -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
     -- or waits and then queues them for the new index too.
     lock table ragpg.documents in share row exclusive mode;
@@ -2155,10 +2174,12 @@ CREATE OR REPLACE FUNCTION ragpg.grant_writer(role_name text)
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
+declare
+    written record;
 begin
     perform ragpg.grant_reader(role_name);
     execute format(
-        'grant insert, update, delete on ragpg.collections, ragpg.documents,'
+        'grant update, delete on ragpg.collections, ragpg.documents,'
         ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
         ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
@@ -2167,6 +2188,28 @@ begin
         ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
         role_name
     );
+    -- Into every column but keys that Postgres gives: one taken would not be given to others.
+    for written in
+        select
+            kept.oid::regclass as relation,
+            string_agg(quote_ident(col.attname), ', ' order by col.attnum) as columns
+        from pg_class as kept
+        join pg_attribute as col on col.attrelid = kept.oid and col.attnum > 0
+        cross join aclexplode(kept.relacl) as given
+        where kept.relnamespace = 'ragpg'::regnamespace
+            and given.grantee = quote_ident(role_name)::regrole
+            and given.privilege_type = 'DELETE'
+            and not col.attisdropped
+            and col.attidentity = ''
+            and col.attgenerated = ''
+            and (kept.relname <> 'collections' or col.attname in ('name', 'description'))
+        group by kept.oid
+    loop
+        execute format('revoke insert on %s from %I', written.relation, role_name);
+        execute format(
+            'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
+        );
+    end loop;
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
@@ -5012,9 +5055,23 @@ AS $function$
 declare
     known ragpg.embedding_models;
 begin
-    insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
-    values (provider, name, vector_dims(probe), max_tokens, probe)
-    on conflict do nothing;
+    if not exists (
+        select
+        from ragpg.embedding_models as model
+        where model.provider = ensure_embedding_model.provider
+            and model.name = ensure_embedding_model.name
+            and model.dimensions = vector_dims(ensure_embedding_model.probe)
+    ) then
+        -- The owner's workers load the models of this table, by name.
+        if not ragpg_internal.sees_all_tenants() then
+            raise exception 'the model "%" is none of this database''s', name
+                using errcode = 'RG014',
+                    hint = 'only the owner of the schema may add one, by the first documents of a collection';
+        end if;
+        insert into ragpg.embedding_models (provider, name, dimensions, max_tokens, probe)
+        values (provider, name, vector_dims(probe), max_tokens, probe)
+        on conflict do nothing;
+    end if;
     select model.* into strict known
     from ragpg.embedding_models as model
     where model.provider = ensure_embedding_model.provider
@@ -5762,7 +5819,10 @@ AS $function$
         log_search.latency_ms, one.search_log_share, ragpg_internal.proven_writer(proof)
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.collection_id = one.id
-    where recipe.id = log_search.index_id and one.search_log_share > 0
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where recipe.id = log_search.index_id
+        and one.search_log_share > 0
+        and coalesce(vector_dims(log_search.query_embedding) = model.dimensions, true)
     -- The foreign key's row: when somebody holds it, the search is not kept waiting.
     for key share of one skip locked
 $function$
@@ -8428,7 +8488,6 @@ comment on documents_keep_version on ragpg.documents: Keeps the old row in docum
 comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
 comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
 comment on documents_tenant on ragpg.documents: Rows of the session's tenant.
-comment on embedding_models_add on ragpg.embedding_models: A tenant may add one; changing it is the owner's.
 comment on embedding_models_read on ragpg.embedding_models: Shared by all tenants.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
 comment on evaluation_drafts_tenant on ragpg.evaluation_drafts: Rows of the session's tenant.

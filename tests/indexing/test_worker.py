@@ -196,6 +196,7 @@ def test_two_workers_a_writer_and_kills(
     random.seed(4)
     # Every time a document's chunks are written, this notes it.
     sql.execute("create table public.written (document_id bigint, document_version integer)")
+    sql.execute("grant insert on public.written to ragpg_owner")  # as which workers write
     sql.execute(
         """
         create function public.note() returns trigger language plpgsql as $$

@@ -67,7 +67,8 @@ def test_a_name_that_is_not_utf_8_gives_a_source_that_can_be_stored(tmp_path: Pa
     assert load_path(found).title == "caf\ufffd"
 
 
-def test_links_are_followed_but_not_in_circles(folder: Path, tmp_path: Path) -> None:
+def test_links_lead_nowhere_that_was_not_named(folder: Path, tmp_path: Path) -> None:
+    """In a folder of somebody else's one may lead to /proc/self/environ, and the keys in it."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "g.md").write_text("g")
@@ -75,7 +76,15 @@ def test_links_are_followed_but_not_in_circles(folder: Path, tmp_path: Path) -> 
     (folder / "linked").symlink_to(outside)
     (folder / "loop").symlink_to(folder)
     (folder / "again").symlink_to(folder / "sub")
-    assert names(folder, folder) == ["a.md", "b.TXT", "linked/g.md", "sub/[f].md", "sub/d.html"]
+    (folder / "inside.md").symlink_to(folder / "a.md")
+    (folder / "sub" / "out.txt").symlink_to("/proc/self/environ")
+    inside = ["a.md", "b.TXT", "inside.md", "sub/[f].md", "sub/d.html"]
+    assert names(folder, folder) == inside
+    out = {f"{folder}/linked", f"{folder}/sub/out.txt"}
+    assert out <= set(find_files([folder]).skipped)
+    assert out <= set(find_files([f"{folder}/*", f"{folder}/sub/*"]).skipped)
+    assert names(folder, folder / "linked") == ["linked/g.md"], "named, it is read"
+    assert len(find_files([folder / "sub" / "out.txt"]).files) == 1
 
 
 @pytest.mark.parametrize("path", ["missing.md", "no/such/folder", "*.nothing", "no/*/x.md"])
