@@ -21,6 +21,7 @@ from ragpg.indexing.inputs import Input, input_of_record, inputs_of_files
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
 from ragpg.reading import LoadedDocument, find_files
+from ragpg.reading.metadata import json_text
 from ragpg.session import Session
 
 # More than this share of the documents of the given folders is not deleted without being told so.
@@ -184,7 +185,7 @@ class _Writer:
                     "content": one.document.content,
                     "title": one.document.title,
                     "media_type": one.document.media_type,
-                    "metadata": Jsonb(one.document.metadata),
+                    "metadata": Jsonb(one.document.metadata, json_text),
                     "source_hash": one.item.source_hash,
                     "page_starts": list(one.document.page_starts),
                 },

@@ -26,6 +26,7 @@ from ragpg.reading import (
     load_path,
     load_text,
 )
+from ragpg.reading.metadata import metadata_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +61,30 @@ def inputs_of_files(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
 
 
 def input_of_record(record: Mapping[str, Any]) -> Input:
+    """Returns the input for a given text; given title and metadata win over the text's own."""
     text, source = record.get("text"), record.get("source")
     if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
         raise BadArgument(
             "a document given as text needs text and source: "
             'add(text="...", source="what identifies it")'
         )
-    return text_input(
-        text,
-        clean_text(source),
-        record.get("title"),
-        record.get("media_type") or "text/markdown",
-        record.get("metadata"),
-        record.get("embedding"),
-    )
+    source, title, embedding = clean_text(source), record.get("title"), record.get("embedding")
+    media_type = record.get("media_type") or "text/markdown"
+    metadata = metadata_of(record.get("metadata"))
+
+    def load() -> LoadedDocument:
+        if isinstance(metadata, BadArgument):
+            raise metadata
+        loaded = load_text(text, media_type=media_type, name=source)
+        return replace(
+            loaded,
+            title=loaded.title if title is None else title,
+            metadata={**loaded.metadata, **(metadata or {})},
+        )
+
+    told = json.dumps([title, metadata], sort_keys=True, default=repr)
+    vector = b"" if embedding is None else np.asarray(embedding, np.float32).tobytes()
+    return Input(source, fingerprint(media_type, text, told, vector), load, embedding)
 
 
 def _inputs_of_file(source: str, path: Path) -> tuple[list[Input], list[Failure]]:
@@ -104,29 +115,6 @@ def _inputs_of_file(source: str, path: Path) -> tuple[list[Input], list[Failure]
 def _part_input(source: str, part: LoadedPart) -> Input:
     told = json.dumps(asdict(part.document), sort_keys=True)
     return Input(source + part.suffix, fingerprint(told), lambda: part.document)
-
-
-def text_input(
-    text: str,
-    source: str,
-    title: str | None,
-    media_type: str,
-    metadata: dict[str, Any] | None,
-    embedding: Any = None,
-) -> Input:
-    """Returns the input for a given text; given title and metadata win over the text's own."""
-
-    def load() -> LoadedDocument:
-        loaded = load_text(text, media_type=media_type, name=source)
-        return replace(
-            loaded,
-            title=loaded.title if title is None else title,
-            metadata={**loaded.metadata, **(metadata or {})},
-        )
-
-    told = json.dumps([title, metadata], sort_keys=True, default=str)
-    vector = b"" if embedding is None else np.asarray(embedding, np.float32).tobytes()
-    return Input(source, fingerprint(media_type, text, told, vector), load, embedding)
 
 
 def fingerprint(*parts: bytes | str) -> bytes:

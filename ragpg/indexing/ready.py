@@ -14,6 +14,7 @@ from ragpg.indexing.indexer import Indexer
 from ragpg.indexing.inputs import Input
 from ragpg.indexing.tally import Tally
 from ragpg.reading import LoadedDocument
+from ragpg.reading.metadata import json_text
 
 _BATCH = 1000  # stored by one statement
 
@@ -68,7 +69,7 @@ def _put(indexer: Indexer, loaded: list[tuple[Input, LoadedDocument]]) -> list[s
         contents=[document.content for document in documents],
         titles=[document.title for document in documents],
         media_types=[document.media_type for document in documents],
-        metadata=[Jsonb(document.metadata) for document in documents],
+        metadata=[Jsonb(document.metadata, json_text) for document in documents],
         source_hashes=[one.source_hash for one, _ in loaded],
         embeddings=[HalfVector(one.embedding) for one, _ in loaded],
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
 from pgvector import HalfVector
 from psycopg.rows import class_row
 
 from ragpg.database import Database
-from ragpg.errors import BadArgument
+from ragpg.errors import BadArgument, RagpgError
 from ragpg.models import Reranker
 from ragpg.search import queries
 from ragpg.session import Session, clean_query
@@ -79,7 +80,7 @@ def search(
     parameters: dict[str, Any] = {
         "k": max(_CANDIDATES, 3 * k) if rerank else k,
         "collection": collection,
-        "filter": filter if filter is None or isinstance(filter, str) else _jsonpath_of(filter),
+        "filter": None if filter is None else _jsonpath_of(filter),
         "mode": mode,
         "index_id": index_id,
     }
@@ -121,11 +122,16 @@ def records_of(
     binary: bool = False,
 ) -> list[T]:
     """Returns the rows of one statement that reads, as objects of a class."""
-    with (
-        database.reading() as connection,
-        connection.cursor(binary=binary, row_factory=class_row(kind)) as cursor,
-    ):
-        return cursor.execute(statement, parameters).fetchall()
+    try:
+        with (
+            database.reading() as connection,
+            connection.cursor(binary=binary, row_factory=class_row(kind)) as cursor,
+        ):
+            return cursor.execute(statement, parameters).fetchall()
+    except RagpgError as error:
+        if type(error) is RagpgError and parameters.get("filter") is not None:
+            import_module("ragpg.search.filters").check_jsonpath(database, parameters["filter"])
+        raise
 
 
 def _widened(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]:

@@ -150,6 +150,13 @@ class Impostor(WordEmbedder):
         return super().embed_query(text)[::-1].copy()
 
 
+@pytest.mark.parametrize("name", ["", " ", "x" * 200, " a", "a ", "ü" * 25])
+def test_a_name_that_breaks_the_rule_is_told_the_rule(client: ragpg.Client, name: str) -> None:
+    with pytest.raises(errors.BadArgument, match="a collection's name is 1 to 48 bytes of UTF-8"):
+        client.collection(name).add(text="a", source="b")
+    assert client.collections() == []
+
+
 def test_another_model_is_refused(client: ragpg.Client, url: str) -> None:
     client.collection("one").add(text="The rate limit.", source="a")
     with ragpg.connect(url, embedder=Impostor()) as impostor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ import ragpg
 from ragpg import errors
 from ragpg.search.filters import to_jsonpath
 
-NAMES = ["tier", "year", 'od"d', "ünï"]
+NAMES = ["tier", "year", 'od"d', "ünï", "tier.year", "", "a$b"]
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.floats(-3, 3, width=16),
     st.sampled_from(["pro", "free", "2024-01-05", 'quo"te', "back\\slash", "日本", "$", ""]),
@@ -42,7 +43,7 @@ TESTS = st.dictionaries(st.just("$eq"), VALUES, min_size=1) | st.lists(
 ).map(dict)
 FIELD = st.one_of(VALUES, TESTS, TESTS.map(lambda one: {"$not": one}))
 FILTERS = st.recursive(
-    st.dictionaries(st.sampled_from([*NAMES, "tier.year"]), FIELD, min_size=1, max_size=2),
+    st.dictionaries(st.sampled_from([*NAMES, 'od"d.ünï']), FIELD, min_size=1, max_size=2),
     lambda inner: st.dictionaries(
         st.sampled_from(["$and", "$or", "$nor"]),
         st.lists(inner, min_size=1, max_size=2),
@@ -62,7 +63,7 @@ def _holds(key: str, value: Any, metadata: Any) -> bool:
         return all(matches(one, metadata) for one in value)
     if key in ("$or", "$nor"):
         return any(matches(one, metadata) for one in value) == (key == "$or")
-    found = _items([metadata], key.split("."))
+    found = _items([metadata], key.split(".")) + (_items([metadata], [key]) if "." in key else [])
     if not isinstance(value, dict):
         value = {"$eq": value}
     return all(_tested(name, one, found) for name, one in value.items())
@@ -125,8 +126,24 @@ def test_postgres_agrees_with_the_reference(
         ({"year": {}}, "the filter says nothing about year"),
         ({"a": {"b": {"$in": "pro"}}}, r"\$in of a\.b needs a list of values, not 'pro'"),
         ({"a": {"$exists": 1}}, r"\$exists of a is true or false"),
-        ({"a": float("nan")}, "a cannot be compared with nan"),
-        ({"a": "\0"}, r"U\+0000"),
+        ({"a": float("nan")}, "the filter's a is nan, which JSON cannot hold"),
+        ({"a": {"b": "\0"}}, r"the filter's a\.b holds the character U\+0000"),
+        ({"a\0": 1}, r"U\+0000"),
+        ({"a": {"$in": [1, {2}]}}, r"the filter's a is \{2\}: a set has no order"),
+        ({"a": b"x"}, r"the filter's a is b'x': bytes are no text"),
+        (
+            {"a": timedelta(1)},
+            r"the filter's a is datetime.timedelta\(days=1\): give a duration as",
+        ),
+        (
+            {"a": object()},
+            "the filter's a is <object object at .*>: metadata and filters take text",
+        ),
+        ({"a": {"$gt": np.array([1, 2])}}, r"a cannot be compared with \[.*\]: use \$in"),
+        ({"a": {"$eq": {"b": 1}}}, r"a cannot be compared with \{'b': 1\}: name its keys"),
+        ({1: 1}, r"the filter's key 1 is no string: write str\(key\)"),
+        ({"$price": 1}, r'a key of that name is asked by jsonpath, \$\."\$price" == '),
+        ({"a": {"$in": []}}, r"\$in of a needs a list of values, not \[\]"),
         ([1], "a jsonpath string or a dictionary"),
     ],
 )
@@ -156,3 +173,54 @@ def test_search_takes_dictionaries(client: ragpg.Client) -> None:
     assert sources({"day": {"$gt": date(2025, 1, 1)}}) == {"d2025", "d2026"}
     assert sources({"day": {"$gt": datetime(2025, 6, 1, 12)}}) == {"d2026"}
     assert len(sources({})) == 7
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        "", " ", "$.tier == 'pro'", '$.tier = "pro"', 'tier == "pro"', "metadata->>'tier' = 'pro'",
+        "tier", '$.tier == "pro', '{"tier": "pro"}', "$.tier == @", "$.tier like '%a'",
+        '$.tier like_regex "("', "$.a[last] == last", '$.tier == "a\0"', '$.tier == "pro" and 1 == 1',
+        '$.tier ? (@ == "pro"', "$.year = 2024" + " " * 9000, '$.tier == "\\ud800"', "$.a == 1e999999",
+    ],
+)  # fmt: skip
+def test_jsonpath_that_cannot_be_read_is_shown_with_how_to_write_it(
+    client: ragpg.Client, filter: str
+) -> None:
+    docs = client.collection("docs")
+    docs.add(text="The refund.", source="a")
+    for ask in (docs.search, docs.explain, docs.ask):
+        with pytest.raises(errors.BadFilter) as found:
+            ask("refund", filter=filter)
+        message = str(found.value)
+        assert message.startswith(f"the filter {filter[:200]!r}"[:-1])
+        assert 'write it like $.tier == "pro" && $.year >= 2024' in message
+        assert len(message) < 700
+    with pytest.raises(errors.BadFilter, match="is no jsonpath"):
+        docs.search(["refund", "money"], filter=filter)
+
+
+@pytest.mark.parametrize("filter", ["$.tier", '$.tier ? (@ == "pro")', "1", '"pro"', "$.a + 1"])
+def test_jsonpath_without_a_predicate_is_told_how_to_be_one(
+    client: ragpg.Client, filter: str
+) -> None:
+    docs = client.collection("docs")
+    docs.add(text="The refund.", source="a")
+    with pytest.raises(errors.BadFilter, match=r'is not a predicate.*such as \$\.tier == "pro"'):
+        docs.search("refund", filter=filter)
+
+
+def test_another_error_is_not_taken_for_the_filters(client: ragpg.Client) -> None:
+    docs = client.collection("docs")
+    docs.add(text="The refund.", source="a")
+    with pytest.raises(errors.RagpgError, match="does not exist") as found:
+        docs.search("refund", k=10**12, filter="$.a == 1")
+    assert not isinstance(found.value, errors.BadFilter)
+    with pytest.raises(errors.UnknownCollection):
+        client.collection("none").search("refund", filter="$.a == 1")
+
+
+def test_text_with_lone_surrogates_can_be_asked(client: ragpg.Client) -> None:
+    docs = client.collection("docs")
+    docs.add(text="The refund.", source="a")
+    assert docs.search("refund", filter='$.tier == "\ud800"') == []
