@@ -75,7 +75,8 @@ begin
             group by one.match[1]
         ) as said
         where (said.word ~ '\d' or said.place > 1 and left(said.word, 1) <> lower(left(said.word, 1)))
-            and not tsvector_to_array(ragpg.text_lexemes(said.word, spoken)) <@ coalesce(held, '{}')
+            and not tsvector_to_array(ts_filter(ragpg.text_lexemes(said.word, spoken), '{d}'))
+                <@ coalesce(held, '{}')
         order by said.place
     );
     unmatched_negation := answer_signals.query ~* negation

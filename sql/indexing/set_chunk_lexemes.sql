@@ -5,12 +5,11 @@ set search_path = ragpg, pg_temp
 as $$
 begin
     new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
-    new.lexeme_count := coalesce(
-        (
-            select sum(cardinality(word.positions))
-            from unnest(new.lexemes) as word
-        ),
-        0
+    new.lexeme_count := (
+        select count(*)
+        from unnest(new.lexemes) as word
+        cross join lateral unnest(word.weights) as label
+        where label = 'D'
     );
     return new;
 end

@@ -1,6 +1,8 @@
 -- BM25 of one chunk, written out for the words of one question.
-create or replace function ragpg_internal.bm25_expression(index_id bigint, query text) returns text
-language sql stable
+create or replace function ragpg_internal.bm25_expression(
+    words tsquery[], weights double precision[]
+) returns text
+language sql immutable
 begin atomic
     -- With f a word's frequency in the chunk and s = k1 (1 - b + b length / mean length), BM25 is
     -- the sum of weight f / (f + s) = weight - s weight / (f + s). f comes from ts_rank of the one
@@ -16,13 +18,13 @@ begin atomic
                 format(
                     '%s / (chunk.saturation + round(0.6079271018540267'
                     ' / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))',
-                    word.weight, word.word
+                    word.weight, word.query
                 ),
                 ' + '
             )
         )
     end
-    from ragpg_internal.query_words(bm25_expression.index_id, bm25_expression.query) as word;
+    from unnest(words, weights) as word (query, weight);
 end;
-comment on function ragpg_internal.bm25_expression(bigint, text) is
-'Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.';
+comment on function ragpg_internal.bm25_expression(tsquery[], double precision[]) is
+'Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.';

@@ -10,20 +10,70 @@ language plpgsql stable
 set search_path = ragpg, pg_temp
 as $$
 declare
-    words tsquery;
     -- Of scripts without spaces, where text_lexemes counts pairs of letters: any two to eight
     -- letters in a row that the question has in a row.
     run constant text := '[\u0e01-\u0edf\u1000-\u108f\u1780-\u17dd\u3041-\u9fff\uac00-\ud7af]{2,}';
     rows_of_letters text;
+    said constant tsvector := ragpg.text_lexemes(regexp_replace(query, run, ' ', 'g'), language);
+    -- A question of stop words alone asks for these.
+    spoken constant text := case when ts_filter(said, '{c,d}') = '' then 'simple' else language end;
+    words constant text[] := tsvector_to_array(
+        case
+            when spoken = language then ts_filter(said, '{c,d}')
+            else ragpg.text_lexemes(query, spoken)
+        end
+    );
     marked text := content;
 begin
-    select string_agg(ragpg_internal.lexeme_query(word.lexeme)::text, ' | ')::tsquery into words
-    from unnest(to_tsvector(language::regconfig, regexp_replace(query, run, ' ', 'g'))) as word;
-    if words is not null then
-        marked := ts_headline(
-            language::regconfig, content, words,
-            format('HighlightAll=true, StartSel="%s", StopSel="%s"', start_mark, end_mark)
-        );
+    -- Of a compound the parts that were asked for, or all of it where no part alone was.
+    if words <> '{}' then
+        with parts as materialized (
+            select part.found[1] as token, part.place
+            from regexp_matches(content, '\s+|\S+', 'g') with ordinality as part (found, place)
+        ),
+        found as materialized (
+            select once.token
+            from (select distinct one.token from parts as one where one.token ~ '\S') as once
+            where tsvector_to_array(
+                ragpg.text_lexemes(regexp_replace(once.token, run, ' ', 'g'), spoken)
+            ) && words
+        )
+        select
+            string_agg(
+                case
+                    when inner_parts.in_parts is null then part.token
+                    when inner_parts.is_in_parts then inner_parts.in_parts
+                    else regexp_replace(
+                        part.token, '^([^[:alnum:]]*)(.*?[[:alnum:]][+#%]*)([^[:alnum:]]*)$',
+                        '\1' || replace(start_mark, '\', '\\') || '\2'
+                        || replace(end_mark, '\', '\\') || '\3'
+                    )
+                end,
+                '' order by part.place
+            )
+        into marked
+        from parts as part
+        left join found on found.token = part.token
+        left join lateral (
+            select
+                string_agg(
+                    case
+                        when one.is_found then start_mark || one.piece || end_mark
+                        else one.piece
+                    end,
+                    '' order by one.place
+                ) as in_parts,
+                bool_or(one.is_found) as is_in_parts
+            from (
+                select
+                    piece.found[1] as piece, piece.place,
+                    tsvector_to_array(
+                        ragpg.text_lexemes(regexp_replace(piece.found[1], run, ' ', 'g'), spoken)
+                    ) && words as is_found
+                from regexp_matches(found.token, '[!-/:-@[-`{-~]+|[^!-/:-@[-`{-~]+', 'g')
+                    with ordinality as piece (found, place)
+            ) as one
+        ) as inner_parts on true;
     end if;
     select string_agg(distinct substr(part.found[1], start, length), '|') into rows_of_letters
     from regexp_matches(query, run, 'g') as part (found)
@@ -41,4 +91,4 @@ begin
 end
 $$;
 comment on function ragpg.highlight(text, text, text, text, text) is
-'Returns the text with the words of the query (whatever their form) between the marks. language is a text-search configuration, such as that of the chunk.';
+'Returns the text with the words of the query (whatever their form, within compounds too) between the marks. language is a text-search configuration, such as that of the chunk.';

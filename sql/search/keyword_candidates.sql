@@ -1,7 +1,9 @@
 -- Which chunks are best by words?
 create or replace function ragpg_internal.keyword_candidates(
     index_id bigint,
-    query text,
+    words tsquery[],
+    weights double precision[],
+    word_chunks bigint,
     wanted integer,
     document_ids bigint[] default null,
     filter jsonpath default null,
@@ -13,10 +15,7 @@ set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    words tsquery[];  -- the rarest first
-    weights double precision[];
-    total_count bigint;  -- chunks that hold one of the words, at most
-    total_weight double precision;
+    total_weight constant double precision := (select sum(weight) from unnest(weights) as weight);
     -- What a word can add to a score, as a share of its weight: less than 1, however often it
     -- occurs, and .75 only if it occurs four times in a chunk of mean length.
     most_added double precision;
@@ -32,11 +31,6 @@ declare
     few constant integer := 500;
     exact_limit constant integer := 20000;
 begin
-    select
-        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
-        sum(word.chunk_count), sum(word.weight)
-    into words, weights, total_count, total_weight
-    from ragpg_internal.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
     if words is null then
         return;
     end if;
@@ -50,7 +44,7 @@ begin
         '  from ragpg.chunks as stored'
         '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
-        ragpg_internal.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
+        ragpg_internal.bm25_expression(words, weights),
         (
             select ragpg_internal.bm25_saturation(known.mean_length)
             from ragpg.index_statistics as known
@@ -74,13 +68,13 @@ begin
         end,
         wanted
     );
-    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;
     least_score := greatest(coalesce(least_score, 0), 0);
     -- A first guess of the last score wanted; then, from what it found, what is certain.
     threshold := greatest(
         least_score,
         case
-            when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+            when document_ids is null and word_chunks > few then 0.45 * most_added * total_weight
         end
     );
     loop
@@ -104,10 +98,12 @@ begin
 end
 $$;
 grant execute on function ragpg_internal.keyword_candidates(
-    bigint, text, integer, bigint[], jsonpath, double precision, uuid
+    bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
+    uuid
 )
 to public;
 comment on function ragpg_internal.keyword_candidates(
-    bigint, text, integer, bigint[], jsonpath, double precision, uuid
+    bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
+    uuid
 ) is
-'Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the query''s words; beyond that a chunk may be missed whose few words occur very often in it.';
+'Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.';

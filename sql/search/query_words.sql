@@ -19,13 +19,16 @@ begin atomic
             found.lexeme,
             found.chunk_count,
             found.chunk_count / greatest(found.total, 1) as share,
-            -- idf of Lucene's BM25, times how often the question says the word.
-            found.times
+            -- idf of Lucene's BM25, times how often the question says the word. One that the
+            -- question does not say, but is also found by, counts half.
+            found.times * case when found.is_part then 0.5 else 1 end
             * ln(1 + (found.total - found.chunk_count + 0.5) / (found.chunk_count + 0.5)) as weight,
-            found.mean_frequency / (found.mean_frequency + 1.2) as saturation
+            found.mean_frequency / (found.mean_frequency + 1.2) as saturation,
+            found.is_known
         from (
             select
                 said.lexeme,
+                said.is_part,
                 cardinality(said.positions) as times,
                 known.lexeme is not null as is_known,
                 least(coalesce(known.chunk_count, 1), total.chunk_count::integer) as chunk_count,
@@ -59,8 +62,10 @@ begin atomic
             where recipe.id = query_words.index_id
         ) as found
         where found.is_known or not found.is_answered
+        order by is_known desc, weight desc, lexeme
+        limit 64
     ) as asked
     order by 1;
 end;
 comment on function ragpg_internal.query_words(bigint, text) is
-'Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.';
+'Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question; half of it where the question is only also found by it), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk. Of more than 64 words those that weigh most, of those that occur.';

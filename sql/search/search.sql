@@ -25,6 +25,9 @@ declare
     vector_ids bigint[];  -- best first
     similarities double precision[];
     bm25_scores double precision[];  -- of the same chunks
+    words tsquery[];  -- the rarest first
+    word_weights double precision[];
+    word_chunks bigint;  -- that hold one of the words, at most
     word_ids bigint[];  -- best first
     word_scores double precision[];
     vector_weight double precision := 1;
@@ -137,11 +140,22 @@ begin
         end if;
     end if;
 
+    if mode <> 'vector' then
+        select
+            array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+            sum(word.chunk_count), coalesce(sum(word.mean_score), 0),
+            coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
+        into words, word_weights, word_chunks, word_mean, word_deviation
+        from ragpg_internal.query_words(recipe.id, search.query) as word;
+        if cardinality(words) = 64 then
+            raise notice 'of the question''s words the 64 that weigh most are looked for';
+        end if;
+    end if;
     if mode = 'keyword' or query_embedding is null then
         select array_agg(found.chunk_id), array_agg(found.score)
         into word_ids, word_scores
         from ragpg_internal.keyword_candidates(
-            recipe.id, search.query, wanted, matching_documents, filter
+            recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter
         ) as found;
     end if;
     if mode = 'keyword' then
@@ -175,11 +189,6 @@ begin
             coalesce(nullif(stddev_pop(1 - (sample <=> query_embedding)), 0), 1)
         into vector_mean, vector_deviation
         from unnest(statistics.embedding_sample) as sample;
-        select
-            coalesce(sum(word.mean_score), 0),
-            coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
-        into word_mean, word_deviation
-        from ragpg_internal.query_words(recipe.id, search.query) as word;
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
             'select array_agg(%s order by chunk.place)'
@@ -190,7 +199,7 @@ begin
             '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
-            ragpg_internal.bm25_expression(recipe.id, search.query),
+            ragpg_internal.bm25_expression(words, word_weights),
             ragpg_internal.bm25_saturation(statistics.mean_length), recipe.id
         )
         into bm25_scores
@@ -214,7 +223,8 @@ begin
             select array_agg(found.chunk_id), array_agg(found.score)
             into word_ids, word_scores
             from ragpg_internal.keyword_candidates(
-                recipe.id, search.query, wanted, matching_documents, filter, least_bm25
+                recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter,
+                least_bm25
             ) as found;
         end if;
     end if;

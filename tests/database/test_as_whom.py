@@ -21,9 +21,9 @@ READING = {
     "the chunks": "select count(*) from ragpg.chunks where tenant <> 'a'",
     "the bindings": "select count(*) from ragpg.tenant_roles where tenant is distinct from 'a'",
     "a search": f"select count(*) from ragpg.search('{MARKER}', collection => 'shared', mode => 'keyword')",
-    "a leg": f"select count(*) from ragpg_internal.keyword_candidates(1, '{MARKER}', 10)",
+    "a leg": f"select count(*) from ragpg_internal.keyword_candidates(1, array['{MARKER}'::tsquery], array[1], 10, 10)",
     "a leg without proof": f"""select count(*) from ragpg_internal.keyword_candidates(
-        1, '{MARKER}', 10, proof => null)""",
+        1, array['{MARKER}'::tsquery], array[1], 10, 10, proof => null)""",
     "a filter": f"""select count(*) from ragpg_internal.matching_documents(
         1, '$.tag starts with "{MARKER}"') where chunks > 0""",
     "a collection": "select ragpg.drop_collection('shared')",

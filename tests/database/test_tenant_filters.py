@@ -66,7 +66,7 @@ def test_a_wide_filter_is_not_asked_of_others(
     shared: psycopg.Connection, reader: psycopg.Connection
 ) -> None:
     """The word leg asks it of each candidate: of other tenants' as well, were it not for the case."""
-    call = "select * from ragpg_internal.keyword_candidates(1, 'refund', 10, null, %s::jsonpath)"
+    call = "select * from ragpg_internal.keyword_candidates(1, array['refund'::tsquery], array[1], 10, 10, null, %s::jsonpath)"
     for condition in (_TRUE_OF_B, "$.year == 2026"):
         found = reader.execute(call, (_ORACLE % condition,)).fetchall()
         assert len(found) == (3 if condition == "$.year == 2026" else 0)

@@ -72,7 +72,7 @@ def test_without_a_tenant_there_is_nothing(shared: psycopg.Connection, server: s
             assert reader.execute(f"select 1 from ragpg.{name}".encode()).fetchall() == [], name
         for call in (
             "ragpg.search('refund', collection => 'shared')",
-            "ragpg_internal.keyword_candidates(1, 'refund', 10)",
+            "ragpg_internal.keyword_candidates(1, array['refund'::tsquery], array[1], 10, 10)",
             "ragpg_internal.matching_documents(1, '$.year == 2026')",
         ):
             with pytest.raises(psycopg.Error) as raised:
@@ -240,7 +240,7 @@ def test_words_and_metadata_keep_their_indexes(
     scans = "select pg_stat_get_numscans('ragpg.chunks_1_lexemes_gin'::regclass)"
     before = shared.execute(scans.encode()).fetchone()
     found = reader.execute(
-        "select * from ragpg_internal.keyword_candidates(1, 'refund', 10)"
+        "select * from ragpg_internal.keyword_candidates(1, array['refund'::tsquery], array[1], 10, 10)"
     ).fetchall()
     assert len(found) == 4
     reader.execute("select pg_stat_force_next_flush()")

@@ -2226,20 +2226,70 @@ CREATE OR REPLACE FUNCTION ragpg.highlight(content text, query text, language te
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
-    words tsquery;
     -- Of scripts without spaces, where text_lexemes counts pairs of letters: any two to eight
     -- letters in a row that the question has in a row.
     run constant text := '[\u0e01-\u0edf\u1000-\u108f\u1780-\u17dd\u3041-\u9fff\uac00-\ud7af]{2,}';
     rows_of_letters text;
+    said constant tsvector := ragpg.text_lexemes(regexp_replace(query, run, ' ', 'g'), language);
+    -- A question of stop words alone asks for these.
+    spoken constant text := case when ts_filter(said, '{c,d}') = '' then 'simple' else language end;
+    words constant text[] := tsvector_to_array(
+        case
+            when spoken = language then ts_filter(said, '{c,d}')
+            else ragpg.text_lexemes(query, spoken)
+        end
+    );
     marked text := content;
 begin
-    select string_agg(ragpg_internal.lexeme_query(word.lexeme)::text, ' | ')::tsquery into words
-    from unnest(to_tsvector(language::regconfig, regexp_replace(query, run, ' ', 'g'))) as word;
-    if words is not null then
-        marked := ts_headline(
-            language::regconfig, content, words,
-            format('HighlightAll=true, StartSel="%s", StopSel="%s"', start_mark, end_mark)
-        );
+    -- Of a compound the parts that were asked for, or all of it where no part alone was.
+    if words <> '{}' then
+        with parts as materialized (
+            select part.found[1] as token, part.place
+            from regexp_matches(content, '\s+|\S+', 'g') with ordinality as part (found, place)
+        ),
+        found as materialized (
+            select once.token
+            from (select distinct one.token from parts as one where one.token ~ '\S') as once
+            where tsvector_to_array(
+                ragpg.text_lexemes(regexp_replace(once.token, run, ' ', 'g'), spoken)
+            ) && words
+        )
+        select
+            string_agg(
+                case
+                    when inner_parts.in_parts is null then part.token
+                    when inner_parts.is_in_parts then inner_parts.in_parts
+                    else regexp_replace(
+                        part.token, '^([^[:alnum:]]*)(.*?[[:alnum:]][+#%]*)([^[:alnum:]]*)$',
+                        '\1' || replace(start_mark, '\', '\\') || '\2'
+                        || replace(end_mark, '\', '\\') || '\3'
+                    )
+                end,
+                '' order by part.place
+            )
+        into marked
+        from parts as part
+        left join found on found.token = part.token
+        left join lateral (
+            select
+                string_agg(
+                    case
+                        when one.is_found then start_mark || one.piece || end_mark
+                        else one.piece
+                    end,
+                    '' order by one.place
+                ) as in_parts,
+                bool_or(one.is_found) as is_in_parts
+            from (
+                select
+                    piece.found[1] as piece, piece.place,
+                    tsvector_to_array(
+                        ragpg.text_lexemes(regexp_replace(piece.found[1], run, ' ', 'g'), spoken)
+                    ) && words as is_found
+                from regexp_matches(found.token, '[!-/:-@[-`{-~]+|[^!-/:-@[-`{-~]+', 'g')
+                    with ordinality as piece (found, place)
+            ) as one
+        ) as inner_parts on true;
     end if;
     select string_agg(distinct substr(part.found[1], start, length), '|') into rows_of_letters
     from regexp_matches(query, run, 'g') as part (found)
@@ -3143,6 +3193,9 @@ declare
     vector_ids bigint[];  -- best first
     similarities double precision[];
     bm25_scores double precision[];  -- of the same chunks
+    words tsquery[];  -- the rarest first
+    word_weights double precision[];
+    word_chunks bigint;  -- that hold one of the words, at most
     word_ids bigint[];  -- best first
     word_scores double precision[];
     vector_weight double precision := 1;
@@ -3255,11 +3308,22 @@ begin
         end if;
     end if;
 
+    if mode <> 'vector' then
+        select
+            array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+            sum(word.chunk_count), coalesce(sum(word.mean_score), 0),
+            coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
+        into words, word_weights, word_chunks, word_mean, word_deviation
+        from ragpg_internal.query_words(recipe.id, search.query) as word;
+        if cardinality(words) = 64 then
+            raise notice 'of the question''s words the 64 that weigh most are looked for';
+        end if;
+    end if;
     if mode = 'keyword' or query_embedding is null then
         select array_agg(found.chunk_id), array_agg(found.score)
         into word_ids, word_scores
         from ragpg_internal.keyword_candidates(
-            recipe.id, search.query, wanted, matching_documents, filter
+            recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter
         ) as found;
     end if;
     if mode = 'keyword' then
@@ -3293,11 +3357,6 @@ begin
             coalesce(nullif(stddev_pop(1 - (sample <=> query_embedding)), 0), 1)
         into vector_mean, vector_deviation
         from unnest(statistics.embedding_sample) as sample;
-        select
-            coalesce(sum(word.mean_score), 0),
-            coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
-        into word_mean, word_deviation
-        from ragpg_internal.query_words(recipe.id, search.query) as word;
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
             'select array_agg(%s order by chunk.place)'
@@ -3308,7 +3367,7 @@ begin
             '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
-            ragpg_internal.bm25_expression(recipe.id, search.query),
+            ragpg_internal.bm25_expression(words, word_weights),
             ragpg_internal.bm25_saturation(statistics.mean_length), recipe.id
         )
         into bm25_scores
@@ -3332,7 +3391,8 @@ begin
             select array_agg(found.chunk_id), array_agg(found.score)
             into word_ids, word_scores
             from ragpg_internal.keyword_candidates(
-                recipe.id, search.query, wanted, matching_documents, filter, least_bm25
+                recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter,
+                least_bm25
             ) as found;
         end if;
     end if;
@@ -3871,29 +3931,60 @@ declare
         '\u102b-\u103e\u1056-\u1059\u105e-\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074'
         '\u1082-\u108d\u108f\u17b4-\u17d3\u17dd\u3099\u309a\uff9e\uff9f]*';
     pairs tsvector;
+    said tsvector;
+    parts tsvector;
+    silent tsvector;
 begin
-    if content !~ run then
-        return to_tsvector(language::regconfig, content);
-    end if;
-    select string_agg(format('''%s'':%s', counted.pair, least(counted.place, 16383)), ' ')::tsvector
-    into pairs
-    from (
-        select
-            unit.letter || coalesce(unit.next, '') as pair,
-            row_number() over (order by unit.run, unit.place) as place
+    content := ragpg_internal.normal_form(content);
+    if content ~ run then
+        select string_agg(format('''%s'':%s', counted.pair, least(counted.place, 16383)), ' ')::tsvector
+        into pairs
         from (
             select
-                part.place as run, one.place, one.found[1] as letter,
-                lead(one.found[1]) over same_run as next,
-                count(*) over (partition by part.place) as letters
-            from regexp_matches(content, run, 'g') with ordinality as part (found, place)
-            cross join lateral regexp_matches(part.found[1], letter, 'g') with ordinality
-                as one (found, place)
-            window same_run as (partition by part.place order by one.place)
-        ) as unit
-        where unit.next is not null or unit.letters = 1
-    ) as counted;
-    return pairs || to_tsvector(language::regconfig, regexp_replace(content, run, ' ', 'g'));
+                unit.letter || coalesce(unit.next, '') as pair,
+                row_number() over (order by unit.run, unit.place) as place
+            from (
+                select
+                    part.place as run, one.place, one.found[1] as letter,
+                    lead(one.found[1]) over same_run as next,
+                    count(*) over (partition by part.place) as letters
+                from regexp_matches(content, run, 'g') with ordinality as part (found, place)
+                cross join lateral regexp_matches(part.found[1], letter, 'g') with ordinality
+                    as one (found, place)
+                window same_run as (partition by part.place order by one.place)
+            ) as unit
+            where unit.next is not null or unit.letters = 1
+        ) as counted;
+        content := regexp_replace(content, run, ' ', 'g');
+    end if;
+    said := to_tsvector(language::regconfig, content);
+    parts := ragpg_internal.word_parts(content, language);
+    if language <> 'simple' and content ~ '\S\s+\S' then
+        -- Two words in a row that the configuration leaves out, after the common grams of Lucene:
+        -- a question may have no others.
+        with left_out as (
+            select word.lexeme, place
+            from unnest(to_tsvector('simple', content)) as word
+            cross join lateral unnest(word.positions) as place
+            where not place = any(
+                array(select unnest(kept.positions) from unnest(said) as kept)
+            )
+        )
+        select string_agg(format('''%s %s'':%sB', one.lexeme, other.lexeme, one.place), ' ')::tsvector
+        into silent
+        from left_out as one
+        join left_out as other on other.place = one.place + 1
+        where one.lexeme || other.lexeme !~ '[''\\]';
+    end if;
+    said := coalesce(pairs || said, said);
+    return said
+        || ts_delete(
+            parts,
+            tsvector_to_array(said) || array(
+                select part.lexeme from unnest(parts) as part where char_length(part.lexeme) = 1
+            )
+        )
+        || coalesce(silent, '');
 end
 $function$
  -- access 
@@ -4403,7 +4494,8 @@ begin
             group by one.match[1]
         ) as said
         where (said.word ~ '\d' or said.place > 1 and left(said.word, 1) <> lower(left(said.word, 1)))
-            and not tsvector_to_array(ragpg.text_lexemes(said.word, spoken)) <@ coalesce(held, '{}')
+            and not tsvector_to_array(ts_filter(ragpg.text_lexemes(said.word, spoken), '{d}'))
+                <@ coalesce(held, '{}')
         order by said.place
     );
     unmatched_negation := answer_signals.query ~* negation
@@ -4411,17 +4503,17 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.bm25_expression(index_id bigint, query text)
+CREATE OR REPLACE FUNCTION ragpg_internal.bm25_expression(words tsquery[], weights double precision[])
  RETURNS text
  LANGUAGE sql
- STABLE
+ IMMUTABLE
 BEGIN ATOMIC
  SELECT
          CASE
              WHEN (count(*) = 0) THEN '0::double precision'::text
-             ELSE format('(%s - chunk.saturation * (%s))'::text, sum(word.weight), string_agg(format('%s / (chunk.saturation + round(0.6079271018540267 / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))'::text, word.weight, word.word), ' + '::text))
+             ELSE format('(%s - chunk.saturation * (%s))'::text, sum(word.weight), string_agg(format('%s / (chunk.saturation + round(0.6079271018540267 / (1 - ts_rank(''{1,1,1,1}'', chunk.lexemes, %L)::double precision) - 0.5))'::text, word.weight, word.query), ' + '::text))
          END AS format
-    FROM ragpg_internal.query_words(bm25_expression.index_id, bm25_expression.query) word(place, lexeme, word, weight, chunk_count, mean_score, mean_square);
+    FROM UNNEST(bm25_expression.words, bm25_expression.weights) word(query, weight);
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.bm25_saturation(mean_length real)
@@ -5686,7 +5778,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, query text, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0, proof uuid DEFAULT ragpg_internal.proof())
+CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, words tsquery[], weights double precision[], word_chunks bigint, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS TABLE(chunk_id bigint, score double precision)
  LANGUAGE plpgsql
  STABLE
@@ -5694,10 +5786,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, qu
 AS $function$
 #variable_conflict use_column
 declare
-    words tsquery[];  -- the rarest first
-    weights double precision[];
-    total_count bigint;  -- chunks that hold one of the words, at most
-    total_weight double precision;
+    total_weight constant double precision := (select sum(weight) from unnest(weights) as weight);
     -- What a word can add to a score, as a share of its weight: less than 1, however often it
     -- occurs, and .75 only if it occurs four times in a chunk of mean length.
     most_added double precision;
@@ -5713,11 +5802,6 @@ declare
     few constant integer := 500;
     exact_limit constant integer := 20000;
 begin
-    select
-        array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
-        sum(word.chunk_count), sum(word.weight)
-    into words, weights, total_count, total_weight
-    from ragpg_internal.query_words(keyword_candidates.index_id, keyword_candidates.query) as word;
     if words is null then
         return;
     end if;
@@ -5731,7 +5815,7 @@ begin
         '  from ragpg.chunks as stored'
         '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
-        ragpg_internal.bm25_expression(keyword_candidates.index_id, keyword_candidates.query),
+        ragpg_internal.bm25_expression(words, weights),
         (
             select ragpg_internal.bm25_saturation(known.mean_length)
             from ragpg.index_statistics as known
@@ -5755,13 +5839,13 @@ begin
         end,
         wanted
     );
-    most_added := case when total_count <= exact_limit then 1 else 0.75 end;
+    most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;
     least_score := greatest(coalesce(least_score, 0), 0);
     -- A first guess of the last score wanted; then, from what it found, what is certain.
     threshold := greatest(
         least_score,
         case
-            when document_ids is null and total_count > few then 0.45 * most_added * total_weight
+            when document_ids is null and word_chunks > few then 0.45 * most_added * total_weight
         end
     );
     loop
@@ -6059,6 +6143,12 @@ begin
     return outputs;
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.normal_form(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN (content ~ '^[\u0001-\u007f]*$'::text) THEN content ELSE regexp_replace(translate(NORMALIZE(regexp_replace(content, '([[:digit:]])[\u00a0\u2009\u202f](?=[[:digit:]]{3})'::text, '\1'::text, 'g'::text), NFKC), '‐‑‒–—―−‘’ʼ'::text, '-------'''''''::text), '\u00ad\n?|[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f\u0640]'::text, ''::text, 'g'::text) END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.normalize_text(query text, lower_case boolean, strip_accents boolean)
  RETURNS text
@@ -6518,7 +6608,7 @@ end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.query_lexemes(languages text[], query text)
- RETURNS TABLE(lexeme text, positions smallint[])
+ RETURNS TABLE(lexeme text, positions smallint[], is_part boolean)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg', 'pg_temp'
@@ -6527,36 +6617,41 @@ AS $function$
 declare
     stop_positions smallint[];
 begin
-    if cardinality(languages) = 1 then
-        return query
-        select word.lexeme, word.positions
-        from unnest(ragpg.text_lexemes(query_lexemes.query, languages[1])) as word;
-        return;
+    if cardinality(languages) > 1 then
+        -- The question is taken for the language of which it has most stop words; they are left
+        -- out under every language, or English "the" would be a rare word of German texts.
+        select dropped.positions into stop_positions
+        from unnest(languages) as spoken (language)
+        cross join lateral (
+            select array_agg(token.place) as positions, count(*) as stop_words
+            from (
+                select distinct unnest(word.positions) as place
+                from unnest(ragpg.text_lexemes(query_lexemes.query, 'simple')) as word
+                where 'D' = any(word.weights)
+            ) as token
+            where not exists (
+                select
+                from unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as kept
+                where token.place = any(kept.positions) and 'D' = any(kept.weights)
+            )
+        ) as dropped
+        order by dropped.stop_words desc, spoken.language
+        limit 1;
     end if;
-    -- The question is taken for the language of which it has most stop words; they are left out
-    -- under every language, or English "the" would be a rare word of German texts.
-    select dropped.positions into stop_positions
-    from unnest(languages) as spoken (language)
-    cross join lateral (
-        select array_agg(token.place) as positions, count(*) as stop_words
-        from (
-            select distinct unnest(word.positions) as place
-            from unnest(ragpg.text_lexemes(query_lexemes.query, 'simple')) as word
-        ) as token
-        where not exists (
-            select
-            from unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as kept
-            where token.place = any(kept.positions)
-        )
-    ) as dropped
-    order by dropped.stop_words desc, spoken.language
-    limit 1;
     return query
-    select distinct on (word.lexeme) word.lexeme, word.positions
-    from unnest(languages) as spoken (language)
-    cross join lateral unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as word
-    where not word.positions <@ coalesce(stop_positions, '{}')
-    order by word.lexeme, cardinality(word.positions) desc;
+    with said as (
+        select distinct on (word.lexeme)
+            word.lexeme, word.positions, word.weights[1] = 'C' as is_part,
+            word.weights[1] = 'B' as is_silent
+        from unnest(languages) as spoken (language)
+        cross join lateral unnest(ragpg.text_lexemes(query_lexemes.query, spoken.language)) as word
+        where word.weights[1] <> 'D' or not word.positions <@ coalesce(stop_positions, '{}')
+        order by word.lexeme, cardinality(word.positions) desc
+    )
+    -- Two stop words in a row are asked for by a question that has no others.
+    select said.lexeme, said.positions, said.is_part
+    from said
+    where not said.is_silent or not exists (select from said as other where not other.is_silent);
 end
 $function$
  -- access 
@@ -6599,9 +6694,15 @@ BEGIN ATOMIC
     FROM ( SELECT found.lexeme,
              found.chunk_count,
              ((found.chunk_count)::double precision / GREATEST(found.total, (1)::double precision)) AS share,
-             ((found.times)::double precision * ln(((1)::double precision + (((found.total - (found.chunk_count)::double precision) + (0.5)::double precision) / (((found.chunk_count)::numeric + 0.5))::double precision)))) AS weight,
-             (found.mean_frequency / (found.mean_frequency + (1.2)::double precision)) AS saturation
+             ((((found.times)::numeric *
+                 CASE
+                     WHEN found.is_part THEN 0.5
+                     ELSE (1)::numeric
+                 END))::double precision * ln(((1)::double precision + (((found.total - (found.chunk_count)::double precision) + (0.5)::double precision) / (((found.chunk_count)::numeric + 0.5))::double precision)))) AS weight,
+             (found.mean_frequency / (found.mean_frequency + (1.2)::double precision)) AS saturation,
+             found.is_known
             FROM ( SELECT said.lexeme,
+                     said.is_part,
                      cardinality(said.positions) AS times,
                      (known.lexeme IS NOT NULL) AS is_known,
                      LEAST(COALESCE(known.chunk_count, 1), (total.chunk_count)::integer) AS chunk_count,
@@ -6615,7 +6716,7 @@ BEGIN ATOMIC
                              WHEN (recipe.language <> 'auto'::text) THEN ARRAY[recipe.language]
                              WHEN (total.languages = '{}'::text[]) THEN '{simple}'::text[]
                              ELSE total.languages
-                         END, query_words.query) said(lexeme, positions))
+                         END, query_words.query) said(lexeme, positions, is_part))
                       LEFT JOIN LATERAL ( SELECT counted.lexeme,
                              counted.chunk_count,
                              counted.occurrence_count
@@ -6623,7 +6724,13 @@ BEGIN ATOMIC
                            WHERE ((counted.index_id = recipe.id) AND (counted.tenant = total.tenant) AND (counted.lexeme = (said.lexeme COLLATE "C")))
                           LIMIT 1) known ON (true))
                    WHERE (recipe.id = query_words.index_id)) found
-           WHERE (found.is_known OR (NOT found.is_answered))) asked
+           WHERE (found.is_known OR (NOT found.is_answered))
+           ORDER BY found.is_known DESC, ((((found.times)::numeric *
+                 CASE
+                     WHEN found.is_part THEN 0.5
+                     ELSE (1)::numeric
+                 END))::double precision * ln(((1)::double precision + (((found.total - (found.chunk_count)::double precision) + (0.5)::double precision) / (((found.chunk_count)::numeric + 0.5))::double precision)))) DESC, found.lexeme
+          LIMIT 64) asked
    ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
 END
  -- access 
@@ -7166,12 +7273,11 @@ CREATE OR REPLACE FUNCTION ragpg_internal.set_chunk_lexemes()
 AS $function$
 begin
     new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
-    new.lexeme_count := coalesce(
-        (
-            select sum(cardinality(word.positions))
-            from unnest(new.lexemes) as word
-        ),
-        0
+    new.lexeme_count := (
+        select count(*)
+        from unnest(new.lexemes) as word
+        cross join lateral unnest(word.weights) as label
+        where label = 'D'
     );
     return new;
 end
@@ -7532,6 +7638,12 @@ BEGIN ATOMIC
          END);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.unaccented(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN (content ~ '^[\u0001-\u007f]*$'::text) THEN content ELSE NORMALIZE(regexp_replace(NORMALIZE(replace(replace(replace(replace(replace(translate(content, 'łŁøØđĐıħðÐ'::text, 'lLoOdDihdD'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'Æ'::text, 'AE'::text), 'œ'::text, 'oe'::text), 'þ'::text, 'th'::text), NFD), '(?<![\u0438\u0418])[\u0300-\u036f]|[\u0591-\u05c7\u064b-\u0652\u0670]'::text, ''::text, 'g'::text), NFC) END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath)
  RETURNS TABLE(chunk_id bigint, similarity double precision)
  LANGUAGE plpgsql
@@ -7726,6 +7838,103 @@ BEGIN ATOMIC
                   SELECT unnest(tsvector_to_array(to_tsvector('simple'::regconfig, word_overlap.second_text))) AS unnest) both_sides
            GROUP BY both_sides.word) counted;
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.word_parts(content text, language text)
+ RETURNS tsvector
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    -- What is more than letters in a row, or has letters that some keyboards lack.
+    compound constant text := '[[:alnum:]][^[:alnum:][:space:]'']+[[:alnum:]]'
+        '|[[:digit:]]''[[:digit:]]|[[:lower:]][[:upper:]]|[[:alpha:]][[:digit:]]|[[:digit:]][[:alpha:]]'
+        '|^[^[:alnum:]]*[.][[:alpha:]]|[[:alnum:]](?:[+][+]|#)|[^\u0001-\u007f]';
+    -- What is longer is data: nobody asks for parts of it.
+    longest constant integer := 256;
+    tokens text[];
+    plain text;
+    apart text;
+    joined text;
+    wholes tsvector;
+begin
+    -- What most words are is asked first: it takes a third of the time.
+    select array_agg(token) into tokens
+    from string_to_table(regexp_replace(content, '[\t\n\r\f\v]', ' ', 'g'), ' ') as token
+    where token !~ '^[A-Za-z]?[a-z]*[.,;:!?)]*$'
+        and char_length(token) between 2 and longest
+        and token ~ compound;
+    if tokens is null then
+        return '';
+    end if;
+    plain := unaccented(array_to_string(tokens, ' '));
+    if language ~ '(german|english|simple)$' then
+        plain := plain || ' ' || unaccented(replace(replace(replace(lower(
+            array_to_string(array(select t from unnest(tokens) as t where t ~* '[äöü]'), ' ')
+        ), 'ä', 'ae'), 'ö', 'oe'), 'ü', 'ue'));
+    end if;
+    -- Decimals and versions stay whole.
+    apart := regexp_replace(
+        plain, '(?<![[:digit:]])[.,]|[.,](?![[:digit:]])|[^[:alnum:][:space:]''.,]', ' ', 'g'
+    );
+    apart := regexp_replace(apart, '([[:lower:][:digit:]])([[:upper:]])', '\1 \2', 'g');
+    apart := regexp_replace(apart, '([[:upper:]])([[:upper:]][[:lower:]])', '\1 \2', 'g');
+    apart := regexp_replace(apart, '\m([[:alpha:]]{2,}|v)([[:digit:]]+)', '\1 \2', 'gi');
+    apart := regexp_replace(apart, '([[:digit:]])([[:alpha:]]{2,})\M', '\1 \2', 'g');
+    -- Numbers without what groups their thousands; words without the hyphens within.
+    select string_agg(
+        case
+            when part.found[1] is not null then translate(part.found[1], ',''', '')
+            when part.found[2] is not null then replace(replace(part.found[2], '.', ''), ',', '.')
+            else translate(part.found[3], '-_', '')
+        end,
+        ' '
+    )
+    into joined
+    from regexp_matches(
+        plain,
+        '(?<![[:alnum:].,])([[:digit:]]{1,3}(?:[,''][[:digit:]]{3})+(?:[.][[:digit:]]+)?)(?![[:alnum:]])'
+        '|(?<![[:alnum:].,])([[:digit:]]{1,3}(?:(?:[.][[:digit:]]{3})+,[[:digit:]]+|(?:[.][[:digit:]]{3}){2,}))(?![[:alnum:]])'
+        '|((?<![[:alnum:]-])[[:alpha:]][[:alnum:]]*(?:[-_][[:alnum:]]+){1,3}(?![[:alnum:]_-]))',
+        'g'
+    ) as part (found);
+    -- Compounds as they are written: the whole, what stands between slashes and the like, and the
+    -- names a host belongs to.
+    select string_agg(
+        '''' || replace(replace(whole.lexeme, '\', '\\'), '''', '''''') || ''':'
+        || least(whole.place, 16383),
+        ' '
+    )::tsvector
+    into wholes
+    from (
+        select named.lexeme, row_number() over () as place
+        from regexp_matches(
+            lower(plain),
+            '(?:(?<![[:alnum:]])[.])?[[:alnum:]]+(?:[^[:alnum:][:space:]]+[[:alnum:]]+)*(?:[+][+]|#)?',
+            'g'
+        ) as written (found)
+        cross join lateral (
+            select written.found[1] as lexeme
+            where char_length(written.found[1]) <= 64
+            union
+            select segment.name
+            from regexp_split_to_table(written.found[1], '[^[:alnum:]._+-]+') as segment (name)
+            union
+            select substr(segment.name, dot.place + 1)
+            from regexp_split_to_table(written.found[1], '[^[:alnum:]._+-]+') as segment (name)
+            cross join lateral generate_series(1, char_length(segment.name)) as dot (place)
+            where substr(segment.name, dot.place, 1) = '.' and segment.name ~ '[.][[:alpha:]]{2,}$'
+        ) as named
+        where named.lexeme ~ '[^[:alnum:]]'
+    ) as whole;
+    return setweight(
+        to_tsvector(language::regconfig, apart)
+        || to_tsvector(language::regconfig, coalesce(joined, ''))
+        || coalesce(wholes, ''),
+        'C'
+    );
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.written_tenant()
  RETURNS text
@@ -9035,7 +9244,7 @@ comment on ragpg.health_problems.detail: What was seen.
 comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows; functions run as a superuser, table is not kept apart, function does not run as its owner, statistics tell of all tenants, bound role is missing, role acts for no tenant.
 comment on ragpg.health_problems.what_to_do: What helps.
 comment on ragpg.health_problems: A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.
-comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form) between the marks. language is a text-search configuration, such as that of the chunk.
+comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form, within compounds too) between the marks. language is a text-search configuration, such as that of the chunk.
 comment on ragpg.hit.bm25: BM25 of the chunk; null where the word leg did not run.
 comment on ragpg.hit.chunk_id: The chunk, for ragpg.similar_chunks and ragpg.surroundings.
 comment on ragpg.hit.content: The chunk: exactly the characters start_char to end_char of that version of the document.
@@ -9272,7 +9481,7 @@ comment on ragpg.tenant_roles.role: The role's name; those that inherit from it 
 comment on ragpg.tenant_roles.tenant: The tenant it may act for; null for whichever it sets.
 comment on ragpg.tenant_roles: Which roles act for which tenant, whatever they set: ragpg.bind_role; and which for any: ragpg.trust_role. A role of neither kind sees no rows. A role reads its own rows alone; the one without a role proves that somebody sees all.
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
-comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is.
+comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is. Labelled C, what else finds it: parts and wholes of compounds, words without accents, numbers without grouping signs. Labelled B, every two words in a row that the configuration leaves out. Labelled ones do not count to the length.
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg_internal.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
 comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
 comment on ragpg.trust_role(pg_catalog.text): Lets a role, and the roles that inherit from it, act for whichever tenant it sets (ragpg.set_tenant): an application that serves them all, whose SQL is yours. It sees nothing until it sets one. ragpg.unbind_role(role, null) takes it back.
@@ -9290,7 +9499,7 @@ comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): R
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
 comment on ragpg_internal.acting_for(): Returns {"tenant": true} for the tenant the session acts for, {} for none. A policy that looks a row's tenant up in it costs nothing in the planner's eyes, so that it is asked before whatever else a statement asks: explain analyze would tell how many rows of others passed that.
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
-comment on ragpg_internal.bm25_expression(bigint,pg_catalog.text): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for the words of this query.
+comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
 comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
@@ -9326,7 +9535,7 @@ comment on ragpg_internal.index_table_row(): Trigger that ragpg.index_table puts
 comment on ragpg_internal.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
-comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.text,integer,bigint[],pg_catalog.jsonpath,double precision,pg_catalog.uuid): Returns the best chunks of a search index by BM25, any word of the query counting, best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the query's words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.tsquery[],double precision[],bigint,integer,bigint[],pg_catalog.jsonpath,double precision,pg_catalog.uuid): Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -9336,6 +9545,7 @@ comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,pg_catal
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
+comment on ragpg_internal.normal_form(pg_catalog.text): Returns a text as words are looked for in it: Unicode's NFKC (Annex 15), so that ligatures, full-width and decomposed letters are the plain ones, without soft hyphens and marks of no width; every dash and apostrophe the plain one.
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
@@ -9347,9 +9557,9 @@ comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enab
 comment on ragpg_internal.proven_tenant(pg_catalog.uuid): Returns whether who handed over ragpg_internal.proof() sees all tenants, and the tenant it acts for (null for all). Raises RG013 for a proof of nothing while tenants are on.
 comment on ragpg_internal.proven_writer(pg_catalog.uuid): Returns the tenant of who handed over ragpg_internal.proof(), empty for none: for what readers leave behind by functions that run as their owner.
 comment on ragpg_internal.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
-comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in.
+comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in; those it is also found by (ragpg_internal.word_parts) marked. Of a question of stop words alone every two in a row.
 comment on ragpg_internal.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
-comment on ragpg_internal.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk.
+comment on ragpg_internal.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question; half of it where the question is only also found by it), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk. Of more than 64 words those that weigh most, of those that occur.
 comment on ragpg_internal.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
 comment on ragpg_internal.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg_internal.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.
@@ -9381,6 +9591,7 @@ comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenant
 comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg_internal.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg_internal.told_columns(pg_catalog.regclass): Returns the columns of a table, and the expressions of its indexes, of which no statistics are gathered while tenants are on: all but the keys, with their statistics target. explain shows estimates, and estimates come from statistics of all rows.
+comment on ragpg_internal.unaccented(pg_catalog.text): Returns a text without accents: café as cafe, Straße as Strasse, and no points of Hebrew or vowels of Arabic. Marks of other scripts stay: they are letters.
 comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg_internal.vector_dims(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.vector_dims(public.vector): The function of pgvector, wherever that is installed.
@@ -9389,6 +9600,7 @@ comment on ragpg_internal.vector_schema(): Returns the schema of the extension v
 comment on ragpg_internal.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
 comment on ragpg_internal.word_combinations(pg_catalog.tsquery[],double precision[],double precision): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.
 comment on ragpg_internal.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
+comment on ragpg_internal.word_parts(pg_catalog.text,pg_catalog.text): Returns, labelled C, the words by which a text (in its normal form) is found besides its own: parts and wholes of compounds (paths, hosts, identifiers, codes), numbers without the signs that group them, words without their accents or hyphens. Those of more than 256 characters without a space have none.
 comment on ragpg_internal.written_tenant(): Returns the tenant of rows written now, the default of the columns tenant: empty when none is set.
 comment on ragpg_internal: What the functions, tables and policies of ragpg stand on. Nothing in here is a promise: call what is in ragpg.
 comment on recall_measurements_tenant on ragpg.recall_measurements: Rows of the session's tenant.
