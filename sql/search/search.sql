@@ -22,6 +22,7 @@ declare
     matching_documents bigint[];
     matching_chunks bigint;
     is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
+    goes_against boolean := false;  -- and those are far from the question
     vector_ids bigint[];  -- best first
     similarities double precision[];
     bm25_scores double precision[];  -- of the same chunks
@@ -117,12 +118,43 @@ begin
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
             -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
-            execute 'select count(*) filter (where drawn.passes) >= 0.03 * cardinality($1)'
-                ' from (select (select ragpg_internal.passes(document.metadata, $2)'
+            execute 'select array_agg(drawn.id) filter (where drawn.passes)'
+                ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
                 '   from ragpg.documents as document where document.id = known.id) as passes'
                 '  from unnest($1) as known (id)) as drawn'
-            into is_wide
+            into matching_documents
             using statistics.document_sample, filter;
+            is_wide := coalesce(cardinality(matching_documents), 0)
+                >= 0.03 * cardinality(statistics.document_sample);
+        end if;
+        -- The index finds what is near the question. Where of what passes even the nearest (two
+        -- deviations above the mean of those in the sample) is farther than the nearest of all, it
+        -- would go through many rows and still miss some: all that pass are looked at instead.
+        if is_wide and query_embedding is not null then
+            select coalesce(
+                avg(near.similarity) + 2 * stddev_pop(near.similarity)
+                < max(overall.mean) + 1.5 * max(overall.deviation),
+                false
+            )
+            into goes_against
+            from unnest(matching_documents) as known (id)
+            cross join lateral (
+                select 1 - (chunk.embedding <=> query_embedding) as similarity
+                from ragpg.chunks as chunk
+                where chunk.index_id = recipe.id and chunk.document_id = known.id
+                order by chunk.ordinal
+                limit 1
+            ) as near
+            cross join (
+                select
+                    avg(1 - (sample <=> query_embedding)) as mean,
+                    stddev_pop(1 - (sample <=> query_embedding)) as deviation
+                from unnest(statistics.embedding_sample) as sample
+            ) as overall;
+            is_wide := not goes_against;
+        end if;
+        if is_wide then
+            matching_documents := null;
         end if;
         if not is_wide then
             select found.document_ids, found.chunks
@@ -176,7 +208,8 @@ begin
         select array_agg(found.chunk_id), array_agg(found.similarity)
         into vector_ids, similarities
         from ragpg_internal.vector_candidates(
-            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
+            goes_against
         ) as found;
     end if;
 

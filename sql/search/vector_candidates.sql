@@ -5,7 +5,8 @@ create or replace function ragpg_internal.vector_candidates(
     wanted integer,
     document_ids bigint[] default null,
     matching_chunks bigint default null,
-    filter jsonpath default null
+    filter jsonpath default null,
+    exactly boolean default false
 ) returns table (chunk_id bigint, similarity double precision)
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -65,7 +66,7 @@ begin
     then
         table_name := 'chunks';
     end if;
-    if matching_chunks is null or matching_chunks > exact_limit then
+    if not exactly and (matching_chunks is null or matching_chunks > exact_limit) then
         perform set_config(
             'hnsw.ef_search',
             -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
@@ -126,5 +127,5 @@ exception
         return;  -- dropped between two looks at it; search says so
 end
 $$;
-comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
-'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.';
+comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';

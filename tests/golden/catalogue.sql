@@ -3190,6 +3190,7 @@ declare
     matching_documents bigint[];
     matching_chunks bigint;
     is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
+    goes_against boolean := false;  -- and those are far from the question
     vector_ids bigint[];  -- best first
     similarities double precision[];
     bm25_scores double precision[];  -- of the same chunks
@@ -3285,12 +3286,43 @@ begin
         -- do takes longer than to ask of each candidate as it is met.
         if statistics.chunk_count > 20000 then
             -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
-            execute 'select count(*) filter (where drawn.passes) >= 0.03 * cardinality($1)'
-                ' from (select (select ragpg_internal.passes(document.metadata, $2)'
+            execute 'select array_agg(drawn.id) filter (where drawn.passes)'
+                ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
                 '   from ragpg.documents as document where document.id = known.id) as passes'
                 '  from unnest($1) as known (id)) as drawn'
-            into is_wide
+            into matching_documents
             using statistics.document_sample, filter;
+            is_wide := coalesce(cardinality(matching_documents), 0)
+                >= 0.03 * cardinality(statistics.document_sample);
+        end if;
+        -- The index finds what is near the question. Where of what passes even the nearest (two
+        -- deviations above the mean of those in the sample) is farther than the nearest of all, it
+        -- would go through many rows and still miss some: all that pass are looked at instead.
+        if is_wide and query_embedding is not null then
+            select coalesce(
+                avg(near.similarity) + 2 * stddev_pop(near.similarity)
+                < max(overall.mean) + 1.5 * max(overall.deviation),
+                false
+            )
+            into goes_against
+            from unnest(matching_documents) as known (id)
+            cross join lateral (
+                select 1 - (chunk.embedding <=> query_embedding) as similarity
+                from ragpg.chunks as chunk
+                where chunk.index_id = recipe.id and chunk.document_id = known.id
+                order by chunk.ordinal
+                limit 1
+            ) as near
+            cross join (
+                select
+                    avg(1 - (sample <=> query_embedding)) as mean,
+                    stddev_pop(1 - (sample <=> query_embedding)) as deviation
+                from unnest(statistics.embedding_sample) as sample
+            ) as overall;
+            is_wide := not goes_against;
+        end if;
+        if is_wide then
+            matching_documents := null;
         end if;
         if not is_wide then
             select found.document_ids, found.chunks
@@ -3344,7 +3376,8 @@ begin
         select array_agg(found.chunk_id), array_agg(found.similarity)
         into vector_ids, similarities
         from ragpg_internal.vector_candidates(
-            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
+            goes_against
         ) as found;
     end if;
 
@@ -7644,7 +7677,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.unaccented(content text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN CASE WHEN (content ~ '^[\u0001-\u007f]*$'::text) THEN content ELSE NORMALIZE(regexp_replace(NORMALIZE(replace(replace(replace(replace(replace(translate(content, 'łŁøØđĐıħðÐ'::text, 'lLoOdDihdD'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'Æ'::text, 'AE'::text), 'œ'::text, 'oe'::text), 'þ'::text, 'th'::text), NFD), '(?<![\u0438\u0418])[\u0300-\u036f]|[\u0591-\u05c7\u064b-\u0652\u0670]'::text, ''::text, 'g'::text), NFC) END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath)
+CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath, exactly boolean DEFAULT false)
  RETURNS TABLE(chunk_id bigint, similarity double precision)
  LANGUAGE plpgsql
  STABLE
@@ -7704,7 +7737,7 @@ begin
     then
         table_name := 'chunks';
     end if;
-    if matching_chunks is null or matching_chunks > exact_limit then
+    if not exactly and (matching_chunks is null or matching_chunks > exact_limit) then
         perform set_config(
             'hnsw.ef_search',
             -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
@@ -9592,7 +9625,7 @@ comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns h
 comment on ragpg_internal.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg_internal.told_columns(pg_catalog.regclass): Returns the columns of a table, and the expressions of its indexes, of which no statistics are gathered while tenants are on: all but the keys, with their statistics target. explain shows estimates, and estimates come from statistics of all rows.
 comment on ragpg_internal.unaccented(pg_catalog.text): Returns a text without accents: café as cafe, Straße as Strasse, and no points of Hebrew or vowels of Arabic. Marks of other scripts stay: they are letters.
-comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match; otherwise the HNSW index, and exact again should that come back with too few.
+comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath,boolean): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.
 comment on ragpg_internal.vector_dims(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.vector_dims(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.vector_norm(public.vector): The function of pgvector, wherever that is installed.

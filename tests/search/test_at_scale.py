@@ -239,3 +239,34 @@ def test_each_hit_has_its_place_in_each_leg(
         sql, "select place, vector_place, keyword_place from ragpg.explain_search('refund', k => 1)"
     )
     assert worded == [(1, None, 1)], "without an embedding there is no vector leg"
+
+
+def test_a_filter_that_goes_against_the_question_is_exact(big: psycopg.Connection) -> None:
+    """The index finds what is near the question: of what is far from it it would miss some."""
+    query = RANDOM[5]
+    by_similarity = np.argsort(-(RANDOM @ query))
+    far = {int(n) for n in by_similarity[-COUNT // 3 :]}
+    rows(
+        big,
+        "update ragpg.documents set metadata = jsonb_build_object('side',"
+        " case when source = any(%s) then 'far' else 'near' end) returning 1",
+        [f"d{n}" for n in far],
+    )
+    # As it is in an index of more than 20,000 chunks, where what passes is not listed.
+    rows(big, "update ragpg.index_statistics set chunk_count = 100000 returning 1")
+
+    def scans() -> int:
+        rows(big, "select pg_stat_force_next_flush() is null")
+        name = "chunks_1_embedding_hnsw"
+        found = rows(big, "select idx_scan from pg_stat_user_indexes where indexrelname = %s", name)
+        return int(found[0][0])
+
+    for side, chosen in (("far", far), ("near", set(range(COUNT)) - far)):
+        before = scans()
+        found = rows(
+            big, "select source from ragpg.search('w7', query_embedding => %s, mode => 'vector',"
+            " filter => %s::jsonpath)", HalfVector(query), f'$.side == "{side}"',
+        )  # fmt: skip
+        assert (scans() > before) == (side == "near")
+        right = [f"d{n}" for n in by_similarity if int(n) in chosen][:10]
+        assert len({source for (source,) in found} & set(right)) >= (10 if side == "far" else 9)
