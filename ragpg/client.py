@@ -42,9 +42,12 @@ def connect(
     config = settings.from_environment(database_url)
     url = server_url(config)
     check_schema(url)
-    database = Database(
-        url, max_size=max_connections, read_only=read_only, tenant=tenant or config.tenant
-    )
+    tenant = tenant or config.tenant
+    if tenant is not None:
+        from ragpg.database.sessions import check_kept_apart  # not a first hour's
+
+        check_kept_apart(url, tenant)
+    database = Database(url, max_size=max_connections, read_only=read_only, tenant=tenant)
     return Client(
         Session(
             database,

@@ -28,7 +28,7 @@ class Database:
     """A pool of connections to one database; thread-safe, and a fork has a pool of its own.
 
     With `read_only` each transaction is read only, so that nothing can be written; with
-    `tenant` it begins by acting for that tenant; raises NoTenant when the role would see all.
+    `tenant` it begins by acting for that tenant.
     """
 
     def __init__(
@@ -40,10 +40,6 @@ class Database:
         read_only: bool = False,
         tenant: str | None = None,
     ) -> None:
-        if tenant is not None:
-            from ragpg.database.sessions import check_kept_apart  # not a first hour's
-
-            check_kept_apart(url, tenant)
         self.url = url
         self.tenant = tenant
         self.read_only = read_only
