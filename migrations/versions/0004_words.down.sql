@@ -879,3 +879,4 @@ comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, b
 drop function ragpg_internal.word_parts(text, text);
 drop function ragpg_internal.unaccented(text);
 drop function ragpg_internal.normal_form(text);
+drop function ragpg_internal.similarity_spread(halfvec[], halfvec);

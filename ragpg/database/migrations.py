@@ -79,7 +79,7 @@ def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
             command.upgrade(config, target)
         after = schema_version(raw)
         if after is None:
-            raw.execute("drop table ragpg.alembic_version; drop schema ragpg")
+            raw.execute("drop table if exists ragpg.alembic_version; drop schema ragpg")
         if after is not None and after > "0001":
             raw.execute("select ragpg.secure()")
     return before, after

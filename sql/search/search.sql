@@ -32,8 +32,8 @@ declare
     word_ids bigint[];  -- best first
     word_scores double precision[];
     vector_weight double precision := 1;
-    vector_mean double precision := 0;
-    vector_deviation double precision := 1;
+    vector_mean double precision;
+    vector_deviation double precision;
     word_weight double precision := 0;
     word_mean double precision := 0;
     word_deviation double precision := 1;
@@ -130,27 +130,25 @@ begin
         -- The index finds what is near the question. Where of what passes even the nearest (two
         -- deviations above the mean of those in the sample) is farther than the nearest of all, it
         -- would go through many rows and still miss some: all that pass are looked at instead.
-        if is_wide and query_embedding is not null then
+        if is_wide and query_embedding is not null and mode <> 'keyword' then
+            select spread.mean, spread.deviation
+            into vector_mean, vector_deviation
+            from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+                as spread;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)
-                < max(overall.mean) + 1.5 * max(overall.deviation),
+                < vector_mean + 1.5 * vector_deviation,
                 false
             )
             into goes_against
-            from unnest(matching_documents) as known (id)
+            from unnest(matching_documents[:100]) as known (id)
             cross join lateral (
                 select 1 - (chunk.embedding <=> query_embedding) as similarity
                 from ragpg.chunks as chunk
                 where chunk.index_id = recipe.id and chunk.document_id = known.id
                 order by chunk.ordinal
                 limit 1
-            ) as near
-            cross join (
-                select
-                    avg(1 - (sample <=> query_embedding)) as mean,
-                    stddev_pop(1 - (sample <=> query_embedding)) as deviation
-                from unnest(statistics.embedding_sample) as sample
-            ) as overall;
+            ) as near;
             is_wide := not goes_against;
         end if;
         if is_wide then
@@ -213,15 +211,16 @@ begin
         ) as found;
     end if;
 
-    if mode = 'hybrid' and vector_ids is not null then
-        -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
-        -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
-        -- word leg's from how common each word is.
-        select
-            coalesce(avg(1 - (sample <=> query_embedding)), 0),
-            coalesce(nullif(stddev_pop(1 - (sample <=> query_embedding)), 0), 1)
+    -- Standard scores: how many deviations above the mean of the whole index a chunk is, in each
+    -- leg. The vector leg's mean and deviation come from a sample of embeddings, the word leg's from
+    -- how common each word is.
+    if mode = 'hybrid' and vector_mean is null then
+        select spread.mean, spread.deviation
         into vector_mean, vector_deviation
-        from unnest(statistics.embedding_sample) as sample;
+        from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+            as spread;
+    end if;
+    if mode = 'hybrid' and vector_ids is not null then
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
             'select array_agg(%s order by chunk.place)'

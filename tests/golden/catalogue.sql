@@ -3200,8 +3200,8 @@ declare
     word_ids bigint[];  -- best first
     word_scores double precision[];
     vector_weight double precision := 1;
-    vector_mean double precision := 0;
-    vector_deviation double precision := 1;
+    vector_mean double precision;
+    vector_deviation double precision;
     word_weight double precision := 0;
     word_mean double precision := 0;
     word_deviation double precision := 1;
@@ -3298,27 +3298,25 @@ begin
         -- The index finds what is near the question. Where of what passes even the nearest (two
         -- deviations above the mean of those in the sample) is farther than the nearest of all, it
         -- would go through many rows and still miss some: all that pass are looked at instead.
-        if is_wide and query_embedding is not null then
+        if is_wide and query_embedding is not null and mode <> 'keyword' then
+            select spread.mean, spread.deviation
+            into vector_mean, vector_deviation
+            from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+                as spread;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)
-                < max(overall.mean) + 1.5 * max(overall.deviation),
+                < vector_mean + 1.5 * vector_deviation,
                 false
             )
             into goes_against
-            from unnest(matching_documents) as known (id)
+            from unnest(matching_documents[:100]) as known (id)
             cross join lateral (
                 select 1 - (chunk.embedding <=> query_embedding) as similarity
                 from ragpg.chunks as chunk
                 where chunk.index_id = recipe.id and chunk.document_id = known.id
                 order by chunk.ordinal
                 limit 1
-            ) as near
-            cross join (
-                select
-                    avg(1 - (sample <=> query_embedding)) as mean,
-                    stddev_pop(1 - (sample <=> query_embedding)) as deviation
-                from unnest(statistics.embedding_sample) as sample
-            ) as overall;
+            ) as near;
             is_wide := not goes_against;
         end if;
         if is_wide then
@@ -3381,15 +3379,16 @@ begin
         ) as found;
     end if;
 
-    if mode = 'hybrid' and vector_ids is not null then
-        -- Standard scores: how many deviations above the mean of the whole index a chunk is, in
-        -- each leg. The vector leg's mean and deviation come from a sample of embeddings, the
-        -- word leg's from how common each word is.
-        select
-            coalesce(avg(1 - (sample <=> query_embedding)), 0),
-            coalesce(nullif(stddev_pop(1 - (sample <=> query_embedding)), 0), 1)
+    -- Standard scores: how many deviations above the mean of the whole index a chunk is, in each
+    -- leg. The vector leg's mean and deviation come from a sample of embeddings, the word leg's from
+    -- how common each word is.
+    if mode = 'hybrid' and vector_mean is null then
+        select spread.mean, spread.deviation
         into vector_mean, vector_deviation
-        from unnest(statistics.embedding_sample) as sample;
+        from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+            as spread;
+    end if;
+    if mode = 'hybrid' and vector_ids is not null then
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
             'select array_agg(%s order by chunk.place)'
@@ -7316,6 +7315,16 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.similarity_spread(embedding_sample halfvec[], query_embedding halfvec, OUT mean double precision, OUT deviation double precision)
+ RETURNS record
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT COALESCE(avg(((1)::double precision - (sample.sample OPERATOR(ragpg_internal.<=>) similarity_spread.query_embedding))), (0)::double precision) AS "coalesce",
+     COALESCE(NULLIF(stddev_pop(((1)::double precision - (sample.sample OPERATOR(ragpg_internal.<=>) similarity_spread.query_embedding))), (0)::double precision), (1)::double precision) AS "coalesce"
+    FROM unnest(similarity_spread.embedding_sample) sample(sample);
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
  RETURNS double precision
  LANGUAGE sql
@@ -9609,6 +9618,7 @@ comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a s
 comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the current role owns the tables, is a superuser or bypasses row-level security. Always, therefore, within a function that runs as the owner.
 comment on ragpg_internal.session_tenant(): Returns the tenant of the session's role, null for none; for the trigger of ragpg.index_table, which runs as the owner in the session of whoever writes the table.
 comment on ragpg_internal.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg_internal.similarity_spread(public.halfvec[],public.halfvec): Returns mean and standard deviation of the cosine similarities of a question to a sample of embeddings (ragpg.index_statistics): 0 and 1 of an empty one.
 comment on ragpg_internal.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
 comment on ragpg_internal.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
 comment on ragpg_internal.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
