@@ -242,8 +242,11 @@ def test_two_workers_a_writer_and_kills(
     assert value(sql, CHECK) == 0
     twice = "select count(*) - count(distinct (document_id, document_version)) from public.written"
     assert value(sql, twice) == 0, "a document was indexed twice"
-    listening = "select count(*) from pg_stat_activity where query = 'listen ragpg_documents'"
-    while value(sql, listening) < 2 and time.monotonic() < deadline:
+    claiming = (
+        "select count(*) from pg_stat_activity"
+        " where query like '%claim_documents%' and pid <> pg_backend_pid()"
+    )
+    while value(sql, claiming) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)  # the one that was started last is beginning still
     for process in workers:  # and a graceful stop
         process.send_signal(signal.SIGTERM)
