@@ -18,10 +18,6 @@ begin
     drop index if exists ragpg.documents_tenant_btree;
     drop index if exists ragpg.chunks_tenant_btree;
     drop index if exists ragpg.chunks_content_hash_tenant_btree;
-    drop index if exists ragpg.documents_tenant_metadata_gin;
-    create index if not exists documents_metadata_gin
-        on ragpg.documents using gin (metadata jsonb_path_ops);
-    comment on index ragpg.documents_metadata_gin is 'Serves the jsonpath filter of ragpg.search.';
     create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
     comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';

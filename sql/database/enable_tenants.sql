@@ -43,12 +43,6 @@ begin
     create index if not exists chunks_content_hash_tenant_btree
         on ragpg.chunks (content_hash, tenant);
     comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
-    -- Metadata under their tenant's name: see ragpg_internal.tenant_filter.
-    drop index if exists ragpg.documents_metadata_gin;
-    create index if not exists documents_tenant_metadata_gin
-        on ragpg.documents using gin ((jsonb_set('{}', array[tenant], metadata)) jsonb_path_ops);
-    comment on index ragpg.documents_tenant_metadata_gin is
-        'Serves the jsonpath filter of ragpg.search, for each tenant on its own.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
     for kept in select held.relation from ragpg_internal.protected_tables() as held loop

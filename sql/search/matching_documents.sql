@@ -4,6 +4,7 @@ create or replace function ragpg_internal.matching_documents(
     filter jsonpath,
     out document_ids bigint[],
     out chunks bigint,
+    only_quickly boolean default false,
     proof uuid default ragpg_internal.proof()
 )
 language plpgsql stable
@@ -11,35 +12,98 @@ set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     only_tenant text := (select known.tenant from ragpg_internal.proven_tenant(proof) as known);
+    tenants text[] := array[only_tenant];
+    only_collection bigint;
+    untold bigint[];
+    is_exact boolean;
+    -- So many are listed in 10 ms.
+    most constant integer := case when only_quickly then 50000 else 1000000 end;
+    counted constant integer := 200;
 begin
-    -- Planned for this filter: how many documents pass decides whether their index is worth it.
-    execute format(
-        'select array_agg(document.id), sum(state.chunk_count)'
-        ' from ragpg.documents as document'
-        ' join ragpg.index_documents as state'
-        '  on state.document_id = document.id and state.index_id = $1'
-        ' where document.collection_id = ('
-        '   select recipe.collection_id from ragpg.search_indexes as recipe where recipe.id = $1)'
-        '  and %s',
-        case
-            when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
-            -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
-            else 'ragpg_internal.passes('
-                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2) and '
-                || ragpg_internal.tenant_condition(
-                    matching_documents.index_id, only_tenant, 'document.tenant', '$3'
+    select recipe.collection_id into only_collection
+    from ragpg.search_indexes as recipe
+    where recipe.id = matching_documents.index_id;
+    if only_tenant is null then
+        -- One look at an index for each.
+        tenants := array(
+            with recursive met as (
+                (
+                    select document.tenant
+                    from ragpg.documents as document
+                    where document.collection_id = only_collection
+                    order by document.tenant
+                    limit 1
                 )
-        end
-    )
-    into document_ids, chunks
-    using matching_documents.index_id,
-        case
-            when only_tenant is null then matching_documents.filter
-            else ragpg_internal.tenant_filter(matching_documents.filter, only_tenant)
-        end,
-        only_tenant;
+                union all
+                select (
+                    select document.tenant
+                    from ragpg.documents as document
+                    where document.collection_id = only_collection and document.tenant > met.tenant
+                    order by document.tenant
+                    limit 1
+                )
+                from met
+                where met.tenant is not null
+            )
+            select met.tenant from met where met.tenant is not null
+        );
+    end if;
+    select listed.document_ids, listed.is_exact into document_ids, is_exact
+    from ragpg_internal.listed_documents(
+        only_collection, tenants, filter::text, most
+    ) as listed;
+    if document_ids is not null then
+        select array_agg(known.document_id) into untold
+        from ragpg.document_values as known
+        where known.collection_id = only_collection
+            and known.key = ''
+            and known.kind = 'x'
+            and known.tenant = any(tenants)
+            and known.word is not null;
+        if untold is not null then
+            document_ids := array(
+                select distinct id from unnest(document_ids || untold) as id
+            );
+        end if;
+        if untold is not null or not is_exact then
+            -- Looked up one by one, and all of the tenant: a join may be planned that reads others.
+            execute 'select array_agg(listed.id) from unnest($1) as listed (id)'
+                ' where (select ragpg_internal.passes(document.metadata, $2)'
+                '  from ragpg.documents as document where document.id = listed.id)'
+            into document_ids
+            using document_ids, filter;
+        end if;
+    elsif not only_quickly then
+        -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
+        execute format(
+            'select array_agg(document.id) from ragpg.documents as document'
+            ' where document.collection_id = $1 and case when %s'
+            '  then ragpg_internal.passes(document.metadata, $2) end',
+            case when only_tenant is null then 'true' else 'document.tenant = $3' end
+        )
+        into document_ids
+        using only_collection, filter, only_tenant;
+    else
+        return;
+    end if;
+    -- Counted, or where they are many, estimated from some.
+    select
+        case when cardinality(document_ids) <= counted then sum(state.chunk_count)
+            else sum(state.chunk_count) * cardinality(document_ids) / counted
+        end::bigint
+    into chunks
+    from unnest(document_ids[:counted]) as listed (id)
+    cross join lateral (
+        select one.chunk_count
+        from ragpg.index_documents as one
+        where one.document_id = listed.id and one.index_id = matching_documents.index_id
+        limit 1
+    ) as state;
+    chunks := greatest(chunks, case when cardinality(document_ids) > counted then 1 else 0 end);
 end
 $$;
-grant execute on function ragpg_internal.matching_documents(bigint, jsonpath, uuid) to public;
-comment on function ragpg_internal.matching_documents(bigint, jsonpath, uuid) is
-'Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of metadata is used; then only of the caller''s tenant.';
+grant execute on function
+ragpg_internal.matching_documents(bigint, jsonpath, boolean, uuid)
+to public;
+comment on function ragpg_internal.matching_documents(bigint, jsonpath, boolean, uuid) is
+'Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 200 documents, else estimated from so many; no number where they were to be listed only if that is quick, and it is not. Found by ragpg.document_values where these can tell, else by asking each document. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller''s tenant.';

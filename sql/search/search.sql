@@ -16,13 +16,18 @@ as $$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
-    statistics ragpg.index_statistics;
+    all_chunks bigint;
+    mean_length real;
+    some_documents bigint[];  -- drawn at random
     dimensions integer;
     wanted integer;
-    matching_documents bigint[];
+    sampled_documents bigint[];  -- that the filter lets through
+    matching_documents bigint[];  -- all of them; null where they are many: each candidate is asked
     matching_chunks bigint;
-    is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
-    goes_against boolean := false;  -- and those are far from the question
+    matching_share double precision := 0;
+    exactly boolean := false;  -- all chunks that pass are looked at: they are few, or far
+    -- Up to so many are looked at as quickly as the index finds some (docs/measured.md).
+    exact_limit constant integer := 4000;
     vector_ids bigint[];  -- best first
     similarities double precision[];
     bm25_scores double precision[];  -- of the same chunks
@@ -40,6 +45,12 @@ declare
     least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
     logged boolean := false;
     hit_count integer;
+    -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
+    drawn constant text :=
+        'select array_agg(drawn.id) filter (where drawn.passes)'
+        ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
+        '   from ragpg.documents as document where document.id = known.id) as passes'
+        '  from unnest($1) as known (id)) as drawn';
     counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
 begin
@@ -103,7 +114,11 @@ begin
             vector_dims(query_embedding), dimensions
             using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
     end if;
-    select known.* into statistics
+    -- Not the whole row: its sample of embeddings is large.
+    select
+        known.chunk_count, known.mean_length,
+        case when filter is not null then known.document_sample end
+    into all_chunks, mean_length, some_documents
     from ragpg.index_statistics as known
     where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
@@ -114,52 +129,56 @@ begin
 
     if filter is not null then
         perform ragpg_internal.check_filter(filter);
-        -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
-        -- do takes longer than to ask of each candidate as it is met.
-        if statistics.chunk_count > 20000 then
-            -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
-            execute 'select array_agg(drawn.id) filter (where drawn.passes)'
-                ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
-                '   from ragpg.documents as document where document.id = known.id) as passes'
-                '  from unnest($1) as known (id)) as drawn'
-            into matching_documents
-            using statistics.document_sample, filter;
-            is_wide := coalesce(cardinality(matching_documents), 0)
-                >= 0.03 * cardinality(statistics.document_sample);
+        -- Of some documents, how many pass? Where they are many, to list them all takes longer than
+        -- to ask of each candidate as it is met.
+        if all_chunks > 20000 then
+            execute drawn into sampled_documents using some_documents[:50], filter;
+            matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
         end if;
+        if matching_share * coalesce(all_chunks, 0) <= 40000 then
+            select found.document_ids, found.chunks
+            into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(recipe.id, filter, matching_share >= 0.03)
+                as found;
+        end if;
+        exactly := coalesce(matching_chunks <= exact_limit, false);
         -- The index finds what is near the question. Where of what passes even the nearest (two
-        -- deviations above the mean of those in the sample) is farther than the nearest of all, it
-        -- would go through many rows and still miss some: all that pass are looked at instead.
-        if is_wide and query_embedding is not null and mode <> 'keyword' then
+        -- deviations above the mean of some) is farther than the nearest of all, it would go
+        -- through many rows and still miss some: all that pass are looked at instead.
+        if not exactly and query_embedding is not null and mode <> 'keyword' then
             select spread.mean, spread.deviation
             into vector_mean, vector_deviation
-            from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+            from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
                 as spread;
+            if matching_documents is null then
+                execute drawn into sampled_documents using some_documents, filter;
+            end if;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)
-                < vector_mean + 1.5 * vector_deviation,
+                < vector_mean + 1.6 * vector_deviation,
                 false
             )
-            into goes_against
-            from unnest(matching_documents[:100]) as known (id)
+            into exactly
+            from (
+                select coalesce(matching_documents, sampled_documents) as ids
+            ) as passed
+            cross join generate_series(
+                1, cardinality(passed.ids), greatest(cardinality(passed.ids) / 200, 1)
+            ) as place
             cross join lateral (
                 select 1 - (chunk.embedding <=> query_embedding) as similarity
                 from ragpg.chunks as chunk
-                where chunk.index_id = recipe.id and chunk.document_id = known.id
+                where chunk.index_id = recipe.id and chunk.document_id = passed.ids[place]
                 order by chunk.ordinal
                 limit 1
             ) as near;
-            is_wide := not goes_against;
         end if;
-        if is_wide then
-            matching_documents := null;
-        end if;
-        if not is_wide then
+        if exactly and matching_chunks is null then
             select found.document_ids, found.chunks
             into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(recipe.id, filter) as found;
         end if;
-        if not is_wide and coalesce(matching_chunks, 0) = 0 then
+        if matching_chunks = 0 then
             if logged then
                 perform ragpg_internal.log_search(
                     recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
@@ -203,12 +222,31 @@ begin
         word_weight := 1 - vector_weight;
     end if;
     if query_embedding is not null then
-        select array_agg(found.chunk_id), array_agg(found.similarity)
-        into vector_ids, similarities
-        from ragpg_internal.vector_candidates(
-            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
-            goes_against
-        ) as found;
+        loop
+            select array_agg(found.chunk_id), array_agg(found.similarity)
+            into vector_ids, similarities
+            from ragpg_internal.vector_candidates(
+                recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
+                exactly
+            ) as found;
+            -- How many of all chunks should be nearer than the last of them, if similarities are
+            -- spread as the normal distribution is? Where they are more than a filter that has
+            -- nothing to do with the question would make the index pass by, it has missed some.
+            exit when exactly or filter is null or (
+                all_chunks * ragpg_internal.normal_tail(
+                    (similarities[cardinality(similarities)] - vector_mean) / vector_deviation
+                ) > greatest(100, 2.5 * wanted / greatest(
+                    matching_share,
+                    matching_chunks / all_chunks::double precision, 0.001
+                ))
+            ) is not true;
+            exactly := true;
+            if matching_chunks is null then
+                select found.document_ids, found.chunks
+                into matching_documents, matching_chunks
+                from ragpg_internal.matching_documents(recipe.id, filter) as found;
+            end if;
+        end loop;
     end if;
 
     -- Standard scores: how many deviations above the mean of the whole index a chunk is, in each
@@ -217,7 +255,7 @@ begin
     if mode = 'hybrid' and vector_mean is null then
         select spread.mean, spread.deviation
         into vector_mean, vector_deviation
-        from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+        from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
             as spread;
     end if;
     if mode = 'hybrid' and vector_ids is not null then
@@ -232,7 +270,7 @@ begin
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
             ragpg_internal.bm25_expression(words, word_weights),
-            ragpg_internal.bm25_saturation(statistics.mean_length), recipe.id
+            ragpg_internal.bm25_saturation(mean_length), recipe.id
         )
         into bm25_scores
         using vector_ids;

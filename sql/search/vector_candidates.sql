@@ -14,6 +14,8 @@ set search_path = ragpg_internal, ragpg, pg_temp
 set hnsw.ef_search = 100
 set hnsw.iterative_scan = off
 set enable_sort = on
+set enable_indexscan = on
+set enable_seqscan = on
 as $$
 #variable_conflict use_column
 declare
@@ -28,37 +30,39 @@ declare
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
-    only_documents text := case
-        when document_ids is not null then ' and chunk.document_id = any($2)'
+    only_passing text := case
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
         -- meets, until it has enough.
         when filter is not null then
             ' and (select ragpg_internal.passes(document.metadata, $3)'
             '  from ragpg.documents as document where document.id = chunk.document_id)'
+        else ''
     end;
+    only_own text := '';
+    tenant_chunks bigint;
     scan text;
     ids bigint[];
     distances double precision[];
-    -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
-    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
-    exact_limit constant integer := 20000;
     only_tenant constant text := ragpg_internal.searched_tenant();
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
     if only_tenant is not null then
-        -- A tenant is a filter, too: how many chunks it has was counted with its words.
-        only_documents := coalesce(only_documents, '') || ' and chunk.tenant = $4';
+        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
+        -- looked at as quickly as the index finds some of them.
+        only_own := ' and chunk.tenant = $4';
+        tenant_chunks := coalesce(
+            (
+                select counted.chunk_count
+                from ragpg.index_statistics as counted
+                where counted.index_id = recipe.id and counted.tenant = only_tenant
+            ),
+            0
+        );
+        exactly := exactly or tenant_chunks <= 20000;
         if document_ids is null then
-            matching_chunks := coalesce(
-                (
-                    select counted.chunk_count
-                    from ragpg.index_statistics as counted
-                    where counted.index_id = recipe.id and counted.tenant = only_tenant
-                ),
-                0
-            );
+            matching_chunks := tenant_chunks;
         end if;
     end if;
     if only_tenant is not null
@@ -66,7 +70,7 @@ begin
     then
         table_name := 'chunks';
     end if;
-    if not exactly and (matching_chunks is null or matching_chunks > exact_limit) then
+    if not exactly then
         perform set_config(
             'hnsw.ef_search',
             -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
@@ -81,7 +85,8 @@ begin
         end if;
         -- A scan that goes on until it has enough takes longer, so only where rows it meets are
         -- left out: by a condition, or, seen by what came back, because they were deleted.
-        foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
+        foreach scan in array case
+            when only_own || only_passing = '' then '{off,strict_order}'::text[]
             else '{strict_order}' end
         loop
             perform set_config('hnsw.iterative_scan', scan, true);
@@ -89,7 +94,7 @@ begin
             execute format(
                 template,
                 format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
-                'ragpg.' || table_name, recipe.id, only_documents, wanted, vector_schema
+                'ragpg.' || table_name, recipe.id, only_own || only_passing, wanted, vector_schema
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -100,21 +105,29 @@ begin
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         perform set_config('enable_sort', 'on', true);
+        if document_ids is null then
+            table_name := 'ragpg.' || table_name;
+        elsif only_tenant is null and cardinality(document_ids) > 4000 then
+            -- Page by page of the table, in order: two thirds of the time where there are so many.
+            -- In a subquery: of an array that is known the planner looks at each element.
+            perform set_config('enable_indexscan', 'off', true);
+            perform set_config('enable_seqscan', 'off', true);
+            table_name := 'ragpg.' || table_name;
+            only_passing := ' and chunk.document_id = any((select $2)::bigint[])';
+        else
+            -- Document by document: else a policy's index may be taken, which reads all of a
+            -- tenant's chunks, and since Postgres 17 the whole index of documents is.
+            table_name := format(
+                'unnest($2) as listed (id) cross join lateral ('
+                ' select one.* from ragpg.%s as one'
+                ' where one.index_id = %s and one.document_id = listed.id offset 0)',
+                table_name, recipe.id
+            );
+            only_passing := '';
+        end if;
         execute format(
-            template,
-            'embedding',
-            case
-                -- Document by document: else a policy's index may be taken, which reads all of a
-                -- tenant's chunks.
-                when only_tenant is not null and document_ids is not null then format(
-                    'unnest($2) as listed (id) cross join lateral ('
-                    ' select one.* from ragpg.chunks as one'
-                    ' where one.index_id = %s and one.document_id = listed.id offset 0)',
-                    recipe.id
-                )
-                else 'ragpg.' || table_name
-            end,
-            recipe.id, only_documents, wanted, vector_schema
+            template, 'embedding', table_name, recipe.id, only_own || only_passing, wanted,
+            vector_schema
         )
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;

@@ -27,7 +27,7 @@ FOR_FUNCTIONS_ALONE = {
     *("alembic_version", "tenant_roles", "encoders", "encoder_vocabulary", "encoder_embeddings"),
     *("encoder_positions", "encoder_layers", "encoder_weights", "query_embeddings"),
     *("index_statistics", "lexeme_statistics", "context_batches", "chunk_contexts"),
-    *("recall_measurements", "finetune_jobs"),
+    *("recall_measurements", "finetune_jobs", "document_values"),
 }
 
 

@@ -43,7 +43,7 @@ def test_the_test_of_errors_notices_the_hole(
         """
         create or replace function ragpg_internal.matching_documents(
             index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint,
-            proof uuid default ragpg_internal.proof()
+            only_quickly boolean default false, proof uuid default ragpg_internal.proof()
         )
         language sql stable security definer
         set search_path = ragpg_internal, ragpg, pg_temp
@@ -52,7 +52,7 @@ def test_the_test_of_errors_notices_the_hole(
             from ragpg.documents as document
             -- Nothing but the order of words stands between the filter and another's rows.
             where document.metadata @@ filter and document.tenant || '' = (
-                select tenant from ragpg_internal.proven_tenant($3)
+                select tenant from ragpg_internal.proven_tenant($4)
             );
         end
         """
@@ -80,42 +80,13 @@ def test_a_tenants_filter_uses_its_index(
         " select 1, 'n' || number, 'filler', jsonb_build_object('n', number), 'a', 1"
         " from generate_series(1, 5000) as number"
     )
-    shared.execute("vacuum analyze ragpg.documents")
-    scans = b"select pg_stat_get_numscans('ragpg.documents_tenant_metadata_gin'::regclass)"
+    shared.execute("vacuum analyze ragpg.documents, ragpg.document_values")
+    scans = b"select pg_stat_get_numscans('ragpg.document_values_number_btree'::regclass)"
     before = shared.execute(scans).fetchone()
     reader.execute("select * from ragpg_internal.matching_documents(1, '$.n == 17')")
     reader.execute("select pg_stat_force_next_flush()")
     after = shared.execute(scans).fetchone()
-    assert before is not None and after is not None and after[0] == before[0] + 1
-
-
-@pytest.mark.parametrize("tenant", ["a", 'o"dd $ \\ name', "$", "1", "ä ' b"])
-def test_a_tenants_filter_says_what_the_filter_says(sql: psycopg.Connection, tenant: str) -> None:
-    metadata = '{"a": 1, "$b": "$ x", "c": [{"d": "\\\\$"}, 2], "q\\"": true, "at": "2026-01-01"}'
-    for asked in (
-        "$.a == 1", '$."$b" == "$ x"', '$."$b" starts with "$"', '$.c[*].d == "\\\\$"',
-        "exists($.c[*] ? (@.d like_regex \"^.\\\\$$\"))", '$."q\\"" == true', "$.a > 1",
-        "strict $.c[0].d == \"\\\\$\"", "!($.a == 1) || $.c.size() == 2", "$.**.d == \"\\\\$\"",
-        "$.none == 1", 'exists($ ? (@.a == 1 && $.c[1] == 2))', "$.at.datetime() > $.at.datetime()",
-        '"$" == $."$b"', "$.c[last] == 2", "$.a",
-    ):  # fmt: skip
-        row = sql.execute(
-            """
-            select
-                ragpg_internal.passes(stored, asked),
-                ragpg_internal.passes(
-                    jsonb_set('{}', array[%(tenant)s], stored),
-                    ragpg_internal.tenant_filter(asked, %(tenant)s)
-                ),
-                ragpg_internal.passes(
-                    jsonb_set('{}', array['other'], stored),
-                    ragpg_internal.tenant_filter(asked, %(tenant)s)
-                )
-            from (select %(metadata)s::jsonb, %(asked)s::jsonpath) as one (stored, asked)
-            """,
-            {"tenant": tenant, "metadata": metadata, "asked": asked},
-        ).fetchone()
-        assert row is not None and row[0] == row[1], (asked, row)
+    assert before is not None and after is not None and after[0] > before[0]
 
 
 def test_times_with_and_without_a_zone_are_compared(

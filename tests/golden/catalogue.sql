@@ -179,6 +179,13 @@ table document_status column updated_at timestamp with time zone null   storage 
 table document_status column indexed_at timestamp with time zone null   storage p
 table document_status column source_hash bytea null   storage x
 table document_status column document_id bigint null   storage p
+table document_values column document_id bigint not null   storage p
+table document_values column collection_id bigint not null   storage p
+table document_values column kind "char" not null   storage p
+table document_values column tenant text not null   storage x
+table document_values column key text not null   storage x
+table document_values column number numeric null   storage m
+table document_values column word text null   storage x
 table document_versions column document_id bigint not null   storage p
 table document_versions column version integer not null   storage p
 table document_versions column collection_id bigint not null   storage p
@@ -673,6 +680,8 @@ table collections constraint collections_pkey PRIMARY KEY (id)
 table collections constraint collections_search_log_share_is_a_share CHECK (((search_log_share >= (0)::double precision) AND (search_log_share <= (1)::double precision)))
 table context_batches constraint context_batches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table context_batches constraint context_batches_pkey PRIMARY KEY (id)
+table document_values constraint document_values_is_a_number_or_a_word CHECK ((num_nonnulls(number, word) = 1))
+table document_values constraint document_values_kind_is_known CHECK ((kind = ANY (ARRAY['n'::"char", 'N'::"char", 's'::"char", 'S'::"char", 't'::"char", 'T'::"char", 'l'::"char", 'L'::"char", 'x'::"char"])))
 table document_versions constraint document_versions_pkey PRIMARY KEY (document_id, version)
 table document_versions constraint document_versions_valid_range_is_ordered CHECK ((valid_from <= valid_to))
 table documents constraint documents_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
@@ -814,11 +823,13 @@ CREATE UNIQUE INDEX collections_name_key ON ragpg.collections USING btree (name)
 CREATE UNIQUE INDEX collections_pkey ON ragpg.collections USING btree (id)
 CREATE INDEX context_batches_collection_id_btree ON ragpg.context_batches USING btree (collection_id)
 CREATE UNIQUE INDEX context_batches_pkey ON ragpg.context_batches USING btree (id)
+CREATE INDEX document_values_document_id_btree ON ragpg.document_values USING btree (document_id)
+CREATE INDEX document_values_number_btree ON ragpg.document_values USING btree (tenant, collection_id, key, kind, number, document_id) WHERE (number IS NOT NULL)
+CREATE INDEX document_values_word_btree ON ragpg.document_values USING btree (tenant, collection_id, key, kind, word, document_id) WHERE (word IS NOT NULL)
 CREATE INDEX document_versions_collection_id_tenant_source_btree ON ragpg.document_versions USING btree (collection_id, tenant, source)
 CREATE UNIQUE INDEX document_versions_pkey ON ragpg.document_versions USING btree (document_id, version)
 CREATE UNIQUE INDEX documents_collection_id_tenant_source_key ON ragpg.documents USING btree (collection_id, tenant, source)
 CREATE UNIQUE INDEX documents_id_tenant_key ON ragpg.documents USING btree (id, tenant)
-CREATE INDEX documents_metadata_gin ON ragpg.documents USING gin (metadata jsonb_path_ops)
 CREATE UNIQUE INDEX documents_pkey ON ragpg.documents USING btree (id)
 CREATE UNIQUE INDEX embedding_models_pkey ON ragpg.embedding_models USING btree (id)
 CREATE UNIQUE INDEX embedding_models_provider_name_dimensions_key ON ragpg.embedding_models USING btree (provider, name, dimensions)
@@ -870,6 +881,9 @@ CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations 
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg_internal.keep_document_version()
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
+CREATE TRIGGER documents_values_are_added AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
+CREATE TRIGGER documents_values_are_changed AFTER UPDATE ON ragpg.documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
+CREATE TRIGGER documents_values_are_dropped AFTER DELETE ON ragpg.documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg_internal.forget_queries()
 policy answer_feedback_tenant on answer_feedback for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy answers_tenant on answers for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
@@ -879,6 +893,7 @@ policy citations_tenant on citations for * using (((( SELECT ragpg_internal.acti
 policy collections_add on collections for a using  check true
 policy collections_read on collections for r using true check 
 policy context_batches_nobody on context_batches for * using false check 
+policy document_values_tenant on document_values for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy document_versions_tenant on document_versions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents own
   WHERE (own.id = document_versions.document_id))))
@@ -1652,10 +1667,6 @@ begin
     drop index if exists ragpg.documents_tenant_btree;
     drop index if exists ragpg.chunks_tenant_btree;
     drop index if exists ragpg.chunks_content_hash_tenant_btree;
-    drop index if exists ragpg.documents_tenant_metadata_gin;
-    create index if not exists documents_metadata_gin
-        on ragpg.documents using gin (metadata jsonb_path_ops);
-    comment on index ragpg.documents_metadata_gin is 'Serves the jsonpath filter of ragpg.search.';
     create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
     comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
@@ -1851,12 +1862,6 @@ begin
     create index if not exists chunks_content_hash_tenant_btree
         on ragpg.chunks (content_hash, tenant);
     comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
-    -- Metadata under their tenant's name: see ragpg_internal.tenant_filter.
-    drop index if exists ragpg.documents_metadata_gin;
-    create index if not exists documents_tenant_metadata_gin
-        on ragpg.documents using gin ((jsonb_set('{}', array[tenant], metadata)) jsonb_path_ops);
-    comment on index ragpg.documents_tenant_metadata_gin is
-        'Serves the jsonpath filter of ragpg.search, for each tenant on its own.';
     comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
     comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
     for kept in select held.relation from ragpg_internal.protected_tables() as held loop
@@ -3184,13 +3189,18 @@ AS $function$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
-    statistics ragpg.index_statistics;
+    all_chunks bigint;
+    mean_length real;
+    some_documents bigint[];  -- drawn at random
     dimensions integer;
     wanted integer;
-    matching_documents bigint[];
+    sampled_documents bigint[];  -- that the filter lets through
+    matching_documents bigint[];  -- all of them; null where they are many: each candidate is asked
     matching_chunks bigint;
-    is_wide boolean := false;  -- the filter lets many documents through: asked of each candidate
-    goes_against boolean := false;  -- and those are far from the question
+    matching_share double precision := 0;
+    exactly boolean := false;  -- all chunks that pass are looked at: they are few, or far
+    -- Up to so many are looked at as quickly as the index finds some (docs/measured.md).
+    exact_limit constant integer := 4000;
     vector_ids bigint[];  -- best first
     similarities double precision[];
     bm25_scores double precision[];  -- of the same chunks
@@ -3208,6 +3218,12 @@ declare
     least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
     logged boolean := false;
     hit_count integer;
+    -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
+    drawn constant text :=
+        'select array_agg(drawn.id) filter (where drawn.passes)'
+        ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
+        '   from ragpg.documents as document where document.id = known.id) as passes'
+        '  from unnest($1) as known (id)) as drawn';
     counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
 begin
@@ -3271,7 +3287,11 @@ begin
             vector_dims(query_embedding), dimensions
             using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
     end if;
-    select known.* into statistics
+    -- Not the whole row: its sample of embeddings is large.
+    select
+        known.chunk_count, known.mean_length,
+        case when filter is not null then known.document_sample end
+    into all_chunks, mean_length, some_documents
     from ragpg.index_statistics as known
     where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
@@ -3282,52 +3302,56 @@ begin
 
     if filter is not null then
         perform ragpg_internal.check_filter(filter);
-        -- Of a sample of the documents, how many pass? Where that is 3 % or more, to list all that
-        -- do takes longer than to ask of each candidate as it is met.
-        if statistics.chunk_count > 20000 then
-            -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
-            execute 'select array_agg(drawn.id) filter (where drawn.passes)'
-                ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
-                '   from ragpg.documents as document where document.id = known.id) as passes'
-                '  from unnest($1) as known (id)) as drawn'
-            into matching_documents
-            using statistics.document_sample, filter;
-            is_wide := coalesce(cardinality(matching_documents), 0)
-                >= 0.03 * cardinality(statistics.document_sample);
+        -- Of some documents, how many pass? Where they are many, to list them all takes longer than
+        -- to ask of each candidate as it is met.
+        if all_chunks > 20000 then
+            execute drawn into sampled_documents using some_documents[:50], filter;
+            matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
         end if;
+        if matching_share * coalesce(all_chunks, 0) <= 40000 then
+            select found.document_ids, found.chunks
+            into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(recipe.id, filter, matching_share >= 0.03)
+                as found;
+        end if;
+        exactly := coalesce(matching_chunks <= exact_limit, false);
         -- The index finds what is near the question. Where of what passes even the nearest (two
-        -- deviations above the mean of those in the sample) is farther than the nearest of all, it
-        -- would go through many rows and still miss some: all that pass are looked at instead.
-        if is_wide and query_embedding is not null and mode <> 'keyword' then
+        -- deviations above the mean of some) is farther than the nearest of all, it would go
+        -- through many rows and still miss some: all that pass are looked at instead.
+        if not exactly and query_embedding is not null and mode <> 'keyword' then
             select spread.mean, spread.deviation
             into vector_mean, vector_deviation
-            from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+            from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
                 as spread;
+            if matching_documents is null then
+                execute drawn into sampled_documents using some_documents, filter;
+            end if;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)
-                < vector_mean + 1.5 * vector_deviation,
+                < vector_mean + 1.6 * vector_deviation,
                 false
             )
-            into goes_against
-            from unnest(matching_documents[:100]) as known (id)
+            into exactly
+            from (
+                select coalesce(matching_documents, sampled_documents) as ids
+            ) as passed
+            cross join generate_series(
+                1, cardinality(passed.ids), greatest(cardinality(passed.ids) / 200, 1)
+            ) as place
             cross join lateral (
                 select 1 - (chunk.embedding <=> query_embedding) as similarity
                 from ragpg.chunks as chunk
-                where chunk.index_id = recipe.id and chunk.document_id = known.id
+                where chunk.index_id = recipe.id and chunk.document_id = passed.ids[place]
                 order by chunk.ordinal
                 limit 1
             ) as near;
-            is_wide := not goes_against;
         end if;
-        if is_wide then
-            matching_documents := null;
-        end if;
-        if not is_wide then
+        if exactly and matching_chunks is null then
             select found.document_ids, found.chunks
             into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(recipe.id, filter) as found;
         end if;
-        if not is_wide and coalesce(matching_chunks, 0) = 0 then
+        if matching_chunks = 0 then
             if logged then
                 perform ragpg_internal.log_search(
                     recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
@@ -3371,12 +3395,31 @@ begin
         word_weight := 1 - vector_weight;
     end if;
     if query_embedding is not null then
-        select array_agg(found.chunk_id), array_agg(found.similarity)
-        into vector_ids, similarities
-        from ragpg_internal.vector_candidates(
-            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
-            goes_against
-        ) as found;
+        loop
+            select array_agg(found.chunk_id), array_agg(found.similarity)
+            into vector_ids, similarities
+            from ragpg_internal.vector_candidates(
+                recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
+                exactly
+            ) as found;
+            -- How many of all chunks should be nearer than the last of them, if similarities are
+            -- spread as the normal distribution is? Where they are more than a filter that has
+            -- nothing to do with the question would make the index pass by, it has missed some.
+            exit when exactly or filter is null or (
+                all_chunks * ragpg_internal.normal_tail(
+                    (similarities[cardinality(similarities)] - vector_mean) / vector_deviation
+                ) > greatest(100, 2.5 * wanted / greatest(
+                    matching_share,
+                    matching_chunks / all_chunks::double precision, 0.001
+                ))
+            ) is not true;
+            exactly := true;
+            if matching_chunks is null then
+                select found.document_ids, found.chunks
+                into matching_documents, matching_chunks
+                from ragpg_internal.matching_documents(recipe.id, filter) as found;
+            end if;
+        end loop;
     end if;
 
     -- Standard scores: how many deviations above the mean of the whole index a chunk is, in each
@@ -3385,7 +3428,7 @@ begin
     if mode = 'hybrid' and vector_mean is null then
         select spread.mean, spread.deviation
         into vector_mean, vector_deviation
-        from ragpg_internal.similarity_spread(statistics.embedding_sample, query_embedding)
+        from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
             as spread;
     end if;
     if mode = 'hybrid' and vector_ids is not null then
@@ -3400,7 +3443,7 @@ begin
             '   where one.index_id = %s and one.id = known.id limit 1) as stored'
             '  offset 0) as chunk',
             ragpg_internal.bm25_expression(words, word_weights),
-            ragpg_internal.bm25_saturation(statistics.mean_length), recipe.id
+            ragpg_internal.bm25_saturation(mean_length), recipe.id
         )
         into bm25_scores
         using vector_ids;
@@ -5432,6 +5475,151 @@ AS $function$
     ) as chunk
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.filter_condition(condition text, OUT kind "char", OUT key text, OUT sign text, OUT number numeric, OUT word text, OUT is_exact boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    path constant text := '(\$(?:\."(?:[^"\\]|\\.)*"(?:\[\*\])?)+)';
+    literal constant text := '("(?:[^"\\]|\\.)*"|-?[0-9][-+.0-9e]*|true|false|null)';
+    -- Without a format, or with one of those by which Python's filters read what has Z.
+    moment constant text :=
+        '(\.datetime\((?:"yyyy-mm-dd\\"T\\"hh24:mi:ss(?:\.us)?\\"Z\\"")?\))?';
+    signs constant text := ' (==|<=?|>=?|starts with) ';
+    said text[] := regexp_match(
+        condition, '^' || path || moment || signs || literal || moment || '$'
+    );
+    turned text[];
+begin
+    if said is null then
+        turned := regexp_match(
+            condition, '^' || literal || moment || signs || path || moment || '$'
+        );
+        said := array[
+            turned[4], turned[5], translate(turned[3], '<>', '><'), turned[1], turned[2]
+        ];
+    end if;
+    if said[1] is null or (said[2] is null) <> (said[5] is null) then
+        return;
+    end if;
+    key := (
+        select string_agg(
+            ragpg_internal.key_step(step.found[1]::jsonb #>> '{}'), '.' order by step.place
+        )
+        from regexp_matches(said[1], '"(?:[^"\\]|\\.)*"', 'g')
+            with ordinality as step (found, place)
+    );
+    sign := said[3];
+    is_exact := true;
+    if said[5] is not null then
+        kind := 't';
+        number := ragpg_internal.instant(said[4]::jsonb #>> '{}');
+        -- A zone that was not said may be any: Postgres takes up to a week.
+        is_exact := false;
+    elsif said[4] like '"%' then
+        kind := 's';
+        word := said[4]::jsonb #>> '{}';
+        if length(word) >= 100 then
+            word := left(word, 100);
+            sign := case sign when '<' then '<=' when '>' then '>=' else sign end;
+            is_exact := false;
+        end if;
+    elsif said[4] ~ '^[-0-9]' then
+        kind := 'n';
+        number := said[4]::numeric;
+    else
+        kind := 'l';
+        word := said[4];
+    end if;
+    if length(key) > 100
+        or coalesce(number = 'NaN' or length(said[4]) > 100 and kind = 'n', word is null)
+        -- jsonpath orders texts by their UTF-16, which is their UTF-8's order up to there.
+        or kind = 's' and sign <> '==' and word ~ '[\ue000-\U0010ffff]'
+        or kind = 'l' and sign <> '=='
+        or kind <> 's' and sign = 'starts with'
+    then
+        kind := null;
+    end if;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.filter_of_each(condition text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT string_agg(CASE token.part[1] WHEN '@'::text THEN asked.part[1] ELSE token.part[1] END, ''::text ORDER BY token.place) AS string_agg FROM (regexp_match(filter_of_each.condition, '^exists \((\$(?:\."(?:[^"\\]|\\.)*"(?:\[\*\])?)+)\?(\(.*\))\)$'::text) asked(part) CROSS JOIN LATERAL regexp_matches(asked.part[2], '"(?:[^"\\]|\\.)*"|[^"@]+|@'::text, 'g'::text) WITH ORDINALITY token(part, place)))
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.filter_parts(condition text, OUT operator text, OUT parts text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    is_enclosed boolean;
+begin
+    -- A jsonpath writes itself with blanks around operators, keys and strings in double quotes, and
+    -- parentheses where && stands within && and || within &&.
+    loop
+        with token as (
+            select
+                found.part[1] as part, found.place,
+                sum(case found.part[1] when '(' then 1 when ')' then -1 else 0 end)
+                    over (order by found.place) as depth
+            from regexp_matches(
+                condition, '"(?:[^"\\]|\\.)*"| && | \|\| |[()]|[^"()&| ]+|.', 'g'
+            ) with ordinality as found (part, place)
+        ),
+        joined as (
+            select max(token.part) as operator  -- || binds less
+            from token
+            where token.depth = 0 and token.part in (' && ', ' || ')
+        ),
+        divided as (
+            select
+                token.*,
+                count(*) filter (where token.depth = 0 and token.part = joined.operator)
+                    over (order by token.place) as number,
+                token.depth = 0 and token.part = joined.operator as divides
+            from token
+            cross join joined
+        ),
+        held as (
+            select divided.number, string_agg(divided.part, '' order by divided.place) as part
+            from divided
+            where divided.divides is not true
+            group by divided.number
+        )
+        select
+            (select joined.operator from joined),
+            array(select held.part from held order by held.number),
+            -- Do the first parenthesis and the last one belong together?
+            (
+                select
+                    bool_and(token.depth > 0 or token.place = last.place)
+                    and bool_or(token.depth > 0)
+                from token
+                cross join (select max(token.place) as place from token) as last
+            ) and condition like '(%'
+        into operator, parts, is_enclosed;
+        exit when not coalesce(is_enclosed, false);
+        condition := substr(condition, 2, length(condition) - 2);
+    end loop;
+    if operator is not null then
+        parts := array(
+            select unnest(
+                case within.operator when filter_parts.operator then within.parts
+                    else array[part] end
+            )
+            from unnest(filter_parts.parts) as part
+            cross join lateral ragpg_internal.filter_parts(part) as within
+        );
+    end if;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.finish_context_batch(batch_id bigint, error text DEFAULT NULL::text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -5772,12 +5960,81 @@ BEGIN ATOMIC
  VALUES ('empty document'::text,'characters'::text,NULL::text,1,'delete it, or find out why it was stored without text'::text), ('tiny document'::text,'characters'::text,NULL::text,40,'join it with what it belongs to: alone it is found, but answers nothing'::text), ('mojibake'::text,'times'::text,'[\u00c2\u00c3][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|\u00c2\u00a0|[\u00ce\u00cf][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|\u00e2[\u0080-\u009f\u201a\u20ac\u2020\u2021\u02c6\u201e\u2026\u2030][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122][\u0080-\u009f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2020-\u2022\u2030\u20ac\u2122]|(?:[\u00e0\u00e1\u00e3-\u00ef][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\u00a0]){2,}|\u00f0\u0178|(?:[\u00c4-\u00cd\u00d0-\u00df][\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]){3,}'::text,1,'UTF-8 was read as Windows-1252: read it again as UTF-8, or repair it (ftfy)'::text), ('replacement characters'::text,'times'::text,'\ufffd+'::text,1,'characters were lost: read the original again with its right encoding'::text), ('control characters'::text,'times'::text,'[\u0001-\u0008\u000b\u000e-\u001f\u007f-\u009f]+'::text,1,'remove them, or export the text anew: they cut words apart'::text), ('invisible characters'::text,'times'::text,'[\u00ad\u200b\u2060\ufeff]+'::text,5,'remove soft hyphens and zero-width spaces: they cut words apart'::text), ('encoded data'::text,'times'::text,'[A-Za-z0-9+/]{200,}'::text,1,'leave base64 and dumps out: they fill chunks and mean nothing'::text), ('over-long line'::text,'lines'::text,NULL::text,5000,'break it into paragraphs: a chunker sees no structure in it'::text), ('few letters'::text,'characters that are no letters'::text,'[\u0001-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3007-\u3020\u3030-\u303f\ue000-\uf8ff\ufe10-\ufe6f\uff01-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffff\U0001f000-\U0001faff]+'::text,0.3,'search cannot find what numbers and symbols mean: say it in words beside them'::text), ('other language'::text,'letters'::text,NULL::text,200,'put it into a collection of its language, or use the language simple: its words are stemmed by the wrong rules'::text), ('duplicate document'::text,''::text,NULL::text,1,'keep one: copies crowd other documents out of the hits'::text), ('near-duplicate document'::text,''::text,NULL::text,0.8,'keep the newest, or search with ragpg.search_distinct'::text), ('repeated line'::text,'documents'::text,NULL::text,0.3,'take it out when reading: it makes all chunks alike'::text), ('cut chunk'::text,'chunks'::text,NULL::text,1,'a sentence is longer than the window: break it, or build an index with larger chunks'::text), ('not indexed'::text,''::text,NULL::text,1,'run ragpg worker; ragpg.ingest_queue has the error if there is one'::text);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.instant(content text)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    found text;
+begin
+    -- Most texts are none, and none is longer. Fractions and Z are not read before Postgres 17.
+    if content !~ '^\s*[-+\d]' or length(content) > 60 then
+        return null;
+    end if;
+    found := jsonb_path_query_first(
+        to_jsonb(regexp_replace(regexp_replace(content, '\.\d+', ''), 'Z$', '+00:00')),
+        '$.datetime() ? (@.type() == "date" || @.type() starts with "timestamp")', silent => true
+    ) #>> '{}';
+    return extract(epoch from case
+        when found ~ 'T.*[-+]' then found::timestamptz
+        else (found || case when found ~ 'T' then 'Z' else 'T00:00:00Z' end)::timestamptz
+    end);
+exception
+    when data_exception then
+        return 'NaN';
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.is_code(media_type text)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text)
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.keep_document_values()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if tg_op = 'DELETE' then
+        delete from ragpg.document_values as known
+        using old_rows as dropped
+        where known.document_id = dropped.id;
+    elsif tg_op = 'INSERT' then
+        insert into ragpg.document_values (
+            document_id, collection_id, tenant, kind, key, number, word
+        )
+        select added.id, added.collection_id, added.tenant, held.*
+        from new_rows as added
+        cross join lateral ragpg_internal.metadata_values(added.metadata) as held;
+    else
+        with changed as (
+            select later.id, later.collection_id, later.tenant, later.metadata
+            from new_rows as later
+            join old_rows as earlier on earlier.id = later.id
+            where (later.metadata, later.collection_id, later.tenant)
+                is distinct from (earlier.metadata, earlier.collection_id, earlier.tenant)
+        ),
+        forgotten as (
+            delete from ragpg.document_values as known
+            using changed
+            where known.document_id = changed.id
+        )
+        insert into ragpg.document_values (
+            document_id, collection_id, tenant, kind, key, number, word
+        )
+        select changed.id, changed.collection_id, changed.tenant, held.*
+        from changed
+        cross join lateral ragpg_internal.metadata_values(changed.metadata) as held;
+    end if;
+    return null;
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.keep_document_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5809,6 +6066,12 @@ begin
     return new;
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.key_step(key text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN ((key ~ '[."]'::text) OR (key = ''::text)) THEN (to_json(key))::text ELSE key END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, words tsquery[], weights double precision[], word_chunks bigint, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS TABLE(chunk_id bigint, score double precision)
@@ -5919,6 +6182,166 @@ CREATE OR REPLACE FUNCTION ragpg_internal.lexeme_query(lexeme text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (((''''::text || replace(replace(lexeme, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text))::tsquery
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.listed_documents(collection_id bigint, tenants text[], condition text, most integer, OUT document_ids bigint[], OUT is_exact boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+#variable_conflict use_column
+declare
+    joined record;
+    part text;
+    asked record;
+    listed record;
+    within text;
+    found_ids bigint[];
+    has_lists boolean;
+    -- A text behind all that are kept.
+    beyond constant text := repeat(U&'\+10FFFF', 101);
+begin
+    joined := ragpg_internal.filter_parts(condition);
+    if joined.operator = ' || ' then
+        document_ids := '{}';
+        is_exact := true;
+        foreach part in array joined.parts loop
+            listed := ragpg_internal.listed_documents(
+                listed_documents.collection_id, tenants, part, most
+            );
+            document_ids := document_ids || listed.document_ids;
+            if listed.document_ids is null or cardinality(document_ids) > most then
+                document_ids := null;
+                return;
+            end if;
+            is_exact := is_exact and listed.is_exact;
+        end loop;
+        document_ids := array(select distinct id from unnest(document_ids) as id);
+        return;
+    end if;
+    -- Of conditions that all must hold the one that lists least is enough; both bounds of a key are
+    -- one condition. What is equal is asked first: it is likely to list less.
+    for asked in
+        select
+            one.kind, one.key, one.is_exact, one.is_both,
+            coalesce(one.least, '-Infinity') - one.leeway as low_number,
+            coalesce(one.greatest, 'Infinity') + one.leeway as high_number,
+            coalesce(one.first, '') as low_word,
+            coalesce(one.last, beyond) as high_word,
+            case when one.is_open and one.kind <> 't' then coalesce(one.least, one.greatest) end
+                as other_number,
+            case when one.is_open then coalesce(one.first, one.last) end as other_word
+        from (
+            select
+                said.kind, said.key, bool_and(said.is_exact) as is_exact,
+                count(*) > 1 as is_both, bool_or(said.sign = '==') as is_equal,
+                count(*) = 1 and min(said.sign) in ('<', '>') as is_open,
+                case said.kind when 't' then 604800 else 0 end as leeway,
+                max(said.number) filter (where said.sign not like '<%') as least,
+                min(said.number) filter (where said.sign not like '>%') as greatest,
+                max(said.word collate "C") filter (where said.sign not like '<%') as first,
+                min(
+                    case said.sign when 'starts with' then said.word || beyond else said.word end
+                    collate "C"
+                ) filter (where said.sign not like '>%') as last
+            from unnest(joined.parts) as part
+            cross join lateral ragpg_internal.filter_condition(part) as said
+            where said.kind is not null
+            group by said.kind, said.key
+        ) as one
+        order by one.is_equal desc, one.is_both desc, one.key
+    loop
+        -- Of a list one value may keep the one bound, another the other.
+        if asked.kind in ('s', 'l') then
+            select coalesce(array_agg(found.document_id), '{}'), bool_or(found.is_of_list)
+            into found_ids, has_lists
+            from (
+                (
+                    select one.document_id, false as is_of_list
+                    from ragpg.document_values as one
+                    where one.collection_id = listed_documents.collection_id
+                        and one.key = asked.key
+                        and one.kind = asked.kind
+                        and one.tenant = any(tenants)
+                        and one.word >= asked.low_word
+                        and one.word <= asked.high_word
+                        and one.word is distinct from asked.other_word
+                )
+                union all
+                (
+                    select one.document_id, true
+                    from ragpg.document_values as one
+                    where one.collection_id = listed_documents.collection_id
+                        and one.key = asked.key
+                        and one.kind = upper(asked.kind::text)::"char"
+                        and one.tenant = any(tenants)
+                        and one.word >= asked.low_word
+                        and one.word <= case when asked.is_both then beyond else asked.high_word end
+                        and one.word is distinct from asked.other_word
+                )
+                limit most + 1
+            ) as found;
+        else
+            select coalesce(array_agg(found.document_id), '{}'), bool_or(found.is_of_list)
+            into found_ids, has_lists
+            from (
+                (
+                    select one.document_id, false as is_of_list
+                    from ragpg.document_values as one
+                    where one.collection_id = listed_documents.collection_id
+                        and one.key = asked.key
+                        and one.kind = asked.kind
+                        and one.tenant = any(tenants)
+                        and one.number >= asked.low_number
+                        and one.number <= asked.high_number
+                        and one.number is distinct from asked.other_number
+                )
+                union all
+                (
+                    select one.document_id, true
+                    from ragpg.document_values as one
+                    where one.collection_id = listed_documents.collection_id
+                        and one.key = asked.key
+                        and one.kind = upper(asked.kind::text)::"char"
+                        and one.tenant = any(tenants)
+                        and one.number >= asked.low_number
+                        and one.number <= case
+                            when asked.is_both then 'Infinity' else asked.high_number end
+                        and one.number is distinct from asked.other_number
+                )
+                limit most + 1
+            ) as found;
+        end if;
+        if cardinality(found_ids) <= most then
+            document_ids := case
+                when has_lists then array(select distinct id from unnest(found_ids) as id)
+                else found_ids
+            end;
+            is_exact := cardinality(joined.parts) = 1 and asked.is_exact;
+            most := cardinality(document_ids) - 1;
+            exit when most < 200;
+        end if;
+    end loop;
+    foreach part in array joined.parts loop
+        exit when most < 200;
+        within := coalesce(
+            ragpg_internal.filter_of_each(part),
+            case when (ragpg_internal.filter_parts(part)).operator is not null then part end
+        );
+        continue when within is null;
+        listed := ragpg_internal.listed_documents(
+            listed_documents.collection_id, tenants, within, most
+        );
+        if listed.document_ids is not null then
+            document_ids := listed.document_ids;
+            is_exact := false;
+            most := cardinality(document_ids) - 1;
+        end if;
+    end loop;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.log_search(index_id bigint, query text, query_embedding halfvec, mode text, k integer, filtered boolean, hit_count integer, best_similarity double precision, latency_ms double precision, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS void
  LANGUAGE sql
@@ -5949,7 +6372,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.logistic(weights double precision[], s
  IMMUTABLE PARALLEL SAFE
 RETURN ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (((((weights)[1] + ((weights)[2] * similarity)) + ((weights)[3] * words_held)) + ((weights)[4] * ln(((1 + missing_names))::double precision))) + ((weights)[5] * ((unmatched_negation)::integer)::double precision))))))))
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint, proof uuid DEFAULT ragpg_internal.proof())
+CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint, only_quickly boolean DEFAULT false, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS record
  LANGUAGE plpgsql
  STABLE
@@ -5957,36 +6380,199 @@ CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, fi
 AS $function$
 declare
     only_tenant text := (select known.tenant from ragpg_internal.proven_tenant(proof) as known);
+    tenants text[] := array[only_tenant];
+    only_collection bigint;
+    untold bigint[];
+    is_exact boolean;
+    -- So many are listed in 10 ms.
+    most constant integer := case when only_quickly then 50000 else 1000000 end;
+    counted constant integer := 200;
 begin
-    -- Planned for this filter: how many documents pass decides whether their index is worth it.
-    execute format(
-        'select array_agg(document.id), sum(state.chunk_count)'
-        ' from ragpg.documents as document'
-        ' join ragpg.index_documents as state'
-        '  on state.document_id = document.id and state.index_id = $1'
-        ' where document.collection_id = ('
-        '   select recipe.collection_id from ragpg.search_indexes as recipe where recipe.id = $1)'
-        '  and %s',
-        case
-            when only_tenant is null then 'ragpg_internal.passes(document.metadata, $2)'
-            -- Of other tenants' rows the filter finds nothing, in whichever order it is asked.
-            else 'ragpg_internal.passes('
-                'jsonb_set(''{}'', array[document.tenant], document.metadata), $2) and '
-                || ragpg_internal.tenant_condition(
-                    matching_documents.index_id, only_tenant, 'document.tenant', '$3'
+    select recipe.collection_id into only_collection
+    from ragpg.search_indexes as recipe
+    where recipe.id = matching_documents.index_id;
+    if only_tenant is null then
+        -- One look at an index for each.
+        tenants := array(
+            with recursive met as (
+                (
+                    select document.tenant
+                    from ragpg.documents as document
+                    where document.collection_id = only_collection
+                    order by document.tenant
+                    limit 1
                 )
-        end
-    )
-    into document_ids, chunks
-    using matching_documents.index_id,
-        case
-            when only_tenant is null then matching_documents.filter
-            else ragpg_internal.tenant_filter(matching_documents.filter, only_tenant)
-        end,
-        only_tenant;
+                union all
+                select (
+                    select document.tenant
+                    from ragpg.documents as document
+                    where document.collection_id = only_collection and document.tenant > met.tenant
+                    order by document.tenant
+                    limit 1
+                )
+                from met
+                where met.tenant is not null
+            )
+            select met.tenant from met where met.tenant is not null
+        );
+    end if;
+    select listed.document_ids, listed.is_exact into document_ids, is_exact
+    from ragpg_internal.listed_documents(
+        only_collection, tenants, filter::text, most
+    ) as listed;
+    if document_ids is not null then
+        select array_agg(known.document_id) into untold
+        from ragpg.document_values as known
+        where known.collection_id = only_collection
+            and known.key = ''
+            and known.kind = 'x'
+            and known.tenant = any(tenants)
+            and known.word is not null;
+        if untold is not null then
+            document_ids := array(
+                select distinct id from unnest(document_ids || untold) as id
+            );
+        end if;
+        if untold is not null or not is_exact then
+            -- Looked up one by one, and all of the tenant: a join may be planned that reads others.
+            execute 'select array_agg(listed.id) from unnest($1) as listed (id)'
+                ' where (select ragpg_internal.passes(document.metadata, $2)'
+                '  from ragpg.documents as document where document.id = listed.id)'
+            into document_ids
+            using document_ids, filter;
+        end if;
+    elsif not only_quickly then
+        -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
+        execute format(
+            'select array_agg(document.id) from ragpg.documents as document'
+            ' where document.collection_id = $1 and case when %s'
+            '  then ragpg_internal.passes(document.metadata, $2) end',
+            case when only_tenant is null then 'true' else 'document.tenant = $3' end
+        )
+        into document_ids
+        using only_collection, filter, only_tenant;
+    else
+        return;
+    end if;
+    -- Counted, or where they are many, estimated from some.
+    select
+        case when cardinality(document_ids) <= counted then sum(state.chunk_count)
+            else sum(state.chunk_count) * cardinality(document_ids) / counted
+        end::bigint
+    into chunks
+    from unnest(document_ids[:counted]) as listed (id)
+    cross join lateral (
+        select one.chunk_count
+        from ragpg.index_documents as one
+        where one.document_id = listed.id and one.index_id = matching_documents.index_id
+        limit 1
+    ) as state;
+    chunks := greatest(chunks, case when cardinality(document_ids) > counted then 1 else 0 end);
 end
 $function$
  -- access {=X/owner,owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg_internal.metadata_values(metadata jsonb)
+ RETURNS TABLE(kind "char", key text, number numeric, word text)
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ WITH RECURSIVE member(key, value, type, is_element, is_several) AS (
+          SELECT ragpg_internal.key_step(held.key) AS key_step,
+             held.value,
+             jsonb_typeof(held.value) AS jsonb_typeof,
+             false AS "?column?",
+             false AS "?column?"
+            FROM jsonb_each(metadata_values.metadata) held(key, value)
+         UNION ALL
+          SELECT within.key,
+             within.value,
+             jsonb_typeof(within.value) AS jsonb_typeof,
+             within.is_element,
+             (member.is_several OR within.is_element)
+            FROM (member
+              CROSS JOIN LATERAL ( SELECT ((member.key || '.'::text) || ragpg_internal.key_step(held.key)) AS key,
+                     held.value,
+                     false AS is_element
+                    FROM jsonb_each(
+                         CASE member.type
+                             WHEN 'object'::text THEN member.value
+                             ELSE NULL::jsonb
+                         END) held(key, value)
+                 UNION ALL
+                  SELECT member.key,
+                     held.value,
+                     true
+                    FROM jsonb_array_elements(
+                         CASE member.type
+                             WHEN 'array'::text THEN member.value
+                             ELSE NULL::jsonb
+                         END) held(value)
+                   WHERE (NOT member.is_element)) within)
+           WHERE (member.type = ANY (ARRAY['object'::text, 'array'::text]))
+         ), read AS (
+          SELECT DISTINCT
+                 CASE
+                     WHEN member.is_several THEN upper(one.kind)
+                     ELSE one.kind
+                 END AS kind,
+             member.key,
+             one.number,
+             one.word,
+             ((one.kind = 'x'::text) OR (length(member.key) > 100) OR (NOT (one.number IS DISTINCT FROM 'NaN'::numeric))) AS is_untold
+            FROM (member
+              CROSS JOIN LATERAL ( SELECT
+                         CASE
+                             WHEN (length((member.value)::text) > 100) THEN 'x'::text
+                             ELSE 'n'::text
+                         END AS kind,
+                     (member.value)::numeric AS number,
+                     NULL::text AS word
+                   WHERE (member.type = 'number'::text)
+                 UNION ALL
+                  SELECT 's'::text,
+                     NULL::numeric,
+                     "left"((member.value #>> '{}'::text[]), 100) AS "left"
+                   WHERE (member.type = 'string'::text)
+                 UNION ALL
+                  SELECT 't'::text,
+                     moment.moment,
+                     NULL::text
+                    FROM ragpg_internal.instant(
+                         CASE member.type
+                             WHEN 'string'::text THEN (member.value #>> '{}'::text[])
+                             ELSE NULL::text
+                         END) moment(moment)
+                   WHERE (moment.moment IS NOT NULL)
+                 UNION ALL
+                  SELECT 'l'::text,
+                     NULL::numeric,
+                     (member.value)::text AS value
+                   WHERE (member.type = ANY (ARRAY['boolean'::text, 'null'::text]))
+                 UNION ALL
+                  SELECT 'x'::text,
+                     NULL::numeric,
+                     NULL::text
+                   WHERE ((member.type = 'array'::text) AND member.is_element)) one)
+          LIMIT 1001
+         )
+  SELECT (read.kind)::"char" AS kind,
+     read.key,
+     read.number,
+     read.word
+    FROM read
+   WHERE ((NOT read.is_untold) AND (( SELECT count(*) AS count
+            FROM read read_1) <= 1000))
+ UNION ALL
+  SELECT 'x'::"char",
+     ''::text,
+     NULL::numeric,
+     ''::text
+   WHERE ((EXISTS ( SELECT
+            FROM read
+           WHERE read.is_untold)) OR (( SELECT count(*) AS count
+            FROM read) > 1000));
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.multiply_values(encoder_id bigint, layer_number integer, inputs vector[])
  RETURNS vector[]
  LANGUAGE plpgsql
@@ -6181,6 +6767,12 @@ CREATE OR REPLACE FUNCTION ragpg_internal.normal_form(content text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN CASE WHEN (content ~ '^[\u0001-\u007f]*$'::text) THEN content ELSE regexp_replace(translate(NORMALIZE(regexp_replace(content, '([[:digit:]])[\u00a0\u2009\u202f](?=[[:digit:]]{3})'::text, '\1'::text, 'g'::text), NFKC), '‐‑‒–—―−‘’ʼ'::text, '-------'''''''::text), '\u00ad\n?|[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f\u0640]'::text, ''::text, 'g'::text) END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.normal_tail(deviations double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN (deviations > (37)::double precision) THEN (0)::double precision WHEN (deviations >= (0)::double precision) THEN (exp((('-0.5'::numeric)::double precision * (deviations ^ (2)::double precision))) / (((1.64)::double precision * deviations) + sqrt((((0.76)::double precision * (deviations ^ (2)::double precision)) + (4)::double precision)))) ELSE ((1)::double precision - (exp((('-0.5'::numeric)::double precision * (deviations ^ (2)::double precision))) / ((('-1.64'::numeric)::double precision * deviations) + sqrt((((0.76)::double precision * (deviations ^ (2)::double precision)) + (4)::double precision))))) END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.normalize_text(query text, lower_case boolean, strip_accents boolean)
  RETURNS text
@@ -7315,14 +7907,16 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.similarity_spread(embedding_sample halfvec[], query_embedding halfvec, OUT mean double precision, OUT deviation double precision)
+CREATE OR REPLACE FUNCTION ragpg_internal.similarity_spread(index_id bigint, tenant text, query_embedding halfvec, OUT mean double precision, OUT deviation double precision)
  RETURNS record
  LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
+ STABLE
 BEGIN ATOMIC
  SELECT COALESCE(avg(((1)::double precision - (sample.sample OPERATOR(ragpg_internal.<=>) similarity_spread.query_embedding))), (0)::double precision) AS "coalesce",
      COALESCE(NULLIF(stddev_pop(((1)::double precision - (sample.sample OPERATOR(ragpg_internal.<=>) similarity_spread.query_embedding))), (0)::double precision), (1)::double precision) AS "coalesce"
-    FROM unnest(similarity_spread.embedding_sample) sample(sample);
+    FROM (ragpg.index_statistics known
+      CROSS JOIN LATERAL unnest(known.embedding_sample) sample(sample))
+   WHERE ((known.index_id = similarity_spread.index_id) AND (known.tenant = similarity_spread.tenant));
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
@@ -7500,12 +8094,6 @@ BEGIN ATOMIC
     FROM ragpg.index_statistics counted
    WHERE ((counted.index_id = tenant_condition.index_id) AND (counted.tenant = tenant_condition.tenant));
 END
- -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.tenant_filter(filter jsonpath, tenant text)
- RETURNS jsonpath
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN (SELECT (string_agg(CASE token.part[1] WHEN '$'::text THEN ('$.'::text || to_json(tenant_filter.tenant)) ELSE token.part[1] END, ''::text ORDER BY token.place))::jsonpath AS string_agg FROM regexp_matches((tenant_filter.filter)::text, '"(?:[^"\\]|\\.)*"|[^"$]+|\$'::text, 'g'::text) WITH ORDINALITY token(part, place))
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.tenant_legs()
  RETURNS TABLE(called regprocedure)
@@ -7694,6 +8282,8 @@ CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, que
  SET "hnsw.ef_search" TO '100'
  SET "hnsw.iterative_scan" TO 'off'
  SET enable_sort TO 'on'
+ SET enable_indexscan TO 'on'
+ SET enable_seqscan TO 'on'
 AS $function$
 #variable_conflict use_column
 declare
@@ -7708,37 +8298,39 @@ declare
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
-    only_documents text := case
-        when document_ids is not null then ' and chunk.document_id = any($2)'
+    only_passing text := case
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
         -- meets, until it has enough.
         when filter is not null then
             ' and (select ragpg_internal.passes(document.metadata, $3)'
             '  from ragpg.documents as document where document.id = chunk.document_id)'
+        else ''
     end;
+    only_own text := '';
+    tenant_chunks bigint;
     scan text;
     ids bigint[];
     distances double precision[];
-    -- Up to this many filtered chunks an exact scan is as quick as the index and misses nothing:
-    -- 0.2, 0.4 and 11 ms were measured for 60, 600 and 6,000 of them.
-    exact_limit constant integer := 20000;
     only_tenant constant text := ragpg_internal.searched_tenant();
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
     if only_tenant is not null then
-        -- A tenant is a filter, too: how many chunks it has was counted with its words.
-        only_documents := coalesce(only_documents, '') || ' and chunk.tenant = $4';
+        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
+        -- looked at as quickly as the index finds some of them.
+        only_own := ' and chunk.tenant = $4';
+        tenant_chunks := coalesce(
+            (
+                select counted.chunk_count
+                from ragpg.index_statistics as counted
+                where counted.index_id = recipe.id and counted.tenant = only_tenant
+            ),
+            0
+        );
+        exactly := exactly or tenant_chunks <= 20000;
         if document_ids is null then
-            matching_chunks := coalesce(
-                (
-                    select counted.chunk_count
-                    from ragpg.index_statistics as counted
-                    where counted.index_id = recipe.id and counted.tenant = only_tenant
-                ),
-                0
-            );
+            matching_chunks := tenant_chunks;
         end if;
     end if;
     if only_tenant is not null
@@ -7746,7 +8338,7 @@ begin
     then
         table_name := 'chunks';
     end if;
-    if not exactly and (matching_chunks is null or matching_chunks > exact_limit) then
+    if not exactly then
         perform set_config(
             'hnsw.ef_search',
             -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
@@ -7761,7 +8353,8 @@ begin
         end if;
         -- A scan that goes on until it has enough takes longer, so only where rows it meets are
         -- left out: by a condition, or, seen by what came back, because they were deleted.
-        foreach scan in array case when only_documents is null then '{off,strict_order}'::text[]
+        foreach scan in array case
+            when only_own || only_passing = '' then '{off,strict_order}'::text[]
             else '{strict_order}' end
         loop
             perform set_config('hnsw.iterative_scan', scan, true);
@@ -7769,7 +8362,7 @@ begin
             execute format(
                 template,
                 format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
-                'ragpg.' || table_name, recipe.id, only_documents, wanted, vector_schema
+                'ragpg.' || table_name, recipe.id, only_own || only_passing, wanted, vector_schema
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -7780,21 +8373,29 @@ begin
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         perform set_config('enable_sort', 'on', true);
+        if document_ids is null then
+            table_name := 'ragpg.' || table_name;
+        elsif only_tenant is null and cardinality(document_ids) > 4000 then
+            -- Page by page of the table, in order: two thirds of the time where there are so many.
+            -- In a subquery: of an array that is known the planner looks at each element.
+            perform set_config('enable_indexscan', 'off', true);
+            perform set_config('enable_seqscan', 'off', true);
+            table_name := 'ragpg.' || table_name;
+            only_passing := ' and chunk.document_id = any((select $2)::bigint[])';
+        else
+            -- Document by document: else a policy's index may be taken, which reads all of a
+            -- tenant's chunks, and since Postgres 17 the whole index of documents is.
+            table_name := format(
+                'unnest($2) as listed (id) cross join lateral ('
+                ' select one.* from ragpg.%s as one'
+                ' where one.index_id = %s and one.document_id = listed.id offset 0)',
+                table_name, recipe.id
+            );
+            only_passing := '';
+        end if;
         execute format(
-            template,
-            'embedding',
-            case
-                -- Document by document: else a policy's index may be taken, which reads all of a
-                -- tenant's chunks.
-                when only_tenant is not null and document_ids is not null then format(
-                    'unnest($2) as listed (id) cross join lateral ('
-                    ' select one.* from ragpg.chunks as one'
-                    ' where one.index_id = %s and one.document_id = listed.id offset 0)',
-                    recipe.id
-                )
-                else 'ragpg.' || table_name
-            end,
-            recipe.id, only_documents, wanted, vector_schema
+            template, 'embedding', table_name, recipe.id, only_own || only_passing, wanted,
+            vector_schema
         )
         into ids, distances
         using query_embedding, document_ids, filter, only_tenant;
@@ -8734,11 +9335,15 @@ comment on citations_check_quote on ragpg.citations: Refuses a quote that is not
 comment on citations_tenant on ragpg.citations: Rows of the session's tenant.
 comment on collections_add on ragpg.collections: A tenant may add one; changing it is the owner's.
 comment on collections_read on ragpg.collections: Shared by all tenants.
+comment on document_values_tenant on ragpg.document_values: Rows of the session's tenant.
 comment on document_versions_tenant on ragpg.document_versions: Rows of the session's tenant.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
 comment on documents_queue_inserted on ragpg.documents: Queues new documents for each search index.
 comment on documents_queue_updated on ragpg.documents: Queues changed documents for each search index.
 comment on documents_tenant on ragpg.documents: Rows of the session's tenant.
+comment on documents_values_are_added on ragpg.documents: Keeps document_values.
+comment on documents_values_are_changed on ragpg.documents: Keeps document_values.
+comment on documents_values_are_dropped on ragpg.documents: Keeps document_values.
 comment on embedding_models_read on ragpg.embedding_models: Shared by all tenants.
 comment on encoders_forget_queries on ragpg.encoders: Empties the cache of query embeddings when an encoder changes or goes.
 comment on evaluation_drafts_tenant on ragpg.evaluation_drafts: Rows of the session's tenant.
@@ -8972,6 +9577,17 @@ comment on ragpg.document_status.updated_at: When its newest version was stored.
 comment on ragpg.document_status.version: Its newest version.
 comment on ragpg.document_status: A row per document, with whether its newest version is indexed.
 comment on ragpg.document_text(bigint,integer): Returns the text of a document, the newest or the given version; null when there is none.
+comment on ragpg.document_values.collection_id: Its collection.
+comment on ragpg.document_values.document_id: The document.
+comment on ragpg.document_values.key: The key, or the keys that lead to it with dots between them, such as author.name; one that has a dot or a quote itself in double quotes.
+comment on ragpg.document_values.kind: n: a number, s: a text, t: a text that is a date, or a time with its date, l: true, false or null; a capital letter where it is in a list; x: some of the metadata's values are not told here.
+comment on ragpg.document_values.number: The number; of a time the seconds since 1970, by UTC where it says no zone.
+comment on ragpg.document_values.tenant: Whose it is.
+comment on ragpg.document_values.word: The text's first 100 characters; true, false or null.
+comment on ragpg.document_values: What documents' metadata hold, a row for each value: filters find documents here. Kept by a trigger of documents, written by nothing else.
+comment on ragpg.document_values_document_id_btree: Serves changes of a document.
+comment on ragpg.document_values_number_btree: Serves comparisons of numbers and times.
+comment on ragpg.document_values_word_btree: Serves comparisons of texts.
 comment on ragpg.document_versions.collection_id: The collection it belonged to.
 comment on ragpg.document_versions.content: Its text then.
 comment on ragpg.document_versions.document_id: The document; no foreign key, because versions outlive a deleted document.
@@ -9002,7 +9618,6 @@ comment on ragpg.documents.title: Title, put before every chunk for word search,
 comment on ragpg.documents.updated_at: When this version was stored.
 comment on ragpg.documents.version: Counts the changes of source, title, content, media type, metadata and pages, from 1; kept by a trigger.
 comment on ragpg.documents: One source text each (a file, a page, a row): the newest version. Earlier versions are in document_versions.
-comment on ragpg.documents_metadata_gin: Serves the jsonpath filter of ragpg.search.
 comment on ragpg.drop_collection(pg_catalog.text,pg_catalog.uuid): Drops a collection with its documents, all their versions, chunks, search indexes and answers, and returns how many documents went.
 comment on ragpg.drop_search_index(bigint,pg_catalog.uuid): Drops a search index that is not the active one, with its chunks, once the searches that run now have ended (it waits five seconds at most). Raises RG010 when it is, or when there is none.
 comment on ragpg.embed_query(pg_catalog.text,bigint): Returns the embedding of a question, computed in the database by the model whose key is given, else by the only one that is loaded and verified; the same vector as in Python, of length 1. A question asked before is looked up in ragpg.query_embeddings, a new one is stored there where the transaction may write.
@@ -9565,6 +10180,9 @@ comment on ragpg_internal.evaluate_question(bigint,bigint,public.halfvec): Asks 
 comment on ragpg_internal.evaluation_split(bigint): Returns train or held-out, about half of the questions each; questions about one source are on one side, so that what is chosen on the first is not known to suit the second.
 comment on ragpg_internal.exact_distances(bigint,public.halfvec[],bigint[],integer): Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.
 comment on ragpg_internal.feedback_embedding(bigint,bigint[],double precision[]): Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).
+comment on ragpg_internal.filter_condition(pg_catalog.text): Returns what a comparison of a jsonpath predicate asks for, in the words of ragpg.document_values: kind, key, sign (==, <, <=, >, >=, starts with), number or word, and whether the values for which that is true are exactly those that the comparison lets through, or may be more. No kind where the values cannot tell.
+comment on ragpg_internal.filter_of_each(pg_catalog.text): Returns the condition that exists ($.key ? (condition)) has of each value, asked of the key instead, which lets more through; null of anything else.
+comment on ragpg_internal.filter_parts(pg_catalog.text): Returns the conditions that a jsonpath predicate, as Postgres writes it, joins by && or ||, and which of them; the one condition it is, without parentheses around it, where it joins none.
 comment on ragpg_internal.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
 comment on ragpg_internal.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg_internal.logistic that tell from the best hit's similarity and ragpg_internal.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.followed_tables(): Returns the tables that ragpg.index_table follows, with what their triggers were given; row_of is what documents of their rows are marked with, null where a table is followed since before version 0003.
@@ -9575,19 +10193,25 @@ comment on ragpg_internal.hash_text(pg_catalog.text): Returns the SHA-256 of a t
 comment on ragpg_internal.index_row(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.uuid): Stores what a row says as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg_internal.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
 comment on ragpg_internal.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
+comment on ragpg_internal.instant(pg_catalog.text): Returns the seconds since 1970 of a date, or of a time with its date, as jsonpath's datetime() reads it, by UTC where it says no zone; null for any other text; NaN for one that datetime() reads and no timestamp holds.
 comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
+comment on ragpg_internal.keep_document_values(): Trigger of documents: their metadata's values in document_values, once a statement. Security definer, so that nobody but it writes there.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
+comment on ragpg_internal.key_step(pg_catalog.text): Returns a key as it stands in a path of keys (ragpg.document_values.key), between dots: in double quotes where it has a dot or a quote itself.
 comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.tsquery[],double precision[],bigint,integer,bigint[],pg_catalog.jsonpath,double precision,pg_catalog.uuid): Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
+comment on ragpg_internal.listed_documents(bigint,pg_catalog.text[],pg_catalog.text,integer): Returns the documents of a collection and some tenants whose kept values (ragpg.document_values) a condition of a filter lets through, and whether they are exactly those that it does: else it may be some of them. Null where the values cannot tell, or where they are more than the most wanted.
 comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision,pg_catalog.uuid): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
-comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have; null for none. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of metadata is used; then only of the caller's tenant.
+comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,boolean,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 200 documents, else estimated from so many; no number where they were to be listed only if that is quick, and it is not. Found by ragpg.document_values where these can tell, else by asking each document. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller's tenant.
+comment on ragpg_internal.metadata_values(pg_catalog.jsonb): Returns the values that metadata hold, one a row, as ragpg.document_values keeps them; beside them, or instead where they are more than 1,000, one of kind x where not all can be told.
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
 comment on ragpg_internal.normal_form(pg_catalog.text): Returns a text as words are looked for in it: Unicode's NFKC (Annex 15), so that ligatures, full-width and decomposed letters are the plain ones, without soft hyphens and marks of no width; every dash and apostrophe the plain one.
+comment on ragpg_internal.normal_tail(double precision): Returns the share of a normal distribution that is more than so many standard deviations above its mean (to 0.3 %).
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
@@ -9618,7 +10242,7 @@ comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a s
 comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the current role owns the tables, is a superuser or bypasses row-level security. Always, therefore, within a function that runs as the owner.
 comment on ragpg_internal.session_tenant(): Returns the tenant of the session's role, null for none; for the trigger of ragpg.index_table, which runs as the owner in the session of whoever writes the table.
 comment on ragpg_internal.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
-comment on ragpg_internal.similarity_spread(public.halfvec[],public.halfvec): Returns mean and standard deviation of the cosine similarities of a question to a sample of embeddings (ragpg.index_statistics): 0 and 1 of an empty one.
+comment on ragpg_internal.similarity_spread(bigint,pg_catalog.text,public.halfvec): Returns mean and standard deviation of the cosine similarities of a question to a sample of a search index's embeddings, or of a tenant's in it (ragpg.index_statistics): 0 and 1 of an empty one.
 comment on ragpg_internal.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
 comment on ragpg_internal.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
 comment on ragpg_internal.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
@@ -9628,7 +10252,6 @@ comment on ragpg_internal.subvector(public.halfvec,integer,integer): The functio
 comment on ragpg_internal.subvector(public.vector,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.sum(public.vector): The aggregate of pgvector, wherever that is installed.
 comment on ragpg_internal.tenant_condition(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick; else not.
-comment on ragpg_internal.tenant_filter(pg_catalog.jsonpath,pg_catalog.text): Returns the filter that asks of {"tenant": metadata} what the given one asks of metadata. Other tenants' rows have nothing under that name: no error, no match and no entry of the index documents_tenant_metadata_gin comes from them.
 comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.proven_tenant).
 comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
 comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
