@@ -60,6 +60,11 @@ def fill(url: str, rows: Rows) -> None:
         owner.execute("select ragpg.grant_writer('writer'), ragpg.trust_role('writer')")
         for name in SHARES:
             owner.execute("select ragpg.grant_reader(%s), ragpg.bind_role(%s, %s)", (name,) * 3)
+    # Models are the owner's to add: by the first document of any collection.
+    with ragpg.connect(url) as client:
+        client.collection("first").add(
+            records=[{"text": rows.texts[0], "source": "1", "embedding": rows.embeddings[0]}]
+        )
     for tenant in SHARES:
         own = of_tenant(rows, tenant)
         with ragpg.connect(

@@ -132,9 +132,7 @@ def test_a_time_without_a_zone_is_found_in_every_zone(
 ) -> None:
     """The instant that is kept is by UTC; the filter is asked by the session's zone."""
     values.execute("select set_config('timezone', %s, true)", (zone,))
-    values.execute(
-        "update ragpg.documents set metadata = '{\"at\": \"2024-01-01T00:00:00\"}'"
-    )
+    values.execute('update ragpg.documents set metadata = \'{"at": "2024-01-01T00:00:00"}\'')
     try:
         for sign, literal in (
             ("==", "2024-01-01T00:00:00"), (">=", "2024-01-01T00:00:00"),
