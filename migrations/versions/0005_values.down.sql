@@ -4,6 +4,8 @@ drop trigger documents_values_are_added on ragpg.documents;
 drop trigger documents_values_are_changed on ragpg.documents;
 drop trigger documents_values_are_dropped on ragpg.documents;
 drop function ragpg_internal.matching_documents(bigint, jsonpath, boolean, uuid);
+drop function ragpg_internal.keep_document_values();
+drop function ragpg_internal.put_document_values(bigint[]);
 drop table ragpg.document_values;
 drop function ragpg_internal.similarity_spread(bigint, text, halfvec);
 
@@ -139,6 +141,136 @@ $$;
 revoke execute on function ragpg.enable_tenants(text) from public;
 comment on function ragpg.enable_tenants(text) is
 'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+
+-- Is everything stored what it claims to be?
+create or replace function ragpg.verify(collection text default null)
+returns table (problem text, object text, detail text, what_to_do text)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+    block_chars constant integer := 65536;
+begin
+    -- A block is cut out of a text once for all chunks that begin in it: substr() walks from the
+    -- start of the text, which over a long document is quadratic.
+    return query
+    with block as materialized (
+        select
+            used.document_id, used.version, used.number,
+            substr(
+                ragpg.document_text(used.document_id, used.version),
+                used.number * block_chars + 1, block_chars + used.longest
+            ) as content
+        from (
+            select
+                chunk.document_id, chunk.document_version as version,
+                chunk.start_char / block_chars as number,
+                max(chunk.end_char - chunk.start_char) as longest
+            from ragpg.chunks as chunk
+            join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+            where only_id is null or recipe.collection_id = only_id
+            group by 1, 2, 3
+        ) as used
+    )
+    select
+        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
+        format('document %s version %s, characters %s to %s', chunk.document_id,
+            chunk.document_version, chunk.start_char, chunk.end_char),
+        'build the search index anew: ragpg index build'
+    from ragpg.chunks as chunk
+    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
+    join block
+        on block.document_id = chunk.document_id
+        and block.version = chunk.document_version
+        and block.number = chunk.start_char / block_chars
+    where (only_id is null or recipe.collection_id = only_id)
+        and substr(
+            block.content,
+            chunk.start_char - block.number * block_chars + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
+
+    return query
+    select found.problem, found.object, found.detail, found.what_to_do
+    from ragpg_internal.safety_problems() as found;
+end
+$$;
+comment on function ragpg.verify(text) is
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';
 
 -- Which documents does a filter let through?
 create or replace function ragpg_internal.matching_documents(
@@ -663,7 +795,6 @@ $$;
 comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
 'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';
 
-drop function ragpg_internal.keep_document_values();
 drop function ragpg_internal.listed_documents(bigint, text[], text, integer);
 drop function ragpg_internal.filter_condition(text);
 drop function ragpg_internal.filter_parts(text);

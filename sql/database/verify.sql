@@ -67,6 +67,33 @@ begin
 
     return query
     select
+        'values of metadata missing or too many', format('document %s', document.id),
+        'filters miss it, or ask it without need',
+        format('select ragpg_internal.put_document_values(array[%s])', document.id)
+    from ragpg.documents as document
+    where (only_id is null or document.collection_id = only_id)
+        and exists (
+            select
+            from (
+                select held.kind, held.key, held.number, held.word
+                from ragpg_internal.metadata_values(document.metadata) as held
+            ) as held
+            full join (
+                select known.kind, known.key, known.number, known.word
+                from ragpg.document_values as known
+                where known.document_id = document.id
+                    and known.collection_id = document.collection_id
+                    and known.tenant = document.tenant
+            ) as known
+                on known.kind = held.kind
+                and known.key = held.key
+                and coalesce(known.number, 0) = coalesce(held.number, 0)
+                and coalesce(known.word, '') = coalesce(held.word, '')
+            where known.kind is null or held.kind is null
+        );
+
+    return query
+    select
         case when said.content is null then 'quote without its source'
             else 'quote is not its source' end,
         format('citation %s of answer %s', cited.id, cited.answer_id),
@@ -126,4 +153,4 @@ begin
 end
 $$;
 comment on function ragpg.verify(text) is
-'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, values of metadata missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';

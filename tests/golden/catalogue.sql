@@ -4394,6 +4394,33 @@ begin
 
     return query
     select
+        'values of metadata missing or too many', format('document %s', document.id),
+        'filters miss it, or ask it without need',
+        format('select ragpg_internal.put_document_values(array[%s])', document.id)
+    from ragpg.documents as document
+    where (only_id is null or document.collection_id = only_id)
+        and exists (
+            select
+            from (
+                select held.kind, held.key, held.number, held.word
+                from ragpg_internal.metadata_values(document.metadata) as held
+            ) as held
+            full join (
+                select known.kind, known.key, known.number, known.word
+                from ragpg.document_values as known
+                where known.document_id = document.id
+                    and known.collection_id = document.collection_id
+                    and known.tenant = document.tenant
+            ) as known
+                on known.kind = held.kind
+                and known.key = held.key
+                and coalesce(known.number, 0) = coalesce(held.number, 0)
+                and coalesce(known.word, '') = coalesce(held.word, '')
+            where known.kind is null or held.kind is null
+        );
+
+    return query
+    select
         case when said.content is null then 'quote without its source'
             else 'quote is not its source' end,
         format('citation %s of answer %s', cited.id, cited.answer_id),
@@ -5999,38 +6026,24 @@ CREATE OR REPLACE FUNCTION ragpg_internal.keep_document_values()
  SECURITY DEFINER
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
+declare
+    document_ids bigint[];
 begin
-    if tg_op = 'DELETE' then
-        delete from ragpg.document_values as known
-        using old_rows as dropped
-        where known.document_id = dropped.id;
-    elsif tg_op = 'INSERT' then
-        insert into ragpg.document_values (
-            document_id, collection_id, tenant, kind, key, number, word
-        )
-        select added.id, added.collection_id, added.tenant, held.*
-        from new_rows as added
-        cross join lateral ragpg_internal.metadata_values(added.metadata) as held;
+    -- Each has other rows to look at, and a statement is planned with those it names.
+    if tg_op = 'INSERT' then
+        document_ids := array(select added.id from new_rows as added);
+    elsif tg_op = 'DELETE' then
+        document_ids := array(select dropped.id from old_rows as dropped);
     else
-        with changed as (
-            select later.id, later.collection_id, later.tenant, later.metadata
+        document_ids := array(
+            select later.id
             from new_rows as later
             join old_rows as earlier on earlier.id = later.id
             where (later.metadata, later.collection_id, later.tenant)
                 is distinct from (earlier.metadata, earlier.collection_id, earlier.tenant)
-        ),
-        forgotten as (
-            delete from ragpg.document_values as known
-            using changed
-            where known.document_id = changed.id
-        )
-        insert into ragpg.document_values (
-            document_id, collection_id, tenant, kind, key, number, word
-        )
-        select changed.id, changed.collection_id, changed.tenant, held.*
-        from changed
-        cross join lateral ragpg_internal.metadata_values(changed.metadata) as held;
+        );
     end if;
+    perform ragpg_internal.put_document_values(document_ids);
     return null;
 end
 $function$
@@ -7138,6 +7151,24 @@ BEGIN ATOMIC
          END, ''::text) AS "coalesce";
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.put_document_values(document_ids bigint[])
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ DELETE FROM ragpg.document_values known
+   WHERE (known.document_id = ANY (put_document_values.document_ids));
+ INSERT INTO ragpg.document_values (document_id, collection_id, tenant, kind, key, number, word)  SELECT document.id,
+             document.collection_id,
+             document.tenant,
+             held.kind,
+             held.key,
+             held.number,
+             held.word
+            FROM ((unnest(put_document_values.document_ids) asked(id)
+              JOIN ragpg.documents document ON ((document.id = asked.id)))
+              CROSS JOIN LATERAL ragpg_internal.metadata_values(document.metadata) held(kind, key, number, word));
+END
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.put_embedded_documents(index_id bigint, sources text[], contents text[], titles text[], media_types text[], metadata jsonb[], source_hashes bytea[], embeddings halfvec[])
  RETURNS TABLE(source text, outcome text)
  LANGUAGE plpgsql
@@ -10151,7 +10182,7 @@ comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
 comment on ragpg.unanswered_searches.query: The question.
 comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
 comment on ragpg.unbind_role(pg_catalog.text,pg_catalog.text): Takes back ragpg.bind_role, or, with the tenant null, ragpg.trust_role; returns whether there was anything to take back. A role with nothing left sees no rows. The role itself may be gone.
-comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.
+comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, values of metadata missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
 comment on ragpg_internal.acting_for(): Returns {"tenant": true} for the tenant the session acts for, {} for none. A policy that looks a row's tenant up in it costs nothing in the planner's eyes, so that it is asked before whatever else a statement asks: explain analyze would tell how many rows of others passed that.
@@ -10222,6 +10253,7 @@ comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches r
 comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
 comment on ragpg_internal.proven_tenant(pg_catalog.uuid): Returns whether who handed over ragpg_internal.proof() sees all tenants, and the tenant it acts for (null for all). Raises RG013 for a proof of nothing while tenants are on.
 comment on ragpg_internal.proven_writer(pg_catalog.uuid): Returns the tenant of who handed over ragpg_internal.proof(), empty for none: for what readers leave behind by functions that run as their owner.
+comment on ragpg_internal.put_document_values(bigint[]): Makes document_values of these documents what their metadata hold; of those that are no more, nothing. For the trigger of documents, and for an owner whom ragpg.verify told to.
 comment on ragpg_internal.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in; those it is also found by (ragpg_internal.word_parts) marked. Of a question of stop words alone every two in a row.
 comment on ragpg_internal.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.

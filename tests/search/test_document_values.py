@@ -210,3 +210,19 @@ def test_values_follow_every_change(sql: psycopg.Connection) -> None:
     assert held() == [("tier", "pro")]
     sql.execute("select ragpg.drop_collection('c')")
     assert held() == []
+
+
+def test_verify_tells_of_values_that_a_trigger_did_not_keep(sql: psycopg.Connection) -> None:
+    """A load with triggers off, as some replication does it."""
+    sql.execute("insert into ragpg.collections (name) values ('c')")
+    sql.execute("set session_replication_role = replica")
+    sql.execute(
+        "insert into ragpg.documents (collection_id, source, content, metadata, version)"
+        " select id, 'a', 'text', '{\"year\": 2024, \"at\": \"2024-01-01\"}', 1 from ragpg.collections"
+    )
+    sql.execute("reset session_replication_role")
+    told = sql.execute("select problem, what_to_do from ragpg.verify('c')").fetchall()
+    assert [problem for problem, _ in told] == ["values of metadata missing or too many"]
+    sql.execute(told[0][1].encode())
+    assert sql.execute("select * from ragpg.verify('c')").fetchall() == []
+    assert sql.execute("select count(*) from ragpg.document_values").fetchone() == (3,)
