@@ -109,7 +109,7 @@ def _show(found: Tuning) -> None:
             f"{one.chunk_tokens}",
             f"{one.overlap_tokens}",
             f"{one.k}",
-            f"{one.vector_weight:.2g}",
+            "by question" if one.vector_weight is None else f"{one.vector_weight:.2g}",
             f"{one.candidates}",
             f"{one.ef_search}",
             f"{one.train_ndcg:.3f}",

@@ -125,7 +125,7 @@ class SearchIndex(Base):
     chunk_tokens: Mapped[Int]
     overlap_tokens: Mapped[Count]
     language: Mapped[str] = mapped_column(server_default="english")
-    vector_weight: Mapped[float] = mapped_column(REAL, server_default=text("0.55"))
+    vector_weight: Mapped[float | None] = mapped_column(REAL)
     candidates: Mapped[int] = mapped_column(Integer, server_default=text("100"))
     ef_search: Mapped[int] = mapped_column(Integer, server_default=text("100"))
     min_similarity: Mapped[float] = mapped_column(REAL, server_default=text("0.25"))

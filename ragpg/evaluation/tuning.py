@@ -23,7 +23,7 @@ from ragpg.evaluation.evaluating import Difference
 from ragpg.indexing.indexes import Indexes
 from ragpg.session import SearchIndex, Session
 
-WEIGHTS = (0.0, 0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
+WEIGHTS = (None, 0.0, 0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
 CANDIDATES = (50, 100, 200)
 EF_SEARCH = (40, 100, 200)
 ENOUGH = 0.002  # a cheaper setting that loses less than this is as good
@@ -34,10 +34,13 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What of a search index can be changed without building another."""
+    """What of a search index can be changed without building another.
+
+    A vector weight of None follows each question.
+    """
 
     index_id: int
-    vector_weight: float
+    vector_weight: float | None
     candidates: int
     ef_search: int
 
@@ -52,7 +55,7 @@ class Trial:
     chunk_tokens: int
     overlap_tokens: int
     k: int
-    vector_weight: float
+    vector_weight: float | None
     candidates: int
     ef_search: int
     train_ndcg: float
@@ -240,7 +243,10 @@ class _Search:
         }
         row = connection.execute(queries.START_EVALUATION, parameters).fetchone()
         assert row is not None
-        what = f"{index.chunk_tokens} tokens, weight {settings.vector_weight:.2g}"
+        weight = (
+            "by question" if settings.vector_weight is None else f"{settings.vector_weight:.2g}"
+        )
+        what = f"{index.chunk_tokens} tokens, weight {weight}"
         for done, (key, vector) in enumerate(vectors.items(), 1):
             embedding = None if vector is None else HalfVector(vector)
             asked = {"run_id": row[0], "question_id": key, "query_embedding": embedding}

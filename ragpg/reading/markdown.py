@@ -24,11 +24,54 @@ _ATTRIBUTES = re.compile(r"\s*\{\s*[#.:][^{}]*\}\s*$")
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
+# Pictures within the text (RFC 2397): a hundred characters and more that say nothing.
+_DATA = r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+=-]+)*,"
+_DATA_IMAGE = re.compile(
+    rf"!\[([^\]\n]*)\]\(\s*<?{_DATA}[^)\s>]{{100,}}>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)",
+    re.IGNORECASE,
+)
+_DATA_DEFINITION = re.compile(
+    rf"^ {{0,3}}\[[^\]\n]+\]:\s*<?{_DATA}\S{{100,}}.*(?:\n|\Z)", re.IGNORECASE | re.MULTILINE
+)
+_DATA_ELSEWHERE = re.compile(rf"({_DATA})[\w+/=%.~-]{{100,}}", re.IGNORECASE)
 _MAY_BE_H1 = re.compile(r"^ {0,3}(?:#[ \t].*|=+[ \t]*)$", re.MULTILINE)
 _FRONT_MATTER_VALUES = 10_000
 _NOT_FRONT_MATTER = (
     yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError, StopIteration
 )  # fmt: skip
+
+
+class _FrontMatter(yaml.SafeLoader):
+    """YAML 1.2's core schema (section 10.3.2), and the dates of 1.1, in which NO is false.
+
+    A number is one where it is written as its value is: a version 1.10, a code 01234 and a time
+    12:30 stay text.
+    """
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:  # month 13
+            return node.value
+
+
+_DATE = next(
+    pattern for tag, pattern in yaml.SafeLoader.yaml_implicit_resolvers["2"] if "timestamp" in tag
+)
+for _tag, _pattern, _first in (
+    ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
+    ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    ("int", re.compile(r"^(?:0|-?[1-9]\d*)$"), "-0123456789"),
+    # Up to the digits that a float keeps.
+    ("float", re.compile(r"^-?(?=[\d.]{3,16}$)(?:0|[1-9]\d*)\.(?:0|\d*[1-9])$"), "-0123456789"),
+    ("timestamp", _DATE, "0123456789"),
+    ("merge", re.compile(r"^<<$"), "<"),
+):
+    _FrontMatter.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _pattern, list(_first))
+
+_FrontMatter.add_constructor("tag:yaml.org,2002:timestamp", _FrontMatter.construct_yaml_timestamp)
 
 
 def heading_text(source: str) -> str:
@@ -41,9 +84,17 @@ def heading_text(source: str) -> str:
 
 def read_markdown(text: str) -> Reading:
     """Returns the title, the text without its front matter, and that as metadata."""
-    metadata, content = _split_front_matter(text)
+    metadata, content = _split_front_matter(without_pictures(text))
     title = metadata.get("title")
     return Reading(str(title) if title else first_h1(content), content, metadata)
+
+
+def without_pictures(text: str) -> str:
+    """Returns Markdown without pictures written into it; their alternative text stays."""
+    if "data:" not in text.lower():
+        return text
+    text = _DATA_DEFINITION.sub("", _DATA_IMAGE.sub(r"\1", text))
+    return _DATA_ELSEWHERE.sub(r"\1", text)
 
 
 def first_h1(text: str) -> str:
@@ -69,7 +120,7 @@ def _split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     # The budget stops aliases of aliases, which are small as YAML and endless as JSON.
     budget = iter(range(_FRONT_MATTER_VALUES))
     with suppress(*_NOT_FRONT_MATTER):
-        values = _jsonable(yaml.safe_load(found[1]), budget)
+        values = _jsonable(yaml.load(found[1], _FrontMatter), budget)
         if isinstance(values, dict):
             return values, text[found.end() :].lstrip("\n")
     return {}, text

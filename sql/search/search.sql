@@ -210,7 +210,6 @@ begin
     if mode = 'keyword' then
         query_embedding := null;
         vector_weight := 0;
-        word_weight := 1;
     elsif mode = 'hybrid' then
         vector_weight := recipe.vector_weight;
         if query_embedding is null then
@@ -219,7 +218,6 @@ begin
             raise notice 'the database holds no model to embed the query with: searched by words'
                 using hint = 'load the model with ragpg model load, or pass query_embedding';
         end if;
-        word_weight := 1 - vector_weight;
     end if;
     if query_embedding is not null then
         loop
@@ -258,6 +256,15 @@ begin
         from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
             as spread;
     end if;
+    -- The weight follows the question where the search index names none: the less its nearest chunk
+    -- stands out, the less the model knows of it.
+    vector_weight := coalesce(
+        vector_weight,
+        most_weight * least(
+            greatest(((similarities[1] - vector_mean) / vector_deviation - 1.0) / 3.0, 0), 1
+        )
+    );
+    word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
