@@ -18,9 +18,15 @@ from ragpg.reading.html import read_html
 from ragpg.reading.result import Reading
 
 _HEADERS = ("from", "to", "cc", "message-id", "in-reply-to", "list-id")
+_FORWARDED = ("From", "To", "Date", "Subject")
+_EVENT = {
+    "SUMMARY": "Event", "DTSTART": "Start", "DTEND": "End", "LOCATION": "Place",
+    "ORGANIZER": "Organizer", "DESCRIPTION": "Description",
+}  # fmt: skip
 _MAX_PARTS = 1000
 _HEADER = re.compile(rb"[!-9;-~]+:|[ \t]")
 _KNOWN_HEADER = re.compile(rb"(?:from|to|date|subject|message-id|received):", re.IGNORECASE)
+_FROM_LINE = re.compile(rb"\A>?From [^\n]*\n")  # of a mailbox, before its first header
 _MBOX_START = re.compile(rb"^From .*\n", re.MULTILINE)
 
 
@@ -39,6 +45,9 @@ def read_mail(data: bytes) -> tuple[Reading, list[tuple[str, str, bytes]]]:
 
     Raises LoadError for what is no mail message.
     """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = data.decode("utf-16", "replace").encode()
+    data = _FROM_LINE.sub(b"", data.lstrip(), count=1)
     if not is_mail(data):
         raise LoadError("it is no mail message: it does not begin with headers")
     try:
@@ -91,16 +100,56 @@ def _metadata(message: EmailMessage) -> dict[str, Any]:
 
 
 def _body(message: EmailMessage) -> str:
-    """Returns the body: its plain text, or its HTML as Markdown where there is none."""
-    body = message.get_body(preferencelist=("plain", "html"))
-    if body is None:
-        payload = message.get_payload()  # a string where a multipart message has no parts
-        return payload if isinstance(payload, str) else ""
-    data = body.get_payload(decode=True)
-    charset = body.get_content_charset() or ""
-    text = _decoded(data if isinstance(data, bytes) else b"", charset)
-    is_html = body.get_content_type() == "text/html"
-    return read_html(clean_text(text)).content if is_html else text
+    """Returns all that is shown of the message, in order, forwarded messages with their headers."""
+    return "\n\n".join(text for text in map(str.strip, _texts(message)) if text)
+
+
+def _texts(part: EmailMessage) -> Iterator[str]:
+    kind = part.get_content_type()
+    if kind == "message/rfc822":
+        yield from map(_forwarded, _parts(part))
+    elif kind == "multipart/alternative":
+        yield _fullest([list(_texts(one)) for one in _parts(part)])
+    elif part.is_multipart():
+        for one in _parts(part):
+            yield from _texts(one)
+    elif part.get_filename() is None and kind.startswith(("text/", "multipart/")):
+        data = part.get_payload(decode=True)
+        text = _decoded(data if isinstance(data, bytes) else b"", part.get_content_charset() or "")
+        if kind == "text/html":
+            text = read_html(clean_text(text)).content
+        yield _invitation(text) if kind == "text/calendar" else text
+
+
+def _parts(part: EmailMessage) -> list[EmailMessage]:
+    return [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
+
+
+def _forwarded(message: EmailMessage) -> str:
+    headers = [f"{name}: {message[name]}" for name in _FORWARDED if message.get(name)]
+    return "\n".join(headers) + "\n\n" + _body(message)
+
+
+def _fullest(ways: list[list[str]]) -> str:
+    """Returns the first way of saying it that has half of the words of the longest.
+
+    The first is the plain one. Often it is blank, or says that another program shows more.
+    """
+    texts = ["\n\n".join(way) for way in ways]
+    counts = [len(text.split()) for text in texts]
+    return next((t for t, n in zip(texts, counts, strict=True) if n and 2 * n >= max(counts)), "")
+
+
+def _invitation(text: str) -> str:
+    """Returns what, when and where of an invitation (iCalendar, RFC 5545), a line each."""
+    lines = re.sub(r"\r?\n[ \t]", "", text).splitlines()  # long lines are folded
+    found = (re.match(r"(\w+)[^:]*:(.*)", line) for line in lines)
+    unescaped = (
+        (one[1].upper(), re.sub(r"\\([nN,;\\])", lambda c: "\n" if c[1] in "nN" else c[1], one[2]))
+        for one in found
+        if one
+    )
+    return "\n".join(f"{_EVENT[name]}: {value}" for name, value in unescaped if name in _EVENT)
 
 
 def _decoded(data: bytes, charset: str) -> str:

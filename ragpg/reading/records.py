@@ -10,10 +10,11 @@ from typing import Any
 from ragpg.errors import LoadError
 from ragpg.reading.result import Reading
 
-TEXT_FIELDS = ("text", "content", "body")
+TEXT_FIELDS = ("text", "content", "body", "page_content")  # the last is LangChain's
 TITLE_FIELDS = ("title", "name", "subject")
 ID_FIELDS = ("id", "_id", "source", "url")
 _MAX_RECORDS = 1_000_000
+_MOST_VALUES = 100  # of a list in metadata: more are an embedding, or a table
 
 
 def read_json(text: str) -> Iterator[tuple[str, Reading]]:
@@ -68,31 +69,38 @@ def _label(record: Mapping[str, Any], number: int) -> str:
 
 
 def _record(record: Mapping[str, Any]) -> Reading:
-    """Returns the record's text, title and, as metadata, its other fields that hold one value.
+    """Returns the record's text, title and, as metadata, its other fields, those of `metadata` too.
 
-    A record without a text field becomes lines of `key: value`.
+    A text may be a list of paragraphs. A record without one becomes lines of `key: value`.
     """
-    text_field, title_field = (
-        next((name for name in names if isinstance(record.get(name), str)), None)
-        for names in (TEXT_FIELDS, TITLE_FIELDS)
-    )
+    text_field = next((name for name in TEXT_FIELDS if _is_text(record.get(name))), None)
+    title_field = next((name for name in TITLE_FIELDS if isinstance(record.get(name), str)), None)
     if text_field is None:
         content = "\n".join(f"{key}: {_value(value)}" for key, value in record.items())
     else:
-        content = record[text_field]
-    metadata = {
-        key: value
-        for key, value in record.items()
-        if key not in (text_field, title_field) and _is_storable(value)
-    }
+        found = record[text_field]
+        content = found if isinstance(found, str) else "\n\n".join(found)
+    fields = {key: record[key] for key in record if key not in (text_field, title_field)}
+    if isinstance(fields.get("metadata"), dict):
+        fields = {**fields.pop("metadata"), **fields}
+    metadata = {key: value for key, value in fields.items() if _is_storable(value)}
     return Reading(record[title_field] if title_field else "", content, metadata)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+    )
+
+
 def _is_storable(value: Any) -> bool:
-    """Returns whether it is one value that jsonb takes: no NaN, no number of 4,000 digits."""
+    """Returns whether jsonb takes it, no NaN and no number of 4,000 digits, and it is no vector."""
+    if isinstance(value, list | dict):
+        inner = value.values() if isinstance(value, dict) else value
+        return len(value) <= _MOST_VALUES and all(map(_is_storable, inner))
     if isinstance(value, float):
         return math.isfinite(value)
-    return abs(value) < 2**63 if isinstance(value, int) else isinstance(value, str)
+    return abs(value) < 2**63 if isinstance(value, int) else value is None or isinstance(value, str)
 
 
 def _value(value: Any) -> str:

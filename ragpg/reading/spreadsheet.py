@@ -14,6 +14,12 @@ from ragpg.errors import LoadError
 from ragpg.reading.result import MAX_CELLS, Reading, fill_span, join_pages, markdown_table
 
 
+class _Merged(str):
+    """The text of a cell that spans several."""
+
+    __slots__ = ()
+
+
 def read_spreadsheet(data: bytes) -> Reading:
     """Returns each sheet of the workbook as a page; the words of an empty one raise LoadError."""
     try:
@@ -59,7 +65,7 @@ def _rows(workbook: CalamineWorkbook, name: str, budget: int) -> list[list[str]]
         text = rows[top][left] if top < len(rows) and left < len(rows[top]) else ""
         height, width = bottom - top + 1, right - left + 1
         if text and height * width <= 1000:
-            fill_span(rows, top, left, height, width, text)
+            fill_span(rows, top, left, height, width, _Merged(text))
     return rows
 
 
@@ -120,7 +126,12 @@ def _block_text(rows: list[list[str]]) -> Iterator[str]:
     """Yields a table; a single cell, or one over all columns at its top, is a paragraph."""
     rows = [row for row in rows if any(row)]
     width = max(map(len, rows))
-    while rows and len(set(rows[0])) == 1 and len(rows[0]) in (1, width):
+
+    def is_one_cell(row: list[str]) -> bool:
+        whole = len(row) == width and all(isinstance(cell, _Merged) for cell in row)
+        return len(row) == 1 or (whole and len(set(row)) == 1)
+
+    while rows and is_one_cell(rows[0]):
         if width == 1 and len(rows) > 1:
             break
         yield rows.pop(0)[0]

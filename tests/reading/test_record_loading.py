@@ -54,7 +54,7 @@ def test_each_line_of_json_is_a_document(tmp_path: Path) -> None:
         "Words.",
         'question: why?\nanswer: {"short": "so"}',
     ]
-    assert documents[0].metadata == {"id": "a1", "tier": "pro", "n": 3}
+    assert documents[0].metadata == {"id": "a1", "tier": "pro", "n": 3, "tags": ["x"]}
     assert documents[0].media_type == "application/x-ndjson"
 
 
