@@ -256,13 +256,14 @@ begin
         from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
             as spread;
     end if;
-    -- The weight follows the question where the search index names none: the less its nearest chunk
-    -- stands out, the less the model knows of it.
+    -- Where the search index names no weight it follows the question: the less its nearest chunk
+    -- stands out, the less the model knows of it. Of few chunks, that pass a filter, it tells less.
     vector_weight := coalesce(
         vector_weight,
-        most_weight * least(
-            greatest(((similarities[1] - vector_mean) / vector_deviation - 1.0) / 3.0, 0), 1
-        )
+        case
+            when filter is not null then 0.55
+            else ragpg_internal.question_weight((similarities[1] - vector_mean) / vector_deviation)
+        end
     );
     word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
@@ -369,4 +370,4 @@ begin
 end
 $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
-'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says, or else by how far the nearest chunk stands out (ragpg_internal.question_weight). Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';

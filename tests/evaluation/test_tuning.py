@@ -65,7 +65,8 @@ def test_the_weight_the_texts_call_for_is_proposed(by_words: ragpg.Collection, s
     with psycopg.connect(sql.info.dsn) as other:
         seen = []
         found = by_words.evaluation.tune(progress=lambda *_: seen.append(settings(other)[0][1]))
-    assert found.proposal.vector_weight < 0.8 and found.present.vector_weight == 1
+    assert found.proposal.vector_weight is None or found.proposal.vector_weight < 0.8
+    assert found.present.vector_weight == 1
     assert found.is_better and found.difference is not None
     assert 20 < found.difference.questions < 60, "half of 80 questions"
     assert set(seen) == {before[0][1]}, "nobody else searches with what is tried"

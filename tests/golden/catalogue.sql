@@ -589,7 +589,7 @@ table search_indexes column chunker text not null default 'structure-2'::text  s
 table search_indexes column chunk_tokens integer not null   storage p
 table search_indexes column overlap_tokens integer not null default 0  storage p
 table search_indexes column language text not null default 'english'::text  storage x
-table search_indexes column vector_weight real not null default 0.55  storage p
+table search_indexes column vector_weight real null   storage p
 table search_indexes column candidates integer not null default 100  storage p
 table search_indexes column ef_search integer not null default 100  storage p
 table search_indexes column min_similarity real not null default 0.25  storage p
@@ -3383,7 +3383,6 @@ begin
     if mode = 'keyword' then
         query_embedding := null;
         vector_weight := 0;
-        word_weight := 1;
     elsif mode = 'hybrid' then
         vector_weight := recipe.vector_weight;
         if query_embedding is null then
@@ -3392,7 +3391,6 @@ begin
             raise notice 'the database holds no model to embed the query with: searched by words'
                 using hint = 'load the model with ragpg model load, or pass query_embedding';
         end if;
-        word_weight := 1 - vector_weight;
     end if;
     if query_embedding is not null then
         loop
@@ -3431,6 +3429,16 @@ begin
         from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
             as spread;
     end if;
+    -- Where the search index names no weight it follows the question: the less its nearest chunk
+    -- stands out, the less the model knows of it. Of few chunks, that pass a filter, it tells less.
+    vector_weight := coalesce(
+        vector_weight,
+        case
+            when filter is not null then 0.55
+            else ragpg_internal.question_weight((similarities[1] - vector_mean) / vector_deviation)
+        end
+    );
+    word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
@@ -7389,6 +7397,12 @@ BEGIN ATOMIC
    ORDER BY (row_number() OVER (ORDER BY asked.chunk_count, asked.lexeme));
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.question_weight(stands_out double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((0.65)::double precision * LEAST(GREATEST(((stands_out - (2)::double precision) / (3)::double precision), (0)::double precision), (1)::double precision))
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.queue_documents()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -10091,7 +10105,7 @@ comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Retur
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.sample_chunks(pg_catalog.text,pg_catalog.text,integer,integer): Draws up to k chunks of at least min_chars characters at random from the active search index, spread over the documents, without those that a label or draft of the evaluation set touches already; fewer when there are no more.
 comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
-comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says. Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.
+comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says, or else by how far the nearest chunk stands out (ragpg_internal.question_weight). Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.
 comment on ragpg.search_any(pg_catalog.text[],integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec[],pg_catalog.text,bigint): Returns the k best chunks for several phrasings of one question, by reciprocal rank fusion of ragpg.search of each; similarity and bm25 are the best of any phrasing. query_embeddings, if given, has one for each query. Raises RG001 to RG005, RG010.
 comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg_internal.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
 comment on ragpg.search_indexes.activated_at: When it last began to answer searches; null when it never has.
@@ -10114,7 +10128,7 @@ comment on ragpg.search_indexes.relevance_offset: Of the curve that gives releva
 comment on ragpg.search_indexes.relevance_slope: Its slope by similarity.
 comment on ragpg.search_indexes.state: building (first load, vector index not there yet) or ready.
 comment on ragpg.search_indexes.unmatched_negation_slope: Its slope by whether the question negates and the hits do not.
-comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest. 0.55 was best of .4 to .7 on average over seven labelled sets, and within .005 nDCG of the better leg on each (docs/measured.md).
+comment on ragpg.search_indexes.vector_weight: Share of the vector leg in hybrid scores; the word leg has the rest. Null: it follows each question (ragpg_internal.question_weight), and is .55 with a filter.
 comment on ragpg.search_indexes.words_held_slope: Its slope by the share of the question's words a sentence holds (ragpg_internal.answer_signals).
 comment on ragpg.search_indexes: A recipe (chunker, sizes, embedding model, language, weights) whose chunks are the partition chunks_<id>.
 comment on ragpg.search_indexes_collection_id_btree: Serves the list of a collection's recipes.
@@ -10258,6 +10272,7 @@ comment on ragpg_internal.put_embedded_documents(bigint,pg_catalog.text[],pg_cat
 comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in; those it is also found by (ragpg_internal.word_parts) marked. Of a question of stop words alone every two in a row.
 comment on ragpg_internal.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg_internal.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question; half of it where the question is only also found by it), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk. Of more than 64 words those that weigh most, of those that occur.
+comment on ragpg_internal.question_weight(double precision): Returns the share of the vector leg in hybrid scores, by how many standard deviations the nearest chunk is above the mean similarity of the index: a model that does not know the question's language or matter finds all chunks alike. None where there is no chunk.
 comment on ragpg_internal.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
 comment on ragpg_internal.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg_internal.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from pgvector.psycopg import register_vector
 import ragpg
 from ragpg.search.searching import Mode
 
-from ..conftest import database_url, new_database
+from ..conftest import WordEmbedder, database_url, new_database
 from .larger import rows
 
 # A larger collection, written from SQL -----------------------------------------------------------
@@ -202,7 +203,7 @@ def test_search_uses_the_vector_index(big: psycopg.Connection) -> None:
 
 
 def test_standard_scores_make_the_hybrid(big: psycopg.Connection) -> None:
-    """score = 0.55 z(similarity) + 0.45 z(bm25): linear, so two rows give the deviations of all."""
+    """score = w z(similarity) + (1 - w) z(bm25): linear, so two rows give the deviations of all."""
     query = HalfVector(RANDOM[5] + 0.3)
     found = rows(
         big,
@@ -214,8 +215,52 @@ def test_standard_scores_make_the_hybrid(big: psycopg.Connection) -> None:
     weights, *_ = np.linalg.lstsq(design, table[:, 0], rcond=None)
     assert np.allclose(design @ weights, table[:, 0], atol=1e-6)
     similarities = RANDOM @ (RANDOM[5] + 0.3) / np.linalg.norm(RANDOM[5] + 0.3)
-    assert weights[0] == pytest.approx(0.55 / similarities.std(), rel=0.15)  # 256 sampled
+    ((mean, deviation),) = rows(
+        big, "select * from ragpg_internal.similarity_spread(1, '', %s::halfvec)", query
+    )
+    assert deviation == pytest.approx(similarities.std(), rel=0.15)  # 256 sampled
+    by_question = 0.65 * (((max(similarities) - mean) / deviation - 2) / 3)
+    assert 0.1 < by_question < 0.65
+    assert weights[0] == pytest.approx(by_question / deviation, rel=0.01)
     assert list(table[:, 0]) == sorted(table[:, 0], reverse=True)
+
+
+def test_the_weight_follows_the_question_unless_one_is_set(
+    handbook: ragpg.Collection, sql: psycopg.Connection
+) -> None:
+    assert rows(
+        sql,
+        "select z, round(ragpg_internal.question_weight(z)::numeric, 3)"
+        " from unnest(array[null, -1, 2, 3.5, 5, 9]::float[]) as z",
+    ) == [
+        (None, 0),
+        (-1, 0),
+        (2, 0),
+        (3.5, Decimal("0.325")),
+        (5, Decimal("0.65")),
+        (9, Decimal("0.65")),
+    ]
+
+    def weight() -> float:
+        """Of two hits, from what their scores and legs differ by."""
+        found = rows(sql, "select score, similarity, bm25 from ragpg.search('refund limit', 6,"
+                          " query_embedding => %s)", HalfVector(WordEmbedder().embed_query("refund")))  # fmt: skip
+        table = np.array(found, dtype=float)
+        by_legs, *_ = np.linalg.lstsq(
+            np.column_stack([table[:, 1], table[:, 2], np.ones(len(table))]),
+            table[:, 0],
+            rcond=None,
+        )
+        return float(by_legs[0])
+
+    register_vector(sql)
+    follows = weight()
+    sql.execute("update ragpg.search_indexes set vector_weight = 0")
+    assert weight() == pytest.approx(0, abs=1e-9)
+    sql.execute("update ragpg.search_indexes set vector_weight = 1")
+    assert weight() > follows
+    sql.execute("update ragpg.search_indexes set vector_weight = null")
+    assert weight() == pytest.approx(follows)
 
 
 def test_each_hit_has_its_place_in_each_leg(
