@@ -6,7 +6,8 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ragpg import answer, settings
+from ragpg import settings
+from ragpg.arguments import tells, told
 from ragpg.collection import Collection
 from ragpg.database import Database, check_schema, queries
 from ragpg.models import Embedder
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ragpg.inspection import Health
 
 
+@told
 def connect(
     database_url: str | None = None,
     *,
@@ -72,6 +74,7 @@ def server_url(config: settings.Settings) -> str:
     return url
 
 
+@tells
 class Client:
     """A database with ragpg's schema: thread-safe, a context manager that closes connections."""
 
@@ -99,7 +102,9 @@ class Client:
         self, answer_id: int, rating: str, *, corrected_text: str | None = None, comment: str = ""
     ) -> int:
         """Stores what a person thinks of an answer, good or bad; returns the feedback's id."""
-        return answer.feedback(
+        from ragpg.answer.judging import feedback
+
+        return feedback(
             self.session, answer_id, rating, corrected_text=corrected_text, comment=comment
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragpg import answer, indexing, search
 from ragpg.answer import Answer
+from ragpg.arguments import tells
 from ragpg.indexing import MAX_DELETED_SHARE, AddProgress, AddReport, OnOutcome
 from ragpg.search import Hit, Mode
 from ragpg.session import Session
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ragpg.search.filters import Filter
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A named set of documents that are searched together."""

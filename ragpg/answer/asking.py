@@ -96,22 +96,3 @@ def save_answer(session: Session, collection: str, answer: Answer) -> Answer:
     return replace(
         answer, id=row[0], citations=tuple(replace(one, page=page) for one, (page,) in cited)
     )
-
-
-def feedback(
-    session: Session,
-    answer_id: int,
-    rating: str,
-    *,
-    corrected_text: str | None = None,
-    comment: str = "",
-) -> int:
-    """Stores what a person thinks of an answer, good or bad; returns the feedback's id."""
-    found = session.database.value(
-        queries.FEEDBACK,
-        answer_id=answer_id,
-        rating=rating,
-        corrected_text=corrected_text,
-        comment=comment,
-    )
-    return int(found)

@@ -13,8 +13,9 @@ import psycopg
 from pgvector import HalfVector
 from psycopg.rows import class_row
 
-from ragpg.database import Connection, translate
+from ragpg.database import Connection
 from ragpg.database.sessions import connect_alone
+from ragpg.database.translation import translate
 from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError
 from ragpg.indexing import queries, worker_queries
 from ragpg.indexing.indexer import Indexer, Prepared

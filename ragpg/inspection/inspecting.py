@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from ragpg.arguments import tells
 from ragpg.database import Connection, Database
 from ragpg.errors import LoadError, UnknownCollection
 from ragpg.inspection import queries
@@ -41,6 +42,7 @@ class Inspection:
     skipped: tuple[str, ...] = ()
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Inspector:
     """What a collection holds and what is wrong with it: `collection.inspection`."""
