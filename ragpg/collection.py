@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ragpg import answer, indexing, search
 from ragpg.answer import Answer
 from ragpg.arguments import tells
+from ragpg.errors import BadArgument
 from ragpg.indexing import MAX_DELETED_SHARE, AddProgress, AddReport, OnOutcome
 from ragpg.search import Hit, Mode
 from ragpg.session import Session
@@ -67,6 +68,8 @@ class Collection:
         `on_outcome` hears of each change: its outcome, source and reason.
         """
         if text is not None:
+            if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
+                raise BadArgument("a document given as text needs text and source, both text")
             given = {"text": text, "source": source, "title": title}
             records = [*records, {**given, "media_type": media_type, "metadata": metadata}]
         return indexing.add(

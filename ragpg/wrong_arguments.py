@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from ragpg.errors import BadArgument, DatabaseError, LoadError, RagpgError
 from ragpg.reading.metadata import shown
 
 _LARGEST = 2**63 - 1  # a bigint
+_LONGEST_DAYS = 366 * 2000
 # What modules import for the type checker alone.
 _NAMES = {
     "Filter": str | Mapping[str, Any],
@@ -69,6 +71,8 @@ def _what_is_wrong(function: Callable[..., Any], name: str, value: Any) -> str |
 
 
 def _fits(value: Any, wanted: Any, function: Callable[..., Any]) -> bool:
+    if isinstance(value, bool) and not re.search("bool|Any|object", str(wanted)):
+        return False  # Python's bool is an int
     names = {**_NAMES, **vars(sys.modules[function.__module__])}
     try:
         check_type(value, eval(wanted, names) if isinstance(wanted, str) else wanted)
@@ -90,6 +94,11 @@ def _unstorable(value: Any) -> Iterator[str]:
     elif isinstance(value, int):
         if abs(value) > _LARGEST:
             yield f"is {shown(value)}, more than Postgres counts to"
+        if value < 0:
+            yield f"is {value}: give a positive number"
+    elif isinstance(value, timedelta):
+        if abs(value.days) > _LONGEST_DAYS:
+            yield f"is {value}, more than there is time"
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield f"is {value}: give a number"

@@ -38,6 +38,13 @@ _MEANINGS = {
     "XX": "the database's server failed by itself, its log tells more",
 }
 
+# Of these an argument is the cause.
+_ABSENT = {
+    "42704": "there is nothing of that name in the database",
+    "42602": "there is nothing of that name in the database",
+    "P0002": "there is no row of that id",
+}
+
 
 def translate(error: psycopg.Error) -> RagpgError:
     """Returns the ragpg error that says what the database said."""
@@ -53,9 +60,10 @@ def translate(error: psycopg.Error) -> RagpgError:
     lost = not state or state.startswith(("08", "57P"))
     if isinstance(error, psycopg.OperationalError) and lost:
         return ConnectionFailed(f"the database cannot be reached: {message}")
+    if state in _ABSENT:
+        return BadArgument(f"{_ABSENT[state]} ({message})")
+    state = state or "22"  # refused by the driver
     meaning = _MEANINGS.get(state) or _MEANINGS.get(state[:2]) or "the database refused"
-    if not state:  # refused by the driver
-        meaning = _MEANINGS["22"]
     return by_sqlstate().get(state, DatabaseError)(f"{meaning} ({message})")
 
 

@@ -17,7 +17,7 @@ from ragpg.database import Database
 from ragpg.errors import NeedsSession, RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
-from ragpg.indexing.inputs import Input, input_of_record, inputs_of_files
+from ragpg.indexing.inputs import Input, inputs_of_files, inputs_of_records
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
 from ragpg.reading import LoadedDocument, find_files
@@ -71,7 +71,8 @@ def add(
     plan = sync_to.but(found, inputs, failures) if sync else None
     if plan:
         plan.check()
-    inputs += [input_of_record(record) for record in records]
+    given, wrong = inputs_of_records(records)
+    inputs, failures = inputs + given, failures + wrong
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
     tally = Tally(len(items) + len(failures), progress, started, on_outcome)
     for failure in failures:

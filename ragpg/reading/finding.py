@@ -32,13 +32,23 @@ def find_files(paths: Iterable[str | Path]) -> FoundFiles:
     found: dict[str, Path] = {}
     skipped: set[str] = set()
     for argument in map(str, paths):
+        if not argument.strip():
+            raise LoadError("a path is empty: the current folder is .")
         named = Path(os.path.abspath(argument))
-        for path in _expand(named, argument, skipped):
+        for path in _found(named, argument, skipped):
             if path is named or path.suffix.lower() in MEDIA_TYPES:
                 found[clean_text(path.as_posix())] = path
             else:
                 skipped.add(path.as_posix())
     return FoundFiles(tuple(sorted(found.items())), tuple(sorted(skipped)))
+
+
+def _found(path: Path, argument: str, skipped: set[str]) -> Iterable[Path]:
+    try:
+        return list(_expand(path, argument, skipped))
+    except (OSError, ValueError) as error:  # a name too long, with U+0000, or an odd pattern
+        told = getattr(error, "strerror", None) or str(error)
+        raise LoadError(f"{argument[:80]!r} names no file: {told}") from error
 
 
 def _expand(path: Path, argument: str, skipped: set[str]) -> Iterable[Path]:

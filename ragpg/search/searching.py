@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 
 from ragpg.database import Database
 from ragpg.errors import BadArgument, DatabaseError, RagpgError
+from ragpg.reading.metadata import vector_of
 from ragpg.search import queries
 from ragpg.session import Session, clean_query
 
@@ -75,7 +76,9 @@ def search(
             else None
             for text in phrasings
         ]
-    embeddings = [None if one is None else HalfVector(one) for one in vectors]
+    embeddings = [
+        None if one is None else HalfVector(vector_of(one, "query_embedding")) for one in vectors
+    ]
     parameters: dict[str, Any] = {
         "k": max(_CANDIDATES, 3 * k) if rerank else k,
         "collection": collection,
