@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ragpg import settings
 from ragpg.arguments import tells, told
 from ragpg.collection import Collection
-from ragpg.database import Database, check_schema, queries
+from ragpg.database import Database, check_schema
 from ragpg.models import Embedder
 from ragpg.session import Session
 
@@ -92,11 +92,15 @@ class Client:
 
     def collections(self) -> list[dict[str, Any]]:
         """Returns the rows of the view collection_status."""
-        return self.database.rows(queries.COLLECTIONS)
+        from ragpg.client_queries import COLLECTIONS
+
+        return self.database.rows(COLLECTIONS)
 
     def drop_collection(self, name: str) -> int:
         """Drops a collection with everything in it; returns how many documents went."""
-        return int(self.database.value(queries.DROP_COLLECTION, collection=name))
+        from ragpg.client_queries import DROP_COLLECTION
+
+        return int(self.database.value(DROP_COLLECTION, collection=name))
 
     def feedback(
         self, answer_id: int, rating: str, *, corrected_text: str | None = None, comment: str = ""
@@ -116,7 +120,9 @@ class Client:
 
     def server(self) -> dict[str, Any]:
         """Returns the versions of Postgres and pgvector and the database's name."""
-        (found,) = self.database.rows(queries.SERVER)
+        from ragpg.client_queries import SERVER
+
+        (found,) = self.database.rows(SERVER)
         return found
 
     @property

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_whatever_is_passed_comes_back_in_our_words(
             if value is len and wrong == "progress":
                 continue  # what a caller's own function raises is the caller's
             given = {**arguments, wrong: value}
-            told = complaint(lambda function=function, given=given: function(**given))
+            told = complaint(partial(function, **given))
             if told:
                 found[f"{name}({wrong}={str(value)[:20]!r})"] = told[:300]
     assert found == {}

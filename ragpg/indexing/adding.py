@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.database import Database
-from ragpg.errors import NeedsSession, RagpgError
+from ragpg.errors import RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.inputs import Input, inputs_of_files, inputs_of_records
@@ -87,19 +86,11 @@ def add(
     if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused
         tally.deleted_all(plan.delete())
     _refresh(session.database, collection)
-    _index_waiting(session, collection, tally)
-    return tally.report(found.skipped)
-
-
-def _index_waiting(session: Session, collection: str, tally: Tally) -> None:
-    """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
     if session.database.value(queries.IS_WAITING, collection=collection):
-        from ragpg.indexing.worker import Worker
+        from ragpg.indexing.worker import index_waiting
 
-        with suppress(NeedsSession):  # behind a pooler: workers do it, from where they run
-            done = Worker(session, collection).drain()
-            tally.embedded += done.chunks_embedded
-            tally.reused += done.chunks_reused
+        index_waiting(session, collection, tally)
+    return tally.report(found.skipped)
 
 
 def _changed(database: Database, collection: str, items: list[Input]) -> list[Input]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -16,10 +16,11 @@ from psycopg.rows import class_row
 from ragpg.database import Connection
 from ragpg.database.sessions import connect_alone
 from ragpg.database.translation import translate
-from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError
+from ragpg.errors import ConnectionFailed, DocumentChanged, NeedsSession, RagpgError
 from ragpg.indexing import queries, worker_queries
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.recipes import ensure_index
+from ragpg.indexing.tally import Tally
 from ragpg.reading import LoadedDocument
 from ragpg.session import Session
 
@@ -222,6 +223,14 @@ class Worker:
             self.session.database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
         self._touched.clear()
         self._refreshed = time.monotonic()
+
+
+def index_waiting(session: Session, collection: str, tally: Tally) -> None:
+    """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
+    with suppress(NeedsSession):  # behind a pooler: workers do it, from where they run
+        done = Worker(session, collection).drain()
+        tally.embedded += done.chunks_embedded
+        tally.reused += done.chunks_reused
 
 
 def _wait(own: Connection, stop: threading.Event, seconds: float) -> None:
