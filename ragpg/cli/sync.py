@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from dataclasses import asdict
-from pathlib import Path
+from itertools import groupby
 from typing import Annotated, Any
 
 import typer
@@ -40,7 +40,12 @@ def add_paths(held: Any, paths: list[str], language: str, sync: bool, delete_man
     with ingest_progress() as progress:
         try:
             return held.add(
-                paths, language=language, progress=progress, sync=sync, max_deleted_share=share
+                paths,
+                language=language,
+                progress=progress,
+                sync=sync,
+                max_deleted_share=share,
+                on_outcome=_tell_slow,
             )
         except TooManyVanished as error:
             if not (sys.stdin.isatty() and err.is_terminal):
@@ -89,15 +94,29 @@ def print_report(report: Any) -> None:
     """Prints what an ingest did, and what it could not read."""
     for failure in report.failures:
         err.print(Text("failed: ", style="red") + Text(failure.reason))
-    if report.skipped:
-        suffixes = sorted({Path(path).suffix or "(none)" for path in report.skipped})
-        err.print(f"skipped {len(report.skipped)} files of kinds not read: {' '.join(suffixes)}")
+    print_skipped(report.skipped)
     deleted = f"{report.deleted} deleted, " if report.deleted else ""
     out.print(
         f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, "
         f"{deleted}{report.failed} failed; {report.chunks_embedded:,} chunks embedded, "
         f"{report.chunks_reused:,} reused, in {report.seconds:.1f} s"
     )
+
+
+def print_skipped(skipped: Any) -> None:
+    """Prints what was left out: many of one reason as a number, others each by its name."""
+    for reason, group in groupby(sorted(skipped, key=lambda one: one.reason), lambda o: o.reason):
+        paths = [one.path for one in group]
+        if reason.startswith("a kind that is not read"):
+            err.print(Text(f"skipped {len(paths)}: {reason}"))
+        else:
+            for path in paths:
+                err.print(Text(f"skipped {path}: {reason}"))
+
+
+def _tell_slow(outcome: str, source: str, reason: str) -> None:
+    if outcome == "slow":
+        err.print(Text(reason))
 
 
 def _write_line(value: dict[str, Any]) -> None:

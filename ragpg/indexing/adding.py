@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.inputs import Input, inputs_of_files, inputs_of_records
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
-from ragpg.reading import LoadedDocument, find_files
+from ragpg.reading import LoadedDocument, find_files, told_if_slow
 from ragpg.reading.metadata import json_text
 from ragpg.session import Session
 
@@ -144,7 +145,8 @@ class _Writer:
             if self.stop.is_set():
                 return
             try:
-                document = item.load()
+                with told_if_slow(partial(self.tally.slow, item.source)):
+                    document = item.load()
                 yield _Loaded(item, document, self.indexer.prepare(document))
             except RagpgError as error:
                 self.tally.fail_by(item.source, error)

@@ -18,8 +18,8 @@ from ragpg.reading import (
     FoundFiles,
     LoadedDocument,
     LoadedPart,
-    check_size,
     clean_text,
+    digest_of_file,
     load_documents,
     load_path,
     load_text,
@@ -116,13 +116,9 @@ def _inputs_of_file(source: str, path: Path) -> tuple[list[Input], list[Failure]
     """
     failures: list[Failure] = []
     try:
-        check_size(path)
         if MEDIA_TYPES.get(path.suffix.lower()) not in SEVERAL_MEDIA_TYPES:
-            with path.open("rb") as file:
-                raw = hashlib.file_digest(file, "sha256").digest()
-            return [
-                Input(source, fingerprint(path.suffix.lower(), raw), partial(load_path, path))
-            ], []
+            told = fingerprint(path.suffix.lower(), digest_of_file(path))
+            return [Input(source, told, partial(load_path, path))], []
         parts = load_documents(
             path, lambda suffix, error: failures.append(Failure(source + suffix, str(error)))
         )

@@ -15,7 +15,7 @@ from ragpg.arguments import tells
 from ragpg.database import Connection, Database
 from ragpg.errors import LoadError, UnknownCollection
 from ragpg.inspection import queries
-from ragpg.reading import find_files, load_documents
+from ragpg.reading import Skipped, find_files, load_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Inspection:
     overview: dict[str, Any]
     problems: tuple[Problem, ...]
     failures: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 @tells
