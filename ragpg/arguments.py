@@ -19,10 +19,8 @@ def told(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            better = import_module("ragpg.wrong_arguments").told(function, args, kwargs, error)
-            if better is error:
-                raise
-            raise better from error
+            import_module("ragpg.wrong_arguments").tell(function, args, kwargs, error)
+            raise
 
     return call
 

@@ -35,11 +35,10 @@ def connect(
     `embedder` replaces the configured model; `anthropic_client` (any client of the anthropic SDK,
     Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. With
     `embed_in_database` questions are embedded by the database where it holds the model, so that
-    the model is not loaded here. With `read_only` nothing can be written, answers not stored
-    (`Collection.ask` then needs `store=False`). `tenant`, by default RAGPG_TENANT, is whose rows
-    are read and written where tenants are kept apart (docs/tenants.md); NoTenant is raised where
-    the role may not act for it. Raises SchemaError, saying what to run, when the database's schema
-    is missing, older or newer than this ragpg.
+    the model is not loaded here. With `read_only` nothing is written, nor answers stored.
+    `tenant`, by default RAGPG_TENANT, is whose rows are read and written where tenants are kept
+    apart (docs/tenants.md); NoTenant is raised where the role may not act for it. Raises
+    SchemaError, saying what to run, when the schema is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
     url = server_url(config)

@@ -178,9 +178,9 @@ class Collection:
     ) -> Answer:
         """Returns an answer from the k best chunks, with citations to exact characters.
 
-        It is stored, unless `store` is False. `on_text` hears the text as it is written. Abstains,
-        without asking a model, when the hits are not enough (`ragpg.judge_hits`). Without an API
-        key the best passages are quoted.
+        It is stored, unless `store` is False or nothing can be written (a standby): then its id is
+        None. `on_text` hears the text as it is written. Abstains, without asking a model, when the
+        hits are not enough (`ragpg.judge_hits`). Without an API key the best passages are quoted.
         """
         return answer.ask(
             self.session,

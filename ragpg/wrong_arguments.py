@@ -34,10 +34,18 @@ _NAMES = {
 }
 
 
-def told(
+def tell(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], error: Exception
+) -> None:
+    """Raises an error that names the argument, where one made the call fail."""
+    better = _better(function, args, kwargs, error)
+    if better is not error:
+        raise better from error
+
+
+def _better(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], error: Exception
 ) -> Exception:
-    """Returns the error to raise: one that names the argument, or the same one."""
     if isinstance(error, RagpgError) and not isinstance(error, DatabaseError):
         return error
     try:

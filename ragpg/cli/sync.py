@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
 import threading
 from dataclasses import asdict
@@ -13,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from ragpg.cli.console import err, ingest_progress, out
+from ragpg.cli.console import err, ingest_progress, json_of, out
 from ragpg.errors import TooManyVanished
 from ragpg.indexing.adding import MAX_DELETED_SHARE
 
@@ -34,7 +32,9 @@ WatchOption = Annotated[
 _COLOURS = {"added": "green", "updated": "cyan", "deleted": "yellow"}
 
 
-def add_paths(held: Any, paths: list[str], language: str, sync: bool, delete_many: bool) -> Any:
+def add_paths(
+    held: Any, paths: list[str], language: str, sync: bool, delete_many: bool, stop: threading.Event
+) -> Any:
     """Returns the report of an ingest; on a terminal asks before more than a fifth is deleted."""
     share = 1.0 if delete_many else MAX_DELETED_SHARE
     with ingest_progress() as progress:
@@ -46,22 +46,26 @@ def add_paths(held: Any, paths: list[str], language: str, sync: bool, delete_man
                 sync=sync,
                 max_deleted_share=share,
                 on_outcome=_tell_slow,
+                stop=stop,
             )
         except TooManyVanished as error:
             if not (sys.stdin.isatty() and err.is_terminal):
                 raise
             question = str(error).partition(" (")[0]
     typer.confirm(f"{question}. Delete them", abort=True, err=True)
-    return add_paths(held, paths, language, sync, delete_many=True)
+    return add_paths(held, paths, language, sync, True, stop)
 
 
 def watch_paths(
-    held: Any, paths: list[str], language: str, sync: bool, delete_many: bool, as_json: bool
+    held: Any,
+    paths: list[str],
+    language: str,
+    sync: bool,
+    delete_many: bool,
+    as_json: bool,
+    stop: threading.Event,
 ) -> None:
-    """Follows the folders until Ctrl-C or SIGTERM, telling a line for each change."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Follows the folders until `stop` is set, telling a line for each change."""
 
     def ready(report: Any) -> None:
         if as_json:
@@ -120,5 +124,5 @@ def _tell_slow(outcome: str, source: str, reason: str) -> None:
 
 
 def _write_line(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_of(value) + "\n")
     sys.stdout.flush()

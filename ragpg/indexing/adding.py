@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from ragpg.database import Database
 from ragpg.errors import RagpgError
 from ragpg.indexing import queries
+from ragpg.indexing.batching import in_batches
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.inputs import Input, inputs_of_files, inputs_of_records
 from ragpg.indexing.recipes import ensure_index
@@ -26,8 +27,6 @@ from ragpg.session import Session
 
 # More than this share of the documents of the given folders is not deleted without being told so.
 MAX_DELETED_SHARE = 0.2
-# Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
-_BATCH_CHUNKS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,9 @@ def add(
         _Writer(session.database, collection, indexer, tally, stop).write_all(changed)
     if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused
         tally.deleted_all(plan.delete())
-    _refresh(session.database, collection)
+    # Builds and counts what ranking needs, also what an interrupted ingest left undone.
+    for index_id in session.database.column(queries.UNREFRESHED, collection=collection):
+        session.database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
     if session.database.value(queries.IS_WAITING, collection=collection):
         from ragpg.indexing.worker import index_waiting
 
@@ -98,25 +99,6 @@ def _changed(database: Database, collection: str, items: list[Input]) -> list[In
     rows = database.rows(queries.INDEXED_HASHES, collection=collection)
     known = {row["source"]: bytes(row["source_hash"]) for row in rows}
     return [item for item in items if known.get(item.source) != item.source_hash]
-
-
-def _batches(loaded: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
-    batch: list[_Loaded] = []
-    chunks = 0
-    for one in loaded:
-        batch.append(one)
-        chunks += len(one.prepared.spans)
-        if chunks >= _BATCH_CHUNKS:
-            yield batch
-            batch, chunks = [], 0
-    if batch:
-        yield batch
-
-
-def _refresh(database: Database, collection: str) -> None:
-    """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
-    for index_id in database.column(queries.UNREFRESHED, collection=collection):
-        database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +113,8 @@ class _Writer:
 
     def write_all(self, items: Sequence[Input]) -> None:
         """Stores the documents, in batches, until `stop` is set."""
-        for batch in _batches(self.load(item for item in items if item.embedding is None)):
+        loaded = self.load(item for item in items if item.embedding is None)
+        for batch in in_batches(loaded, lambda one: len(one.prepared.spans)):
             self.write(batch)
         ready = [item for item in items if item.embedding is not None]
         if ready:

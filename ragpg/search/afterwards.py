@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from ragpg.database import Database
 from ragpg.models import Reranker
 from ragpg.search import queries
 from ragpg.search.searching import Hit
 
+_reranker = cache(Reranker)  # it stays loaded
 
-def reranked(model: Reranker, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
+
+def reranked(name: str, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
     """Returns the k hits the model finds best, its score for each as their score."""
-    scores = model.scores(query, [f"{hit.context}\n{hit.content}".lstrip("\n") for hit in hits])
+    scores = _reranker(name).scores(
+        query, [f"{hit.context}\n{hit.content}".lstrip("\n") for hit in hits]
+    )
     best = sorted(range(len(hits)), key=lambda number: (-scores[number], number))[:k]
     return [
         replace(hits[number], place=place, score=scores[number])

@@ -97,7 +97,7 @@ def search(
     if (rerank or neighbours) and hits:
         from ragpg.search.afterwards import reranked, widened
 
-        hits = reranked(session.reranker(rerank), phrasings[0], hits, k) if rerank else hits
+        hits = reranked(rerank, phrasings[0], hits, k) if rerank else hits
         hits = widened(session.database, hits, neighbours) if neighbours else hits
     return hits
 

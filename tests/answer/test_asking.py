@@ -12,7 +12,7 @@ import ragpg
 from ragpg import errors
 from ragpg.answer.answering import DONT_KNOW
 from ragpg.answer.quoting import NOTHING_FITS
-from ragpg.database import translate
+from ragpg.database.translation import translate
 from ragpg.models import make_client
 
 from ..conftest import WordEmbedder
