@@ -49,6 +49,14 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}" if match[0] < "\xff" else f"\\u{ord(match[0]):04x}"
 
 
+class _Table(Table):
+    """Measures its cells as they are shown."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        shown = (_CONTROLS.sub(_escape, one) if isinstance(one, str) else one for one in cells)
+        super().add_row(*shown, **options)
+
+
 def _console(stream: TextIO, *, stderr: bool) -> Console:
     # Where no terminal is, nothing says how wide a table may be: none is cut.
     wide = None if stream.isatty() or os.environ.get("COLUMNS") else 10_000
@@ -70,7 +78,7 @@ Filter = Annotated[
 
 def table_of(*headings: str) -> Table:
     """Returns a table without rules, which stays legible in 80 columns."""
-    return Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    return _Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def open_client() -> Client:

@@ -132,7 +132,7 @@ def _migrate(quiet: bool) -> dict[str, Any]:
 @app.command()
 def demo(as_json: Json = False) -> None:
     """Ingest the handbook that comes with ragpg, search it and ask it."""
-    question = "How many requests per minute does Pro allow?"
+    question = "How long do refunds take?"
     started = time.monotonic()
     with open_client() as client, as_file(files("ragpg") / "handbook") as folder:
         handbook = client.collection("demo")
