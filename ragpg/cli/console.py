@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -27,6 +28,9 @@ from rich.progress import (
 )
 from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from ragpg.errors import RagpgError
 
 if TYPE_CHECKING:
     from ragpg.client import Client
@@ -63,6 +67,9 @@ def _console(stream: TextIO, *, stderr: bool) -> Console:
     return _Console(stderr=stderr, soft_wrap=True, highlight=False, width=wide)
 
 
+# A lost connection is told once, by the error.
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+
 out = _console(sys.stdout, stderr=False)
 err = _console(sys.stderr, stderr=True)
 
@@ -87,6 +94,20 @@ def open_client() -> Client:
 
     # Importing torch takes seconds, embedding a question in the database a tenth of one.
     return connect(embed_in_database=True)
+
+
+def load_model_once(client: Client) -> None:
+    """Makes a database that holds nothing yet embed questions itself, as `ragpg init` does."""
+    if client.collections():
+        return
+    try:
+        with err.status("loading the embedding model into the new database, once"):
+            done = client.models.ensure()
+    except RagpgError as error:  # such as a role that may not: documents are added nevertheless
+        err.print(Text(f"the database does not embed questions: {error}"))
+        return
+    said = f"questions are embedded in SQL by {done.model}" if done.loaded else done.reason
+    err.print(Text(f"the new database: {said}"))
 
 
 @contextmanager
