@@ -16,6 +16,7 @@ from ragpg.cli.console import (
     Json,
     ended_by_signals,
     err,
+    load_model_once,
     open_client,
     out,
     print_json,
@@ -58,6 +59,7 @@ def add(
     (with --json an object a line); it also deletes what vanishes from then on.
     """
     with open_client() as client, ended_by_signals() as stop:
+        load_model_once(client)
         held = client.collection(collection)
         if watch:
             watch_paths(held, paths, language, sync, delete_many, as_json, stop)
