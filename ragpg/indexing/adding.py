@@ -57,7 +57,7 @@ def add(
 
     Documents whose bytes are those of last time are left alone, and the model is not loaded when
     that is all of them. With `sync` what vanished is deleted in the end; TooManyVanished is raised
-    before anything is changed. `Collection.add` says what the arguments mean. Long, because in order.
+    before anything is changed. `Collection.add` tells its arguments. Long, because in order.
     """
     started, stop = time.monotonic(), stop or threading.Event()
     arguments = [paths] if isinstance(paths, (str, Path)) else paths
