@@ -6,9 +6,10 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ragpg import answer, settings
+from ragpg import settings
+from ragpg.arguments import tells, told
 from ragpg.collection import Collection
-from ragpg.database import Database, check_schema, queries
+from ragpg.database import Database, check_schema
 from ragpg.models import Embedder
 from ragpg.session import Session
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ragpg.inspection import Health
 
 
+@told
 def connect(
     database_url: str | None = None,
     *,
@@ -33,11 +35,10 @@ def connect(
     `embedder` replaces the configured model; `anthropic_client` (any client of the anthropic SDK,
     Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. With
     `embed_in_database` questions are embedded by the database where it holds the model, so that
-    the model is not loaded here. With `read_only` nothing can be written, answers not stored
-    (`Collection.ask` then needs `store=False`). `tenant`, by default RAGPG_TENANT, is whose rows
-    are read and written where tenants are kept apart (docs/tenants.md); NoTenant is raised where
-    the role may not act for it. Raises SchemaError, saying what to run, when the database's schema
-    is missing, older or newer than this ragpg.
+    the model is not loaded here. With `read_only` nothing is written, nor answers stored.
+    `tenant`, by default RAGPG_TENANT, is whose rows are read and written where tenants are kept
+    apart (docs/tenants.md); NoTenant is raised where the role may not act for it. Raises
+    SchemaError, saying what to run, when the schema is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
     url = server_url(config)
@@ -72,6 +73,7 @@ def server_url(config: settings.Settings) -> str:
     return url
 
 
+@tells
 class Client:
     """A database with ragpg's schema: thread-safe, a context manager that closes connections."""
 
@@ -89,17 +91,23 @@ class Client:
 
     def collections(self) -> list[dict[str, Any]]:
         """Returns the rows of the view collection_status."""
-        return self.database.rows(queries.COLLECTIONS)
+        from ragpg.client_queries import COLLECTIONS
+
+        return self.database.rows(COLLECTIONS)
 
     def drop_collection(self, name: str) -> int:
         """Drops a collection with everything in it; returns how many documents went."""
-        return int(self.database.value(queries.DROP_COLLECTION, collection=name))
+        from ragpg.client_queries import DROP_COLLECTION
+
+        return int(self.database.value(DROP_COLLECTION, collection=name))
 
     def feedback(
         self, answer_id: int, rating: str, *, corrected_text: str | None = None, comment: str = ""
     ) -> int:
         """Stores what a person thinks of an answer, good or bad; returns the feedback's id."""
-        return answer.feedback(
+        from ragpg.answer.judging import feedback
+
+        return feedback(
             self.session, answer_id, rating, corrected_text=corrected_text, comment=comment
         )
 
@@ -111,7 +119,9 @@ class Client:
 
     def server(self) -> dict[str, Any]:
         """Returns the versions of Postgres and pgvector and the database's name."""
-        (found,) = self.database.rows(queries.SERVER)
+        from ragpg.client_queries import SERVER
+
+        (found,) = self.database.rows(SERVER)
         return found
 
     @property

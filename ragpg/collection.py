@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ragpg import answer, indexing, search
 from ragpg.answer import Answer
+from ragpg.arguments import tells
+from ragpg.errors import BadArgument
 from ragpg.indexing import MAX_DELETED_SHARE, AddProgress, AddReport, OnOutcome
 from ragpg.search import Hit, Mode
 from ragpg.session import Session
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ragpg.search.filters import Filter
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A named set of documents that are searched together."""
@@ -65,6 +68,8 @@ class Collection:
         `on_outcome` hears of each change: its outcome, source and reason.
         """
         if text is not None:
+            if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
+                raise BadArgument("a document given as text needs text and source, both text")
             given = {"text": text, "source": source, "title": title}
             records = [*records, {**given, "media_type": media_type, "metadata": metadata}]
         return indexing.add(
@@ -173,9 +178,9 @@ class Collection:
     ) -> Answer:
         """Returns an answer from the k best chunks, with citations to exact characters.
 
-        It is stored, unless `store` is False. `on_text` hears the text as it is written. Abstains,
-        without asking a model, when the hits are not enough (`ragpg.judge_hits`). Without an API
-        key the best passages are quoted.
+        It is stored, unless `store` is False or nothing can be written (a standby): then its id is
+        None. `on_text` hears the text as it is written. Abstains, without asking a model, when the
+        hits are not enough (`ragpg.judge_hits`). Without an API key the best passages are quoted.
         """
         return answer.ask(
             self.session,

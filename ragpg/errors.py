@@ -43,6 +43,16 @@ class PermissionDenied(RagpgError):
     sqlstate = "42501"
 
 
+class DatabaseError(RagpgError):
+    """the database refused what it was asked"""
+
+
+class ReadOnly(DatabaseError):
+    """nothing can be written: the connection is read only, or the server a standby"""
+
+    sqlstate = "25006"
+
+
 # Raised by the SQL functions: class RG, one code per error -------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ragpg.database import Database, queries
 from ragpg.errors import BadArgument, ModelMismatch, SearchIndexError
 from ragpg.forking import Lock
-from ragpg.models import PROBE_TEXT, Embedder, Reranker, make_client, open_embedder
+from ragpg.models import PROBE_TEXT, Embedder, make_client, open_embedder
 from ragpg.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ class Session:
         self._anthropic_client = anthropic_client
         self._embed_in_database = embed_in_database
         self._embedders: dict[int, Embedder] = {}
-        self._rerankers: dict[str, Reranker] = {}
         self._lock = Lock()
 
     def active_index(self, collection: str) -> SearchIndex | None:
@@ -113,10 +112,6 @@ class Session:
         embedder = self.embedder_for(index)
         with self._lock:  # tokenizers and models are not all thread-safe
             return embedder.embed_query(clean_query(query))
-
-    def reranker(self, name: str) -> Reranker:
-        """Returns the cross-encoder of that name; it stays loaded."""
-        return self._rerankers.setdefault(name, Reranker(name))
 
     def anthropic_client(self) -> Any:
         """Returns the client of the language model, None without an API key."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from ragpg.answer import queries
 from ragpg.answer.answering import answer_question
 from ragpg.answer.answers import Answer
 from ragpg.database import Database
+from ragpg.errors import ReadOnly
 from ragpg.search import Hit, search
 from ragpg.session import Session, clean_query
 
@@ -57,7 +59,10 @@ def ask(
         on_text=on_text,
         missing=judged.missing_names or (),
     )
-    return save_answer(session, collection, answer) if store else answer
+    if store:
+        with suppress(ReadOnly):  # a standby: what was paid for is told, without an id
+            return save_answer(session, collection, answer)
+    return answer
 
 
 def judge(database: Database, query: str, hits: Sequence[Hit]) -> Judgement:
@@ -96,22 +101,3 @@ def save_answer(session: Session, collection: str, answer: Answer) -> Answer:
     return replace(
         answer, id=row[0], citations=tuple(replace(one, page=page) for one, (page,) in cited)
     )
-
-
-def feedback(
-    session: Session,
-    answer_id: int,
-    rating: str,
-    *,
-    corrected_text: str | None = None,
-    comment: str = "",
-) -> int:
-    """Stores what a person thinks of an answer, good or bad; returns the feedback's id."""
-    found = session.database.value(
-        queries.FEEDBACK,
-        answer_id=answer_id,
-        rating=rating,
-        corrected_text=corrected_text,
-        comment=comment,
-    )
-    return int(found)

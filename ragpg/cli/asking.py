@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.text import Text
 
-from ragpg.cli.console import CollectionName, Filter, Json, open_client, out, print_json
+from ragpg.cli.console import CollectionName, Filter, Json, err, open_client, out, print_json
 
 if TYPE_CHECKING:
     from ragpg.search import Mode
 
 _MARKS = ("\x01", "\x02")
+# What is bold already is not starred again: ****Pro**** is no emphasis.
+_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)[^\n]+?(?<=\S)\1")
 
 
 def search(
@@ -79,6 +82,7 @@ def print_hits(client: Any, hits: list[Any], query: str) -> None:
 def _marked(text: str) -> Text:
     """Returns text whose words between the marks are bold, or starred where nothing can be."""
     if not out.is_terminal:
+        text = _EMPHASIS.sub(lambda found: re.sub("[\x01\x02]", "", found[0]), text)
         return Text(text.replace(_MARKS[0], "**").replace(_MARKS[1], "**"))
     styled = Text()
     for place, part in enumerate(text.replace(_MARKS[1], _MARKS[0]).split(_MARKS[0])):
@@ -119,6 +123,8 @@ def write_text(text: str) -> None:
 
 def print_answer_tail(answer: Any) -> None:
     out.print("\n")
+    if answer.id is None:
+        err.print("the answer was not stored: nothing can be written here, as on a standby")
     if answer.model and not answer.generated:  # takes back what was streamed
         out.print(answer.text, markup=False)
     if answer.generated:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,13 +26,52 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from ragpg.errors import RagpgError
 
 if TYPE_CHECKING:
     from ragpg.client import Client
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+# What a terminal obeys instead of showing it, and what turns the order of characters around.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class _Console(Console):
+    """Shows control characters of names and contents as escapes: they are others' text."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else _CONTROLS.sub(_escape, text), style, control)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}" if match[0] < "\xff" else f"\\u{ord(match[0]):04x}"
+
+
+class _Table(Table):
+    """Measures its cells as they are shown."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        shown = (_CONTROLS.sub(_escape, one) if isinstance(one, str) else one for one in cells)
+        super().add_row(*shown, **options)
+
+
+def _console(stream: TextIO, *, stderr: bool) -> Console:
+    # Where no terminal is, nothing says how wide a table may be: none is cut.
+    wide = None if stream.isatty() or os.environ.get("COLUMNS") else 10_000
+    return _Console(stderr=stderr, soft_wrap=True, highlight=False, width=wide)
+
+
+# A lost connection is told once, by the error.
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+
+out = _console(sys.stdout, stderr=False)
+err = _console(sys.stderr, stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 CollectionName = Annotated[
@@ -41,7 +85,7 @@ Filter = Annotated[
 
 def table_of(*headings: str) -> Table:
     """Returns a table without rules, which stays legible in 80 columns."""
-    return Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    return _Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def open_client() -> Client:
@@ -50,6 +94,40 @@ def open_client() -> Client:
 
     # Importing torch takes seconds, embedding a question in the database a tenth of one.
     return connect(embed_in_database=True)
+
+
+def load_model_once(client: Client) -> None:
+    """Makes a database that holds nothing yet embed questions itself, as `ragpg init` does."""
+    if client.collections():
+        return
+    try:
+        with err.status("loading the embedding model into the new database, once"):
+            done = client.models.ensure()
+    except RagpgError as error:  # such as a role that may not: documents are added nevertheless
+        err.print(Text(f"the database does not embed questions: {error}"))
+        return
+    said = f"questions are embedded in SQL by {done.model}" if done.loaded else done.reason
+    err.print(Text(f"the new database: {said}"))
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[threading.Event]:
+    """Yields what Ctrl-C or SIGTERM sets, so that what is at hand is stored; twice ends at once."""
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        err.print("stopping when the documents at hand are stored; Ctrl-C again stops at once")
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -95,7 +173,13 @@ def public_url(url: str) -> str:
 
 def print_json(value: Any) -> None:
     """Writes a value as JSON to standard output."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json_of(value, indent=2) + "\n")
+
+
+def json_of(value: Any, indent: int | None = None) -> str:
+    """Returns a value as JSON that a terminal may show, too."""
+    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=indent)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _plain(value: Any) -> Any:

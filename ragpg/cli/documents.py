@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import signal
-import threading
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
@@ -13,7 +11,17 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from ragpg.cli.console import CollectionName, Json, err, open_client, out, print_json, table_of
+from ragpg.cli.console import (
+    CollectionName,
+    Json,
+    ended_by_signals,
+    err,
+    load_model_once,
+    open_client,
+    out,
+    print_json,
+    table_of,
+)
 from ragpg.cli.sync import (
     DeleteManyOption,
     SyncOption,
@@ -50,16 +58,20 @@ def add(
     or refuses where nobody can answer. --watch then follows every change, telling a line for each
     (with --json an object a line); it also deletes what vanishes from then on.
     """
-    with open_client() as client:
+    with open_client() as client, ended_by_signals() as stop:
+        load_model_once(client)
         held = client.collection(collection)
         if watch:
-            watch_paths(held, paths, language, sync, delete_many, as_json)
+            watch_paths(held, paths, language, sync, delete_many, as_json, stop)
             return
-        report = add_paths(held, paths, language, sync, delete_many)
+        report = add_paths(held, paths, language, sync, delete_many, stop)
     if as_json:
         print_json(asdict(report))
     else:
         print_report(report)
+    if stop.is_set():
+        err.print("stopped before its end: what is told above is kept, the same command continues")
+        raise typer.Exit(130)
     if report.failed:
         raise typer.Exit(1)
 
@@ -200,14 +212,11 @@ def worker(
 
     Ends gracefully on SIGTERM or Ctrl-C. What waits and what fails is in the view ingest_queue.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with open_client() as client:
+    with ended_by_signals() as stop, open_client() as client:
         worker = client.worker(collection)
         with err.status("waiting for documents") as line:
             worker.on_progress = lambda done: line.update(_worked(done))
-            report = worker.drain() if once else worker.run(stop)
+            report = worker.drain(stop) if once else worker.run(stop)
     if as_json:
         print_json(asdict(report))
     else:

@@ -27,7 +27,16 @@ from ragpg.cli import (
     tune,
     ui,
 )
-from ragpg.cli.console import Json, err, ingest_progress, open_client, out, print_json, public_url
+from ragpg.cli.console import (
+    Json,
+    err,
+    ingest_progress,
+    load_model_once,
+    open_client,
+    out,
+    print_json,
+    public_url,
+)
 from ragpg.cli.sync import print_report
 from ragpg.database import embedded
 from ragpg.errors import RagpgError
@@ -132,9 +141,10 @@ def _migrate(quiet: bool) -> dict[str, Any]:
 @app.command()
 def demo(as_json: Json = False) -> None:
     """Ingest the handbook that comes with ragpg, search it and ask it."""
-    question = "How many requests per minute does Pro allow?"
+    question = "How long do refunds take?"
     started = time.monotonic()
     with open_client() as client, as_file(files("ragpg") / "handbook") as folder:
+        load_model_once(client)
         handbook = client.collection("demo")
         with ingest_progress() as progress:
             report = handbook.add(folder, progress=progress)

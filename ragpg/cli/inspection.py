@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from ragpg.cli.console import Json, count_progress, err, open_client, out, print_json
+from ragpg.cli.sync import print_skipped
 from ragpg.errors import BadArgument
 from ragpg.settings import from_environment
 
@@ -64,8 +65,7 @@ def _scratch() -> Client:
 def _print(found: Any, examples: int) -> None:
     for failure in found.failures:
         err.print(Text("cannot be read: ", style="red") + Text(failure))
-    if found.skipped:
-        err.print(f"skipped {len(found.skipped)} files of kinds not read")
+    print_skipped(found.skipped)
     for line in _overview(found.overview):
         out.print(Text(line))
     kinds: dict[str, list[Any]] = {}

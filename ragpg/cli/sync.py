@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
 import threading
 from dataclasses import asdict
-from pathlib import Path
+from itertools import groupby
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from ragpg.cli.console import err, ingest_progress, out
+from ragpg.cli.console import err, ingest_progress, json_of, out
 from ragpg.errors import TooManyVanished
 from ragpg.indexing.adding import MAX_DELETED_SHARE
 
@@ -34,29 +32,40 @@ WatchOption = Annotated[
 _COLOURS = {"added": "green", "updated": "cyan", "deleted": "yellow"}
 
 
-def add_paths(held: Any, paths: list[str], language: str, sync: bool, delete_many: bool) -> Any:
+def add_paths(
+    held: Any, paths: list[str], language: str, sync: bool, delete_many: bool, stop: threading.Event
+) -> Any:
     """Returns the report of an ingest; on a terminal asks before more than a fifth is deleted."""
     share = 1.0 if delete_many else MAX_DELETED_SHARE
     with ingest_progress() as progress:
         try:
             return held.add(
-                paths, language=language, progress=progress, sync=sync, max_deleted_share=share
+                paths,
+                language=language,
+                progress=progress,
+                sync=sync,
+                max_deleted_share=share,
+                on_outcome=_tell_slow,
+                stop=stop,
             )
         except TooManyVanished as error:
             if not (sys.stdin.isatty() and err.is_terminal):
                 raise
             question = str(error).partition(" (")[0]
     typer.confirm(f"{question}. Delete them", abort=True, err=True)
-    return add_paths(held, paths, language, sync, delete_many=True)
+    return add_paths(held, paths, language, sync, True, stop)
 
 
 def watch_paths(
-    held: Any, paths: list[str], language: str, sync: bool, delete_many: bool, as_json: bool
+    held: Any,
+    paths: list[str],
+    language: str,
+    sync: bool,
+    delete_many: bool,
+    as_json: bool,
+    stop: threading.Event,
 ) -> None:
-    """Follows the folders until Ctrl-C or SIGTERM, telling a line for each change."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Follows the folders until `stop` is set, telling a line for each change."""
 
     def ready(report: Any) -> None:
         if as_json:
@@ -89,9 +98,7 @@ def print_report(report: Any) -> None:
     """Prints what an ingest did, and what it could not read."""
     for failure in report.failures:
         err.print(Text("failed: ", style="red") + Text(failure.reason))
-    if report.skipped:
-        suffixes = sorted({Path(path).suffix or "(none)" for path in report.skipped})
-        err.print(f"skipped {len(report.skipped)} files of kinds not read: {' '.join(suffixes)}")
+    print_skipped(report.skipped)
     deleted = f"{report.deleted} deleted, " if report.deleted else ""
     out.print(
         f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, "
@@ -100,6 +107,22 @@ def print_report(report: Any) -> None:
     )
 
 
+def print_skipped(skipped: Any) -> None:
+    """Prints what was left out: many of one reason as a number, others each by its name."""
+    for reason, group in groupby(sorted(skipped, key=lambda one: one.reason), lambda o: o.reason):
+        paths = [one.path for one in group]
+        if reason.startswith("a kind that is not read"):
+            err.print(Text(f"skipped {len(paths)}: {reason}"))
+        else:
+            for path in paths:
+                err.print(Text(f"skipped {path}: {reason}"))
+
+
+def _tell_slow(outcome: str, source: str, reason: str) -> None:
+    if outcome == "slow":
+        err.print(Text(reason))
+
+
 def _write_line(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_of(value) + "\n")
     sys.stdout.flush()

@@ -5,7 +5,6 @@ The only package that opens connections; it knows no rule of retrieval.
 
 from ragpg.database.connection import Connection, Database, connect
 from ragpg.database.schema import check_schema, has_schema, known_versions, schema_version
-from ragpg.database.translation import translate
 
 __all__ = [
     "Connection",
@@ -15,5 +14,4 @@ __all__ = [
     "has_schema",
     "known_versions",
     "schema_version",
-    "translate",
 ]

@@ -15,7 +15,6 @@ from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ragpg.database import queries
-from ragpg.database.translation import translate
 from ragpg.errors import ConnectionFailed
 from ragpg.forking import Lock, renewed_after_fork
 
@@ -118,7 +117,7 @@ class Database:
         except PoolTimeout as error:
             raise ConnectionFailed(f"no connection became free: {error}") from error
         except psycopg.Error as error:
-            raise translate(error) from error
+            raise _translated(error) from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -222,4 +221,10 @@ def connect(url: str) -> Connection:
         narrow(connection, local=True)
         return connection
     except psycopg.Error as error:
-        raise translate(error) from error
+        raise _translated(error) from error
+
+
+def _translated(error: psycopg.Error) -> Exception:
+    from ragpg.database.translation import translate  # most callers never need it
+
+    return translate(error)

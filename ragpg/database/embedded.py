@@ -106,10 +106,26 @@ def _start_locked(folder: Path) -> str:
         _ensure_running(server, folder)
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise EmbeddedServerError(
-            f"the embedded Postgres did not start: {error}; its log is {folder / 'log'}"
+            f"the embedded Postgres did not start: {last_words(folder) or error}; "
+            f"its log is {folder / 'log'}"
         ) from error
     _ensure_database(server, folder)
     return server.get_uri(database=DATABASE)
+
+
+def last_words(folder: Path) -> str | None:
+    """Returns why the server ended or did not start, by its log; None when that tells nothing."""
+    try:
+        with (folder / "log").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 20_000))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    for words in ("No space left", "PANIC", "FATAL"):  # the cause, before what it led to
+        for line in reversed(lines):
+            if words in line and "the database system is" not in line:
+                return line[-300:]
+    return None
 
 
 def _server(folder: Path) -> PostgresServer:

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-SERVER: LiteralString = """
-select
-    current_setting('server_version') as postgres,
-    (select extversion from pg_extension where extname = 'vector') as pgvector,
-    current_database() as database
-"""
-
 # As ragpg's functions have it. The role's own holds what somebody made in public, or in a schema of
 # the role's name: what fits a statement better than Postgres's own, the role would run.
 SET_PATH: LiteralString = (
@@ -39,14 +32,6 @@ BACKEND: LiteralString = "select pg_backend_pid()"
 
 SET_TENANT: LiteralString = "select ragpg.set_tenant(%(tenant)s)"
 
-COLLECTIONS: LiteralString = """
-select
-    collection, description, documents, pending_documents, chunks, characters, last_changed_at,
-    last_indexed_at, embedding_model, active_index_id, chunk_tokens, language
-from ragpg.collection_status
-order by collection
-"""
-
 SEARCH_INDEX: LiteralString = """
 select
     recipe.id, one.name as collection, recipe.chunk_tokens, recipe.overlap_tokens,
@@ -72,5 +57,3 @@ where recipe.id = coalesce(
     )
 )
 """
-
-DROP_COLLECTION: LiteralString = "select ragpg.drop_collection(%(collection)s)"

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 import numpy as np
 from pgvector.psycopg import register_vector
 
+from ragpg.arguments import tells
 from ragpg.database import Connection
 from ragpg.encoders import queries
 from ragpg.errors import EmbeddingError, ModelMismatch
@@ -44,6 +45,7 @@ class EncoderReport:
     reason: str
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Encoders:
     """The models that the database computes itself: `client.models`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 from ragpg.answer import ask
+from ragpg.arguments import tells
 from ragpg.errors import BadArgument
 from ragpg.evaluation import drafting, evaluating, queries, report, tuning
 from ragpg.evaluation.evaluating import Calibration, Difference
@@ -17,6 +18,7 @@ from ragpg.search import Mode
 from ragpg.session import Session
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """How good retrieval from a collection is, and why not better."""

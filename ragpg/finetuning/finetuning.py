@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragpg.arguments import tells
 from ragpg.finetuning import datasets, queries
 from ragpg.search import search
 from ragpg.session import Session
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ragpg.finetuning.embedder import EmbedderTraining
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Finetuning:
     """Whether fine-tuning is called for, and with what."""

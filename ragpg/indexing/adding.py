@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,19 @@ from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.database import Database
-from ragpg.errors import NeedsSession, RagpgError
+from ragpg.errors import RagpgError
 from ragpg.indexing import queries
+from ragpg.indexing.batching import in_batches
 from ragpg.indexing.indexer import Indexer, Prepared
-from ragpg.indexing.inputs import Input, input_of_record, inputs_of_files
+from ragpg.indexing.inputs import Input, inputs_of_files, inputs_of_records
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
-from ragpg.reading import LoadedDocument, find_files
+from ragpg.reading import LoadedDocument, find_files, told_if_slow
 from ragpg.reading.metadata import json_text
 from ragpg.session import Session
 
 # More than this share of the documents of the given folders is not deleted without being told so.
 MAX_DELETED_SHARE = 0.2
-# Texts embedded between two writes: enough to sort by length, little enough to lose by a crash.
-_BATCH_CHUNKS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def add(
 
     Documents whose bytes are those of last time are left alone, and the model is not loaded when
     that is all of them. With `sync` what vanished is deleted in the end; TooManyVanished is raised
-    before anything is changed. `Collection.add` says what the arguments mean.
+    before anything is changed. `Collection.add` tells its arguments. Long, because in order.
     """
     started, stop = time.monotonic(), stop or threading.Event()
     arguments = [paths] if isinstance(paths, (str, Path)) else paths
@@ -71,7 +70,8 @@ def add(
     plan = sync_to.but(found, inputs, failures) if sync else None
     if plan:
         plan.check()
-    inputs += [input_of_record(record) for record in records]
+    given, wrong = inputs_of_records(records)
+    inputs, failures = inputs + given, failures + wrong
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
     tally = Tally(len(items) + len(failures), progress, started, on_outcome)
     for failure in failures:
@@ -85,45 +85,20 @@ def add(
         _Writer(session.database, collection, indexer, tally, stop).write_all(changed)
     if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused
         tally.deleted_all(plan.delete())
-    _refresh(session.database, collection)
-    _index_waiting(session, collection, tally)
-    return tally.report(found.skipped)
-
-
-def _index_waiting(session: Session, collection: str, tally: Tally) -> None:
-    """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
+    # Builds and counts what ranking needs, also what an interrupted ingest left undone.
+    for index_id in session.database.column(queries.UNREFRESHED, collection=collection):
+        session.database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
     if session.database.value(queries.IS_WAITING, collection=collection):
-        from ragpg.indexing.worker import Worker
+        from ragpg.indexing.worker import index_waiting
 
-        with suppress(NeedsSession):  # behind a pooler: workers do it, from where they run
-            done = Worker(session, collection).drain()
-            tally.embedded += done.chunks_embedded
-            tally.reused += done.chunks_reused
+        index_waiting(session, collection, tally)
+    return tally.report(found.skipped)
 
 
 def _changed(database: Database, collection: str, items: list[Input]) -> list[Input]:
     rows = database.rows(queries.INDEXED_HASHES, collection=collection)
     known = {row["source"]: bytes(row["source_hash"]) for row in rows}
     return [item for item in items if known.get(item.source) != item.source_hash]
-
-
-def _batches(loaded: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
-    batch: list[_Loaded] = []
-    chunks = 0
-    for one in loaded:
-        batch.append(one)
-        chunks += len(one.prepared.spans)
-        if chunks >= _BATCH_CHUNKS:
-            yield batch
-            batch, chunks = [], 0
-    if batch:
-        yield batch
-
-
-def _refresh(database: Database, collection: str) -> None:
-    """Builds and counts what ranking needs, also what an interrupted ingest left undone."""
-    for index_id in database.column(queries.UNREFRESHED, collection=collection):
-        database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +113,8 @@ class _Writer:
 
     def write_all(self, items: Sequence[Input]) -> None:
         """Stores the documents, in batches, until `stop` is set."""
-        for batch in _batches(self.load(item for item in items if item.embedding is None)):
+        loaded = self.load(item for item in items if item.embedding is None)
+        for batch in in_batches(loaded, lambda one: len(one.prepared.spans)):
             self.write(batch)
         ready = [item for item in items if item.embedding is not None]
         if ready:
@@ -152,7 +128,8 @@ class _Writer:
             if self.stop.is_set():
                 return
             try:
-                document = item.load()
+                with told_if_slow(partial(self.tally.slow, item.source)):
+                    document = item.load()
                 yield _Loaded(item, document, self.indexer.prepare(document))
             except RagpgError as error:
                 self.tally.fail_by(item.source, error)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ragpg.arguments import tells
 from ragpg.database import Database
 from ragpg.indexing import document_queries as queries
 
@@ -28,6 +29,7 @@ class DocumentInfo:
     document_id: int
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Versions:
     """What documents said before, and how to forget it: `collection.versions`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ragpg.arguments import tells
 from ragpg.contexts import (
     ContextEstimate,
     ContextProgress,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ragpg.indexing.tally import AddProgress
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Indexes:
     """The search indexes of a collection: `collection.indexes`."""

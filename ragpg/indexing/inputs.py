@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ragpg.errors import BadArgument, LoadError
 from ragpg.reading import (
@@ -20,13 +18,13 @@ from ragpg.reading import (
     FoundFiles,
     LoadedDocument,
     LoadedPart,
-    check_size,
     clean_text,
+    digest_of_file,
     load_documents,
     load_path,
     load_text,
 )
-from ragpg.reading.metadata import metadata_of
+from ragpg.reading.metadata import metadata_of, shown, vector_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,27 @@ def inputs_of_files(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
     return inputs, failures
 
 
+def inputs_of_records(records: Iterable[Mapping[str, Any]]) -> tuple[list[Input], list[Failure]]:
+    """Returns the inputs of records, and those that are none, by their source or number."""
+    inputs: list[Input] = []
+    failures: list[Failure] = []
+    for number, record in enumerate(records, 1):
+        try:
+            inputs.append(input_of_record(record))
+        except BadArgument as error:
+            source = record.get("source") if isinstance(record, Mapping) else None
+            named = source if isinstance(source, str) and source.strip() else f"record {number}"
+            failures.append(Failure(clean_text(named), str(error)))
+    return inputs, failures
+
+
 def input_of_record(record: Mapping[str, Any]) -> Input:
-    """Returns the input for a given text; given title and metadata win over the text's own."""
+    """Returns the input for a given text; given title and metadata win over the text's own.
+
+    Raises BadArgument for what is none.
+    """
+    if not isinstance(record, Mapping):
+        raise BadArgument(f"a record is a dictionary of text and source, not {shown(record)}")
     text, source = record.get("text"), record.get("source")
     if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
         raise BadArgument(
@@ -71,6 +88,9 @@ def input_of_record(record: Mapping[str, Any]) -> Input:
     source, title, embedding = clean_text(source), record.get("title"), record.get("embedding")
     media_type = record.get("media_type") or "text/markdown"
     metadata = metadata_of(record.get("metadata"))
+    for name, value in (("title", title or ""), ("media_type", media_type)):
+        if not isinstance(value, str):
+            raise BadArgument(f"{name} of {source[:80]!r} is {shown(value)}: give text")
 
     def load() -> LoadedDocument:
         if isinstance(metadata, BadArgument):
@@ -83,8 +103,9 @@ def input_of_record(record: Mapping[str, Any]) -> Input:
         )
 
     told = json.dumps([title, metadata], sort_keys=True, default=repr)
-    vector = b"" if embedding is None else np.asarray(embedding, np.float32).tobytes()
-    return Input(source, fingerprint(media_type, text, told, vector), load, embedding)
+    vector = None if embedding is None else vector_of(embedding, f"embedding of {source[:80]!r}")
+    raw = b"" if vector is None else vector.tobytes()
+    return Input(source, fingerprint(media_type, text, told, raw), load, vector)
 
 
 def _inputs_of_file(source: str, path: Path) -> tuple[list[Input], list[Failure]]:
@@ -95,13 +116,9 @@ def _inputs_of_file(source: str, path: Path) -> tuple[list[Input], list[Failure]
     """
     failures: list[Failure] = []
     try:
-        check_size(path)
         if MEDIA_TYPES.get(path.suffix.lower()) not in SEVERAL_MEDIA_TYPES:
-            with path.open("rb") as file:
-                raw = hashlib.file_digest(file, "sha256").digest()
-            return [
-                Input(source, fingerprint(path.suffix.lower(), raw), partial(load_path, path))
-            ], []
+            told = fingerprint(path.suffix.lower(), digest_of_file(path))
+            return [Input(source, told, partial(load_path, path))], []
         parts = load_documents(
             path, lambda suffix, error: failures.append(Failure(source + suffix, str(error)))
         )

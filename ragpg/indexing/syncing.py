@@ -42,7 +42,10 @@ class Sync:
     def but(self, found: FoundFiles, inputs: Iterable[Input], failures: Iterable[Failure]) -> Sync:
         """Returns it with what was found kept, and what was found but could not be read."""
         kept = [one.source for one in inputs]
-        left = [*map(clean_text, found.skipped), *unread(one.source for one in failures)]
+        left = [
+            *(clean_text(one.path) for one in found.skipped),
+            *unread(one.source for one in failures),
+        ]
         known = replace(self, kept=kept, unread=left)
         return known.but_what_is_on_disk({source for source, _ in found.files})
 

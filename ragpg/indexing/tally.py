@@ -9,6 +9,7 @@ from typing import Literal, Protocol, cast
 
 from ragpg.errors import ConnectionFailed, RagpgError
 from ragpg.indexing.inputs import Failure
+from ragpg.reading import Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class AddReport:
     chunks_reused: int
     seconds: float
     failures: tuple[Failure, ...] = ()
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 class AddProgress(Protocol):
@@ -34,8 +35,8 @@ class AddProgress(Protocol):
         """`documents` of `total` are done, `chunks` embedded so far."""
 
 
-Outcome = Literal["added", "updated", "deleted", "failed"]
-# Hears what became of a document: outcome, source, and for a failure the reason.
+Outcome = Literal["added", "updated", "deleted", "failed", "slow"]
+# Hears what becomes of a document: outcome, source, and where it failed or takes long the reason.
 OnOutcome = Callable[[Outcome, str, str], None]
 
 
@@ -77,13 +78,17 @@ class Tally:
             raise error
         self.fail(Failure(source, str(error)))
 
+    def slow(self, source: str, reason: str) -> None:
+        if self.on_outcome:
+            self.on_outcome("slow", source, f"{source} {reason}")
+
     def fail(self, failure: Failure) -> None:
         self.failures.append(failure)
         if self.on_outcome:
             self.on_outcome("failed", failure.source, failure.reason)
         self.tell()
 
-    def report(self, skipped: Sequence[str]) -> AddReport:
+    def report(self, skipped: Sequence[Skipped]) -> AddReport:
         return AddReport(
             added=self.added,
             updated=self.updated,

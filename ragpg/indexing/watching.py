@@ -31,7 +31,7 @@ _LONGEST_PAUSE = 30.0
 class Change:
     """What became of a document; waiting: nothing could be done, and it will be tried again."""
 
-    outcome: Literal["added", "updated", "deleted", "failed", "waiting"]
+    outcome: Literal["added", "updated", "deleted", "failed", "slow", "waiting"]
     source: str
     reason: str = ""
 

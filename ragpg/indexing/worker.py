@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -13,12 +13,15 @@ import psycopg
 from pgvector import HalfVector
 from psycopg.rows import class_row
 
-from ragpg.database import Connection, translate
+from ragpg.database import Connection
 from ragpg.database.sessions import connect_alone
-from ragpg.errors import ConnectionFailed, DocumentChanged, RagpgError
+from ragpg.database.translation import translate
+from ragpg.errors import ConnectionFailed, DocumentChanged, NeedsSession, RagpgError
 from ragpg.indexing import queries, worker_queries
+from ragpg.indexing.batching import in_batches
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.recipes import ensure_index
+from ragpg.indexing.tally import Tally
 from ragpg.reading import LoadedDocument
 from ragpg.session import Session
 
@@ -97,10 +100,10 @@ class Worker:
                 pause = min(pause * 2, 30.0)
         return self.report
 
-    def drain(self) -> WorkReport:
-        """Indexes all that waits and may be tried now, then returns."""
+    def drain(self, stop: threading.Event | None = None) -> WorkReport:
+        """Indexes all that waits and may be tried now, or until `stop` is set, then returns."""
         with self._connection() as own:
-            self._drain(own, threading.Event())
+            self._drain(own, stop or threading.Event())
         return self.report
 
     @contextmanager
@@ -119,7 +122,7 @@ class Worker:
         while not stop.is_set() and (claims := self._claim(own)):
             started = time.monotonic()
             for _, group in groupby(claims, key=lambda claim: claim.place):
-                self._index(own, list(group))
+                self._index(own, list(group), stop)
             self.report.seconds += time.monotonic() - started
             if time.monotonic() - self._refreshed > _REFRESH_SECONDS:
                 self._refresh()
@@ -140,18 +143,27 @@ class Worker:
             claims = cursor.execute(worker_queries.CLAIM_DOCUMENTS, parameters).fetchall()
         return sorted(claims, key=lambda claim: claim.place)
 
-    def _index(self, own: Connection, claims: list[Claim]) -> None:
-        prepared: list[tuple[Claim, Prepared]] = []
+    def _index(self, own: Connection, claims: list[Claim], stop: threading.Event) -> None:
+        """Indexes claims of one place; when `stop` is set, those not begun are given back."""
+        rest = iter(claims)
+        for batch in in_batches(self._prepare(own, rest), lambda one: len(one[1].spans)):
+            self._write(own, self._indexer(batch[0][0].index_id), batch)
+            if stop.is_set():
+                break
+        for claim in rest:
+            self._release(own, claim)
+
+    def _prepare(
+        self, own: Connection, claims: Iterator[Claim]
+    ) -> Iterator[tuple[Claim, Prepared]]:
         for claim in claims:
             try:
                 indexer = self._indexer(claim.index_id)
-                prepared.append((claim, indexer.prepare(claim.document())))
+                yield claim, indexer.prepare(claim.document())
             except ConnectionFailed:
                 raise
             except Exception as error:  # whatever a document does to the chunker is its own matter
                 self._release(own, claim, error)
-        if prepared:
-            self._write(own, self._indexer(prepared[0][0].index_id), prepared)
 
     def _indexer(self, index_id: int) -> Indexer:
         if index_id not in self._indexers:
@@ -221,6 +233,14 @@ class Worker:
             self.session.database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
         self._touched.clear()
         self._refreshed = time.monotonic()
+
+
+def index_waiting(session: Session, collection: str, tally: Tally) -> None:
+    """Brings the collection's other search indexes up to date, and what SQL wrote into it."""
+    with suppress(NeedsSession):  # behind a pooler: workers do it, from where they run
+        done = Worker(session, collection).drain()
+        tally.embedded += done.chunks_embedded
+        tally.reused += done.chunks_reused
 
 
 def _wait(own: Connection, stop: threading.Event, seconds: float) -> None:

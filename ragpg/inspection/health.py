@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ragpg.arguments import tells
 from ragpg.database import Database
 from ragpg.inspection import queries
 
@@ -36,6 +37,7 @@ _DAY_METRICS = (
 )
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Health:
     """Whether all is well with a database: `client.health`."""

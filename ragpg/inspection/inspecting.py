@@ -11,10 +11,11 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from ragpg.arguments import tells
 from ragpg.database import Connection, Database
 from ragpg.errors import LoadError, UnknownCollection
 from ragpg.inspection import queries
-from ragpg.reading import find_files, load_documents
+from ragpg.reading import Skipped, find_files, load_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,10 @@ class Inspection:
     overview: dict[str, Any]
     problems: tuple[Problem, ...]
     failures: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
+@tells
 @dataclass(frozen=True, slots=True)
 class Inspector:
     """What a collection holds and what is wrong with it: `collection.inspection`."""

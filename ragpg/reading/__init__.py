@@ -5,12 +5,12 @@ file is read, most of them in a child process.
 """
 
 from ragpg.reading.decoding import clean_text
-from ragpg.reading.finding import FoundFiles, find_files
+from ragpg.reading.finding import FoundFiles, Skipped, find_files
 from ragpg.reading.loading import (
     LOADER_VERSION,
     LoadedDocument,
     LoadedPart,
-    check_size,
+    digest_of_file,
     load_bytes,
     load_documents,
     load_path,
@@ -23,6 +23,7 @@ from ragpg.reading.media_types import (
     SEVERAL_MEDIA_TYPES,
     is_code,
 )
+from ragpg.reading.slow import told_if_slow
 
 __all__ = [
     "BLOCKS",
@@ -33,8 +34,9 @@ __all__ = [
     "FoundFiles",
     "LoadedDocument",
     "LoadedPart",
-    "check_size",
+    "Skipped",
     "clean_text",
+    "digest_of_file",
     "find_files",
     "heading_text",
     "is_code",
@@ -42,4 +44,5 @@ __all__ = [
     "load_documents",
     "load_path",
     "load_text",
+    "told_if_slow",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +16,7 @@ from typing import Any
 from ragpg.errors import LoadError
 from ragpg.reading.csv import read_csv
 from ragpg.reading.decoding import clean_text, decode
+from ragpg.reading.finding import odd_kind
 from ragpg.reading.markdown import first_h1, read_markdown
 from ragpg.reading.media_types import (
     BINARY_MEDIA_TYPES,
@@ -118,19 +121,31 @@ def _at(name: str, place: str, error: LoadError) -> LoadError:
 # Files and what is in them ---------------------------------------------------------------------
 
 
-def check_size(path: Path) -> None:
-    """Raises LoadError for a file that is too large, OSError for one that is not there."""
+def digest_of_file(path: Path) -> bytes:
+    """Returns the SHA-256 of the file's bytes; raises as `check_size`."""
+    with path.open("rb") if check_size(path) else io.BytesIO() as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def check_size(path: Path) -> int:
+    """Returns the file's size.
+
+    Raises LoadError for one that is too large or no file, OSError for one that is not there.
+    """
+    if kind := odd_kind(path):
+        raise LoadError(f"{path} is no file but {kind}")
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise LoadError(
             f"{path} has {size / 2**20:,.0f} MiB, more than {MAX_FILE_BYTES // 2**20}: split it"
         )
+    return size
 
 
 def _read_file(path: Path) -> bytes:
     try:
-        check_size(path)
-        return path.read_bytes()
+        # One of /proc, of size 0, may have no end.
+        return path.read_bytes() if check_size(path) else b""
     except OSError as error:
         raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
 

@@ -98,6 +98,19 @@ def to_native(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def vector_of(given: Any, place: str) -> np.ndarray[Any, Any]:
+    """Returns an embedding as an array of shape (dimensions,); BadArgument when it is none."""
+    try:
+        vector = np.asarray(given, np.float32)
+    except (TypeError, ValueError) as error:
+        raise BadArgument(f"{place} is {shown(given)}: give a list of numbers") from error
+    if vector.ndim != 1 or not len(vector):
+        raise BadArgument(f"{place} has the shape {vector.shape}: give one list of numbers")
+    if not np.isfinite(vector).all():
+        raise BadArgument(f"{place} holds a number that is not finite (NaN or infinite)")
+    return vector
+
+
 def iso_text(value: date | time) -> str:
     """Returns the date, time or both as ISO 8601, with an offset that Postgres reads, if any."""
     if isinstance(value, datetime):

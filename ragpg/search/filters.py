@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from ragpg.database import Database
-from ragpg.errors import BadArgument, BadFilter, RagpgError
+from ragpg.errors import BadArgument, BadFilter, DatabaseError, RagpgError
 from ragpg.reading.metadata import iso_text, json_text, shown, to_native, to_plain
 from ragpg.search import filter_queries as queries
 
@@ -65,7 +65,7 @@ def check_jsonpath(database: Database, filter: str) -> None:
     try:
         database.execute(queries.READ_FILTER, filter=filter)
     except RagpgError as error:
-        if type(error) is RagpgError:  # not a lost connection
+        if isinstance(error, DatabaseError):  # not a lost connection
             raise _no_jsonpath(filter, str(error)) from error
         raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
@@ -11,8 +11,8 @@ from pgvector import HalfVector
 from psycopg.rows import class_row
 
 from ragpg.database import Database
-from ragpg.errors import BadArgument, RagpgError
-from ragpg.models import Reranker
+from ragpg.errors import BadArgument, DatabaseError, RagpgError
+from ragpg.reading.metadata import vector_of
 from ragpg.search import queries
 from ragpg.session import Session, clean_query
 
@@ -76,7 +76,9 @@ def search(
             else None
             for text in phrasings
         ]
-    embeddings = [None if one is None else HalfVector(one) for one in vectors]
+    embeddings = [
+        None if one is None else HalfVector(vector_of(one, "query_embedding")) for one in vectors
+    ]
     parameters: dict[str, Any] = {
         "k": max(_CANDIDATES, 3 * k) if rerank else k,
         "collection": collection,
@@ -92,25 +94,18 @@ def search(
         given = embeddings if any(one is not None for one in embeddings) else None
         parameters |= {"queries": list(map(clean_query, phrasings)), "query_embeddings": given}
     hits = records_of(session.database, Hit, statement, parameters, binary=True)
-    if rerank and hits:
-        hits = _reranked(session.reranker(rerank), phrasings[0], hits, k)
-    return _widened(session.database, hits, neighbours) if neighbours else hits
+    if (rerank or neighbours) and hits:
+        from ragpg.search.afterwards import reranked, widened
+
+        hits = reranked(rerank, phrasings[0], hits, k) if rerank else hits
+        hits = widened(session.database, hits, neighbours) if neighbours else hits
+    return hits
 
 
 def _jsonpath_of(filter: Filter) -> str | None:
     from ragpg.search.filters import to_jsonpath
 
     return to_jsonpath(filter)
-
-
-def _reranked(model: Reranker, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
-    """Returns the k hits the model finds best, its score for each as their score."""
-    scores = model.scores(query, [f"{hit.context}\n{hit.content}".lstrip("\n") for hit in hits])
-    best = sorted(range(len(hits)), key=lambda number: (-scores[number], number))[:k]
-    return [
-        replace(hits[number], place=place, score=scores[number])
-        for place, number in enumerate(best, 1)
-    ]
 
 
 def records_of(
@@ -129,15 +124,6 @@ def records_of(
         ):
             return cursor.execute(statement, parameters).fetchall()
     except RagpgError as error:
-        if type(error) is RagpgError and parameters.get("filter") is not None:
+        if isinstance(error, DatabaseError) and parameters.get("filter") is not None:
             import_module("ragpg.search.filters").check_jsonpath(database, parameters["filter"])
         raise
-
-
-def _widened(database: Database, hits: Sequence[Hit], neighbours: int) -> list[Hit]:
-    """Returns the hits with the text of so many chunks before and after each."""
-    rows = database.rows(
-        queries.SURROUNDINGS, chunk_ids=[hit.chunk_id for hit in hits], neighbours=neighbours
-    )
-    spans = {row.pop("chunk_id"): row for row in rows}
-    return [replace(hit, **spans.get(hit.chunk_id, {})) for hit in hits]

@@ -12,7 +12,7 @@ import ragpg
 from ragpg import errors
 from ragpg.answer.answering import DONT_KNOW
 from ragpg.answer.quoting import NOTHING_FITS
-from ragpg.database import translate
+from ragpg.database.translation import translate
 from ragpg.models import make_client
 
 from ..conftest import WordEmbedder
@@ -138,3 +138,25 @@ def test_without_a_key_passages_are_quoted_and_stored(
     assert answer.citations and all(c.quote in answer.text for c in answer.citations)
     stored = rows(sql, "select quote from ragpg.citations order by ordinal")
     assert stored == [(citation.quote,) for citation in answer.citations]
+
+
+@pytest.mark.parametrize("asks_a_model", [True, False])
+def test_a_server_that_takes_no_writes_answers_without_storing(
+    pages: ragpg.Collection,
+    url: str,
+    words: WordEmbedder,
+    claude: MessagesServer,
+    asks_a_model: bool,
+) -> None:
+    standby = f"{url}&options=-c%20default_transaction_read_only%3Don"
+    client_of_model = make_client(api_key="test", base_url=claude.url) if asks_a_model else None
+    for to, read_only in ((standby, False), (url, True)):
+        with ragpg.connect(
+            to, embedder=words, anthropic_client=client_of_model, read_only=read_only
+        ) as client:
+            answer = client.collection("pages").ask("What is the rate limit on Pro?")
+            assert (answer.id, answer.model is not None) == (None, asks_a_model)
+            assert answer.hits
+            with pytest.raises(errors.ReadOnly, match=r"nothing can be written here.*standby"):
+                client.collection("pages").delete("limits.md")
+            assert client.database.value("select count(*) from ragpg.answers") == 0

@@ -116,3 +116,15 @@ def test_a_start_that_fails_names_the_log(home: Path) -> None:
     auto.write_text("shared_buffers = 'nonsense'\n")
     with pytest.raises(errors.EmbeddedServerError, match="its log is"):
         embedded.start(home)
+
+
+def test_the_servers_log_says_why(tmp_path: Path) -> None:
+    assert embedded.last_words(tmp_path) is None
+    (tmp_path / "log").write_text(
+        "LOG:  starting\n"
+        'PANIC:  could not write to file "pg_wal/x": No space left on device\n'
+        "FATAL:  the database system is starting up\n"
+    )
+    assert "No space left on device" in (embedded.last_words(tmp_path) or "")
+    (tmp_path / "log").write_text("FATAL:  data directory has wrong ownership\nLOG:  bye\n")
+    assert "wrong ownership" in (embedded.last_words(tmp_path) or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_done(
     assert (report.added, report.failed) == (3, 2)
     assert {Path(one.source).name for one in report.failures} == {"image.md", "empty.txt"}
     assert all(Path(one.source).name in one.reason for one in report.failures)
-    assert [Path(path).name for path in report.skipped] == ["photo.jpg"]
+    assert [Path(one.path).name for one in report.skipped] == ["photo.jpg"]
     with pytest.raises(errors.LoadError, match="absent"):
         client.collection("pages").add(folder / "absent")
 
@@ -196,3 +197,15 @@ def test_a_failing_model_loses_nothing_that_was_done(
         report = client.collection("pages").add(folder)
         assert (report.added, report.unchanged) == (300 - stored, stored)
         assert len(client.collection("pages").search("rate limit", k=500)) == 500
+
+
+def test_a_folder_with_a_pipe_is_added_without_it(client: ragpg.Client, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("refund")
+    os.mkfifo(tmp_path / "pipe.md")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    report = client.collection("docs").add(tmp_path)
+    assert (report.added, report.failures) == (1, ())
+    assert [(Path(one.path).name, one.reason) for one in report.skipped] == [
+        ("pipe.jsonl", "a named pipe"),
+        ("pipe.md", "a named pipe"),
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 import ragpg
 from ragpg import errors
-from ragpg.database import translate
+from ragpg.database.translation import translate
 
 from ..conftest import WordEmbedder
 from .larger import PAGES, rows
