@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -213,7 +213,7 @@ class Splitter:
     def _pieces(self, block: Block, start: int, end: int, room: int) -> Iterator[Unit]:
         """Yields pieces of even size, cut at whitespace where there is any, never in a token."""
         cost = block.cost
-        while (tokens := self.tokens(start, end)) > room:
+        while (tokens := self.tokens(start, end)) > room and self.tokens(start + 1, end):
             pieces = -(-tokens // room)
             at = self._cut_at(max(start, block.body), start, -(-tokens // pieces))
             yield self._unit(block, start, trim(self._text, start, at)[1], cost)
@@ -222,7 +222,7 @@ class Splitter:
 
     def _cut_at(self, body: int, start: int, tokens: int) -> int:
         first = self._token(start)
-        target = self._token_starts[first + tokens]
+        target = self._token_starts[max(first + tokens, bisect_right(self._token_starts, start))]
         lowest = max(body, self._token_starts[first + tokens // 2])
         return next(
             (at for at in range(target, lowest, -1) if self._text[at - 1].isspace()), target

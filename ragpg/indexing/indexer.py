@@ -12,7 +12,7 @@ from ragpg.chunking import ChunkSpan, chunk_text
 from ragpg.database import Connection
 from ragpg.errors import EmbeddingError
 from ragpg.indexing import queries
-from ragpg.models import PROBE_TEXT, Embedder, Progress
+from ragpg.models import PROBE_TEXT, Embedder, Progress, even_token_starts
 from ragpg.reading import LoadedDocument
 from ragpg.session import SearchIndex, Session
 
@@ -154,8 +154,8 @@ def cut(
         document.content,
         title=document.title,
         media_type=document.media_type,
-        token_starts=embedder.token_starts(document.content),
-        count_tokens=lambda text: len(embedder.token_starts(text)),
+        token_starts=even_token_starts(embedder, document.content),
+        count_tokens=lambda text: len(even_token_starts(embedder, text)),
         max_tokens=min(chunk_tokens, embedder.max_tokens) - context_tokens,
         overlap_tokens=overlap_tokens,
     )

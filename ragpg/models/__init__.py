@@ -4,7 +4,7 @@ Knows neither database nor documents. Libraries of models are imported at their 
 """
 
 from ragpg.models.claude import MessagesClient, api_errors, ask_model, make_client, require_client
-from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress, Vectors
+from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress, Vectors, even_token_starts
 from ragpg.models.local import SentenceTransformerEmbedder
 from ragpg.models.opening import open_embedder
 from ragpg.models.reranking import Reranker
@@ -24,6 +24,7 @@ __all__ = [
     "api_errors",
     "ask_model",
     "estimate_tokens",
+    "even_token_starts",
     "make_client",
     "open_embedder",
     "require_client",

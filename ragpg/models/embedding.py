@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
@@ -37,3 +40,45 @@ class Embedder(Protocol):
 
     def embed_query(self, text: str) -> Vectors:
         """Returns an array of shape (dimensions,)."""
+
+
+# What no tokenizer knows -------------------------------------------------------------------------
+
+_LONGEST = 20  # characters of a token: the longest word of BERT's vocabulary has 18
+_COUNTED = 8  # characters of a longer one that count as a token
+
+
+# What may go on with the grapheme of the character before it.
+_GOES_ON = regex.compile(
+    r"[\p{M}\p{Cf}\p{Regional_Indicator}\p{Emoji_Modifier}\p{Hangul_Syllable_Type=V}"
+    r"\p{Hangul_Syllable_Type=T}]|(?<=[\p{Cf}\p{Hangul_Syllable_Type=L}]).",
+    regex.DOTALL,
+)
+
+
+def even_token_starts(embedder: Embedder, text: str) -> Sequence[int]:
+    """Returns `token_starts`, none within a grapheme, and more within what is long: one for each 8
+    characters or so.
+
+    A word that a tokenizer does not know is one token however long it is: a page of Thai, a key of
+    60,000 digits. Graphemes are those of Unicode's Annex 29.
+    """
+    starts = embedder.token_starts(text)
+    if not text.isascii() and any(_GOES_ON.match(text, at) for at in starts):
+        graphemes = [one.start() for one in regex.finditer(r"\X", text)]
+        starts = [graphemes[bisect_right(graphemes, at) - 1] for at in starts]
+        # A letter under ninety accents is no ninety tokens' worth of text.
+        starts = [at for n, at in enumerate(starts) if n < _COUNTED or starts[n - _COUNTED] != at]
+    edges = [*([] if starts and starts[0] <= _LONGEST else [0]), *starts, len(text)]
+    more: list[int] = []
+    for start, end in pairwise(edges):
+        # Blanks behind a word are its own; a page of them is long, too.
+        if end - start > _LONGEST and (
+            len(text[start:end].rstrip()) > _LONGEST or end - start > 10 * _LONGEST
+        ):
+            last = start
+            for grapheme in regex.finditer(r"\X", text, pos=start, endpos=end):
+                if grapheme.start() - last >= _COUNTED:
+                    last = grapheme.start()
+                    more.append(last)
+    return sorted([*starts, *more]) if more else starts
