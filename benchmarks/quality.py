@@ -122,20 +122,21 @@ def evaluate(
 
 
 def show(results: dict[str, Any], console: Console) -> None:
-    table = Table("nDCG@10", "questions", *METHODS)
+    table = Table("nDCG@10", "questions", *METHODS, "to the better leg")
+    to_better = {
+        name: result["hybrid"]["nDCG@10"] - max(result[leg]["nDCG@10"] for leg in METHODS[:2])
+        for name, result in results.items()
+    }
     for name, result in results.items():
         values = [f"{result[method]['nDCG@10']:.3f}" for method in METHODS]
-        table.add_row(name, str(result["questions"]), *values)
+        table.add_row(name, str(result["questions"]), *values, f"{to_better[name]:+.3f}")
     means = {
         method: statistics.mean(result[method]["nDCG@10"] for result in results.values())
         for method in METHODS
     }
     table.add_row("mean", "", *(f"{mean:.3f}" for mean in means.values()))
     console.print(table)
-    worst = min(
-        (result["hybrid"]["nDCG@10"] - max(result[leg]["nDCG@10"] for leg in METHODS[:2]), name)
-        for name, result in results.items()
-    )
+    worst = min((difference, name) for name, difference in to_better.items())
     console.print(
         f"hybrid is {means['hybrid'] - means['rrf']:+.3f} to RRF on average, and "
         f"{worst[0]:+.3f} to the better leg where it does worst ({worst[1]})"

@@ -91,15 +91,15 @@ class Client:
 
     def collections(self) -> list[dict[str, Any]]:
         """Returns the rows of the view collection_status."""
-        from ragpg.client_queries import COLLECTIONS
+        from ragpg import client_queries as queries
 
-        return self.database.rows(COLLECTIONS)
+        return self.database.rows(queries.COLLECTIONS)
 
     def drop_collection(self, name: str) -> int:
         """Drops a collection with everything in it; returns how many documents went."""
-        from ragpg.client_queries import DROP_COLLECTION
+        from ragpg import client_queries as queries
 
-        return int(self.database.value(DROP_COLLECTION, collection=name))
+        return int(self.database.value(queries.DROP_COLLECTION, collection=name))
 
     def feedback(
         self, answer_id: int, rating: str, *, corrected_text: str | None = None, comment: str = ""
@@ -119,9 +119,9 @@ class Client:
 
     def server(self) -> dict[str, Any]:
         """Returns the versions of Postgres and pgvector and the database's name."""
-        from ragpg.client_queries import SERVER
+        from ragpg import client_queries as queries
 
-        (found,) = self.database.rows(SERVER)
+        (found,) = self.database.rows(queries.SERVER)
         return found
 
     @property

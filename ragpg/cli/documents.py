@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
@@ -59,7 +60,8 @@ def add(
     (with --json an object a line); it also deletes what vanishes from then on.
     """
     with open_client() as client, ended_by_signals() as stop:
-        load_model_once(client)
+        if all(map(os.path.lexists, paths)):  # else it is an error
+            load_model_once(client)
         held = client.collection(collection)
         if watch:
             watch_paths(held, paths, language, sync, delete_many, as_json, stop)

@@ -77,9 +77,9 @@ def test_demo_answers_with_its_source(shell: Shell) -> None:
         shell.environment |= {"ANTHROPIC_API_KEY": "test", "ANTHROPIC_BASE_URL": server.url}
         done = shell("demo")
     assert done.returncode == 0, done.stderr
-    assert "1,000" in done.stdout and "7 added" in done.stdout
-    assert "**requests**" in done.stdout, "matched words are marked"
-    assert "pricing.md, characters" in done.stdout or "limits-and-errors.md" in done.stdout
+    assert "5–7 business days" in done.stdout and "7 added" in done.stdout
+    assert "**refunds**" in done.stdout, "matched words are marked"
+    assert "refunds.md, characters" in done.stdout
     assert len(server.requests) == 1
 
 

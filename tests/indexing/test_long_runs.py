@@ -37,6 +37,7 @@ def chunks_of(text: str) -> list[ChunkSpan]:
 
 def check(text: str, spans: list[ChunkSpan]) -> None:
     borders = {one.start() for one in regex.finditer(r"\X", text)} | {len(text)}
+    borders |= {at + 1 for at, character in enumerate(text) if character.isspace()}
     covered = bytearray(len(text))
     for one in spans:
         assert {one.start_char, one.end_char} <= borders, "a grapheme was cut"

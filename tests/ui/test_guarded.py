@@ -115,8 +115,7 @@ def test_its_connections_cannot_write(filled: None, reading: ragpg.Client) -> No
         reading.database.connection() as connection,
     ):
         connection.execute("delete from ragpg.documents")
-    with pytest.raises(ragpg.RagpgError, match="read-only transaction"):
-        reading.collection("pages").ask("when is money returned")
+    assert reading.collection("pages").ask("when is money returned").id is None
 
 
 # The command, and a browser --------------------------------------------------------------------
