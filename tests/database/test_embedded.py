@@ -91,10 +91,10 @@ def test_it_comes_back_after_a_crash(home: Path) -> None:
 def test_data_of_another_version_is_left_alone(home: Path) -> None:
     folder = embedded.data_folder(home)
     folder.mkdir()
-    (folder / "PG_VERSION").write_text("16\n")
+    (folder / "PG_VERSION").write_text("14\n")
     told = run(home, "db", "start")
     assert told.returncode == 1
-    assert "Postgres 16" in told.stderr and "RAGPG_HOME" in told.stderr
+    assert "Postgres 14" in told.stderr and "RAGPG_HOME" in told.stderr
     assert told.stderr.count("\n") == 1, "one line"
     assert [path.name for path in folder.iterdir()] == ["PG_VERSION"]
 
