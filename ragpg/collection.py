@@ -178,9 +178,9 @@ class Collection:
     ) -> Answer:
         """Returns an answer from the k best chunks, with citations to exact characters.
 
-        It is stored, unless `store` is False or nothing can be written (a standby): then its id is
-        None. `on_text` hears the text as it is written. Abstains, without asking a model, when the
-        hits are not enough (`ragpg.judge_hits`). Without an API key the best passages are quoted.
+        It is stored, unless `store` is False, nothing can be written (a standby) or what it cites
+        was erased meanwhile: then its id is None. `on_text` hears the text as it is written. It
+        abstains, without a model, when the hits are not enough; without an API key it quotes them.
         """
         return answer.ask(
             self.session,

@@ -581,6 +581,93 @@ end;
 comment on function ragpg_internal.similarity_spread(bigint, text, halfvec) is
 'Returns mean and standard deviation of the cosine similarities of a question to a sample of a search index''s embeddings, or of a tenant''s in it (ragpg.index_statistics): 0 and 1 of an empty one.';
 
+-- Is a quote really there, and on which page? Refuses one that is not the cited characters.
+create or replace function ragpg_internal.check_citation_quote() returns trigger
+language plpgsql
+set search_path = ragpg, pg_temp
+as $$
+declare
+    whole text;
+begin
+    -- Who erases the document meanwhile waits, and then finds the answer; or was first.
+    perform from ragpg.documents as document where document.id = new.document_id for key share;
+    perform
+    from ragpg.document_versions as earlier
+    where earlier.document_id = new.document_id and earlier.version = new.document_version
+    for key share;
+    whole := ragpg.document_text(new.document_id, new.document_version);
+    if whole is null then
+        raise exception 'document % has no version % (any more)',
+            new.document_id, new.document_version
+            using errcode = 'RG007', hint = 'it was erased or pruned meanwhile: ask again';
+    end if;
+    if substr(whole, new.start_char + 1, new.end_char - new.start_char) <> new.quote then
+        raise exception 'the quote "%" is not what document % version % holds at characters % to %',
+            left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
+            using errcode = 'RG006',
+                hint = 'quotes must be exact; characters count from 0 and the end is not included';
+    end if;
+    new.page := ragpg_internal.page_at(new.document_id, new.document_version, new.start_char);
+    return new;
+end
+$$;
+comment on function ragpg_internal.check_citation_quote() is
+'Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, or of a version that is not there any more (RG007), and notes its page.';
+
+-- Keeps an answer and what it cites.
+create or replace function ragpg.save_answer(
+    collection text,
+    question text,
+    content text,
+    model text,
+    abstained boolean,
+    grounded boolean,
+    stop_reason text,
+    input_tokens integer,
+    output_tokens integer,
+    cache_read_tokens integer,
+    cache_creation_tokens integer,
+    latency_ms integer,
+    citations jsonb
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    new_id bigint;
+    of_tenant text;
+begin
+    insert into ragpg.answers as answer (
+        collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
+        output_tokens, cache_read_tokens, cache_creation_tokens, latency_ms
+    )
+    values (
+        ragpg.collection_id(save_answer.collection), save_answer.question, save_answer.content,
+        save_answer.model, save_answer.abstained, save_answer.grounded, save_answer.stop_reason,
+        save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
+        save_answer.cache_creation_tokens, save_answer.latency_ms
+    )
+    returning answer.id, answer.tenant into new_id, of_tenant;
+    insert into ragpg.citations (
+        answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
+        answer_start, answer_end, tenant
+    )
+    select
+        new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
+        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end,
+        of_tenant
+    from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
+    cross join jsonb_to_record(cited.body) as said (
+        document_id bigint, document_version integer, start_char integer, end_char integer,
+        quote text, answer_start integer, answer_end integer
+    );
+    return new_id;
+end
+$$;
+comment on function ragpg.save_answer(text, text, text, text, boolean, boolean, text, integer, integer, integer, integer, integer, jsonb) is
+'Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there, RG007 when that version was erased meanwhile.';
+
 -- Everybody who may read sees all rows again.
 create or replace function ragpg.disable_tenants() returns void
 language plpgsql volatile
@@ -841,6 +928,88 @@ end
 $$;
 comment on function ragpg.verify(text) is
 'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, values of metadata missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';
+
+-- Makes a document never have been here: for privacy.
+create or replace function ragpg.erase_document(collection text, source text)
+returns table (documents bigint, versions bigint, answers bigint)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(erase_document.collection);
+    ids bigint[];
+    recipe_id bigint;
+    owner_name constant text := ragpg_internal.written_tenant();
+begin
+    -- Also what was deleted under that source before: its versions are still there.
+    select array_agg(known.id) into ids
+    from (
+        select document.id
+        from ragpg.documents as document
+        where document.collection_id = parent_id
+            and document.tenant = owner_name
+            and document.source = erase_document.source
+        union
+        select earlier.document_id
+        from ragpg.document_versions as earlier
+        where earlier.collection_id = parent_id
+            and earlier.tenant = owner_name
+            and earlier.source = erase_document.source
+    ) as known;
+    -- Who stores an answer that cites it is waited for, and its answer found.
+    perform from ragpg.documents as document where document.id = any(ids) for update;
+    perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
+    -- Answers repeat what they read, so those that cite it go as a whole.
+    delete from ragpg.answers as answer
+    where answer.id in (
+        select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+    );
+    get diagnostics answers = row_count;
+    -- So do the questions that quote it, and the hits of past runs name it.
+    delete from ragpg.evaluation_questions as question
+    where question.id in (
+        select label.evaluation_question_id
+        from ragpg.evaluation_label_spans as label
+        where label.document_id = any(ids)
+        union
+        select label.evaluation_question_id
+        from ragpg.evaluation_labels as label
+        join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
+        join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
+        where of_set.collection_id = parent_id
+            and of_set.tenant = owner_name
+            and label.source = erase_document.source
+    );
+    delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
+    -- What a model wrote about its chunks, of all its versions.
+    delete from ragpg.chunk_contexts as written
+    where written.collection_id = parent_id
+        and written.document_hash in (
+            select document.content_hash
+            from ragpg.documents as document
+            where document.id = any(ids)
+            union all
+            select ragpg_internal.hash_text(earlier.content)
+            from ragpg.document_versions as earlier
+            where earlier.document_id = any(ids)
+        );
+    delete from ragpg.documents as document where document.id = any(ids);
+    get diagnostics documents = row_count;
+    delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
+    get diagnostics versions = row_count;
+    versions := versions - documents;  -- the delete above made the last ones
+    -- Its words are in the counts, its embeddings may be in the samples.
+    for recipe_id in
+        select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = parent_id
+    loop
+        perform ragpg.refresh_search_index(recipe_id, force => true);
+    end loop;
+    return next;
+end
+$$;
+comment on function ragpg.erase_document(text, text) is
+'Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';
 
 -- Which documents does a filter let through?
 create or replace function ragpg_internal.matching_documents(

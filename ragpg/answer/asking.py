@@ -13,7 +13,7 @@ from ragpg.answer import queries
 from ragpg.answer.answering import answer_question
 from ragpg.answer.answers import Answer
 from ragpg.database import Database
-from ragpg.errors import ReadOnly
+from ragpg.errors import DocumentChanged, ReadOnly
 from ragpg.search import Hit, search
 from ragpg.session import Session, clean_query
 
@@ -60,7 +60,7 @@ def ask(
         missing=judged.missing_names or (),
     )
     if store:
-        with suppress(ReadOnly):  # a standby: what was paid for is told, without an id
+        with suppress(ReadOnly, DocumentChanged):  # a standby, or erased meanwhile: no id
             return save_answer(session, collection, answer)
     return answer
 

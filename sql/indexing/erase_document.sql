@@ -26,6 +26,9 @@ begin
             and earlier.tenant = owner_name
             and earlier.source = erase_document.source
     ) as known;
+    -- Who stores an answer that cites it is waited for, and its answer found.
+    perform from ragpg.documents as document where document.id = any(ids) for update;
+    perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
     -- Answers repeat what they read, so those that cite it go as a whole.
     delete from ragpg.answers as answer
     where answer.id in (

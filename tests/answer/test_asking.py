@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 import ragpg
 from ragpg import errors
@@ -112,11 +115,66 @@ def test_a_quote_that_is_not_there_is_refused(
     for change in (
         "quote = overlay(quote placing 'X' from 1 for 1)",
         "start_char = start_char + 1, end_char = end_char + 1",
-        "document_version = 7",
     ):
         with pytest.raises(psycopg.Error, match="is not what document") as caught:
             sql.execute(f"update ragpg.citations set {change}".encode())
         assert isinstance(translate(caught.value), errors.QuoteMismatch)
+    with pytest.raises(psycopg.Error, match=r"document \d+ has no version 7") as caught:
+        sql.execute("update ragpg.citations set document_version = 7")
+    assert isinstance(translate(caught.value), errors.DocumentChanged)
+
+
+def test_what_is_erased_while_a_model_answers_is_told_and_not_stored(
+    pages: ragpg.Collection, sql: psycopg.Connection
+) -> None:
+    """The answer was paid for; what it quotes is to be nowhere."""
+
+    def erase(_: str) -> None:
+        assert pages.versions.erase("limits.md")["documents"] <= 1
+
+    answer = pages.ask("What is the rate limit?", on_text=erase)
+    assert answer.grounded and answer.id is None
+    assert "rate limit" in answer.citations[0].quote
+    assert rows(sql, "select count(*) from ragpg.answers") == [(0,)]
+    pages.add(text=TEXT, source="limits.md")
+    assert pages.ask("What is the rate limit?").id is not None
+
+
+def test_who_erases_waits_for_an_answer_that_is_being_stored(
+    pages: ragpg.Collection, sql: psycopg.Connection, url: str
+) -> None:
+    """In both orders no answer keeps a quote of what was erased."""
+    (document_id,) = rows(sql, "select id from ragpg.documents")[0]
+    cited = {"document_id": document_id, "document_version": 1, "start_char": 0, "end_char": 8}
+    cited |= {"quote": TEXT[:8], "answer_start": 0, "answer_end": 1}
+    save = "select ragpg.save_answer('pages', 'q', 'a', 'm', false, true, '', 0, 0, 0, 0, 0, %s)"
+    erase = "select answers from ragpg.erase_document('pages', 'limits.md')"
+    with (
+        psycopg.connect(url) as saving,
+        psycopg.connect(url) as erasing,
+        ThreadPoolExecutor() as pool,
+    ):
+        saving.execute(save, (Jsonb([cited]),))
+        erased = pool.submit(erasing.execute, erase)
+        wait_for_lock(sql, erasing)
+        saving.commit()
+        assert erased.result(30).fetchall() == [(1,)]
+        saved = pool.submit(saving.execute, save, (Jsonb([cited]),))
+        wait_for_lock(sql, saving)
+        erasing.commit()
+        with pytest.raises(psycopg.Error, match="has no version 1") as caught:
+            saved.result(30)
+    assert isinstance(translate(caught.value), errors.DocumentChanged)
+    assert rows(sql, "select count(*) from ragpg.answers") == [(0,)]
+
+
+def wait_for_lock(sql: psycopg.Connection, waiting: psycopg.Connection) -> None:
+    """Returns when the connection waits for another's lock; fails after half a minute."""
+    query = "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s"
+    until = time.monotonic() + 30
+    while sql.execute(query, (waiting.info.backend_pid,)).fetchone() != (True,):
+        assert time.monotonic() < until, "nobody waits for a lock"
+        time.sleep(0.02)
 
 
 def test_a_failing_api_is_one_clear_error_and_no_row(

@@ -261,11 +261,16 @@ def test_the_python_interface_through_a_pooler(pooled: str, words: WordEmbedder,
         def work(asked: ragpg.Client, number: int) -> None:
             held = asked.collection("topics")
             mine = f"{id(asked)}-{number}"
-            held.add(text=f"A refund of kind {mine}.", source=mine, metadata={"n": number})
+            held.add(
+                text=f"A refund of kind {mine}.",
+                source=mine,
+                metadata={"n": number, "of": id(asked)},
+            )
             assert held.search("refund", 3, filter={"n": number})
             assert held.search(["refund", "money"], 3) and held.explain("refund")
             assert held.search("refund", 3, neighbours=1)
-            answer = held.ask("What is refunded?")
+            # Of one's own: an answer that cites what the other erases goes with it.
+            answer = held.ask("What is refunded?", filter={"n": number, "of": id(asked)})
             assert answer.id is not None
             asked.feedback(answer.id, "good")
             held.add(text=f"No refund of kind {mine}.", source=mine)

@@ -1915,6 +1915,9 @@ begin
             and earlier.tenant = owner_name
             and earlier.source = erase_document.source
     ) as known;
+    -- Who stores an answer that cites it is waited for, and its answer found.
+    perform from ragpg.documents as document where document.id = any(ids) for update;
+    perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
     -- Answers repeat what they read, so those that cite it go as a whole.
     delete from ragpg.answers as answer
     where answer.id in (
@@ -4660,13 +4663,21 @@ CREATE OR REPLACE FUNCTION ragpg_internal.check_citation_quote()
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
-    found_text text := substr(
-        ragpg.document_text(new.document_id, new.document_version),
-        new.start_char + 1,
-        new.end_char - new.start_char
-    );
+    whole text;
 begin
-    if found_text is distinct from new.quote then
+    -- Who erases the document meanwhile waits, and then finds the answer; or was first.
+    perform from ragpg.documents as document where document.id = new.document_id for key share;
+    perform
+    from ragpg.document_versions as earlier
+    where earlier.document_id = new.document_id and earlier.version = new.document_version
+    for key share;
+    whole := ragpg.document_text(new.document_id, new.document_version);
+    if whole is null then
+        raise exception 'document % has no version % (any more)',
+            new.document_id, new.document_version
+            using errcode = 'RG007', hint = 'it was erased or pruned meanwhile: ask again';
+    end if;
+    if substr(whole, new.start_char + 1, new.end_char - new.start_char) <> new.quote then
         raise exception 'the quote "%" is not what document % version % holds at characters % to %',
             left(new.quote, 60), new.document_id, new.document_version, new.start_char, new.end_char
             using errcode = 'RG006',
@@ -10104,7 +10115,7 @@ comment on ragpg.refresh_search_index(bigint,boolean): Call it after writing chu
 comment on ragpg.repeated_lines(pg_catalog.text,double precision,integer): Returns the lines, of 15 characters or more, that stand in at least min_share and min_documents of a collection's documents, most frequent first; numbers are taken as equal, headings left out.
 comment on ragpg.rollback_search_index(pg_catalog.text): Activates the search index that answered before the active one and returns its id. Raises RG010 when there is none.
 comment on ragpg.sample_chunks(pg_catalog.text,pg_catalog.text,integer,integer): Draws up to k chunks of at least min_chars characters at random from the active search index, spread over the documents, without those that a label or draft of the evaluation set touches already; fewer when there are no more.
-comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there.
+comment on ragpg.save_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.jsonb): Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there, RG007 when that version was erased meanwhile.
 comment on ragpg.search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint): Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says, or else by how far the nearest chunk stands out (ragpg_internal.question_weight). Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.
 comment on ragpg.search_any(pg_catalog.text[],integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec[],pg_catalog.text,bigint): Returns the k best chunks for several phrasings of one question, by reciprocal rank fusion of ragpg.search of each; similarity and bm25 are the best of any phrasing. query_embeddings, if given, has one for each query. Raises RG001 to RG005, RG010.
 comment on ragpg.search_distinct(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text,bigint,double precision,double precision,double precision): Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg_internal.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).
@@ -10204,7 +10215,7 @@ comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[
 comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
 comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
-comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, and notes its page.
+comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, or of a version that is not there any more (RG007), and notes its page.
 comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg_internal.check_shared(pg_catalog.text,pg_catalog.uuid): Raises RG014 when tenants are on and who handed over its ragpg_internal.proof() is none who sees all of them.
 comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
