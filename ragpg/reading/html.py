@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 
 from html_to_markdown import ConversionError, ConversionOptions, convert
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -54,12 +55,30 @@ _OPTIONS = ConversionOptions(
     expand_abbreviations=False,
     include_blockquote_citations=False,
 )
+# Lexbor walks the open elements at each tag, 3 ns a step: a file of 3 MB could take minutes.
+_MAX_STEPS = 300_000_000
+_MAX_DEPTH = 200  # of what the converter surely takes: tables in tables end it near 300 elements
+_WORD = re.compile(r"\w+")
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
+_CLOSED_BY_OTHERS = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+    "track", "wbr", "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody",
+    "tfoot", "colgroup", "rb", "rp", "rt", "rtc",
+})  # fmt: skip
+_NO_WORDS = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|template|title)\b.*?(?:</\1\s*>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_ANY_TAG = re.compile(r"</?[a-zA-Z!?][^>]*>?")
 _META_NAMES = frozenset({"description", "keywords", "author", "date"})
 _META_PREFIXES = ("og:", "article:")
 
 
 def read_html(text: str) -> Reading:
     """Returns the page's title, its main part as Markdown, and its metadata."""
+    # Fewer tags cannot be so deep: most pages need no look.
+    if text.count("<") ** 2 > 2 * _MAX_STEPS and _depth(text)[1] > _MAX_STEPS:
+        return Reading("", _words(text))
     page = LexborHTMLParser(text)
     title = _node_text(page.css_first("head title")) or _node_text(page.css_first("h1"))
     metadata = _metadata(page)
@@ -67,6 +86,30 @@ def read_html(text: str) -> Reading:
     if main is not None and main.text(strip=True):
         page = LexborHTMLParser(main.html or "")
     return Reading(title, _markdown(page), metadata)
+
+
+def _depth(text: str) -> tuple[int, int]:
+    """Returns how deep its elements nest, and the sum of all elements' depths."""
+    open_elements: Counter[str] = Counter()
+    depth = deepest = steps = 0
+    for tag in _TAG.finditer(text):
+        name = tag[2].lower()
+        if not tag[1]:
+            steps += depth
+            if name not in _CLOSED_BY_OTHERS:
+                open_elements[name] += 1
+                depth += 1
+                deepest = max(deepest, depth)
+        elif open_elements[name]:
+            open_elements[name] -= 1
+            depth -= 1
+    return deepest, steps
+
+
+def _words(text: str) -> str:
+    """Returns the text without its markup."""
+    pieces = _ANY_TAG.sub("\n", _NO_WORDS.sub("\n", text)).split("\n")
+    return "\n".join(filter(None, (" ".join(html.unescape(one).split()) for one in pieces)))
 
 
 def _node_text(node: LexborNode | None) -> str:
@@ -96,7 +139,13 @@ def _markdown(page: LexborHTMLParser) -> str:
     except ConversionError as error:
         raise LoadError(f"the HTML cannot be converted: {error}") from error
     # Nested hundreds deep the converter gives up without a word: then the words alone.
-    return markdown.strip("\n") if markdown.strip() else page.text(separator="\n", strip=True)
+    words = page.body.text(separator="\n", strip=True) if page.body else ""
+    is_short = _letters(markdown) < _letters(words)
+    return words if is_short and _depth(source)[0] > _MAX_DEPTH else markdown.strip("\n")
+
+
+def _letters(text: str) -> int:
+    return sum(map(len, _WORD.findall(text)))
 
 
 def _remove_boilerplate(page: LexborHTMLParser) -> None:
@@ -119,6 +168,10 @@ def _flatten_inline_markup(page: LexborHTMLParser) -> None:
         node.replace_with(node.attributes.get("alt") or "")
     for node in page.css(_ADMONITION_TITLES):
         node.replace_with(_paragraph(node.text()))
+    for node in page.css("table[border]"):
+        # With border=0 and a colspan, as in every filing of a listed company, the converter takes a
+        # table for layout, and makes it a list.
+        del node.attrs["border"]
     for node in page.css("table > caption"):
         table = node.parent
         if table is not None:

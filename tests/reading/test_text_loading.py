@@ -248,6 +248,35 @@ def test_html_asides_within_the_text_are_kept_however_deep() -> None:
 
 def test_html_nested_too_deep_keeps_its_words() -> None:
     assert from_html("<div>" * 3000 + "deep" + "</div>" * 3000).content == "deep"
+    for start, end in (("<div>", "</div>"), ("<table><tr><td>", "</td></tr></table>")):
+        deep = f"<p>Before</p>{start * 2000}deep{end * 2000}<p>After</p>"
+        assert from_html(deep).content.split() == ["Before", "deep", "After"]
+
+
+@pytest.mark.parametrize("start", ["<div>", "<div></x>", "<DIV class=a>\n", "<div><p>", "<ul><li>"])
+def test_html_of_a_megabyte_of_elements_in_each_other_is_not_parsed(start: str) -> None:
+    source = f"<title>parsed</title><p>R&amp;D</p>{start * 200_000}deep"
+    document = from_html(source)
+    assert document.content == "R&D\ndeep"
+    assert document.title == "page"  # parsed, which takes minutes, it would have one
+
+
+def test_html_of_many_shallow_elements_is_parsed() -> None:
+    source = "<ul>" + "<li><p>an <b>item</b>" * 30_000 + "</ul>"
+    assert from_html(source).content.startswith("- an item\n\n- an item\n\n")
+
+
+@pytest.mark.parametrize("border", ["", " border=0", " BORDER='0' cellpadding=0", " border=1"])
+def test_html_tables_of_filings_keep_their_columns(border: str) -> None:
+    rows = "<tr><td>Revenue<td>$<td>100<td>$<td>90<tr><td>Cost<td><td>60<td><td>50"
+    content = from_html(
+        f"<table{border}><tr><td><td colspan=2>2021<td colspan=2>2020{rows}</table>"
+    )
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in content.content.split("\n")
+    ]
+    assert lines[0] == ["", "2021", "", "2020", ""]
+    assert lines[2:] == [["Revenue", "$", "100", "$", "90"], ["Cost", "", "60", "", "50"]]
 
 
 @needs_postgres_pages
