@@ -57,6 +57,7 @@ _OPTIONS = ConversionOptions(
 )
 # Lexbor walks the open elements at each tag, 3 ns a step: a file of 3 MB could take minutes.
 _MAX_STEPS = 300_000_000
+_SOFT_HYPHEN = "\u00ad"  # where a word may be cut, not a part of it
 _MAX_DEPTH = 200  # of what the converter surely takes: tables in tables end it near 300 elements
 _WORD = re.compile(r"\w+")
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
@@ -135,11 +136,12 @@ def _markdown(page: LexborHTMLParser) -> str:
         for part in _PRE.split(page.html or "")
     )
     try:
-        markdown = convert(source, _OPTIONS).content or ""
+        markdown = (convert(source, _OPTIONS).content or "").replace(_SOFT_HYPHEN, "")
     except ConversionError as error:
         raise LoadError(f"the HTML cannot be converted: {error}") from error
     # Nested hundreds deep the converter gives up without a word: then the words alone.
     words = page.body.text(separator="\n", strip=True) if page.body else ""
+    words = words.replace(_SOFT_HYPHEN, "")
     is_short = _letters(markdown) < _letters(words)
     return words if is_short and _depth(source)[0] > _MAX_DEPTH else markdown.strip("\n")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,13 +13,16 @@ import pypdfium2
 import pypdfium2.raw as pdfium_c
 
 from ragpg.errors import LoadError
-from ragpg.reading.pdf_boxes import Box, Char
+from ragpg.reading.pdf_boxes import Box, Char, holds
+from ragpg.reading.pdf_forms import read_fields, with_fields
 from ragpg.reading.pdf_layout import PageLayout, layout_pages
 from ragpg.reading.pdf_rules import read_edges, tables_of
 from ragpg.reading.result import MAX_PAGES, Reading, join_pages
 
 _GENERATED = frozenset(map(ord, " \r\n"))  # what PDFium adds between pieces of text
+_SOFT_HYPHEN = 0xAD
 _HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it leaves out
+_ANGLES = 200  # characters of a page that are asked how they stand
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(r"bold|black|heavy|cmbx|-medi|demi")
 _LAM, _ALEFS = "\u0644", frozenset("\u0622\u0623\u0625\u0627")
@@ -28,6 +33,8 @@ _DATES = {"CreationDate": "created", "ModDate": "modified"}
 def read_pdf(data: bytes) -> Reading:
     """Returns a PDF's text in reading order; an encrypted or damaged one raises LoadError."""
     document = _open(data)
+    if document.get_formtype() != pdfium_c.FORMTYPE_NONE:
+        document.init_forms()
     if len(document) > MAX_PAGES:
         raise LoadError(f"it has {len(document):,} pages, more than {MAX_PAGES:,}: split it")
     texts, between = layout_pages(_read_page(document, n) for n in range(len(document)))
@@ -87,15 +94,39 @@ def _read_page(document: pypdfium2.PdfDocument, number: int) -> PageLayout:
         page = document[number]
     except pypdfium2.PdfiumError:
         return PageLayout([], 0, 0)
+    text = _upright(page)
     view = _View(page)
-    text = page.get_textpage()
-    chars = [char._replace(box=view.turned(char.box)) for char in _chars(text, _Fonts(text))]
+    seen = filter(view.shows, _chars(text, _Fonts(text)))
+    chars = [char._replace(box=view.turned(char.box)) for char in seen]
     _order_ligatures(chars)
+    fields = [(value, view.turned(box)) for value, box in read_fields(page)]
+    chars = with_fields(chars, fields) if fields else chars
     tables = tables_of(map(view.turned, read_edges(page))) if chars else []
     layout = PageLayout(chars, view.width, view.height, tables)
     text.close()
     page.close()
     return layout
+
+
+def _upright(page: pypdfium2.PdfPage) -> pypdfium2.PdfTextPage:
+    """Returns the page's text, the page turned so that most of it stands upright.
+
+    Else PDFium takes the lines of a page that lies on its side from the last to the first.
+    """
+    text = page.get_textpage()
+    count = text.count_chars()
+    angles = (
+        pdfium_c.FPDFText_GetCharAngle(text, index)
+        for index in range(0, count, count // _ANGLES + 1)
+        if pdfium_c.FPDFText_GetUnicode(text, index) not in _GENERATED
+    )
+    turns = Counter(-round(angle / math.pi * 2) * 90 % 360 for angle in angles if angle >= 0)
+    turn, most = turns.most_common(1)[0] if turns else (page.get_rotation(), 0)
+    if turn == page.get_rotation() or most < 0.8 * turns.total():
+        return text
+    text.close()
+    page.set_rotation(turn)
+    return page.get_textpage()
 
 
 def _order_ligatures(chars: list[Char]) -> None:
@@ -112,7 +143,14 @@ class _View:
     def __init__(self, page: pypdfium2.PdfPage) -> None:
         self.width, self.height = page.get_size()
         self._turn = page.get_rotation()
-        self._left, self._bottom = page.get_cropbox()[:2]
+        self._crop = page.get_cropbox()
+        self._left, self._bottom = self._crop[:2]
+        # Some programs write a wrong MediaBox; that nothing be seen outside is a CropBox's meaning.
+        self._is_cropped = self._crop != page.get_mediabox()
+
+    def shows(self, char: Char) -> bool:
+        """Returns whether the character, where it is in the file, is in what a reader sees."""
+        return not self._is_cropped or char.is_generated or holds(self._crop, char.box)
 
     def turned(self, box: Box) -> Box:
         """Returns the box (left, bottom, right, top) as left, top, right, bottom."""
@@ -160,5 +198,8 @@ def _chars(text: pypdfium2.PdfTextPage, fonts: _Fonts) -> Iterator[Char]:
         pdfium_c.FPDFText_GetLooseCharBox(text, index, pointer)
         generated = code in _GENERATED and pdfium_c.FPDFText_IsGenerated(text, index) == 1
         character = "-\n" if code == _HYPHEN else chr(code) if 0 < code < 0xFFFE else ""
+        if code == _SOFT_HYPHEN:
+            is_last = pdfium_c.FPDFText_GetUnicode(text, index + 1) in (0x0D, 0x0A)
+            character = "-" if is_last else ""
         bold = not generated and fonts.is_bold(index)
         yield Char(character, (box.left, box.bottom, box.right, box.top), generated, bold)

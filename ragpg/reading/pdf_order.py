@@ -7,7 +7,9 @@ from typing import Protocol, TypeVar
 
 from ragpg.reading.pdf_boxes import Box, overlap
 
-_GUTTERS = range(35, 66, 2)  # where, in per cent of the page's width, two columns may part
+# Where two columns may part, in thousandths of the page's width: steps of 3 points, since gutters
+# have 8 and more.
+_GUTTERS = range(350, 651, 5)
 _MAX_CUTS = 12
 
 
@@ -48,7 +50,7 @@ def in_reading_order(blocks: list[B], width: float) -> list[B]:
 
 def _bands(blocks: list[B], width: float) -> list[list[tuple[int, B]]]:
     """Returns blocks with their column, 1 or 2, between those that span both, 0; none if not so."""
-    places = [width * percent / 100 for percent in _GUTTERS]
+    places = [width * place / 1000 for place in _GUTTERS]
     gutter = min(places, key=lambda place: (_crossing(blocks, place), place))
     sides = [(_column(block.box, gutter), block) for block in blocks]
     heights = [sum(_height(block) for side, block in sides if side == n) for n in range(3)]

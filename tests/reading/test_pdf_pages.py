@@ -1,0 +1,119 @@
+"""PDF pages as they lie in files: turned, cropped, filled in, set in columns of a narrow gutter."""
+
+from __future__ import annotations
+
+import io
+
+import pypdfium2
+import pytest
+from fpdf import FPDF
+
+from .test_pdf_loading import PARAGRAPH, from_pdf, pages, pdf
+
+
+def saved(document: pypdfium2.PdfDocument) -> bytes:
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def lines(document: FPDF) -> None:
+    document.add_page()
+    for number, word in enumerate(("first", "second", "third")):
+        document.text(30, 30 + 6 * number, f"The {word} line of the page.")
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_lines_of_a_page_that_lies_on_its_side_are_in_order(turn: int) -> None:
+    document = pypdfium2.PdfDocument(pdf(lines))
+    document[0].set_rotation(turn)
+    content = from_pdf(saved(document)).content
+    assert content.index("first") < content.index("second") < content.index("third")
+
+
+def test_text_outside_the_crop_box_is_not_read() -> None:
+    def write(document: FPDF) -> None:
+        document.add_page()
+        document.text(20, 30, "Seen: five days.")
+        document.text(120, 30, "Unseen: the facing page.")
+        document.text(20, 200, "Unseen: printer's marks.")
+
+    document = pypdfium2.PdfDocument(pdf(write))
+    document[0].set_cropbox(0, 400, 300, 842)
+    assert from_pdf(saved(document)).content == "Seen: five days."
+
+
+def test_a_soft_hyphen_is_in_no_word() -> None:
+    def write(document: FPDF) -> None:
+        document.add_page()
+        document.write(text="in\u00adfor\u00admation stands here")
+
+    assert from_pdf(pdf(write)).content == "information stands here"
+
+
+@pytest.mark.parametrize("gutter", [292, 297.5, 303.3, 309])
+def test_a_gutter_of_eight_points_parts_two_columns(gutter: float) -> None:
+    document = FPDF(unit="pt", format=(595.276, 842))
+    document.set_auto_page_break(False)
+    document.add_page()
+    document.c_margin = 0
+    document.set_font("times", size=10)
+    for band in range(8):  # to and fro, as some programs write
+        for x, width, word in ((70, gutter - 74, "left"), (gutter + 4, 221, "right")):
+            document.set_xy(x, 60 + 90 * band)
+            words = " ".join(f"{word}{band}x{n}" for n in range(24))
+            document.multi_cell(width, 12, words, align="J")
+    content = from_pdf(bytes(document.output())).content
+    assert content.index("left7x0") < content.index("right0x0")
+
+
+def form(*fields: str) -> bytes:
+    """Returns a form that asks for a plate number, a zone and whether you live there."""
+    text = "BT /F 12 Tf 50 700 Td (Plate number:) Tj 0 -60 Td (Zone:) Tj 50 -60 Td (Resident) Tj ET"
+    objects = [
+        f"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[{references(fields)}]>>>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
+        f"/Resources<</Font<</F 5 0 R>>>>/Annots[{references(fields)}]>>",
+        f"<</Length {len(text)}>>stream\n{text}\nendstream",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        *(f"<</Type/Annot/Subtype/Widget{one}>>" for one in fields),
+    ]
+    body = "".join(f"{n} 0 obj{one}endobj\n" for n, one in enumerate(objects, 1))
+    return f"%PDF-1.7\n{body}trailer<</Root 1 0 R>>".encode()
+
+
+def references(fields: tuple[str, ...]) -> str:
+    return " ".join(f"{6 + n} 0 R" for n in range(len(fields)))
+
+
+PLATE = "/FT/Tx/T(plate)/Rect[200 690 400 715]"
+ZONE = "/FT/Ch/Ff 131072/T(zone)/Opt[(North)(South)]/Rect[200 630 300 655]"
+KEY = "/FT/Tx/T(key)/Ff 8192/V(secret)/Rect[200 570 400 595]"
+HOME = "/FT/Btn/T(home)/Rect[50 575 70 595]/AP<</N<</Yes 4 0 R/Off 4 0 R>>>>"
+
+
+def test_values_of_a_form_stand_beside_what_asks_for_them() -> None:
+    filled = form(PLATE + "/V(KX 4711 B)", ZONE + "/V(North)", HOME + "/V/Yes/AS/Yes")
+    assert from_pdf(filled).content.split("\n\n") == [
+        "Plate number: KX 4711 B",
+        "Zone: North",
+        "[x] Resident",
+    ]
+
+
+def test_an_empty_form_and_what_it_hides_add_nothing() -> None:
+    hidden = form(PLATE + "/F 2/V(hidden)", ZONE, HOME + "/V/Off/AS/Off", KEY)
+    assert from_pdf(hidden).content.split() == ["Plate", "number:", "Zone:", "Resident"]
+
+
+def test_pages_turned_among_others_keep_their_places() -> None:
+    def write(document: FPDF) -> None:
+        lines(document)
+        document.add_page()
+        document.multi_cell(0, text=PARAGRAPH)
+
+    document = pypdfium2.PdfDocument(pdf(write))
+    document[0].set_rotation(90)
+    first, second = pages(from_pdf(saved(document)))
+    assert "third" in first and second == PARAGRAPH.strip()
