@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 
 from ragpg.errors import LoadError
 
@@ -37,6 +38,7 @@ _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
     (b"SQLite format 3", "an SQLite database"),
 )
+_SAMPLE = 4096
 _CONTROLS = bytes({*range(32), 127} - {0x09, 0x0A, 0x0C, 0x0D, 0x1B})
 _DECLARED_CHARSET = re.compile(
     rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)""",
@@ -48,12 +50,15 @@ _WIDE_ENCODINGS = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "u
 def decode(data: bytes) -> str:
     """Returns the text in the bytes; binary content raises LoadError with the reason.
 
-    A byte order mark decides, then UTF-8, then the charset an HTML or XML head declares, then the
-    best guess.
+    A byte order mark decides, then the zeros of UTF-16, then UTF-8, then the charset an HTML or XML
+    head declares, then the best guess.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace")
+    wide = _decode_wide(data)
+    if wide is not None:
+        return wide
     _refuse_binary(data)
     for encoding in ("utf-8", _declared_charset(data)):
         text = _decode_strictly(data, encoding)
@@ -62,15 +67,46 @@ def decode(data: bytes) -> str:
     return _guess(data)
 
 
+def _decode_wide(data: bytes) -> str | None:
+    """Returns the text of UTF-16 without a mark, as PowerShell and databases write it.
+
+    Of both orders that is the one which is all text, and has the more spaces and full stops.
+    """
+    if b"\0" not in data[:_SAMPLE] or len(data) < 8:
+        return None
+    if not _has_many_controls(data) and _decode_strictly(data, "utf-8") is not None:
+        return None  # a text with a stray zero
+    whole = data[: len(data) // 2 * 2]
+    texts = (_decode_strictly(whole, name) for name in ("utf-16-le", "utf-16-be"))
+    plain = [text for text in texts if text and all(map(_is_text, text[:_SAMPLE]))]
+    best = max(plain, key=_spaces, default="")
+    return best if best and _spaces(best) * 200 >= len(best) else None
+
+
+def _is_text(letter: str) -> bool:
+    return letter in "\t\n\f\r\x1b" or unicodedata.category(letter) not in ("Cc", "Cn", "Co")
+
+
+def _spaces(text: str) -> int:
+    return sum(map(text.count, " \n\u3001\u3002"))
+
+
 def _refuse_binary(data: bytes) -> None:
     for signature, kind in _SIGNATURES:
         if data.startswith(signature):
             raise LoadError(f"this is {kind}, not text")
-    controls = len(data) - len(data.translate(None, _CONTROLS))
-    if controls > 4 + len(data) / 20:  # random bytes have 10 %, text has a stray one
+    if _has_many_controls(data):
         raise LoadError(
-            f"this is binary, not text: {controls} of {len(data)} bytes are control codes"
+            f"this is binary, not text: {_controls(data)} of {len(data)} bytes are control codes"
         )
+
+
+def _has_many_controls(data: bytes) -> bool:
+    return _controls(data) > 4 + len(data) / 20  # random bytes have 10 %, text has a stray one
+
+
+def _controls(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _CONTROLS))
 
 
 def _declared_charset(data: bytes) -> str:

@@ -61,6 +61,20 @@ def test_decode_honours_byte_order_marks_of_both_orders() -> None:
     assert clean_text(decode(b"\xff\xfeh\0i\0")) == clean_text(decode(b"\xfe\xff\0h\0i")) == "hi"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text", [GERMAN, "Возврат занимает пять дней.", "退款需要五天。", "a,b\n1,2\n"]
+)
+def test_utf_16_without_a_mark_is_read_in_its_order(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)) == text
+    assert decode(text.encode(encoding) + b"\n") == text  # a line end of one byte after it
+
+
+@pytest.mark.parametrize("text", ["ab \0cd, and so on", "a\0 refund\n", "Grüße \0aus "])
+def test_a_text_with_a_zero_beside_a_space_is_not_utf_16(text: str) -> None:
+    assert decode(text.encode()) == text
+
+
 def test_decode_honours_the_charset_a_page_declares() -> None:
     page = '<meta charset="{}"><p>Łódź'.format
     assert decode(page("iso-8859-2").encode("iso-8859-2")).endswith("Łódź")
