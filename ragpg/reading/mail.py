@@ -20,9 +20,13 @@ from ragpg.reading.result import Reading
 _HEADERS = ("from", "to", "cc", "message-id", "in-reply-to", "list-id")
 _FORWARDED = ("From", "To", "Date", "Subject")
 _EVENT = {
-    "SUMMARY": "Event", "DTSTART": "Start", "DTEND": "End", "LOCATION": "Place",
-    "ORGANIZER": "Organizer", "DESCRIPTION": "Description",
+    "SUMMARY": "Event", "DTSTART": "Start", "DTEND": "End", "DUE": "Due", "LOCATION": "Place",
+    "ORGANIZER": "Organizer", "STATUS": "Status", "DESCRIPTION": "Description",
 }  # fmt: skip
+# A name, parameters whose quoted values may hold any of :;, and a value: RFC 5545, 3.1.
+_EVENT_LINE = re.compile(r'([\w-]+)((?:;[\w-]+=(?:"[^"]*"|[^":;])*)*):(.*)')
+_EVENT_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?")
+_EVENT_PARAMETER = re.compile(r';(TZID|CN)=(?:"([^"]*)"|([^":;]*))', re.IGNORECASE)
 _MAX_PARTS = 1000
 _HEADER = re.compile(rb"[!-9;-~]+:|[ \t]")
 _KNOWN_HEADER = re.compile(rb"(?:from|to|date|subject|message-id|received):", re.IGNORECASE)
@@ -141,15 +145,37 @@ def _fullest(ways: list[list[str]]) -> str:
 
 
 def _invitation(text: str) -> str:
-    """Returns what, when and where of an invitation (iCalendar, RFC 5545), a line each."""
-    lines = re.sub(r"\r?\n[ \t]", "", text).splitlines()  # long lines are folded
-    found = (re.match(r"(\w+)[^:]*:(.*)", line) for line in lines)
-    unescaped = (
-        (one[1].upper(), re.sub(r"\\([nN,;\\])", lambda c: "\n" if c[1] in "nN" else c[1], one[2]))
-        for one in found
-        if one
-    )
-    return "\n".join(f"{_EVENT[name]}: {value}" for name, value in unescaped if name in _EVENT)
+    """Returns what, when and where of an invitation (iCalendar, RFC 5545), a line each.
+
+    Of events and tasks alone: time zones have starts, and alarms descriptions, of their own.
+    """
+    said: list[str] = []
+    within = [""]
+    for line in re.sub(r"\r?\n[ \t]", "", text).splitlines():  # long lines are folded
+        found = _EVENT_LINE.match(line)
+        name, value = (found[1].upper(), found[3].strip()) if found else ("", "")
+        if name == "BEGIN":
+            within.append(value.upper())
+            said += [""] if said and within[-1] in ("VEVENT", "VTODO") else []
+        elif name == "END" and len(within) > 1:
+            within.pop()
+        elif found and name in _EVENT and within[-1] in ("VEVENT", "VTODO"):
+            said.append(f"{_EVENT[name]}: {_event_value(value, found[2])}")
+    return "\n".join(said)
+
+
+def _event_value(value: str, parameters: str) -> str:
+    """Returns times as ISO 8601 with their zone, organizers with their names, text unescaped."""
+    given = {one[1].upper(): one[2] or one[3] for one in _EVENT_PARAMETER.finditer(parameters)}
+    time = _EVENT_TIME.fullmatch(value)
+    if time:
+        clock = f" {time[4]}:{time[5]}" if time[4] else ""
+        zone = "UTC" if time[6] else given.get("TZID", "").strip("/")
+        return "-".join(time.groups()[:3]) + clock + (f" ({zone})" if zone and clock else "")
+    address = re.sub("^mailto:", "", value, flags=re.IGNORECASE)
+    if address != value:
+        return f"{given['CN']} <{address}>" if given.get("CN") else address
+    return re.sub(r"\\([nN,;\\])", lambda c: "\n" if c[1] in "nN" else c[1], value)
 
 
 def _decoded(data: bytes, charset: str) -> str:

@@ -77,8 +77,49 @@ def test_an_invitation_says_what_when_and_where() -> None:
     )
     found = read(mail(("plain", "You are invited."), ("calendar", event)))
     assert found == (
-        "You are invited.\n\nEvent: Inspection, boiler\nStart: 20240603T090000\nPlace: Building C"
+        "You are invited.\n\nEvent: Inspection, boiler\nStart: 2024-06-03 09:00 (Europe/Berlin)\n"
+        "Place: Building C"
     )
+
+
+ZONE = """BEGIN:VTIMEZONE
+TZID:GMT+01:00
+BEGIN:STANDARD
+DTSTART:16011028T030000
+END:STANDARD
+END:VTIMEZONE
+"""
+ALARM = "BEGIN:VALARM\nDESCRIPTION:Reminder\nEND:VALARM\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('DTSTART;TZID="GMT+01:00":20240603T090000', "Start: 2024-06-03 09:00 (GMT+01:00)"),
+        ("DTSTART:20240603T090000Z", "Start: 2024-06-03 09:00 (UTC)"),
+        ("DTSTART;VALUE=DATE:20240603", "Start: 2024-06-03"),
+        ("STATUS:CANCELLED", "Status: CANCELLED"),
+        ('ORGANIZER;CN="Ann: B":MAILTO:a@example.com', "Organizer: Ann: B <a@example.com>"),
+        ("ORGANIZER:mailto:a@example.com", "Organizer: a@example.com"),
+        ('DESCRIPTION;ALTREP="cid:1";LANGUAGE=en:Ask: why?\\nNow', "Description: Ask: why?\nNow"),
+        ("SUMMARY:C:\\\\new", "Event: C:\\new"),
+        ("DTSTART:soon", "Start: soon"),
+        ("BEGIN:X-OWN\nSUMMARY:inner\nEND:X-OWN", ""),
+    ],
+)
+def test_an_invitation_is_of_its_event_alone(lines: str, said: str) -> None:
+    """Neither of the time zone nor of an alarm, which have starts and descriptions, too."""
+    for order in ((ALARM, lines + "\n"), (lines + "\n", ALARM)):
+        event = "BEGIN:VEVENT\n" + "".join(order) + "END:VEVENT\n"
+        calendar = f"BEGIN:VCALENDAR\n{ZONE}{event}END:VCALENDAR\n"
+        found = read(mail(("plain", "You are invited."), ("calendar", calendar)))
+        assert found == f"You are invited.\n\n{said}".strip()
+
+
+def test_each_event_of_an_invitation_is_apart() -> None:
+    event = "BEGIN:VEVENT\nSUMMARY:Lunch\nEND:VEVENT\n"
+    calendar = f"BEGIN:VCALENDAR\n{event}{event}END:VCALENDAR\n"
+    assert read(mail(("calendar", calendar))) == "Event: Lunch\n\nEvent: Lunch"
 
 
 @pytest.mark.parametrize("start", [b"From a@example.com Mon Mar  4 10:00:00 2024\n", b">From x\n"])
