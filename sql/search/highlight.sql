@@ -24,7 +24,24 @@ declare
         end
     );
     marked text := content;
+    mark constant text := regexp_replace(start_mark, '([^[:alnum:]\s])', '\\\1', 'g');
+    -- What has the marks already, as in **Markdown**, within a paragraph.
+    emphasis constant text := mark || '\S(?:(?!\n\s*\n|' || mark || ').)*' || mark;
 begin
+    if start_mark = end_mark and start_mark <> '' and content ~ emphasis then
+        return (
+            select string_agg(
+                case
+                    when part.found[1] ~ ('^' || mark) then part.found[1]
+                    else ragpg.highlight(part.found[1], query, language, start_mark, end_mark)
+                end,
+                '' order by part.place
+            )
+            from regexp_matches(
+                content, emphasis || '|' || mark || '|(?:(?!' || mark || ').)+', 'g'
+            ) with ordinality as part (found, place)
+        );
+    end if;
     -- Of a compound the parts that were asked for, or all of it where no part alone was.
     if words <> '{}' then
         with parts as materialized (
@@ -91,4 +108,4 @@ begin
 end
 $$;
 comment on function ragpg.highlight(text, text, text, text, text) is
-'Returns the text with the words of the query (whatever their form, within compounds too) between the marks. language is a text-search configuration, such as that of the chunk.';
+'Returns the text with the words of the query (whatever their form, within compounds too) between the marks; what stands between such marks already, as in **Markdown**, stays as it is. language is a text-search configuration, such as that of the chunk.';

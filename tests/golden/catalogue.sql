@@ -2248,7 +2248,24 @@ declare
         end
     );
     marked text := content;
+    mark constant text := regexp_replace(start_mark, '([^[:alnum:]\s])', '\\\1', 'g');
+    -- What has the marks already, as in **Markdown**, within a paragraph.
+    emphasis constant text := mark || '\S(?:(?!\n\s*\n|' || mark || ').)*' || mark;
 begin
+    if start_mark = end_mark and start_mark <> '' and content ~ emphasis then
+        return (
+            select string_agg(
+                case
+                    when part.found[1] ~ ('^' || mark) then part.found[1]
+                    else ragpg.highlight(part.found[1], query, language, start_mark, end_mark)
+                end,
+                '' order by part.place
+            )
+            from regexp_matches(
+                content, emphasis || '|' || mark || '|(?:(?!' || mark || ').)+', 'g'
+            ) with ordinality as part (found, place)
+        );
+    end if;
     -- Of a compound the parts that were asked for, or all of it where no part alone was.
     if words <> '{}' then
         with parts as materialized (
@@ -9957,7 +9974,7 @@ comment on ragpg.health_problems.detail: What was seen.
 comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows; functions run as a superuser, table is not kept apart, function does not run as its owner, statistics tell of all tenants, bound role is missing, role acts for no tenant.
 comment on ragpg.health_problems.what_to_do: What helps.
 comment on ragpg.health_problems: A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.
-comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form, within compounds too) between the marks. language is a text-search configuration, such as that of the chunk.
+comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form, within compounds too) between the marks; what stands between such marks already, as in **Markdown**, stays as it is. language is a text-search configuration, such as that of the chunk.
 comment on ragpg.hit.bm25: BM25 of the chunk; null where the word leg did not run.
 comment on ragpg.hit.chunk_id: The chunk, for ragpg.similar_chunks and ragpg.surroundings.
 comment on ragpg.hit.content: The chunk: exactly the characters start_char to end_char of that version of the document.

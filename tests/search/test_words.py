@@ -118,6 +118,30 @@ def test_highlight_and_explain_show_the_same_words(
     assert stop.fetchone() == ("<To> <be>, or not",)
 
 
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("On **Pro** the pro limit", "On **Pro** the **pro** limit"),
+        ("**Pro plan** pro", "**Pro plan** **pro**"),
+        ("**The\npro plan**, pro", "**The\npro plan**, **pro**"),
+        ("pro**fi** **pro** pro", "**pro****fi** **pro** **pro**"),
+        ("2 ** 3 pro ** 4", "2 ** 3 **pro** ** 4"),
+        ("**1 pro\n\n** pro", "**1 **pro**\n\n** **pro**"),
+        ("*pro* _pro_ ***pro***", "***pro*** _**pro**_ ***pro***"),
+        ("nothing **here**", "nothing **here**"),
+    ],
+)
+def test_what_is_bold_already_gets_no_marks_of_the_same_kind(
+    sql: psycopg.Connection, text: str, marked: str
+) -> None:
+    assert sql.execute("select ragpg.highlight(%s, 'pro')", (text,)).fetchone() == (marked,)
+    other = sql.execute("select ragpg.highlight(%s, 'pro', 'english', '<b>', '</b>')", (text,))
+    bare = other.fetchall()[0][0].replace("<b>", "").replace("</b>", "")
+    assert bare == text
+    same = sql.execute("select ragpg.highlight(%s, 'pro', 'english', '', '')", (text,))
+    assert same.fetchone() == (text,)
+
+
 @pytest.mark.parametrize("mode", ["keyword", "hybrid"])
 def test_a_long_question_is_answered(
     client: ragpg.Client, mode: Literal["keyword", "hybrid"]
