@@ -48,7 +48,10 @@ def connect(
         from ragpg.database.sessions import check_kept_apart  # not a first hour's
 
         check_kept_apart(url, tenant)
-    database = Database(url, max_size=max_connections, read_only=read_only, tenant=tenant)
+    home = config.home if config.embedded else None
+    database = Database(
+        url, max_size=max_connections, read_only=read_only, tenant=tenant, home=home
+    )
     return Client(
         Session(
             database,

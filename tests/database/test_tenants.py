@@ -271,7 +271,8 @@ def test_a_client_acts_for_its_tenant(
             assert len(hits) == 5 and MARKER not in str(hits)
             assert client.collection("shared").delete("later")
             # Nothing is left on the connection for whoever has it next.
-            with client.database._pooled() as bare:
+            pool = client.database._open_pool()
+            with pool.connection() as bare:
                 assert bare.execute("select count(*) from ragpg.documents").fetchone() == (0,)
 
 

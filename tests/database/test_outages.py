@@ -1,0 +1,95 @@
+"""A server that is gone, comes back, or has every connection in use: one clear error, or none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import ragpg
+from ragpg import errors
+from ragpg.database import Database, embedded
+
+from ..conftest import WordEmbedder
+from .test_processes import topics, wrong_hits
+
+
+def test_a_server_that_is_gone_is_one_error_and_its_return_none(
+    home: Path, words: WordEmbedder
+) -> None:
+    url = embedded.start(home)
+    ragpg.database.migrations.migrate(url)
+    with ragpg.connect(url, embedder=words) as client:
+        held = topics(client)
+        embedded.stop(home)
+        for _ in range(3):
+            with pytest.raises(errors.ConnectionFailed, match="cannot be reached") as caught:
+                held.search("refund")
+            assert "no connection became free" not in str(caught.value)
+        assert embedded.start(home) == url
+        assert wrong_hits(held, 0, 5) == []
+
+
+def test_the_embedded_server_is_started_again_by_who_needs_it(
+    home: Path, words: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By several threads at once, whoever stopped it; what was in it is there."""
+    monkeypatch.setenv("RAGPG_HOME", str(home))
+    monkeypatch.delenv("RAGPG_DATABASE_URL", raising=False)
+    with ragpg.connect(embedder=words) as client:
+        held = topics(client)
+        embedded.stop(home)
+        wrong: list[str] = []
+        threads = [
+            threading.Thread(target=lambda: wrong.extend(wrong_hits(held, 0, 3))) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert embedded.status(home).running
+        assert held.delete("1")
+
+
+def test_an_embedded_server_that_cannot_start_says_why(
+    home: Path, words: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAGPG_HOME", str(home))
+    monkeypatch.delenv("RAGPG_DATABASE_URL", raising=False)
+    with ragpg.connect(embedder=words) as client:
+        held = topics(client)
+        embedded.stop(home)
+        settings = embedded.data_folder(home) / "postgresql.auto.conf"
+        kept = settings.read_text()
+        settings.write_text("shared_buffers = 'not a size'\n")
+        with pytest.raises(errors.EmbeddedServerError, match=r"did not start: .*FATAL"):
+            held.search("refund")
+        settings.write_text(kept)
+        assert wrong_hits(held, 0, 3) == []
+
+
+def test_a_pool_that_is_in_use_is_waited_for(url: str) -> None:
+    database = Database(url, max_size=1, timeout=8)
+    try:
+        with database.connection():
+            waiting: list[int] = []
+            thread = threading.Thread(target=lambda: waiting.append(database.value("select 1")))
+            thread.start()
+            time.sleep(2.5)
+            assert waiting == []
+        thread.join()
+        assert waiting == [1]
+    finally:
+        database.close()
+
+
+def test_a_pool_that_stays_in_use_says_so(url: str) -> None:
+    database = Database(url, max_size=1, timeout=0.5)
+    try:
+        with database.connection(), pytest.raises(errors.ConnectionFailed, match="all 1 are in"):
+            database.value("select 1")
+    finally:
+        database.close()
