@@ -164,10 +164,11 @@ def _is_running(places: list[tuple[int, Line]], pages: int) -> bool:
 
     Lines that differ in other numbers, such as those of invoices, are content.
     """
-    if len(places) < 3:
+    on_pages = len({page for page, _ in places})  # not the cells of one page's row
+    if on_pages < 3:
         return False
     if len({line.text for _, line in places}) == 1:
-        return len(places) >= _MARGIN_SHARE * pages
+        return on_pages >= _MARGIN_SHARE * pages
     offsets = Counter(
         int(number) - page for page, line in places for number in re.findall(r"\d{1,6}", line.text)
     )

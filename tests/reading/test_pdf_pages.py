@@ -67,6 +67,40 @@ def test_a_gutter_of_eight_points_parts_two_columns(gutter: float) -> None:
     assert content.index("left7x0") < content.index("right0x0")
 
 
+def columns(count: int, rows: int, words: int, leading: float) -> bytes:
+    """Returns a page whose columns are written row by row, as some programs do."""
+    document = FPDF(unit="pt", format="A4")
+    document.set_auto_page_break(False)
+    document.add_page()
+    document.c_margin = 0
+    document.set_font("times", size=9)
+    width = (515 - 14 * (count - 1)) / count
+    for row in range(rows):
+        for column in range(count):
+            text = " ".join(f"c{column}r{row}w{n}" for n in range(words))
+            document.set_xy(40 + column * (width + 14), 60 + row * leading)
+            document.multi_cell(width, 11, text, align="L")
+    return bytes(document.output())
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_columns_written_row_by_row_are_read_one_after_the_other(count: int) -> None:
+    content = from_pdf(columns(count, rows=6, words=36, leading=110)).content
+    places = [content.index(f"c{c}r{r}w0") for c in range(count) for r in range(6)]
+    assert places == sorted(places)
+
+
+def test_equal_cells_in_a_pages_first_row_are_no_running_header() -> None:
+    content = from_pdf(columns(4, rows=1, words=8, leading=16)).content
+    assert [content.count(f"c{c}r0w0") for c in range(4)] == [1, 1, 1, 1]
+
+
+def test_rows_of_a_table_without_rules_are_no_columns() -> None:
+    content = from_pdf(columns(4, rows=24, words=1, leading=16)).content
+    places = [content.index(f"c{c}r{r}w0") for r in range(24) for c in range(4)]
+    assert places == sorted(places)
+
+
 def form(*fields: str) -> bytes:
     """Returns a form that asks for a plate number, a zone and whether you live there."""
     text = "BT /F 12 Tf 50 700 Td (Plate number:) Tj 0 -60 Td (Zone:) Tj 50 -60 Td (Resident) Tj ET"
