@@ -13,6 +13,7 @@ declare
     latency double precision;
     found jsonb;
     relevant_ids bigint[];
+    relevant integer;
     labels integer;
     lost integer;
     split integer;
@@ -36,13 +37,26 @@ begin
 
     with span as materialized (
         select label.*
-        from ragpg.evaluation_label_spans as label
-        where label.evaluation_question_id = question_id
+        from (
+            select
+                one.*, known.is_of_document,
+                bool_and(known.is_of_document) over (partition by one.document_id) as is_alone
+            from ragpg.evaluation_label_spans as one
+            join ragpg.evaluation_labels as given on given.id = one.evaluation_label_id
+            cross join lateral (
+                select given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+            ) as known (is_of_document)
+            where one.evaluation_question_id = question_id
+        ) as label
+        -- Of a document labelled as a whole any chunk will do; a text labelled in it is stricter.
+        where label.state <> 'found' or label.is_of_document = label.is_alone
     ),
     touched as materialized (
         select
-            span.evaluation_label_id, chunk.id,
-            chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
+            span.evaluation_label_id, span.document_id, span.is_of_document, chunk.id,
+            span.is_of_document
+            or (chunk.start_char <= span.start_char and span.end_char <= chunk.end_char)
+                as is_whole
         from span
         -- Looked up document by document: a join may be planned that reads every chunk.
         cross join lateral (
@@ -58,6 +72,11 @@ begin
     )
     select
         (select coalesce(array_agg(distinct touched.id), '{}') from touched),
+        (
+            select count(distinct case when touched.is_of_document then -touched.document_id
+                else touched.id end)
+            from touched
+        ),
         (select count(*) from span),
         (select count(*) from span where span.state <> 'found'),
         (
@@ -76,13 +95,16 @@ begin
             from (
                 select
                     span.document_id,
-                    range_agg(int4range(span.start_char, span.end_char)) as spans
+                    case
+                        when not bool_or(span.is_of_document)
+                            then range_agg(int4range(span.start_char, span.end_char))
+                    end as spans
                 from span
                 where span.state = 'found'
                 group by span.document_id
             ) as by_document
         )
-    into relevant_ids, labels, lost, split, spans;
+    into relevant_ids, relevant, labels, lost, split, spans;
 
     select min(hit.place) into first_place
     from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
@@ -103,7 +125,7 @@ begin
         tenant
     )
     values (
-        run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
+        run_id, question_id, jsonb_array_length(found), relevant, first_place,
         latency, labels, lost, split, spans, run.tenant
     );
     insert into ragpg.evaluation_hits (

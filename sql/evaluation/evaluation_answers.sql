@@ -34,7 +34,8 @@ cross join lateral (
         ) as valid,
         count(*) filter (
             where coalesce(
-                (result.labelled_spans ->> citation.document_id::text)::int4multirange
+                result.labelled_spans -> citation.document_id::text = 'null'
+                or (result.labelled_spans ->> citation.document_id::text)::int4multirange
                 && int4range(citation.start_char, citation.end_char),
                 false
             )

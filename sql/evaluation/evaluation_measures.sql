@@ -12,7 +12,7 @@ select
     result.latency_ms,
     result.first_relevant_place,
     measured.found / nullif(result.relevant_chunks, 0)::double precision as recall,
-    measured.found / run.k::double precision as precision,
+    measured.relevant_hits / run.k::double precision as precision,
     coalesce(1.0::double precision / measured.first_place, 0) as reciprocal_rank,
     measured.precisions / nullif(result.relevant_chunks, 0) as average_precision,
     measured.gain / nullif(
@@ -24,34 +24,49 @@ select
         0
     ) as ndcg,
     (measured.found > 0)::integer::double precision as success,
-    span.shared / nullif(span.labelled, 0)::double precision as span_recall,
-    span.shared / nullif(span.retrieved, 0)::double precision as span_precision,
-    span.shared / nullif(span.labelled + span.retrieved - span.shared, 0)::double precision
-        as span_iou
+    (span.shared + span.documents_met * span.a_hit)
+    / nullif(span.labelled + span.documents * span.a_hit, 0)::double precision as span_recall,
+    (span.shared + span.of_documents) / nullif(span.retrieved, 0)::double precision
+        as span_precision,
+    (span.shared + span.of_documents) / nullif(
+        span.labelled + (span.documents - span.documents_met) * span.a_hit
+        + span.retrieved - span.shared,
+        0
+    )::double precision as span_iou
 from ragpg.evaluation_results as result
 join ragpg.evaluation_runs as run on run.id = result.evaluation_run_id
 join ragpg.evaluation_questions as question on question.id = result.evaluation_question_id
 cross join lateral (
     select
-        count(*) filter (where ranked.is_relevant) as found,
+        count(*) filter (where ranked.is_relevant) as relevant_hits,
+        count(*) filter (where ranked.is_new) as found,
         min(ranked.place) filter (where ranked.is_relevant) as first_place,
         coalesce(
             sum(ranked.relevant_so_far / ranked.place::double precision)
-                filter (where ranked.is_relevant),
+                filter (where ranked.is_new),
             0
         ) as precisions,
         coalesce(
             sum(ln(2::double precision) / ln(ranked.place + 1::double precision))
-                filter (where ranked.is_relevant),
+                filter (where ranked.is_new),
             0
         ) as gain
     from (
         select
-            hit.place, hit.is_relevant,
-            count(*) filter (where hit.is_relevant) over (order by hit.place) as relevant_so_far
-        from ragpg.evaluation_hits as hit
-        where hit.evaluation_run_id = result.evaluation_run_id
-            and hit.evaluation_question_id = result.evaluation_question_id
+            asked.*,
+            count(*) filter (where asked.is_new) over (order by asked.place) as relevant_so_far
+        from (
+            select
+                hit.place, hit.is_relevant,
+                -- Of a document that is labelled as a whole the first hit counts.
+                hit.is_relevant and (
+                    result.labelled_spans -> hit.document_id::text is distinct from 'null'
+                    or row_number() over (partition by hit.document_id order by hit.place) = 1
+                ) as is_new
+            from ragpg.evaluation_hits as hit
+            where hit.evaluation_run_id = result.evaluation_run_id
+                and hit.evaluation_question_id = result.evaluation_question_id
+        ) as asked
     ) as ranked
 ) as measured
 cross join lateral (
@@ -59,10 +74,23 @@ cross join lateral (
         coalesce(sum(ragpg_internal.range_length(by_document.labelled)), 0) as labelled,
         coalesce(sum(ragpg_internal.range_length(by_document.retrieved)), 0) as retrieved,
         coalesce(sum(ragpg_internal.range_length(by_document.labelled * by_document.retrieved)), 0)
-            as shared
+            as shared,
+        count(*) filter (where by_document.is_whole) as documents,
+        count(*) filter (where by_document.is_whole and not isempty(by_document.retrieved))
+            as documents_met,
+        coalesce(
+            sum(ragpg_internal.range_length(by_document.retrieved))
+                filter (where by_document.is_whole),
+            0
+        ) as of_documents,
+        -- What a document that is labelled as a whole weighs beside labelled characters.
+        coalesce(
+            sum(ragpg_internal.range_length(by_document.retrieved)) / nullif(result.hit_count, 0), 1
+        ) as a_hit
     from (
         select
             document_id,
+            result.labelled_spans -> document_id::text is not distinct from 'null' as is_whole,
             coalesce((result.labelled_spans ->> document_id::text)::int4multirange, '{}')
                 as labelled,
             coalesce(
@@ -87,7 +115,7 @@ cross join lateral (
     ) as by_document
 ) as span;
 comment on view ragpg.evaluation_measures is
-'A row per question and run. Relevant is a chunk that holds a character of a labelled text; recall, precision, reciprocal rank, average precision and nDCG are at the run''s k, with binary gains, as trec_eval computes them; span measures count characters and so compare recipes of different chunk sizes (Smith and Troynikov 2024). Null where nothing is labelled.';
+'A row per question and run. Relevant is a chunk that holds a character of a labelled text; a document labelled as a whole is met by any chunk of it, of which the first counts, in the span measures with the length of an average hit. Recall, precision, reciprocal rank, average precision and nDCG are at the run''s k, with binary gains, as trec_eval computes them; span measures count characters and so compare recipes of different chunk sizes (Smith and Troynikov 2024). Null where nothing is labelled.';
 comment on column ragpg.evaluation_measures.evaluation_run_id is 'The run.';
 comment on column ragpg.evaluation_measures.evaluation_question_id is 'The question.';
 comment on column ragpg.evaluation_measures.question is 'Its text.';
@@ -95,7 +123,8 @@ comment on column ragpg.evaluation_measures.tags is 'Its tags.';
 comment on column ragpg.evaluation_measures.is_answerable is 'Whether the collection holds the answer.';
 comment on column ragpg.evaluation_measures.k is 'Hits asked for.';
 comment on column ragpg.evaluation_measures.hit_count is 'Hits that came back.';
-comment on column ragpg.evaluation_measures.relevant_chunks is 'Relevant chunks there are.';
+comment on column ragpg.evaluation_measures.relevant_chunks is
+'Relevant chunks there are; a document labelled as a whole is one.';
 comment on column ragpg.evaluation_measures.latency_ms is 'Milliseconds of the search.';
 comment on column ragpg.evaluation_measures.first_relevant_place is
 'Place of the first relevant chunk, beyond k too; null when it was no candidate.';

@@ -19,10 +19,13 @@ begin atomic
         select
             lower(btrim(span.question)) as asked, span.question,
             'evaluation set ' || of_set.name as origin, span.document_id, span.start_char,
-            span.end_char, ragpg_internal.evaluation_split(span.evaluation_question_id) as split
+            span.end_char, ragpg_internal.evaluation_split(span.evaluation_question_id) as split,
+            given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+                as is_of_document
         from recipe
         join ragpg.evaluation_sets as of_set on of_set.collection_id = recipe.collection_id
         join ragpg.evaluation_label_spans as span on span.evaluation_set_id = of_set.id
+        join ragpg.evaluation_labels as given on given.id = span.evaluation_label_id
         where span.state = 'found'
     ),
     cited as materialized (
@@ -56,15 +59,21 @@ begin atomic
             and place.start_char is not null
     ),
     known as materialized (
-        select asked, question, origin, document_id, start_char, end_char from labelled
+        select asked, question, origin, document_id, start_char, end_char, is_of_document
+        from labelled
         union all
-        select asked, question, origin, document_id, start_char, end_char from cited
+        select asked, question, origin, document_id, start_char, end_char, false from cited
     ),
     touched as materialized (
         select
             known.*, chunk.id as chunk_id, chunk.ordinal,
             least(known.end_char, chunk.end_char) - greatest(known.start_char, chunk.start_char)
-                as shared
+                as shared,
+            -- Which of its chunks answers, a label of a whole document does not say.
+            known.is_of_document and count(*) over (
+                partition by known.asked, known.origin, known.document_id, known.start_char,
+                    known.end_char
+            ) > 1 as is_open
         from known
         cross join recipe
         join ragpg.chunks as chunk
@@ -83,6 +92,7 @@ begin atomic
         from (
             select distinct on (asked, origin, document_id, start_char, end_char) touched.*
             from touched
+            where not touched.is_open
             order by
                 asked, origin, document_id, start_char, end_char, shared desc, ordinal
         ) as best
@@ -121,4 +131,4 @@ begin atomic
     order by ragpg_internal.hash_text(positive.asked), document.source, positive.ordinal;
 end;
 comment on function ragpg.training_pairs(text, bigint) is
-'Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.';
+'Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad; a document of several chunks that is labelled as a whole gives none (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.';
