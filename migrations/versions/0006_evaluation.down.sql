@@ -1,3 +1,259 @@
+drop view ragpg.evaluation_leaderboard;
+drop function ragpg_internal.start_evaluation(text, text, integer, text, bigint, text, boolean);
+
+-- When is there an answer?
+create or replace function ragpg.calibrate(
+    run_id bigint, keep double precision default 0.95, store boolean default true
+) returns table (
+    min_similarity double precision, min_relevance double precision,
+    relevance_weights double precision[], answerable bigint, kept double precision,
+    kept_low double precision, kept_high double precision, unanswerable bigint,
+    refused double precision, refused_low double precision, refused_high double precision,
+    kept_by_similarity double precision, refused_by_similarity double precision
+)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    run ragpg.evaluation_runs;
+    best double precision[];
+    held double precision[];
+    missing integer[];
+    unmatched boolean[];
+    truth boolean[];
+    part integer[];
+    chosen record;  -- on all questions
+    other record;  -- on four fifths of them
+    -- Of each question, by what was chosen on the other four fifths: is it answered?
+    answered boolean[] := '{}';
+    answered_by_similarity boolean[] := '{}';
+    counts record;
+begin
+    if not (calibrate.keep between 0 and 1) then
+        raise exception 'keep is %, a share from 0 to 1 is needed', calibrate.keep
+            using errcode = 'RG005';
+    end if;
+    select known.* into run from ragpg.evaluation_runs as known where known.id = run_id;
+    if run.id is null or run.finished_at is null then
+        raise exception 'there is no finished evaluation run %', run_id
+            using errcode = 'RG011', hint = 'ragpg eval list shows them';
+    end if;
+    if not exists (
+        select from ragpg.search_indexes as recipe where recipe.id = run.index_id
+    ) then
+        raise exception 'search index % of evaluation run % was dropped', run.index_id, run_id
+            using errcode = 'RG010', hint = 'run the evaluation again: ragpg eval run';
+    end if;
+    select
+        array_agg(asked.similarity order by asked.id),
+        array_agg(signal.words_held order by asked.id),
+        array_agg(cardinality(signal.missing_names) order by asked.id),
+        array_agg(signal.unmatched_negation order by asked.id),
+        array_agg(asked.is_answerable order by asked.id)
+    into best, held, missing, unmatched, truth
+    from (
+        select
+            question.id, question.question, question.is_answerable,
+            coalesce(max(hit.similarity), 0) as similarity,
+            array_agg(
+                substring(
+                    ragpg.document_text(hit.document_id, hit.document_version)
+                    from hit.start_char + 1 for hit.end_char - hit.start_char
+                ) order by hit.place
+            ) filter (where hit.place <= 3) as passages,
+            array_agg(document.title order by hit.place) filter (where hit.place <= 3) as titles
+        from ragpg.evaluation_results as result
+        join ragpg.evaluation_questions as question on question.id = result.evaluation_question_id
+        left join ragpg.evaluation_hits as hit
+            on hit.evaluation_run_id = result.evaluation_run_id
+            and hit.evaluation_question_id = result.evaluation_question_id
+        left join ragpg.documents as document on document.id = hit.document_id
+        where result.evaluation_run_id = run.id
+        group by question.id
+    ) as asked
+    cross join lateral ragpg_internal.answer_signals(
+        run.index_id, asked.question, asked.passages, asked.titles
+    ) as signal;
+    select fitted.* into chosen
+    from ragpg_internal.choose_abstention(
+        best, held, missing, unmatched, truth, calibrate.keep
+    ) as fitted;
+    -- A fifth of either kind in each part.
+    part := array(
+        select row_number() over (partition by given.yes order by given.place) % 5
+        from unnest(truth) with ordinality as given (yes, place)
+        order by given.place
+    );
+    if least(
+        cardinality(array_positions(truth, true)), cardinality(array_positions(truth, false))
+    ) < 2 then
+        raise exception 'one of the % questions is %answerable: what is chosen cannot be tested',
+            cardinality(truth),
+            case when cardinality(array_positions(truth, true)) = 1 then '' else 'un' end
+            using errcode = 'RG011', hint = 'an evaluation set needs some of both kinds';
+    end if;
+    for fifth in 0..4 loop
+        select fitted.* into other
+        from (
+            select
+                array_agg(one.similarity) as best, array_agg(one.held) as held,
+                array_agg(one.missing) as missing, array_agg(one.unmatched) as unmatched,
+                array_agg(one.yes) as truth
+            from unnest(best, held, missing, unmatched, truth, part)
+                as one (similarity, held, missing, unmatched, yes, part)
+            where one.part <> fifth
+        ) as four
+        cross join lateral ragpg_internal.choose_abstention(
+            four.best, four.held, four.missing, four.unmatched, four.truth, calibrate.keep
+        ) as fitted;
+        for place in 1..cardinality(truth) loop
+            if part[place] = fifth then
+                answered[place] := best[place] >= other.min_similarity
+                    and ragpg_internal.logistic(
+                        other.relevance_weights, best[place], held[place], missing[place],
+                        unmatched[place]
+                    ) >= other.min_relevance;
+                answered_by_similarity[place] := best[place] >= other.similarity_alone;
+            end if;
+        end loop;
+    end loop;
+    select
+        count(*) filter (where given.yes) as answerable,
+        count(*) filter (where not given.yes) as unanswerable,
+        count(*) filter (where given.yes and given.answered) as kept,
+        count(*) filter (where not given.yes and not given.answered) as refused,
+        count(*) filter (where given.yes and given.by_similarity) as kept_by_similarity,
+        count(*) filter (where not given.yes and not given.by_similarity) as refused_by_similarity
+    into counts
+    from unnest(truth, answered, answered_by_similarity) as given (yes, answered, by_similarity);
+    answerable := counts.answerable;
+    unanswerable := counts.unanswerable;
+    kept_by_similarity := counts.kept_by_similarity::double precision / answerable;
+    refused_by_similarity := counts.refused_by_similarity::double precision / unanswerable;
+    kept := counts.kept::double precision / answerable;
+    refused := counts.refused::double precision / unanswerable;
+    relevance_weights := chosen.relevance_weights;
+    if kept + refused > kept_by_similarity + refused_by_similarity then
+        min_similarity := chosen.min_similarity;
+        min_relevance := chosen.min_relevance;
+    else
+        -- Too few questions, or none of the kind the signals tell: similarity alone is as good.
+        min_similarity := chosen.similarity_alone;
+        min_relevance := null;
+        kept := kept_by_similarity;
+        refused := refused_by_similarity;
+    end if;
+    select bounds.low, bounds.high into kept_low, kept_high
+    from ragpg_internal.wilson_interval(round(kept * answerable)::bigint, answerable) as bounds;
+    select bounds.low, bounds.high into refused_low, refused_high
+    from ragpg_internal.wilson_interval(
+        round(refused * unanswerable)::bigint, unanswerable
+    ) as bounds;
+    if store then
+        update ragpg.search_indexes as recipe
+        set min_similarity = calibrate.min_similarity,
+            min_relevance = calibrate.min_relevance,
+            relevance_offset = calibrate.relevance_weights[1],
+            relevance_slope = calibrate.relevance_weights[2],
+            words_held_slope = calibrate.relevance_weights[3],
+            missing_names_slope = calibrate.relevance_weights[4],
+            unmatched_negation_slope = calibrate.relevance_weights[5]
+        where recipe.id = run.index_id;
+    end if;
+    return next;
+end
+$$;
+comment on function ragpg.calibrate(bigint, double precision, boolean) is
+'Chooses, from a run over answerable and unanswerable questions, when ask abstains: below a similarity of the best hit or a ragpg_internal.relevance, so that the given share of answerable questions is kept. Stores both and the weights of relevance with the run''s search index unless told not to. Kept and refused are shares of questions nothing was chosen on (each fifth by the other four), with 95 % intervals, beside what a threshold on similarity alone does to the same questions; where that is as good, which the same shares decide, min_relevance is null. Raises RG005, RG010, RG011.';
+
+-- Is this run better than that one, or is it chance?
+create or replace function ragpg.compare_runs(
+    first_run bigint, second_run bigint, samples integer default 2000, split text default null
+) returns table (
+    measure text, questions bigint, first_mean double precision, second_mean double precision,
+    difference double precision, low double precision, high double precision,
+    better bigint, worse bigint
+)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    perform setseed(0.5);  -- the same runs give the same interval
+    return query
+    with pair as materialized (
+        select
+            row_number() over (order by a.evaluation_question_id) as number,
+            value.measure, value.was, value.became
+        from ragpg.evaluation_measures as a
+        join ragpg.evaluation_measures as b
+            on b.evaluation_run_id = second_run
+            and b.evaluation_question_id = a.evaluation_question_id
+        cross join lateral (
+            values
+                ('success', a.success, b.success),
+                ('recall', a.recall, b.recall),
+                ('mrr', a.reciprocal_rank, b.reciprocal_rank),
+                ('ndcg', a.ndcg, b.ndcg),
+                ('span_recall', a.span_recall, b.span_recall),
+                ('span_iou', a.span_iou, b.span_iou)
+        ) as value (measure, was, became)
+        where a.evaluation_run_id = first_run
+            and a.relevant_chunks > 0
+            and b.relevant_chunks > 0
+            and (
+                compare_runs.split is null
+                or ragpg_internal.evaluation_split(a.evaluation_question_id) = compare_runs.split
+            )
+    ),
+    numbered as materialized (
+        select
+            pair.measure, coalesce(pair.became, 0) - coalesce(pair.was, 0) as difference,
+            row_number() over (partition by pair.measure order by pair.number) as number
+        from pair
+    ),
+    drawn as materialized (
+        select sample, 1 + floor(random() * total.questions)::bigint as number
+        from (select count(distinct numbered.number) as questions from numbered) as total
+        cross join generate_series(1, samples) as sample
+        cross join lateral generate_series(1, total.questions)
+    ),
+    resampled as (
+        select numbered.measure, avg(numbered.difference) as difference
+        from drawn
+        join numbered on numbered.number = drawn.number
+        group by numbered.measure, drawn.sample
+    ),
+    bounded as (
+        select
+            resampled.measure,
+            percentile_cont(0.025) within group (order by resampled.difference) as low,
+            percentile_cont(0.975) within group (order by resampled.difference) as high
+        from resampled
+        group by resampled.measure
+    )
+    select
+        pair.measure,
+        count(*),
+        avg(coalesce(pair.was, 0)),
+        avg(coalesce(pair.became, 0)),
+        avg(coalesce(pair.became, 0) - coalesce(pair.was, 0)),
+        bounded.low,
+        bounded.high,
+        count(*) filter (where coalesce(pair.became, 0) > coalesce(pair.was, 0)),
+        count(*) filter (where coalesce(pair.became, 0) < coalesce(pair.was, 0))
+    from pair
+    join bounded on bounded.measure = pair.measure
+    group by pair.measure, bounded.low, bounded.high
+    order by array_position(
+        array['success', 'recall', 'mrr', 'ndcg', 'span_recall', 'span_iou'], pair.measure
+    );
+end
+$$;
+comment on function ragpg.compare_runs(bigint, bigint, integer, text) is
+'Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split).';
+
 -- One question of a run: asked, and its hits held against the labels.
 create or replace function ragpg_internal.evaluate_question(
     run_id bigint, question_id bigint, query_embedding halfvec default null
@@ -189,6 +445,92 @@ comment on column ragpg.evaluation_answers.latency_ms is 'Milliseconds the answe
 comment on column ragpg.evaluation_answers.input_tokens is 'Tokens the model read.';
 comment on column ragpg.evaluation_answers.output_tokens is 'Tokens it wrote.';
 
+-- Which run was best?
+create or replace view ragpg.evaluation_leaderboard with (security_invoker = true) as
+select
+    one.name as collection,
+    of_set.name as evaluation_set,
+    run.id as run_id,
+    run.note,
+    run.mode,
+    run.k,
+    run.index_id,
+    run.index_id = one.active_index_id as active,
+    run.recipe ->> 'embedding_model' as embedding_model,
+    (run.recipe ->> 'chunk_tokens')::integer as chunk_tokens,
+    count(*) as questions,
+    count(*) filter (where measure.relevant_chunks > 0) as labelled_questions,
+    avg(measure.success) filter (where measure.relevant_chunks > 0) as success,
+    avg(measure.recall) as recall,
+    avg(measure.precision) filter (where measure.relevant_chunks > 0) as precision,
+    avg(measure.reciprocal_rank) filter (where measure.relevant_chunks > 0) as mrr,
+    avg(measure.average_precision) as map,
+    avg(measure.ndcg) as ndcg,
+    avg(measure.span_recall) as span_recall,
+    avg(measure.span_precision) filter (where measure.relevant_chunks > 0) as span_precision,
+    avg(measure.span_iou) filter (where measure.relevant_chunks > 0) as span_iou,
+    avg((measure.hit_count = 0)::integer) as zero_hit_rate,
+    count(answered.answer_id) as answers,
+    avg(answered.abstained_rightly::integer)::double precision as abstention_accuracy,
+    avg(answered.grounded::integer) filter (where not answered.abstained)::double precision
+        as grounded_share,
+    sum(answered.valid_citations)::double precision / nullif(sum(answered.citations), 0)
+        as citation_validity,
+    sum(answered.labelled_citations)::double precision / nullif(sum(answered.citations), 0)
+        as citation_precision,
+    avg((answered.grade = 'right')::integer)::double precision as correct_share,
+    percentile_cont(0.5) within group (order by measure.latency_ms) as latency_p50_ms,
+    percentile_cont(0.95) within group (order by measure.latency_ms) as latency_p95_ms,
+    run.started_at,
+    run.finished_at
+from ragpg.evaluation_runs as run
+join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
+join ragpg.collections as one on one.id = of_set.collection_id
+join ragpg.evaluation_measures as measure on measure.evaluation_run_id = run.id
+left join ragpg.evaluation_answers as answered
+    on answered.evaluation_run_id = measure.evaluation_run_id
+    and answered.evaluation_question_id = measure.evaluation_question_id
+group by one.id, of_set.id, run.id;
+comment on view ragpg.evaluation_leaderboard is
+'A row per run: means of evaluation_measures over the questions with labelled texts in the collection.';
+comment on column ragpg.evaluation_leaderboard.collection is 'The collection.';
+comment on column ragpg.evaluation_leaderboard.evaluation_set is 'The questions.';
+comment on column ragpg.evaluation_leaderboard.run_id is 'The run.';
+comment on column ragpg.evaluation_leaderboard.note is 'What was tried.';
+comment on column ragpg.evaluation_leaderboard.mode is 'hybrid, vector or keyword.';
+comment on column ragpg.evaluation_leaderboard.k is 'Hits asked for.';
+comment on column ragpg.evaluation_leaderboard.index_id is 'The search index.';
+comment on column ragpg.evaluation_leaderboard.active is 'Whether that answers searches now.';
+comment on column ragpg.evaluation_leaderboard.embedding_model is 'Its embedding model then.';
+comment on column ragpg.evaluation_leaderboard.chunk_tokens is 'Its chunk size then.';
+comment on column ragpg.evaluation_leaderboard.questions is 'Questions asked.';
+comment on column ragpg.evaluation_leaderboard.labelled_questions is
+'Those with a relevant chunk, which the means are over.';
+comment on column ragpg.evaluation_leaderboard.success is 'Share with a relevant hit.';
+comment on column ragpg.evaluation_leaderboard.recall is 'Mean recall at k.';
+comment on column ragpg.evaluation_leaderboard.precision is 'Mean precision at k.';
+comment on column ragpg.evaluation_leaderboard.mrr is 'Mean reciprocal rank.';
+comment on column ragpg.evaluation_leaderboard.map is 'Mean average precision.';
+comment on column ragpg.evaluation_leaderboard.ndcg is 'Mean nDCG at k.';
+comment on column ragpg.evaluation_leaderboard.span_recall is 'Mean share of labelled characters found.';
+comment on column ragpg.evaluation_leaderboard.span_precision is 'Mean share of found characters that are labelled.';
+comment on column ragpg.evaluation_leaderboard.span_iou is 'Mean of characters in both by characters in either.';
+comment on column ragpg.evaluation_leaderboard.zero_hit_rate is 'Share of questions without any hit.';
+comment on column ragpg.evaluation_leaderboard.answers is 'Questions that were answered too.';
+comment on column ragpg.evaluation_leaderboard.abstention_accuracy is
+'Share of answers that abstain where the question has no answer, and only there.';
+comment on column ragpg.evaluation_leaderboard.grounded_share is
+'Share of answers, of those not abstained, whose every claim is cited.';
+comment on column ragpg.evaluation_leaderboard.citation_validity is
+'Share of citations whose quote stands at the cited characters.';
+comment on column ragpg.evaluation_leaderboard.citation_precision is
+'Share of citations that touch a labelled text.';
+comment on column ragpg.evaluation_leaderboard.correct_share is 'Share of graded answers that are right.';
+comment on column ragpg.evaluation_leaderboard.latency_p50_ms is 'Median of the searches, milliseconds.';
+comment on column ragpg.evaluation_leaderboard.latency_p95_ms is 'Their 95th percentile.';
+comment on column ragpg.evaluation_leaderboard.started_at is 'When it began.';
+comment on column ragpg.evaluation_leaderboard.finished_at is 'When it ended; null: it did not.';
+
 -- How well was each question of each run answered?
 create or replace view ragpg.evaluation_measures with (security_invoker = true) as
 select
@@ -301,6 +643,221 @@ comment on column ragpg.evaluation_measures.success is '1 when any hit is releva
 comment on column ragpg.evaluation_measures.span_recall is 'Share of the labelled characters that the hits hold.';
 comment on column ragpg.evaluation_measures.span_precision is 'Share of the hits'' characters that are labelled.';
 comment on column ragpg.evaluation_measures.span_iou is 'Characters in both by characters in either.';
+
+-- A new run of an evaluation set.
+create or replace function ragpg_internal.start_evaluation(
+    collection text,
+    evaluation_set text,
+    k integer default 10,
+    mode text default 'hybrid',
+    index_id bigint default null,
+    note text default ''
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(start_evaluation.collection);
+    set_id bigint;
+    names text;
+    recipe ragpg.search_indexes;
+    new_id bigint;
+begin
+    select known.id into set_id
+    from ragpg.evaluation_sets as known
+    where known.collection_id = parent_id
+        and known.tenant = ragpg_internal.written_tenant()
+        and known.name = start_evaluation.evaluation_set;
+    if set_id is null then
+        select string_agg(known.name, ', ' order by known.name) into names
+        from ragpg.evaluation_sets as known
+        where known.collection_id = parent_id;
+        raise exception 'there is no evaluation set "%"', start_evaluation.evaluation_set
+            using errcode = 'RG011',
+                hint = coalesce('there are: ' || names, 'load one: ragpg eval load FILE');
+    end if;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.collection_id = parent_id
+        and known.id = coalesce(
+            start_evaluation.index_id,
+            (select one.active_index_id from ragpg.collections as one where one.id = parent_id)
+        );
+    if recipe.id is null then
+        raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
+    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe, tenant)
+    select
+        asked.id, recipe.id, start_evaluation.k, start_evaluation.mode, start_evaluation.note,
+        to_jsonb(recipe) || jsonb_build_object(
+            'embedding_model', (
+                select model.name
+                from ragpg.embedding_models as model
+                where model.id = recipe.embedding_model_id
+            )
+        ),
+        asked.tenant
+    from ragpg.evaluation_sets as asked
+    where asked.id = set_id
+    returning id into new_id;
+    return new_id;
+end
+$$;
+comment on function ragpg_internal.start_evaluation(text, text, integer, text, bigint, text) is
+'Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.';
+
+-- Retrieval or fine-tuning?
+create or replace function ragpg.advise(collection text default null)
+returns table (step text, finding text, points_to text, next_command text)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(advise.collection);
+    asked_as text := (
+        select '-c ' || one.name from ragpg.collections as one where one.id = parent_id
+    );
+    measure_command text := format(
+        'ragpg eval load FILE %1$s && ragpg eval run %1$s --answers', asked_as
+    );
+    documents bigint;
+    changed bigint;
+    answered bigint;
+    cited bigint;
+    run_id bigint;
+    judged bigint;
+    knowledge bigint;
+    reading bigint;
+    behaviour bigint;
+    commonest text;
+    remedy text;
+    corrected bigint;
+    examples bigint;
+    -- Fewer teach a form unreliably; OpenAI's guide sees clear improvements from 50 to 100.
+    enough constant integer := 50;
+begin
+    select count(*), count(*) filter (where document.updated_at > document.created_at
+        and document.updated_at > now() - interval '30 days')
+    into documents, changed
+    from ragpg.documents as document
+    where document.collection_id = parent_id;
+    step := 'does the knowledge change?';
+    finding := format('%s of %s documents changed in the last 30 days', changed, documents);
+    points_to := case when changed > 0 then 'retrieval' else 'either' end;
+    next_command := format('ragpg history SOURCE %s', asked_as);
+    return next;
+
+    select
+        count(*),
+        count(*) filter (where exists (
+            select from ragpg.citations as quoted where quoted.answer_id = answer.id
+        ))
+    into answered, cited
+    from ragpg.answers as answer
+    where answer.collection_id = parent_id;
+    step := 'must answers be traceable?';
+    finding := format('%s of %s stored answers cite their source', cited, answered);
+    points_to := case when cited > 0 then 'retrieval' else 'either' end;
+    next_command := format('ragpg ask QUESTION %s', asked_as);
+    return next;
+
+    select max(run.id) into run_id
+    from ragpg.evaluation_runs as run
+    join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
+    where of_set.collection_id = parent_id and run.finished_at is not null;
+    select count(*) filter (where result.answer_id is not null) into judged
+    from ragpg.evaluation_results as result
+    where result.evaluation_run_id = run_id;
+    select
+        count(*) filter (where missed.kind in (
+            'not in the corpus', 'cut across chunks', 'not among the candidates', 'ranked low',
+            'should have abstained'
+        )),
+        count(*) filter (where missed.kind = 'answer wrong or uncited'),
+        count(*) filter (where missed.kind = 'answer right in fact, wrong in form'),
+        mode() within group (order by missed.kind),
+        (array_agg(missed.what_to_try order by missed.times desc, missed.kind))[1]
+    into knowledge, reading, behaviour, commonest, remedy
+    from (
+        select failed.kind, failed.what_to_try, count(*) over (partition by failed.kind) as times
+        from ragpg.evaluation_failures as failed
+        where failed.evaluation_run_id = run_id
+    ) as missed;
+    step := 'what goes wrong?';
+    finding := case
+        when run_id is null then 'no evaluation run yet'
+        else format(
+            'run %s: %s questions lack knowledge, %s were read wrongly, %s are right in fact and'
+            ' wrong in form (%s answers judged)',
+            run_id, knowledge, reading, behaviour, judged
+        )
+    end;
+    points_to := case
+        when run_id is null then 'measure'
+        when knowledge > 0 and knowledge >= behaviour then 'retrieval'
+        when behaviour > 0 then 'fine-tuning'
+        when reading > 0 then 'prompt'
+        else 'neither'
+    end;
+    next_command := case
+        when run_id is null then measure_command
+        else format('ragpg eval diagnose %s', run_id)
+    end;
+    return next;
+
+    select count(*), count(*) filter (where example.origin = 'corrected answer')
+    into examples, corrected
+    from ragpg.finetuning_examples as example
+    join ragpg.collections as one on one.name = example.collection
+    where one.id = parent_id;
+    step := 'are there examples to learn from?';
+    finding := format('%s vouched for, %s of them corrected by a person', examples, corrected);
+    points_to := case when examples >= enough then 'either' else 'retrieval' end;
+    next_command := 'ragpg feedback ANSWER_ID good';
+    return next;
+
+    step := 'verdict';
+    if run_id is null then
+        finding := 'nothing is measured: evaluate before deciding';
+        points_to := 'measure';
+        next_command := measure_command;
+    elsif knowledge > 0 and knowledge >= behaviour then
+        finding := format(
+            'a knowledge gap, mostly "%s": %s. Fine-tuning would not close it', commonest, remedy
+        );
+        points_to := 'retrieval';
+        next_command := format('ragpg eval diagnose %s', run_id);
+    elsif behaviour > 0 and behaviour >= reading and examples >= enough then
+        finding := 'a behaviour gap with enough examples: fine-tune the form, leave facts to retrieval';
+        points_to := 'fine-tuning';
+        next_command := format('ragpg finetune export FILE %s', asked_as);
+    elsif behaviour > 0 and behaviour >= reading then
+        finding := format(
+            'a behaviour gap, but %s examples (%s at least): say it in the prompt, collect corrections',
+            examples, enough
+        );
+        points_to := 'prompt';
+        next_command := 'ragpg feedback ANSWER_ID bad --corrected TEXT';
+    elsif reading > 0 then
+        finding := 'the facts were found and read wrongly: the prompt or another model comes first';
+        points_to := 'prompt';
+        next_command := format('ragpg eval diagnose %s', run_id);
+    elsif judged = 0 then
+        finding := 'retrieval finds what is labelled; whether answers are right is not measured';
+        points_to := 'measure';
+        next_command := format('ragpg eval run %s --answers', asked_as);
+    else
+        finding := 'nothing goes wrong in this evaluation set: ask harder questions';
+        points_to := 'neither';
+        next_command := format('ragpg eval draft %s', asked_as);
+    end if;
+    return next;
+end
+$$;
+comment on function ragpg.advise(text) is
+'Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.';
 
 -- Which text answers which question, and may the embedding model learn it?
 create or replace function ragpg.training_pairs(
@@ -427,9 +984,78 @@ end;
 comment on function ragpg.training_pairs(text, bigint) is
 'Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.';
 
+-- Which recipe answers from now on? One update, and the collection's view follows.
+create or replace function ragpg.activate_search_index(
+    index_id bigint, incomplete boolean default false,
+    proof uuid default ragpg_internal.proof()
+) returns void
+language plpgsql volatile
+-- Security definer: the view of the collection is replaced, which takes its owner.
+security definer
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    collection_name text;
+    dimensions integer;
+    waiting bigint;
+begin
+    select one.name, model.dimensions into strict collection_name, dimensions
+    from ragpg.search_indexes as recipe
+    join ragpg.collections as one on one.id = recipe.collection_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where recipe.id = index_id;
+    perform ragpg_internal.check_shared('collection ' || collection_name, proof)
+    from ragpg.collections as one
+    where one.name = collection_name and one.active_index_id is not null;
+    select count(*) into waiting
+    from ragpg.index_documents as state
+    where state.index_id = activate_search_index.index_id and state.pending_since is not null;
+    -- Counted and with its vector index before the first search finds it; a collection's first
+    -- search index is filled only after this.
+    perform ragpg.refresh_search_index(index_id)
+    from ragpg.collections as one
+    where one.name = collection_name and one.active_index_id is not null;
+    update ragpg.collections as one
+    set active_index_id = index_id
+    where one.name = collection_name
+        and (waiting = 0 or one.active_index_id is null or incomplete);
+    if not found then
+        raise exception 'search index % lacks % documents', index_id, waiting
+            using errcode = 'RG010',
+                hint = 'ragpg worker indexes them; incomplete => true activates it all the same';
+    end if;
+    update ragpg.search_indexes as recipe
+    set activated_at = clock_timestamp()
+    where recipe.id = index_id;
+    execute format('drop view if exists ragpg.%I', 'chunks_of_' || collection_name);
+    execute format(
+        'create view ragpg.%I with (security_invoker = true) as'
+        ' select chunk.id, document.source, document.title, chunk.document_id,'
+        ' chunk.document_version, chunk.ordinal, chunk.start_char, chunk.end_char, chunk.page,'
+        ' chunk.context, chunk.content, chunk.lexemes, document.metadata,'
+        ' chunk.embedding::%s.halfvec(%s) as embedding'
+        ' from ragpg.chunks as chunk'
+        ' join ragpg.documents as document on document.id = chunk.document_id'
+        ' where chunk.index_id = %s',
+        'chunks_of_' || collection_name, ragpg_internal.vector_schema(), dimensions, index_id
+    );
+    execute format(
+        'comment on view ragpg.%I is %L',
+        'chunks_of_' || collection_name,
+        'The chunks that answer searches in ' || collection_name
+        || '; order by embedding <=> $1 uses the vector index.'
+    );
+end
+$$;
+revoke execute on function ragpg.activate_search_index(bigint, boolean, uuid) from public;
+comment on function ragpg.activate_search_index(bigint, boolean, uuid) is
+'Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.';
+
 comment on column ragpg.evaluation_results.relevant_chunks is
 'Chunks of the search index that hold a character of a labelled text.';
 comment on column ragpg.evaluation_results.split_labels is
 'Labels that no single chunk holds whole.';
 comment on column ragpg.evaluation_results.labelled_spans is
 'The labelled characters then, as int4multirange by document id.';
+alter table ragpg.evaluation_runs drop column is_trial;
+drop function ragpg_internal.check_run(bigint);

@@ -1,4 +1,4 @@
-"""Evaluation says what is so: whole documents as labels, runs that are trials, runs there are not."""
+"""Evaluation says what is so: labels of whole documents, trials, runs that there are not."""
 
 from __future__ import annotations
 

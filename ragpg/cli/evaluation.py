@@ -42,21 +42,23 @@ def eval_load(
     name: SetName = "default",
     as_json: Json = False,
 ) -> None:
-    """Make an evaluation set hold the questions of a file; labels not found are listed."""
+    """Make an evaluation set hold the questions of a file; exits with 1 for labels not found."""
     with open_client() as client:
         held = client.collection(collection)
         count = held.evaluation.load(file, name)
         lost = held.evaluation.lost_labels(name)
     if as_json:
         print_json({"questions": count, "lost_labels": lost})
-        return
-    for label in lost:
+    for label in () if as_json else lost:
         quote = f': "{label["quote"][:60]}"' if label["quote"] else ""
         out.print(
             Text(f"{label['state']}: ", style="yellow")
             + Text(f"{label['source']}{quote} ({label['question']})")
         )
-    out.print(f"{count} questions in {name}, {len(lost)} labels not found")
+    if not as_json:
+        out.print(f"{count} questions in {name}, {len(lost)} labels not found")
+    if lost:
+        raise typer.Exit(1)
 
 
 @evaluation.command("from-feedback")
@@ -283,7 +285,7 @@ def eval_diagnose(run_id: RunId, as_json: Json = False) -> None:
             place = row["first_relevant_place"]
             out.print(Text(f"  {row['question']}" + (f" (place {place})" if place else "")))
     if not failures:
-        out.print("every labelled text was found whole")
+        out.print("nothing that is labelled was missed, nor an answer wrong")
 
 
 def _print_counts(failures: list[dict[str, Any]], questions: int) -> None:

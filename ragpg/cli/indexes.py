@@ -175,11 +175,23 @@ def index_compare(
     """Run an evaluation set on two search indexes of a collection and compare the runs."""
     with open_client() as client, count_progress("asking") as progress:
         held = client.collection(collection)
-        runs = [
-            held.evaluation.run(name, k=k, index_id=one, note="index compare", progress=progress)
-            for one in (first, second)
-        ]
-        found = client.collection().evaluation.compare(*runs)
+        runs: list[int] = []
+        try:
+            for one in (first, second):
+                runs.append(
+                    held.evaluation.run(
+                        name,
+                        k=k,
+                        index_id=one,
+                        note="index compare",
+                        is_trial=True,
+                        progress=progress,
+                    )
+                )
+            found = held.evaluation.compare(*runs)
+        except BaseException:  # a comparison of which half is there is none
+            held.evaluation.forget(*runs)
+            raise
     if as_json:
         print_json({"runs": runs, "measures": [asdict(one) for one in found]})
     else:

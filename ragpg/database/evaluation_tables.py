@@ -96,6 +96,7 @@ class EvaluationRun(Base):
     k: Mapped[Int]
     mode: Mapped[str]
     note: Mapped[Empty]
+    is_trial: Mapped[bool] = mapped_column(server_default=text("false"))
     recipe: Mapped[dict[str, Any]]
     started_at: Mapped[Now]
     finished_at: Mapped[datetime | None]

@@ -18,8 +18,8 @@ from ragpg.evaluation.grading import Grade
 from ragpg.search import Mode
 
 Progress = Callable[[int, int], None]
-Answering = Callable[[str, str | None], tuple[int, Grade | None]]
-"""From a question and the answer expected to the id of the stored answer and its grade."""
+Answering = Callable[[str, str | None], tuple[int | None, Grade | None]]
+"""From a question and the answer expected to the stored answer's id, if it is, and its grade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +84,44 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
         if line.strip():
             try:
                 yield _question(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, BadArgument) as error:
                 raise BadArgument(
-                    f"{path}, line {number} is no question: it needs question, and labels with "
-                    f"source and quote ({error!r})"
+                    f"{path}, line {number} is no question: {error}; a line is an object such as "
+                    '{"question": "...", "labels": [{"source": "...", "quote": "..."}]}'
                 ) from error
 
 
-def _question(row: dict[str, Any]) -> dict[str, Any]:
-    labels = [
-        {
-            "source": label["source"],
-            "quote": label.get("quote"),
-            "start_char": label.get("start_char"),
-            "end_char": label.get("end_char"),
-        }
-        for label in row.get("labels") or ()
-    ]
+def _question(row: Any) -> dict[str, Any]:
+    """Returns what is stored of a row; raises BadArgument for what it lacks."""
+    _check(row, dict, "the line")
+    _check(row.get("question"), str, '"question"')
+    if not row["question"].strip():
+        raise BadArgument('"question" is empty')
+    labels = _check(row.get("labels") or [], list, '"labels"')
+    for number, label in enumerate(labels, 1):
+        _check(label, dict, f"label {number}")
+        _check(label.get("source"), str, f'"source" of label {number}')
+        for name, kind in (("quote", str), ("start_char", int), ("end_char", int)):
+            _check(label.get(name), (kind, type(None)), f'"{name}" of label {number}')
+    named = ("source", "quote", "start_char", "end_char")
     return {
-        "question": str(row["question"]),
-        "labels": Jsonb(labels),
+        "question": row["question"],
+        "labels": Jsonb([{name: label.get(name) for name in named} for label in labels]),
         "expected_answer": row.get("answer", row.get("expected_answer")),
         "is_answerable": bool(row.get("answerable", True)),
-        "tags": [str(tag) for tag in row.get("tags") or ()],
+        "tags": [str(tag) for tag in _check(row.get("tags") or [], list, '"tags"')],
     }
+
+
+_KINDS = {dict: "an object", list: "a list", str: "text", int: "a number"}
+
+
+def _check(value: Any, kind: type | tuple[type, ...], what: str) -> Any:
+    """Returns the value; raises BadArgument unless it is of the kind."""
+    if isinstance(value, kind):
+        return value
+    wanted = _KINDS[kind[0] if isinstance(kind, tuple) else kind]
+    raise BadArgument(f"{what} is {'missing' if value is None else f'{value!r:.60}'}, not {wanted}")
 
 
 def load_set(database: Database, collection: str, name: str, path: Path) -> int:
@@ -134,12 +148,14 @@ def run_set(
     mode: Mode,
     index_id: int | None,
     note: str = "",
+    is_trial: bool = False,
     answer: Answering | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Asks every question and returns the run's id; interrupted, the run stays unfinished.
+    """Asks every question and returns the run's id.
 
-    `embed` gives a question's embedding, or None when the database shall make it.
+    Interrupted, the run stays unfinished; a trial goes. `embed` gives a question's embedding, or
+    None when the database shall make it.
     """
     run_id = database.value(
         queries.START_EVALUATION,
@@ -149,10 +165,28 @@ def run_set(
         mode=mode,
         index_id=index_id,
         note=note,
+        is_trial=is_trial,
     )
+    try:
+        _ask_all(database, run_id, embed if mode != "keyword" else lambda _: None, answer, progress)
+    except BaseException:
+        if is_trial:  # half of one is nothing to judge by
+            database.execute(queries.DELETE_RUNS, run_ids=[run_id])
+        raise
+    database.execute(queries.FINISH_EVALUATION, run_id=run_id)
+    return int(run_id)
+
+
+def _ask_all(
+    database: Database,
+    run_id: int,
+    embed: Callable[[str], Any],
+    answer: Answering | None,
+    progress: Progress | None,
+) -> None:
     asked = database.rows(queries.QUESTIONS_OF_RUN, run_id=run_id)
     for done, row in enumerate(asked, 1):
-        vector = None if mode == "keyword" else embed(row["question"])
+        vector = embed(row["question"])
         database.execute(
             queries.EVALUATE_QUESTION,
             run_id=run_id,
@@ -171,8 +205,6 @@ def run_set(
             )
         if progress:
             progress(done, len(asked))
-    database.execute(queries.FINISH_EVALUATION, run_id=run_id)
-    return int(run_id)
 
 
 def compare_runs(

@@ -56,18 +56,19 @@ class Evaluation:
         mode: Mode = "hybrid",
         index_id: int | None = None,
         note: str = "",
+        is_trial: bool = False,
         answers: bool = False,
         progress: evaluating.Progress | None = None,
     ) -> int:
         """Asks every question of an evaluation set; returns the run's id.
 
-        With `answers` each is answered, too, as `Collection.ask` does (hybrid, at most 8 hits),
+        A trial, of other settings than those in use, is judged later only where it is named. With
+        `answers` each is answered, too, as `Collection.ask` does (hybrid, at most 8 hits),
         and graded where a model is there to do so and the set says what to expect.
         """
 
-        def answer(question: str, expected: str | None) -> tuple[int, Grade | None]:
+        def answer(question: str, expected: str | None) -> tuple[int | None, Grade | None]:
             given = ask(self.session, self.collection, question, min(k, 8), index_id=index_id)
-            assert given.id is not None
             judge = self.session.anthropic_client()
             if judge is None or expected is None or given.abstained:
                 return given.id, None
@@ -85,9 +86,14 @@ class Evaluation:
             mode=mode,
             index_id=index_id,
             note=note,
+            is_trial=is_trial,
             answer=answer if answers else None,
             progress=progress,
         )
+
+    def forget(self, *run_ids: int) -> None:
+        """Deletes runs, with their results."""
+        self.session.database.execute(queries.DELETE_RUNS, run_ids=list(run_ids))
 
     def runs(self) -> list[dict[str, Any]]:
         """Returns the runs, newest first: rows of the view evaluation_leaderboard."""

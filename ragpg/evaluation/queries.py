@@ -38,7 +38,7 @@ order by label.evaluation_label_id
 START_EVALUATION: LiteralString = """
 select ragpg_internal.start_evaluation(
     collection => %(collection)s, evaluation_set => %(evaluation_set)s, k => %(k)s,
-    mode => %(mode)s, index_id => %(index_id)s, note => %(note)s
+    mode => %(mode)s, index_id => %(index_id)s, note => %(note)s, is_trial => %(is_trial)s
 )
 """
 
@@ -80,16 +80,16 @@ select
     questions, labelled_questions, success, recall, precision, mrr, map, ndcg, span_recall,
     span_precision, span_iou, zero_hit_rate, answers, abstention_accuracy, grounded_share,
     citation_validity, citation_precision, correct_share, latency_p50_ms, latency_p95_ms,
-    started_at, finished_at
+    started_at, finished_at, is_trial
 from ragpg.evaluation_leaderboard
-where collection = %(collection)s
+where collection = %(collection)s and ragpg.collection_id(%(collection)s) is not null
 order by run_id desc
 """
 
 EVALUATION_FAILURES: LiteralString = """
 select question, kind, what_to_try, first_relevant_place, span_recall
 from ragpg.evaluation_failures
-where evaluation_run_id = %(run_id)s
+where evaluation_run_id = ragpg_internal.check_run(%(run_id)s)
 order by kind, evaluation_question_id
 """
 
@@ -134,8 +134,8 @@ select was.question, became.ndcg - was.ndcg as difference, was.ndcg as first, be
 from ragpg.evaluation_measures as was
 join ragpg.evaluation_measures as became
     on became.evaluation_question_id = was.evaluation_question_id
-where was.evaluation_run_id = %(first)s
-    and became.evaluation_run_id = %(second)s
+where was.evaluation_run_id = ragpg_internal.check_run(%(first)s)
+    and became.evaluation_run_id = ragpg_internal.check_run(%(second)s)
     and became.ndcg <> was.ndcg
 order by abs(became.ndcg - was.ndcg) desc, was.evaluation_question_id
 """
@@ -146,7 +146,7 @@ select
     best.questions, best.labelled_questions, best.success, best.recall, best.mrr, best.ndcg,
     best.span_recall, best.span_iou, best.zero_hit_rate, best.answers, best.abstention_accuracy,
     best.grounded_share, best.citation_validity, best.citation_precision, best.correct_share,
-    best.latency_p50_ms, best.latency_p95_ms, best.started_at, run.recipe
+    best.latency_p50_ms, best.latency_p95_ms, best.started_at, best.is_trial, run.recipe
 from ragpg.evaluation_leaderboard as best
 join ragpg.evaluation_runs as run on run.id = best.run_id
 where best.collection = %(collection)s
@@ -319,6 +319,10 @@ SET_SEARCH_SETTINGS: LiteralString = """
 update ragpg.search_indexes
 set vector_weight = %(vector_weight)s, candidates = %(candidates)s, ef_search = %(ef_search)s
 where id = %(index_id)s
+"""
+
+KEEP_TRIAL: LiteralString = """
+update ragpg.evaluation_runs set is_trial = false where id = %(run_id)s
 """
 
 ACTIVATE_TRIED_INDEX: LiteralString = "select ragpg.activate_search_index(%(index_id)s)"

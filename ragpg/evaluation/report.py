@@ -73,11 +73,15 @@ def make_report(
 ) -> Report:
     """Returns the page on a run (the newest) and another (the last of as many hits) of a set.
 
+    Trials, of other settings than those in use, are looked at only when they are named.
+
     `questions` bounds how many of the worst are shown with their hits. Raises BadArgument when
     the set has no finished run, or not the given ones.
     """
     runs = database.rows(queries.REPORT_RUNS, collection=collection, evaluation_set=name)
-    if not runs:
+    named = (run_id, against)
+    runs = [one for one in runs if not one["is_trial"] or one["run_id"] in named]
+    if not runs and run_id is None:
         raise BadArgument(f'"{name}" of "{collection}" has no finished run: ragpg eval run')
     run = runs[-1] if run_id is None else _run(runs, run_id, name)
     before = _before(runs, run) if against is None else _run(runs, against, name)

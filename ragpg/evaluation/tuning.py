@@ -142,6 +142,7 @@ def apply(database: Database, trial: Trial, *, is_active: bool) -> None:
     """Stores a trial's settings with its search index, and activates that where it is not."""
     with database.connection() as connection:  # one transaction
         connection.execute(queries.SET_SEARCH_SETTINGS, asdict(trial.settings))
+        connection.execute(queries.KEEP_TRIAL, {"run_id": trial.run_id})
         if not is_active:
             connection.execute(queries.ACTIVATE_TRIED_INDEX, {"index_id": trial.index_id})
 
@@ -222,6 +223,10 @@ class _Search:
             # Others see neither the settings that are tried nor, until its end, the runs.
             with self.database.connection() as connection, connection.transaction():
                 before = self.settings(index.id)
+                if not any(one.index_id == index.id for one in self.runs):
+                    # Else the first settings would pay for what the others find in memory.
+                    warming = self._ask(connection, index, before, vectors)
+                    connection.execute(queries.DELETE_RUNS, {"run_ids": [warming]})
                 for one in new:
                     connection.execute(queries.SET_SEARCH_SETTINGS, asdict(one))
                     self.runs[one] = self._ask(connection, index, one, vectors)
@@ -240,6 +245,7 @@ class _Search:
             "mode": "hybrid",
             "index_id": index.id,
             "note": "tune",
+            "is_trial": True,
         }
         row = connection.execute(queries.START_EVALUATION, parameters).fetchone()
         assert row is not None

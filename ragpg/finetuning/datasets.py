@@ -139,6 +139,7 @@ def export(
 ) -> Export:
     """Writes the rows to `path` and, by the hash of split_by, to `path` with .validation before
     its suffix; both appear whole or not at all. Of rows with the same question the first counts.
+    Raises BadArgument where nothing is to be written.
 
     `search` gives the hits that stand before the question, so that the form is learned and the
     facts stay in retrieval; without it the model would learn the facts by heart.
@@ -170,6 +171,12 @@ def export(
                 done.flagged.append((str(file), written, kinds))
             if progress:
                 progress(number)
+        if not done.training + done.validation:
+            raise BadArgument(
+                "there is nothing to write: no answer was called good or corrected "
+                "(ragpg feedback), and no evaluation set says what to expect "
+                f"({done.dropped} were dropped)"
+            )
         for one, part in parts.items():
             files[one].close()
             os.replace(part, one)

@@ -12,6 +12,7 @@ FINETUNING_EXAMPLES: LiteralString = """
 select question, answer, split_by
 from ragpg.finetuning_examples
 where collection = %(collection)s
+    and ragpg.collection_id(%(collection)s) is not null
     and (%(origin)s::text is null or origin = %(origin)s)
 order by
     origin = 'corrected answer' desc, origin = 'accepted answer' desc, split_by, question, answer

@@ -9,7 +9,7 @@ select
     source, title, media_type, metadata, version, characters, chunks, indexed, created_at,
     updated_at, indexed_at, document_id
 from ragpg.document_status
-where collection = %(collection)s
+where collection = %(collection)s and ragpg.collection_id(%(collection)s) is not null
 order by source
 """
 
@@ -27,7 +27,9 @@ select ragpg.wait_until_indexed(
 HISTORY: LiteralString = """
 select version, title, valid_from, valid_to, characters, citations, document_id
 from ragpg.document_history
-where collection = %(collection)s and source = %(source)s
+where collection = %(collection)s
+    and source = %(source)s
+    and ragpg.collection_id(%(collection)s) is not null
 order by document_id desc, version desc
 """
 

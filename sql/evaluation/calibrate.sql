@@ -31,11 +31,9 @@ begin
         raise exception 'keep is %, a share from 0 to 1 is needed', calibrate.keep
             using errcode = 'RG005';
     end if;
-    select known.* into run from ragpg.evaluation_runs as known where known.id = run_id;
-    if run.id is null or run.finished_at is null then
-        raise exception 'there is no finished evaluation run %', run_id
-            using errcode = 'RG011', hint = 'ragpg eval list shows them';
-    end if;
+    select known.* into run
+    from ragpg.evaluation_runs as known
+    where known.id = ragpg_internal.check_run(run_id);
     if not exists (
         select from ragpg.search_indexes as recipe where recipe.id = run.index_id
     ) then

@@ -11,6 +11,7 @@ set search_path = ragpg, pg_temp
 as $$
 #variable_conflict use_column
 begin
+    perform ragpg_internal.check_run(first_run), ragpg_internal.check_run(second_run);
     perform setseed(0.5);  -- the same runs give the same interval
     return query
     with pair as materialized (
@@ -83,4 +84,4 @@ begin
 end
 $$;
 comment on function ragpg.compare_runs(bigint, bigint, integer, text) is
-'Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split).';
+'Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split). Raises RG011 for a run that there is not, or that did not finish.';

@@ -35,7 +35,8 @@ select
     percentile_cont(0.5) within group (order by measure.latency_ms) as latency_p50_ms,
     percentile_cont(0.95) within group (order by measure.latency_ms) as latency_p95_ms,
     run.started_at,
-    run.finished_at
+    run.finished_at,
+    run.is_trial
 from ragpg.evaluation_runs as run
 join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
 join ragpg.collections as one on one.id = of_set.collection_id
@@ -83,3 +84,4 @@ comment on column ragpg.evaluation_leaderboard.latency_p50_ms is 'Median of the 
 comment on column ragpg.evaluation_leaderboard.latency_p95_ms is 'Their 95th percentile.';
 comment on column ragpg.evaluation_leaderboard.started_at is 'When it began.';
 comment on column ragpg.evaluation_leaderboard.finished_at is 'When it ended; null: it did not.';
+comment on column ragpg.evaluation_leaderboard.is_trial is 'Whether it tried other settings than those in use (ragpg tune, ragpg index compare).';

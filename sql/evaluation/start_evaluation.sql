@@ -5,7 +5,8 @@ create or replace function ragpg_internal.start_evaluation(
     k integer default 10,
     mode text default 'hybrid',
     index_id bigint default null,
-    note text default ''
+    note text default '',
+    is_trial boolean default false
 ) returns bigint
 language plpgsql volatile
 set search_path = ragpg, pg_temp
@@ -41,9 +42,12 @@ begin
         raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
             using errcode = 'RG010', hint = 'ragpg index list shows them';
     end if;
-    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe, tenant)
+    insert into ragpg.evaluation_runs (
+        evaluation_set_id, index_id, k, mode, note, is_trial, recipe, tenant
+    )
     select
         asked.id, recipe.id, start_evaluation.k, start_evaluation.mode, start_evaluation.note,
+        start_evaluation.is_trial,
         to_jsonb(recipe) || jsonb_build_object(
             'embedding_model', (
                 select model.name
@@ -58,5 +62,5 @@ begin
     return new_id;
 end
 $$;
-comment on function ragpg_internal.start_evaluation(text, text, integer, text, bigint, text) is
-'Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.';
+comment on function ragpg_internal.start_evaluation(text, text, integer, text, bigint, text, boolean) is
+'Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). A trial is judged only where it is named. ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.';

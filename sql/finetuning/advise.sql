@@ -57,7 +57,7 @@ begin
     select max(run.id) into run_id
     from ragpg.evaluation_runs as run
     join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
-    where of_set.collection_id = parent_id and run.finished_at is not null;
+    where of_set.collection_id = parent_id and run.finished_at is not null and not run.is_trial;
     select count(*) filter (where result.answer_id is not null) into judged
     from ragpg.evaluation_results as result
     where result.evaluation_run_id = run_id;
@@ -148,4 +148,4 @@ begin
 end
 $$;
 comment on function ragpg.advise(text) is
-'Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.';
+'Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run that is no trial got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.';

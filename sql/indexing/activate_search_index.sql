@@ -13,11 +13,15 @@ declare
     dimensions integer;
     waiting bigint;
 begin
-    select one.name, model.dimensions into strict collection_name, dimensions
+    select one.name, model.dimensions into collection_name, dimensions
     from ragpg.search_indexes as recipe
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
+    if collection_name is null then
+        raise exception 'there is no search index %', coalesce(index_id::text, '(null)')
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
     perform ragpg_internal.check_shared('collection ' || collection_name, proof)
     from ragpg.collections as one
     where one.name = collection_name and one.active_index_id is not null;

@@ -20,6 +20,7 @@ from ..servers.messages import MessagesServer, Reply, answer, text_block
 from .evaluating import Sql
 
 K = 5
+LABEL = '[{"source": "d1.md"}]'
 
 
 def test_measures_are_those_of_ir_measures(
@@ -168,8 +169,92 @@ def test_comparison_of_runs(asked: tuple[ragpg.Collection, list[dict[str, Any]]]
     assert (recall.questions, recall.better) == (30, 0) and recall.worse > 0
     again = {one.measure: one for one in collection.evaluation.compare(good, bad)}
     assert again == differences, "the same runs give the same interval"
+    sql.execute("select ragpg.put_evaluation_question('docs', 'other', 'rate?', %s)", [LABEL])
+    other = collection.evaluation.run("other", k=K)
     with pytest.raises(errors.BadArgument, match="no labelled question in common"):
-        collection.evaluation.compare(good, 99)
+        collection.evaluation.compare(good, other)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ('{"labels": []}', '"question" is missing'),
+        ('{"question": " "}', '"question" is empty'),
+        ('{"question": 3}', '"question" is 3, not text'),
+        ('["a?"]', "the line is .*, not an object"),
+        ('{"question": "a?", "labels": "d1.md"}', '"labels" is .d1.md., not a list'),
+        ('{"question": "a?", "labels": ["d1.md"]}', "label 1 is .d1.md., not an object"),
+        ('{"question": "a?", "labels": [{"quote": "x"}]}', '"source" of label 1 is missing'),
+        ('{"question": "a?", "labels": [{"source": "d", "start_char": "1"}]}', '"start_char" of'),
+        ('{"question": "a?", "tags": "x"}', '"tags" is .x., not a list'),
+        ('{"question": "a?"', "Expecting"),
+    ],
+)
+def test_a_line_that_is_no_question_is_told(
+    client: ragpg.Client, tmp_path: Path, line: str, wrong: str
+) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text('{"question": "b?"}\n\n' + line)
+    with pytest.raises(errors.BadArgument, match=rf"line 3 is no question: .*{wrong}") as caught:
+        client.collection("docs").evaluation.load(path)
+    assert '"source": "..."' in str(caught.value), "what a line looks like"
+    assert "Error" not in str(caught.value)
+
+
+def test_runs_that_there_are_not(
+    asked: tuple[ragpg.Collection, list[dict[str, Any]]], client: ragpg.Client, sql: Sql
+) -> None:
+    """One error, with those there are, wherever a run is named."""
+    evaluation = asked[0].evaluation
+    run_id = evaluation.run(k=K)
+    (half,) = sql.execute("select ragpg_internal.start_evaluation('docs', 'default')").fetchall()[0]
+    for none in (99, half):
+        for ask in (
+            evaluation.failures,
+            evaluation.calibrate,
+            lambda one: evaluation.compare(run_id, one),
+            lambda one: evaluation.compare(one, run_id),
+            lambda one: evaluation.moved_questions(one, run_id),
+        ):
+            with pytest.raises(errors.UnknownEvaluationSet, match=f"run {none}") as caught:
+                ask(none)
+            assert f"the newest are: {run_id}" in str(caught.value)
+    with pytest.raises(errors.SearchIndexError, match="no search index 99"):
+        asked[0].indexes.activate(99)
+    nobody = client.collection("nobody")
+    for listed in (
+        nobody.documents,
+        nobody.evaluation.runs,
+        lambda: nobody.versions.history("x"),
+        lambda: nobody.finetuning.export(Path("none.jsonl")),
+    ):
+        with pytest.raises(errors.UnknownCollection, match=r'"nobody" \(there are: docs\)'):
+            listed()
+
+
+def test_trials_are_judged_only_where_they_are_named(
+    asked: tuple[ragpg.Collection, list[dict[str, Any]]], sql: Sql
+) -> None:
+    evaluation = asked[0].evaluation
+    run_id = evaluation.run(k=K)
+    trial = evaluation.run(k=1, mode="keyword", is_trial=True)
+    advised = [row["finding"] for row in asked[0].finetuning.advise()]
+    assert any(f"run {run_id}:" in finding for finding in advised)
+    assert (evaluation.report().run_id, evaluation.report().before_id) == (run_id, None)
+    named = evaluation.report(run_id=trial)
+    assert (named.run_id, named.before_id) == (trial, run_id)
+    assert {one["run_id"]: one["is_trial"] for one in evaluation.runs()} == {
+        run_id: False,
+        trial: True,
+    }
+
+    def interrupt(done: int, _: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.run(k=K, is_trial=True, progress=interrupt)
+    assert sql.execute("select count(*) from ragpg.evaluation_runs").fetchone() == (2,)
 
 
 def test_a_set_is_the_file(client: ragpg.Client, tmp_path: Path) -> None:

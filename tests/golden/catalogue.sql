@@ -367,6 +367,7 @@ table evaluation_leaderboard column latency_p50_ms double precision null   stora
 table evaluation_leaderboard column latency_p95_ms double precision null   storage p
 table evaluation_leaderboard column started_at timestamp with time zone null   storage p
 table evaluation_leaderboard column finished_at timestamp with time zone null   storage p
+table evaluation_leaderboard column is_trial boolean null   storage p
 table evaluation_measures column evaluation_run_id bigint null   storage p
 table evaluation_measures column evaluation_question_id bigint null   storage p
 table evaluation_measures column question text null   storage x
@@ -418,6 +419,7 @@ table evaluation_runs column recipe jsonb not null   storage x
 table evaluation_runs column started_at timestamp with time zone not null default now()  storage p
 table evaluation_runs column finished_at timestamp with time zone null   storage p
 table evaluation_runs column tenant text not null default ragpg_internal.written_tenant()  storage x
+table evaluation_runs column is_trial boolean not null default false  storage p
 table evaluation_sets column id bigint not null  a storage p
 table evaluation_sets column collection_id bigint not null   storage p
 table evaluation_sets column name text not null   storage x
@@ -984,11 +986,15 @@ declare
     dimensions integer;
     waiting bigint;
 begin
-    select one.name, model.dimensions into strict collection_name, dimensions
+    select one.name, model.dimensions into collection_name, dimensions
     from ragpg.search_indexes as recipe
     join ragpg.collections as one on one.id = recipe.collection_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where recipe.id = index_id;
+    if collection_name is null then
+        raise exception 'there is no search index %', coalesce(index_id::text, '(null)')
+            using errcode = 'RG010', hint = 'ragpg index list shows them';
+    end if;
     perform ragpg_internal.check_shared('collection ' || collection_name, proof)
     from ragpg.collections as one
     where one.name = collection_name and one.active_index_id is not null;
@@ -1092,7 +1098,7 @@ begin
     select max(run.id) into run_id
     from ragpg.evaluation_runs as run
     join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
-    where of_set.collection_id = parent_id and run.finished_at is not null;
+    where of_set.collection_id = parent_id and run.finished_at is not null and not run.is_trial;
     select count(*) filter (where result.answer_id is not null) into judged
     from ragpg.evaluation_results as result
     where result.evaluation_run_id = run_id;
@@ -1225,11 +1231,9 @@ begin
         raise exception 'keep is %, a share from 0 to 1 is needed', calibrate.keep
             using errcode = 'RG005';
     end if;
-    select known.* into run from ragpg.evaluation_runs as known where known.id = run_id;
-    if run.id is null or run.finished_at is null then
-        raise exception 'there is no finished evaluation run %', run_id
-            using errcode = 'RG011', hint = 'ragpg eval list shows them';
-    end if;
+    select known.* into run
+    from ragpg.evaluation_runs as known
+    where known.id = ragpg_internal.check_run(run_id);
     if not exists (
         select from ragpg.search_indexes as recipe where recipe.id = run.index_id
     ) then
@@ -1395,6 +1399,7 @@ CREATE OR REPLACE FUNCTION ragpg.compare_runs(first_run bigint, second_run bigin
 AS $function$
 #variable_conflict use_column
 begin
+    perform ragpg_internal.check_run(first_run), ragpg_internal.check_run(second_run);
     perform setseed(0.5);  -- the same runs give the same interval
     return query
     with pair as materialized (
@@ -4173,10 +4178,12 @@ BEGIN ATOMIC
              span.document_id,
              span.start_char,
              span.end_char,
-             ragpg_internal.evaluation_split(span.evaluation_question_id) AS split
-            FROM ((recipe recipe_1
+             ragpg_internal.evaluation_split(span.evaluation_question_id) AS split,
+             ((given.quote IS NULL) AND (num_nulls(given.start_char, given.end_char) = 2)) AS is_of_document
+            FROM (((recipe recipe_1
               JOIN ragpg.evaluation_sets of_set ON ((of_set.collection_id = recipe_1.collection_id)))
               JOIN ragpg.evaluation_label_spans span ON ((span.evaluation_set_id = of_set.id)))
+              JOIN ragpg.evaluation_labels given ON ((given.id = span.evaluation_label_id)))
            WHERE (span.state = 'found'::text)
          ), cited AS MATERIALIZED (
           SELECT lower(btrim(answer.question)) AS asked,
@@ -4209,7 +4216,8 @@ BEGIN ATOMIC
              labelled.origin,
              labelled.document_id,
              labelled.start_char,
-             labelled.end_char
+             labelled.end_char,
+             labelled.is_of_document
             FROM labelled
          UNION ALL
           SELECT cited.asked,
@@ -4217,7 +4225,8 @@ BEGIN ATOMIC
              cited.origin,
              cited.document_id,
              cited.start_char,
-             cited.end_char
+             cited.end_char,
+             false
             FROM cited
          ), touched AS MATERIALIZED (
           SELECT known.asked,
@@ -4226,9 +4235,11 @@ BEGIN ATOMIC
              known.document_id,
              known.start_char,
              known.end_char,
+             known.is_of_document,
              chunk_1.id AS chunk_id,
              chunk_1.ordinal,
-             (LEAST(known.end_char, chunk_1.end_char) - GREATEST(known.start_char, chunk_1.start_char)) AS shared
+             (LEAST(known.end_char, chunk_1.end_char) - GREATEST(known.start_char, chunk_1.start_char)) AS shared,
+             (known.is_of_document AND (count(*) OVER (PARTITION BY known.asked, known.origin, known.document_id, known.start_char, known.end_char) > 1)) AS is_open
             FROM ((known
               CROSS JOIN recipe recipe_1)
               JOIN ragpg.chunks chunk_1 ON (((chunk_1.index_id = recipe_1.id) AND (chunk_1.document_id = known.document_id) AND (chunk_1.start_char < known.end_char) AND (known.start_char < chunk_1.end_char))))
@@ -4244,19 +4255,24 @@ BEGIN ATOMIC
              best.document_id,
              best.start_char,
              best.end_char,
+             best.is_of_document,
              best.chunk_id,
              best.ordinal,
-             best.shared
+             best.shared,
+             best.is_open
             FROM ( SELECT DISTINCT ON (touched.asked, touched.origin, touched.document_id, touched.start_char, touched.end_char) touched.asked,
                      touched.question,
                      touched.origin,
                      touched.document_id,
                      touched.start_char,
                      touched.end_char,
+                     touched.is_of_document,
                      touched.chunk_id,
                      touched.ordinal,
-                     touched.shared
+                     touched.shared,
+                     touched.is_open
                     FROM touched
+                   WHERE (NOT touched.is_open)
                    ORDER BY touched.asked, touched.origin, touched.document_id, touched.start_char, touched.end_char, touched.shared DESC, touched.ordinal) best
            ORDER BY best.asked, best.chunk_id, (best.origin = 'citation'::text), (best.origin = 'accepted answer'::text), best.origin, best.start_char
          )
@@ -4718,6 +4734,36 @@ exception
         raise exception 'the filter % is not a predicate: %', filter, sqlerrm
             using errcode = 'RG004',
                 hint = 'compare something, such as $.tier == "pro" && $.year >= 2024';
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.check_run(run_id bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    known text;
+begin
+    if exists (
+        select
+        from ragpg.evaluation_runs as run
+        where run.id = check_run.run_id and run.finished_at is not null
+    ) then
+        return run_id;
+    end if;
+    select string_agg(newest.id::text, ', ' order by newest.id) into known
+    from (
+        select run.id
+        from ragpg.evaluation_runs as run
+        where run.finished_at is not null
+        order by run.id desc
+        limit 10
+    ) as newest;
+    raise exception 'there is no finished evaluation run %', coalesce(run_id::text, '(null)')
+        using errcode = 'RG011',
+            hint = coalesce('the newest are: ' || known, 'there is none yet: ragpg eval run');
 end
 $function$
  -- access 
@@ -5365,6 +5411,7 @@ declare
     latency double precision;
     found jsonb;
     relevant_ids bigint[];
+    relevant integer;
     labels integer;
     lost integer;
     split integer;
@@ -5388,13 +5435,26 @@ begin
 
     with span as materialized (
         select label.*
-        from ragpg.evaluation_label_spans as label
-        where label.evaluation_question_id = question_id
+        from (
+            select
+                one.*, known.is_of_document,
+                bool_and(known.is_of_document) over (partition by one.document_id) as is_alone
+            from ragpg.evaluation_label_spans as one
+            join ragpg.evaluation_labels as given on given.id = one.evaluation_label_id
+            cross join lateral (
+                select given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+            ) as known (is_of_document)
+            where one.evaluation_question_id = question_id
+        ) as label
+        -- Of a document labelled as a whole any chunk will do; a text labelled in it is stricter.
+        where label.state <> 'found' or label.is_of_document = label.is_alone
     ),
     touched as materialized (
         select
-            span.evaluation_label_id, chunk.id,
-            chunk.start_char <= span.start_char and span.end_char <= chunk.end_char as is_whole
+            span.evaluation_label_id, span.document_id, span.is_of_document, chunk.id,
+            span.is_of_document
+            or (chunk.start_char <= span.start_char and span.end_char <= chunk.end_char)
+                as is_whole
         from span
         -- Looked up document by document: a join may be planned that reads every chunk.
         cross join lateral (
@@ -5410,6 +5470,11 @@ begin
     )
     select
         (select coalesce(array_agg(distinct touched.id), '{}') from touched),
+        (
+            select count(distinct case when touched.is_of_document then -touched.document_id
+                else touched.id end)
+            from touched
+        ),
         (select count(*) from span),
         (select count(*) from span where span.state <> 'found'),
         (
@@ -5428,13 +5493,16 @@ begin
             from (
                 select
                     span.document_id,
-                    range_agg(int4range(span.start_char, span.end_char)) as spans
+                    case
+                        when not bool_or(span.is_of_document)
+                            then range_agg(int4range(span.start_char, span.end_char))
+                    end as spans
                 from span
                 where span.state = 'found'
                 group by span.document_id
             ) as by_document
         )
-    into relevant_ids, labels, lost, split, spans;
+    into relevant_ids, relevant, labels, lost, split, spans;
 
     select min(hit.place) into first_place
     from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
@@ -5455,7 +5523,7 @@ begin
         tenant
     )
     values (
-        run_id, question_id, jsonb_array_length(found), cardinality(relevant_ids), first_place,
+        run_id, question_id, jsonb_array_length(found), relevant, first_place,
         latency, labels, lost, split, spans, run.tenant
     );
     insert into ragpg.evaluation_hits (
@@ -8046,7 +8114,7 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text)
+CREATE OR REPLACE FUNCTION ragpg_internal.start_evaluation(collection text, evaluation_set text, k integer DEFAULT 10, mode text DEFAULT 'hybrid'::text, index_id bigint DEFAULT NULL::bigint, note text DEFAULT ''::text, is_trial boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
@@ -8082,9 +8150,12 @@ begin
         raise exception 'this collection has no search index %', coalesce(index_id::text, 'yet')
             using errcode = 'RG010', hint = 'ragpg index list shows them';
     end if;
-    insert into ragpg.evaluation_runs (evaluation_set_id, index_id, k, mode, note, recipe, tenant)
+    insert into ragpg.evaluation_runs (
+        evaluation_set_id, index_id, k, mode, note, is_trial, recipe, tenant
+    )
     select
         asked.id, recipe.id, start_evaluation.k, start_evaluation.mode, start_evaluation.note,
+        start_evaluation.is_trial,
         to_jsonb(recipe) || jsonb_build_object(
             'embedding_model', (
                 select model.name
@@ -8970,7 +9041,7 @@ view evaluation_answers {security_invoker=true}
      JOIN ragpg.answers answer ON ((answer.id = result.answer_id)))
      CROSS JOIN LATERAL ( SELECT count(*) AS citations,
             count(*) FILTER (WHERE (citation.quote = substr(ragpg.document_text(citation.document_id, citation.document_version), (citation.start_char + 1), (citation.end_char - citation.start_char)))) AS valid,
-            count(*) FILTER (WHERE COALESCE((((result.labelled_spans ->> (citation.document_id)::text))::int4multirange && int4range(citation.start_char, citation.end_char)), false)) AS labelled
+            count(*) FILTER (WHERE COALESCE((((result.labelled_spans -> (citation.document_id)::text) = 'null'::jsonb) OR (((result.labelled_spans ->> (citation.document_id)::text))::int4multirange && int4range(citation.start_char, citation.end_char))), false)) AS labelled
            FROM ragpg.citations citation
           WHERE (citation.answer_id = answer.id)) cited);
 view evaluation_failures {security_invoker=true}
@@ -9109,7 +9180,8 @@ view evaluation_leaderboard {security_invoker=true}
     percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency_p50_ms,
     percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY measure.latency_ms) AS latency_p95_ms,
     run.started_at,
-    run.finished_at
+    run.finished_at,
+    run.is_trial
    FROM ((((ragpg.evaluation_runs run
      JOIN ragpg.evaluation_sets of_set ON ((of_set.id = run.evaluation_set_id)))
      JOIN ragpg.collections one ON ((one.id = of_set.collection_id)))
@@ -9128,31 +9200,41 @@ view evaluation_measures {security_invoker=true}
     result.latency_ms,
     result.first_relevant_place,
     ((measured.found)::double precision / (NULLIF(result.relevant_chunks, 0))::double precision) AS recall,
-    ((measured.found)::double precision / (run.k)::double precision) AS "precision",
+    ((measured.relevant_hits)::double precision / (run.k)::double precision) AS "precision",
     COALESCE(((1.0)::double precision / (measured.first_place)::double precision), (0)::double precision) AS reciprocal_rank,
     (measured.precisions / (NULLIF(result.relevant_chunks, 0))::double precision) AS average_precision,
     (measured.gain / NULLIF(( SELECT sum((ln((2)::double precision) / ln(((place.place)::double precision + (1)::double precision)))) AS sum
            FROM generate_series(1, LEAST(run.k, result.relevant_chunks)) place(place)), (0)::double precision)) AS ndcg,
     (((measured.found > 0))::integer)::double precision AS success,
-    ((span.shared)::double precision / (NULLIF(span.labelled, (0)::numeric))::double precision) AS span_recall,
-    ((span.shared)::double precision / (NULLIF(span.retrieved, (0)::numeric))::double precision) AS span_precision,
-    ((span.shared)::double precision / (NULLIF(((span.labelled + span.retrieved) - span.shared), (0)::numeric))::double precision) AS span_iou
+    (((span.shared + ((span.documents_met)::numeric * span.a_hit)))::double precision / (NULLIF((span.labelled + ((span.documents)::numeric * span.a_hit)), (0)::numeric))::double precision) AS span_recall,
+    (((span.shared + span.of_documents))::double precision / (NULLIF(span.retrieved, (0)::numeric))::double precision) AS span_precision,
+    (((span.shared + span.of_documents))::double precision / (NULLIF((((span.labelled + (((span.documents - span.documents_met))::numeric * span.a_hit)) + span.retrieved) - span.shared), (0)::numeric))::double precision) AS span_iou
    FROM ((((ragpg.evaluation_results result
      JOIN ragpg.evaluation_runs run ON ((run.id = result.evaluation_run_id)))
      JOIN ragpg.evaluation_questions question ON ((question.id = result.evaluation_question_id)))
-     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE ranked.is_relevant) AS found,
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE ranked.is_relevant) AS relevant_hits,
+            count(*) FILTER (WHERE ranked.is_new) AS found,
             min(ranked.place) FILTER (WHERE ranked.is_relevant) AS first_place,
-            COALESCE(sum(((ranked.relevant_so_far)::double precision / (ranked.place)::double precision)) FILTER (WHERE ranked.is_relevant), (0)::double precision) AS precisions,
-            COALESCE(sum((ln((2)::double precision) / ln(((ranked.place)::double precision + (1)::double precision)))) FILTER (WHERE ranked.is_relevant), (0)::double precision) AS gain
-           FROM ( SELECT hit.place,
-                    hit.is_relevant,
-                    count(*) FILTER (WHERE hit.is_relevant) OVER (ORDER BY hit.place) AS relevant_so_far
-                   FROM ragpg.evaluation_hits hit
-                  WHERE ((hit.evaluation_run_id = result.evaluation_run_id) AND (hit.evaluation_question_id = result.evaluation_question_id))) ranked) measured)
+            COALESCE(sum(((ranked.relevant_so_far)::double precision / (ranked.place)::double precision)) FILTER (WHERE ranked.is_new), (0)::double precision) AS precisions,
+            COALESCE(sum((ln((2)::double precision) / ln(((ranked.place)::double precision + (1)::double precision)))) FILTER (WHERE ranked.is_new), (0)::double precision) AS gain
+           FROM ( SELECT asked.place,
+                    asked.is_relevant,
+                    asked.is_new,
+                    count(*) FILTER (WHERE asked.is_new) OVER (ORDER BY asked.place) AS relevant_so_far
+                   FROM ( SELECT hit.place,
+                            hit.is_relevant,
+                            (hit.is_relevant AND (((result.labelled_spans -> (hit.document_id)::text) IS DISTINCT FROM 'null'::jsonb) OR (row_number() OVER (PARTITION BY hit.document_id ORDER BY hit.place) = 1))) AS is_new
+                           FROM ragpg.evaluation_hits hit
+                          WHERE ((hit.evaluation_run_id = result.evaluation_run_id) AND (hit.evaluation_question_id = result.evaluation_question_id))) asked) ranked) measured)
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(ragpg_internal.range_length(by_document.labelled)), (0)::numeric) AS labelled,
             COALESCE(sum(ragpg_internal.range_length(by_document.retrieved)), (0)::numeric) AS retrieved,
-            COALESCE(sum(ragpg_internal.range_length((by_document.labelled * by_document.retrieved))), (0)::numeric) AS shared
+            COALESCE(sum(ragpg_internal.range_length((by_document.labelled * by_document.retrieved))), (0)::numeric) AS shared,
+            count(*) FILTER (WHERE by_document.is_whole) AS documents,
+            count(*) FILTER (WHERE (by_document.is_whole AND (NOT isempty(by_document.retrieved)))) AS documents_met,
+            COALESCE(sum(ragpg_internal.range_length(by_document.retrieved)) FILTER (WHERE by_document.is_whole), (0)::numeric) AS of_documents,
+            COALESCE((sum(ragpg_internal.range_length(by_document.retrieved)) / (NULLIF(result.hit_count, 0))::numeric), (1)::numeric) AS a_hit
            FROM ( SELECT known.document_id,
+                    (NOT ((result.labelled_spans -> (known.document_id)::text) IS DISTINCT FROM 'null'::jsonb)) AS is_whole,
                     COALESCE(((result.labelled_spans ->> (known.document_id)::text))::int4multirange, '{}'::int4multirange) AS labelled,
                     COALESCE(( SELECT range_agg(int4range(hit.start_char, hit.end_char)) AS range_agg
                            FROM ragpg.evaluation_hits hit
@@ -9434,7 +9516,7 @@ comment on model_prices_read on ragpg.model_prices: Shared by all tenants.
 comment on query_embeddings_tenant on ragpg.query_embeddings: Rows of the session's tenant.
 comment on ragpg.accept_draft(bigint,pg_catalog.text[]): Makes a draft a question of its evaluation set, labelled with its quote, and returns the question's id; the draft goes. Raises RG005 when there is no such draft, or the set holds that question already, RG006 when the document no longer holds the quote; the draft stays then.
 comment on ragpg.activate_search_index(bigint,boolean,pg_catalog.uuid): Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.
-comment on ragpg.advise(pg_catalog.text): Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.
+comment on ragpg.advise(pg_catalog.text): Walks from what the database knows to retrieval, fine-tuning, the prompt or neither: how often documents change, whether answers are cited, what the newest evaluation run that is no trial got wrong (facts missing, read wrongly, or right in fact and wrong in form), and how many examples a person vouched for. A row a step with what it points to and the next command, last the verdict. No model is asked.
 comment on ragpg.answer_feedback.answer_id: The answer.
 comment on ragpg.answer_feedback.comment: A remark.
 comment on ragpg.answer_feedback.corrected_text: What it should have said; null when nothing was corrected.
@@ -9557,7 +9639,7 @@ comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections.search_log_share: Share of the searches that ragpg.searches keeps, drawn at random: 0 (the default) none, 1 all.
 comment on ragpg.collections: A named set of documents that are searched together.
-comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split).
+comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split). Raises RG011 for a run that there is not, or that did not finish.
 comment on ragpg.context_batches.collection_id: The collection of the documents.
 comment on ragpg.context_batches.created_at: When the submission began.
 comment on ragpg.context_batches.ended_at: When its results were stored.
@@ -9850,6 +9932,7 @@ comment on ragpg.evaluation_leaderboard.evaluation_set: The questions.
 comment on ragpg.evaluation_leaderboard.finished_at: When it ended; null: it did not.
 comment on ragpg.evaluation_leaderboard.grounded_share: Share of answers, of those not abstained, whose every claim is cited.
 comment on ragpg.evaluation_leaderboard.index_id: The search index.
+comment on ragpg.evaluation_leaderboard.is_trial: Whether it tried other settings than those in use (ragpg tune, ragpg index compare).
 comment on ragpg.evaluation_leaderboard.k: Hits asked for.
 comment on ragpg.evaluation_leaderboard.labelled_questions: Those with a relevant chunk, which the means are over.
 comment on ragpg.evaluation_leaderboard.latency_p50_ms: Median of the searches, milliseconds.
@@ -9882,13 +9965,13 @@ comment on ragpg.evaluation_measures.ndcg: Discounted cumulative gain by the bes
 comment on ragpg.evaluation_measures.question: Its text.
 comment on ragpg.evaluation_measures.recall: Share of the relevant chunks among the hits.
 comment on ragpg.evaluation_measures.reciprocal_rank: 1 by the place of the first relevant hit, or 0.
-comment on ragpg.evaluation_measures.relevant_chunks: Relevant chunks there are.
+comment on ragpg.evaluation_measures.relevant_chunks: Relevant chunks there are; a document labelled as a whole is one.
 comment on ragpg.evaluation_measures.span_iou: Characters in both by characters in either.
 comment on ragpg.evaluation_measures.span_precision: Share of the hits' characters that are labelled.
 comment on ragpg.evaluation_measures.span_recall: Share of the labelled characters that the hits hold.
 comment on ragpg.evaluation_measures.success: 1 when any hit is relevant, else 0.
 comment on ragpg.evaluation_measures.tags: Its tags.
-comment on ragpg.evaluation_measures: A row per question and run. Relevant is a chunk that holds a character of a labelled text; recall, precision, reciprocal rank, average precision and nDCG are at the run's k, with binary gains, as trec_eval computes them; span measures count characters and so compare recipes of different chunk sizes (Smith and Troynikov 2024). Null where nothing is labelled.
+comment on ragpg.evaluation_measures: A row per question and run. Relevant is a chunk that holds a character of a labelled text; a document labelled as a whole is met by any chunk of it, of which the first counts, in the span measures with the length of an average hit. Recall, precision, reciprocal rank, average precision and nDCG are at the run's k, with binary gains, as trec_eval computes them; span measures count characters and so compare recipes of different chunk sizes (Smith and Troynikov 2024). Null where nothing is labelled.
 comment on ragpg.evaluation_questions.created_at: When it was added.
 comment on ragpg.evaluation_questions.evaluation_set_id: The set.
 comment on ragpg.evaluation_questions.expected_answer: What a good answer says, if known.
@@ -9905,12 +9988,12 @@ comment on ragpg.evaluation_results.first_relevant_place: Place of the first rel
 comment on ragpg.evaluation_results.grade: right, right in fact (but wrong in form), or wrong, by a judge; null without one.
 comment on ragpg.evaluation_results.grade_reason: What the judge said.
 comment on ragpg.evaluation_results.hit_count: Hits that came back.
-comment on ragpg.evaluation_results.labelled_spans: The labelled characters then, as int4multirange by document id.
+comment on ragpg.evaluation_results.labelled_spans: The labelled characters then, as int4multirange by document id; null for a document labelled as a whole.
 comment on ragpg.evaluation_results.labels: Labels of the question.
 comment on ragpg.evaluation_results.latency_ms: Milliseconds of the search in the database, the embedding of the question included when it made it.
 comment on ragpg.evaluation_results.lost_labels: Labels whose document or quote is not in the collection any more.
-comment on ragpg.evaluation_results.relevant_chunks: Chunks of the search index that hold a character of a labelled text.
-comment on ragpg.evaluation_results.split_labels: Labels that no single chunk holds whole.
+comment on ragpg.evaluation_results.relevant_chunks: Chunks of the search index that hold a character of a labelled text; a document labelled as a whole is one.
+comment on ragpg.evaluation_results.split_labels: Labels that no single chunk holds whole; of a document labelled as a whole any chunk will do.
 comment on ragpg.evaluation_results.tenant: The run's, always: its foreign key says so.
 comment on ragpg.evaluation_results: What one question gave in one run.
 comment on ragpg.evaluation_results_answer_id_btree: Serves the deletion of answers.
@@ -9919,6 +10002,7 @@ comment on ragpg.evaluation_runs.evaluation_set_id: The questions.
 comment on ragpg.evaluation_runs.finished_at: When it ended; null when it did not.
 comment on ragpg.evaluation_runs.id: Key.
 comment on ragpg.evaluation_runs.index_id: The search index; no foreign key, because a run outlives a dropped recipe.
+comment on ragpg.evaluation_runs.is_trial: Whether it tried other settings than those in use (ragpg tune, ragpg index compare): such a run is judged only where it is named.
 comment on ragpg.evaluation_runs.k: Hits asked for.
 comment on ragpg.evaluation_runs.mode: hybrid, vector or keyword.
 comment on ragpg.evaluation_runs.note: What was tried, for people.
@@ -10213,7 +10297,7 @@ comment on ragpg.tenant_roles: Which roles act for which tenant, whatever they s
 comment on ragpg.text_language(pg_catalog.text): Returns the language of a text by the name of its text-search configuration where Postgres has one, such as english; null when it cannot tell. Script decides where it can (chinese, japanese, korean, thai, hebrew, tamil, ukrainian, vietnamese and romanian by letters of theirs); else the share of stop words. Reads the first 2,000 characters that are not code, tags or addresses. Languages Postgres has no stop words for, such as Polish, come out as null or as a relative.
 comment on ragpg.text_lexemes(pg_catalog.text,pg_catalog.text): Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is. Labelled C, what else finds it: parts and wholes of compounds, words without accents, numbers without grouping signs. Labelled B, every two words in a row that the configuration leaves out. Labelled ones do not count to the length.
 comment on ragpg.text_problems(pg_catalog.text): Returns what looks wrong with a text: the kind (ragpg_internal.inspection_rules tells all), how often (tiny document: its characters; few letters: those that are none), and the first of it with what stands around it. Blanks, pipes and hyphens do not count as characters.
-comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
+comment on ragpg.training_pairs(pg_catalog.text,bigint): Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad; a document of several chunks that is labelled as a whole gives none (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.
 comment on ragpg.trust_role(pg_catalog.text): Lets a role, and the roles that inherit from it, act for whichever tenant it sets (ragpg.set_tenant): an application that serves them all, whose SQL is yours. It sees nothing until it sets one. ragpg.unbind_role(role, null) takes it back.
 comment on ragpg.tune_ef_search(pg_catalog.text,double precision,integer,integer,bigint,pg_catalog.uuid): Finds the smallest hnsw.ef_search whose mean recall of the k nearest is at least recall (1000 when none is), stores it with the search index, so that searches use it, and returns what ragpg.measure_recall then stores. A search never scans with less than the candidates it asks for: search_indexes.candidates in hybrid mode, k in vector mode.
 comment on ragpg.unanswered_searches.best_similarity: Cosine of the nearest chunk; null where the vector leg did not run.
@@ -10234,6 +10318,7 @@ comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k
 comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, or of a version that is not there any more (RG007), and notes its page.
 comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
+comment on ragpg_internal.check_run(bigint): Returns the id of a finished evaluation run; raises RG011, with those there are, for any other.
 comment on ragpg_internal.check_shared(pg_catalog.text,pg_catalog.uuid): Raises RG014 when tenants are on and who handed over its ragpg_internal.proof() is none who sees all of them.
 comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
@@ -10321,7 +10406,7 @@ comment on ragpg_internal.similarity_spread(bigint,pg_catalog.text,public.halfve
 comment on ragpg_internal.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
 comment on ragpg_internal.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
 comment on ragpg_internal.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
-comment on ragpg_internal.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
+comment on ragpg_internal.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text,boolean): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). A trial is judged only where it is named. ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg_internal.start_finetuning(pg_catalog.text,pg_catalog.text,pg_catalog.bytea,pg_catalog.bytea,pg_catalog.jsonb,boolean): Returns the id of the row of ragpg.finetune_jobs for this data and base model: a new one, or one whose submission was interrupted. Raises RG005 when the same data was submitted before, unless again, or that job failed or was cancelled.
 comment on ragpg_internal.subvector(public.halfvec,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.subvector(public.vector,integer,integer): The function of pgvector, wherever that is installed.
