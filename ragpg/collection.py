@@ -57,10 +57,10 @@ class Collection:
         """Makes the collection hold these documents as they are now, and returns what that took.
 
         `paths` are files, folders or globs; `text` with its `source` is one document; `records`
-        are mappings with text, source and optionally title, media_type, metadata; with an
-        `embedding` of the configured model one is stored as one chunk, as given. Unchanged ones
-        are skipped; each other one is replaced in one transaction; one that cannot be read is in
-        the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
+        are mappings with text, source and optionally title, media_type, metadata (what else they
+        hold is metadata, too); with an `embedding` one is stored as one chunk, as given. Unchanged
+        ones are skipped; each other one is replaced in one transaction; one that cannot be read is
+        in the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
 
         With `sync` the documents below the given folders, and parts of the given files, that are
         gone there are deleted; TooManyVanished is raised, and nothing changed, when that is more

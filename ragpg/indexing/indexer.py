@@ -101,7 +101,7 @@ class Indexer:
         vectors = self._known(list(texts), tenant)
         unseen = [key for key in texts if key not in vectors]
         try:
-            new = self._embedder.embed_documents([texts[key] for key in unseen], progress)
+            new = unseen and self._embedder.embed_documents([texts[k] for k in unseen], progress)
         except RuntimeError as error:
             raise EmbeddingError(f"the embedding model failed: {error}") from error
         vectors.update((key, HalfVector(row)) for key, row in zip(unseen, new, strict=True))

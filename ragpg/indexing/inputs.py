@@ -87,7 +87,7 @@ def input_of_record(record: Mapping[str, Any]) -> Input:
         )
     source, title, embedding = clean_text(source), record.get("title"), record.get("embedding")
     media_type = record.get("media_type") or "text/markdown"
-    metadata = metadata_of(record.get("metadata"))
+    metadata = metadata_of(record)
     for name, value in (("title", title or ""), ("media_type", media_type)):
         if not isinstance(value, str):
             raise BadArgument(f"{name} of {source[:80]!r} is {shown(value)}: give text")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
-from ragpg.errors import ConnectionFailed, RagpgError
+from ragpg.errors import BadArgument, ConnectionFailed, RagpgError
 from ragpg.indexing import document_queries as queries
 from ragpg.indexing.indexer import Indexer
 from ragpg.indexing.inputs import Input
@@ -34,8 +34,14 @@ def write_ready(
 
 def _write(indexer: Indexer, tally: Tally, items: Sequence[Input]) -> None:
     loaded: list[tuple[Input, LoadedDocument]] = []
+    wanted, model = indexer.index.probe.dimensions(), indexer.index.name
     for item in items:
         try:
+            if len(item.embedding) != wanted:
+                raise BadArgument(
+                    f"its embedding has {len(item.embedding)} dimensions, those of {model}, the "
+                    f"collection's model, have {wanted}: embed it with that model"
+                )
             loaded.append((item, item.load()))
         except RagpgError as error:
             tally.fail_by(item.source, error)

@@ -24,6 +24,7 @@ from ragpg.errors import BadArgument
 _MOST_DIGITS = 4000  # Python reads no whole number of more than 4,300 back
 _TOO_LARGE = 10**_MOST_DIGITS
 _DEEPEST = 100
+_FIELDS = frozenset({"text", "source", "title", "media_type", "metadata", "embedding"})
 _SHORT = reprlib.Repr()
 _SHORT.maxother = _SHORT.maxstring = 80
 shown = _SHORT.repr
@@ -33,15 +34,18 @@ _TAKEN = (
 )
 
 
-def metadata_of(given: Any) -> Any:
-    """Returns metadata as JSON holds them, None as None; BadArgument, not raised, if they cannot.
+def metadata_of(record: Mapping[str, Any]) -> Any:
+    """Returns a record's metadata as JSON holds them, None without any.
 
-    Returned, so that the document they belong to fails and no other.
+    What is no field of a record is metadata, too, as in a file of records. BadArgument, returned
+    and not raised, if JSON cannot hold them, so that this record fails and no other.
     """
+    given = record.get("metadata")
+    others = {name: value for name, value in record.items() if name not in _FIELDS}
     try:
         if given is not None and not isinstance(given, Mapping):
             raise BadArgument(f"metadata is {shown(given)}: give a dictionary")
-        return to_plain(given, "metadata")
+        return to_plain({**others, **(given or {})} if others else given, "metadata")
     except BadArgument as error:
         return error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import types
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 import ragpg
+from ragpg.models.embedding import Progress, Vectors
 
 from .adding import value
 
@@ -204,3 +206,36 @@ def test_lone_surrogates_are_stored_as_they_are_asked(client: ragpg.Client) -> N
     docs.add(text="refund", source="a", metadata={"k\ud800": "v\udfff"})
     assert docs.search("refund", filter={"k\ud800": "v\udfff"})
     assert [one.metadata for one in docs.documents()] == [{"k\ufffd": "v\ufffd"}]
+
+
+def test_other_fields_of_a_record_are_metadata(
+    client: ragpg.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = client.collection("held")
+    record = {"text": "A refund.", "source": "a", "page": 3, "metadata": {"page": 4, "tier": "pro"}}
+    held.add(records=[record | {"author": "Ann"}, {"text": "Money.", "source": "b", "page": 3}])
+    found = {one.source: one.metadata for one in held.documents()}
+    assert found == {"a": {"page": 4, "tier": "pro", "author": "Ann"}, "b": {"page": 3}}
+    (failed,) = held.add(records=[{"text": "x", "source": "c", "page": {1: object()}}]).failures
+    assert "page" in failed.reason
+    embed = client.session.embedder.embed_documents
+
+    def embed_some(texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        assert texts, "a change of metadata alone embeds nothing"
+        return embed(texts, progress)
+
+    monkeypatch.setattr(client.session.embedder, "embed_documents", embed_some)
+    assert held.add(records=[record | {"author": "Bob"}]).updated == 1
+
+
+def test_an_embedding_of_another_length_is_told_with_both(client: ragpg.Client) -> None:
+    held = client.collection("held")
+    held.add(records=[{"text": "A refund.", "source": "a"}])
+    rows = [{"text": "x", "source": f"s{n}", "embedding": [1.0] * n} for n in (2, 8, 9)]
+    report = held.add(records=rows)
+    assert report.added == 1
+    assert {one.source: one.reason[:33] for one in report.failures} == {
+        "s2": "its embedding has 2 dimensions, t",
+        "s9": "its embedding has 9 dimensions, t",
+    }
+    assert all("words, the collection's model, have 8" in one.reason for one in report.failures)
