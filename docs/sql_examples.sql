@@ -19,6 +19,8 @@ select ragpg.index_table('public.posts', 'blog', source_column => 'id', content_
 select ragpg.stop_indexing_table('public.posts', 'blog');
 -- wait_until_indexed
 select ragpg.wait_until_indexed('handbook', timeout => '1 s');
+-- find_source
+select ragpg.find_source('handbook', 'refunds.md');
 -- delete_document
 select ragpg.delete_document('handbook', 'no-such-source');
 -- delete_vanished

@@ -1158,6 +1158,167 @@ revoke execute on function ragpg.activate_search_index(bigint, boolean, uuid) fr
 comment on function ragpg.activate_search_index(bigint, boolean, uuid) is
 'Makes a search index the one that answers for its collection, at once for every search that begins after the commit, and the view chunks_of_<collection> show its chunks. The one before stays and is kept current, for ragpg.rollback_search_index. Raises RG010 when documents wait for it, unless incomplete.';
 
+-- Which document is meant by this name?
+create or replace function ragpg.find_source(collection text, variadic names text[]) returns text
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(find_source.collection);
+    of_tenant constant text := ragpg_internal.written_tenant();
+    found_sources text[];
+begin
+    -- Deleted ones are meant, too: they have a history, and can be erased.
+    select array_agg(known.source order by known.is_gone, known.source) into found_sources
+    from (
+        select document.source, false as is_gone
+        from ragpg.documents as document
+        where document.collection_id = parent_id and document.tenant = of_tenant
+        union
+        select earlier.source, true
+        from ragpg.document_versions as earlier
+        where earlier.collection_id = parent_id
+            and earlier.tenant = of_tenant
+            and not exists (
+                select
+                from ragpg.documents as document
+                where document.collection_id = parent_id
+                    and document.tenant = of_tenant
+                    and document.source = earlier.source
+            )
+    ) as known
+    where known.source = any(names)
+        or right(known.source, char_length(names[1]) + 1) = '/' || names[1];
+    if cardinality(found_sources) > 1 and not found_sources && names then
+        raise exception '"%" is the end of % sources: %',
+            names[1], cardinality(found_sources), array_to_string(found_sources[:5], ', ')
+            using errcode = 'RG005', hint = 'name one of them whole';
+    end if;
+    return coalesce(
+        (
+            select known.name
+            from unnest(names) with ordinality as known (name, place)
+            where known.name = any(found_sources)
+            order by known.place
+            limit 1
+        ),
+        found_sources[1],
+        names[1]
+    );
+end
+$$;
+comment on function ragpg.find_source(text, text[]) is
+'Returns the source of the document that is meant, a deleted one too: the first of the names that is one, or else the only one that ends with a slash and the first name; the first name itself where there is none. Raises RG005 where several end so.';
+
+-- A table of one's own becomes a collection, and stays in step.
+create or replace function ragpg.index_table(
+    table_name regclass,
+    collection text,
+    source_column text,
+    content_column text,
+    title_column text default null,
+    metadata_columns text[] default '{}',
+    media_type text default 'text/plain'
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    -- Whose rows its documents are: kept when the table is followed anew, restored or renamed.
+    row_of uuid := coalesce(
+        (
+            select known.row_of
+            from ragpg_internal.followed_tables() as known
+            where known.table_name = index_table.table_name
+                and known.collection = index_table.collection
+        ),
+        gen_random_uuid()
+    );
+    arguments text := format(
+        '%L, %L, %L, %L, %L, %L, %L',
+        collection, source_column, content_column, coalesce(title_column, ''),
+        metadata_columns::text, media_type, row_of
+    );
+    missing text;
+    owner_name name;
+    source text;
+    content text;
+    title text;
+    metadata jsonb;
+    rows_done bigint := 0;
+    before text := current_setting('row_security');
+begin
+    -- To plan a statement on a table runs what its owner wrote into expressions of its indexes.
+    select owner.rolname into owner_name
+    from pg_class as relation
+    join pg_roles as owner on owner.oid = relation.relowner
+    where relation.oid = table_name and not pg_has_role(owner.oid, quote_ident(current_user)::regrole, 'usage');
+    if owner_name is not null then
+        raise exception '% belongs to the role %, whose code would run with the rights of %',
+            table_name, owner_name, current_user
+            using errcode = '42501',
+                hint = format(
+                    'set role %1$I; select ragpg.index_table(...); before, if it has not got them: select ragpg.grant_writer(%1$L); grant execute on function ragpg_internal.index_table_row to %1$I',
+                    owner_name
+                );
+    end if;
+    select wanted.name into missing
+    from unnest(
+        metadata_columns || array[source_column, content_column]
+        || array_remove(array[title_column], null)
+    ) as wanted (name)
+    where not exists (
+        select
+        from pg_attribute as known
+        where known.attrelid = table_name and known.attname = wanted.name
+            and known.attnum > 0 and not known.attisdropped
+    );
+    if missing is not null then
+        raise exception 'table % has no column "%"', table_name, missing
+            using errcode = 'RG005', hint = 'name columns as \d shows them';
+    end if;
+    if not has_function_privilege('ragpg_internal.index_table_row()', 'execute') then
+        raise exception 'role % may not have a table followed', current_user
+            using errcode = '42501',
+                hint = format(
+                    'ragpg''s owner lets it, for all tenants: grant execute on function ragpg_internal.index_table_row to %I (docs/security.md, Tables you follow)',
+                    current_user
+                );
+    end if;
+    perform ragpg_internal.ensure_collection(collection);
+    perform ragpg.stop_indexing_table(table_name, collection);
+    -- No row can slip in between the triggers and the reading of what is there.
+    execute format('lock table %s in share row exclusive mode', table_name);
+    execute format(
+        'create trigger %I after insert or update or delete on %s'
+        ' for each row execute function ragpg_internal.index_table_row(%s)',
+        'ragpg_' || collection, table_name, arguments
+    );
+    execute format(
+        'create trigger %I before truncate on %s'
+        ' for each statement execute function ragpg_internal.index_table_row(%s)',
+        'ragpg_truncate_' || collection, table_name, arguments
+    );
+    perform set_config('row_security', 'off', true);  -- an error rather than too few rows
+    for source, content, title, metadata in execute format(
+        'select %s from %s as stored',
+        ragpg_internal.row_reading(
+            table_name, source_column, content_column, title_column, metadata_columns, 'stored'
+        ),
+        table_name
+    ) loop
+        perform ragpg_internal.index_row(
+            collection, source, content, title, metadata, media_type, row_of
+        );
+        rows_done := rows_done + 1;
+    end loop;
+    perform set_config('row_security', before, true);
+    return rows_done;
+end
+$$;
+comment on function ragpg.index_table(regclass, text, text, text, text, text[], text) is
+'Makes every row of a table a document of a collection, now and whenever the table changes (by triggers on it): the columns named give source, content, title and metadata. Returns how many rows there are. Workers make the chunks. ragpg.stop_indexing_table undoes it, view indexed_tables lists them. Sources must be unique in the collection, also over several tables. To be called by the table''s owner, who needs ragpg.grant_writer and the right to execute ragpg_internal.index_table_row: whoever has that writes for every tenant of the table''s collections.';
+
 comment on column ragpg.evaluation_results.relevant_chunks is
 'Chunks of the search index that hold a character of a labelled text; a document labelled as a whole is one.';
 comment on column ragpg.evaluation_results.split_labels is

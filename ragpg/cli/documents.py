@@ -32,6 +32,14 @@ from ragpg.cli.sync import (
     watch_paths,
 )
 from ragpg.errors import RagpgError
+from ragpg.indexing import document_queries as queries
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="The document: its source as documents shows it, a path, or the end of one."
+    ),
+]
 
 
 def add(
@@ -71,6 +79,9 @@ def add(
         print_json(asdict(report))
     else:
         print_report(report)
+    done = report.added + report.updated + report.unchanged + report.deleted + report.failed
+    if not (done or report.skipped):
+        err.print(f"no file was found in {', '.join(paths)}", markup=False)
     if stop.is_set():
         err.print("stopped before its end: what is told above is kept, the same command continues")
         raise typer.Exit(130)
@@ -78,13 +89,10 @@ def add(
         raise typer.Exit(1)
 
 
-def delete(
-    source: Annotated[str, typer.Argument(help="Source of the document, as documents shows it.")],
-    collection: CollectionName = "default",
-    as_json: Json = False,
-) -> None:
+def delete(source: Source, collection: CollectionName = "default", as_json: Json = False) -> None:
     """Delete a document and its chunks; its text stays for the citations that point at it."""
     with open_client() as client:
+        source = _meant(client, collection, source)
         if not client.collection(collection).delete(source):
             raise RagpgError(
                 f'there is no document "{source}" in "{collection}": ragpg documents lists them'
@@ -96,7 +104,7 @@ def delete(
 
 
 def history(
-    source: Annotated[str, typer.Argument(help="Source of the document, as documents shows it.")],
+    source: Source,
     collection: CollectionName = "default",
     diff: Annotated[
         tuple[int, int] | None, typer.Option(help="Show what changed between two versions.")
@@ -106,6 +114,7 @@ def history(
     """Show the versions of a document, and what changed between two of them."""
     with open_client() as client:
         held = client.collection(collection)
+        source = _meant(client, collection, source)
         rows = held.versions.history(source)
         if not rows:
             raise RagpgError(f'there never was a document "{source}" in "{collection}"')
@@ -118,6 +127,13 @@ def history(
         out.print(Text(line.rstrip("\n"), style=style))
     if not diff:
         _print_versions(rows)
+
+
+def _meant(client: Any, collection: str, source: str) -> str:
+    """Returns the source of the document that is meant: itself, as a path, or the end of one."""
+    names = [source, os.path.abspath(source)]
+    meant: str = client.database.value(queries.FIND_SOURCE, collection=collection, names=names)
+    return meant
 
 
 def _difference(held: Any, source: str, first: int, second: int) -> list[str]:
@@ -145,17 +161,18 @@ def _print_versions(rows: list[dict[str, Any]]) -> None:
 
 
 def erase(
-    source: Annotated[str, typer.Argument(help="Source of the document, also a deleted one.")],
+    source: Source,
     collection: CollectionName = "default",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
     """Erase a document for good: its text, every version, and the answers that cite it."""
-    if not yes:
-        typer.confirm(
-            f"Erase {source} from {collection}? Nothing of it can be restored", abort=True
-        )
     with open_client() as client:
+        source = _meant(client, collection, source)
+        if not yes:
+            typer.confirm(
+                f"Erase {source} from {collection}? Nothing of it can be restored", abort=True
+            )
         gone = client.collection(collection).versions.erase(source)
     if not any(gone.values()):
         raise RagpgError(f'there never was a document "{source}" in "{collection}"')

@@ -15,6 +15,7 @@ from rich.text import Text
 from ragpg import settings
 from ragpg.cli import (
     asking,
+    collections,
     documents,
     evaluation,
     finetune_embedder,
@@ -40,6 +41,7 @@ from ragpg.cli.console import (
 from ragpg.cli.sync import print_report
 from ragpg.database import embedded
 from ragpg.errors import RagpgError
+from ragpg.version import __version__
 
 app = typer.Typer(
     help="Retrieval that lives in Postgres: ingest documents, search them, ask them.",
@@ -69,8 +71,19 @@ def main() -> None:
         sys.exit(1)
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        out.print(f"ragpg {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options() -> None:
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     """Retrieval that lives in Postgres.
 
     The database is RAGPG_DATABASE_URL, DATABASE_URL or libpq's PG* variables; with none of them
@@ -188,6 +201,8 @@ for _command in (
     documents.erase,
     documents.prune,
     documents.worker,
+    collections.collections,
+    collections.drop,
     asking.search,
     asking.ask,
 ):

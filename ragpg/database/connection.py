@@ -208,10 +208,7 @@ def is_direct(connection: Connection) -> bool:
 
 
 def connect(url: str) -> Connection:
-    """Returns one connection outside a pool, its first transaction begun with ragpg's path.
-
-    Raises ConnectionFailed with the server's words.
-    """
+    """Returns one outside a pool, with ragpg's path in its first transaction, or the reason."""
     try:
         connection = psycopg.connect(
             url, application_name="ragpg", connect_timeout=10, prepare_threshold=None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from psycopg.errors import InsufficientPrivilege
+
 from ragpg.database.connection import Connection, connect
-from ragpg.errors import SchemaError
+from ragpg.errors import PermissionDenied, SchemaError
 
 
 def migrations_folder() -> Path:
@@ -22,9 +24,12 @@ def known_versions() -> list[str]:
 
 def schema_version(connection: Connection) -> str | None:
     """Returns the version of the schema in the database, None when there is none."""
-    row = connection.execute("select to_regclass('ragpg.alembic_version') is not null").fetchone()
-    if row is None or not row[0]:
-        return None
+    try:
+        if connection.execute("select to_regclass('ragpg.alembic_version')").fetchone() == (None,):
+            return None
+    except InsufficientPrivilege as error:
+        said = f"role {connection.info.user} has no rights in ragpg: its owner calls"
+        raise PermissionDenied(f"{said} ragpg.grant_reader or grant_writer for it") from error
     found = connection.execute("select version_num from ragpg.alembic_version").fetchone()
     return found[0] if found else None
 
@@ -50,12 +55,9 @@ def check_schema(url: str) -> None:
     """Raises SchemaError, saying what to run, unless the database's schema is this ragpg's."""
     with connect(url) as connection:
         found = schema_version(connection)
-    known = known_versions()
     if found is None:
         raise SchemaError("the database has no ragpg schema yet: run ragpg init")
     refuse_unknown(found)
-    if found != known[-1]:
-        raise SchemaError(
-            f"the database's schema is version {found}, this ragpg needs {known[-1]}: "
-            "run ragpg migrate"
-        )
+    if found != (needed := known_versions()[-1]):
+        said = f"the database's schema is version {found}, this ragpg needs {needed}"
+        raise SchemaError(f"{said}: run ragpg migrate")

@@ -17,6 +17,10 @@ DELETE_DOCUMENT: LiteralString = """
 select ragpg.delete_document(collection => %(collection)s, source => %(source)s)
 """
 
+FIND_SOURCE: LiteralString = """
+select ragpg.find_source(%(collection)s, variadic %(names)s::text[])
+"""
+
 WAIT_UNTIL_INDEXED: LiteralString = """
 select ragpg.wait_until_indexed(
     collection => %(collection)s, source => %(source)s,

@@ -65,6 +65,14 @@ begin
         raise exception 'table % has no column "%"', table_name, missing
             using errcode = 'RG005', hint = 'name columns as \d shows them';
     end if;
+    if not has_function_privilege('ragpg_internal.index_table_row()', 'execute') then
+        raise exception 'role % may not have a table followed', current_user
+            using errcode = '42501',
+                hint = format(
+                    'ragpg''s owner lets it, for all tenants: grant execute on function ragpg_internal.index_table_row to %I (docs/security.md, Tables you follow)',
+                    current_user
+                );
+    end if;
     perform ragpg_internal.ensure_collection(collection);
     perform ragpg.stop_indexing_table(table_name, collection);
     -- No row can slip in between the triggers and the reading of what is there.

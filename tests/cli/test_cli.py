@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import ragpg
 from ragpg import RagpgError
 from ragpg.cli import console, entry
 
@@ -70,6 +71,33 @@ def test_add_search_ask_status(shell: Shell, tmp_path: Path) -> None:
     status = shell.json("status")
     (collection,) = status["collections"]
     assert (collection["collection"], collection["documents"]) == ("docs", 1)
+
+
+def test_documents_are_named_by_path_or_its_end(shell: Shell, tmp_path: Path) -> None:
+    for name in ("a/one.md", "b/one.md", "b/two.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("Money is returned within five days.\n")
+    shell("add", str(tmp_path), "-c", "docs")
+    several = shell("history", "one.md", "-c", "docs")
+    assert several.returncode == 1 and "is the end of 2 sources" in several.stderr
+    assert str(tmp_path / "a" / "one.md") in several.stderr
+    assert shell("history", "a/one.md", "-c", "docs").returncode == 0
+    relative = os.path.relpath(tmp_path / "b" / "one.md", ROOT)
+    assert shell.json("delete", relative, "-c", "docs")["deleted"] == str(tmp_path / "b/one.md")
+    assert shell.json("erase", "b/one.md", "-c", "docs", "--yes")["versions"] == 1
+    nobody = shell("delete", "wo.md", "-c", "docs")
+    assert nobody.returncode == 1 and 'no document "wo.md"' in nobody.stderr
+    assert [one["documents"] for one in shell.json("collections")] == [2]
+    refused = shell("drop", "docs")
+    assert refused.returncode == 1 and "with 2 documents" in refused.stdout
+    assert shell.json("drop", "docs", "--yes") == {"dropped": "docs", "documents": 2}
+    assert shell.json("collections") == []
+
+
+def test_a_folder_without_a_file_and_the_version(shell: Shell, tmp_path: Path) -> None:
+    done = shell("add", str(tmp_path), "-c", "docs")
+    assert done.returncode == 0 and done.stderr.endswith(f"no file was found in {tmp_path}\n")
+    assert shell("--version").stdout == f"ragpg {ragpg.__version__}\n"
 
 
 def test_demo_answers_with_its_source(shell: Shell) -> None:

@@ -2156,6 +2156,57 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.find_source(collection text, VARIADIC names text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    parent_id bigint := ragpg.collection_id(find_source.collection);
+    of_tenant constant text := ragpg_internal.written_tenant();
+    found_sources text[];
+begin
+    -- Deleted ones are meant, too: they have a history, and can be erased.
+    select array_agg(known.source order by known.is_gone, known.source) into found_sources
+    from (
+        select document.source, false as is_gone
+        from ragpg.documents as document
+        where document.collection_id = parent_id and document.tenant = of_tenant
+        union
+        select earlier.source, true
+        from ragpg.document_versions as earlier
+        where earlier.collection_id = parent_id
+            and earlier.tenant = of_tenant
+            and not exists (
+                select
+                from ragpg.documents as document
+                where document.collection_id = parent_id
+                    and document.tenant = of_tenant
+                    and document.source = earlier.source
+            )
+    ) as known
+    where known.source = any(names)
+        or right(known.source, char_length(names[1]) + 1) = '/' || names[1];
+    if cardinality(found_sources) > 1 and not found_sources && names then
+        raise exception '"%" is the end of % sources: %',
+            names[1], cardinality(found_sources), array_to_string(found_sources[:5], ', ')
+            using errcode = 'RG005', hint = 'name one of them whole';
+    end if;
+    return coalesce(
+        (
+            select known.name
+            from unnest(names) with ordinality as known (name, place)
+            where known.name = any(found_sources)
+            order by known.place
+            limit 1
+        ),
+        found_sources[1],
+        names[1]
+    );
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.grant_reader(role_name text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2395,6 +2446,14 @@ begin
     if missing is not null then
         raise exception 'table % has no column "%"', table_name, missing
             using errcode = 'RG005', hint = 'name columns as \d shows them';
+    end if;
+    if not has_function_privilege('ragpg_internal.index_table_row()', 'execute') then
+        raise exception 'role % may not have a table followed', current_user
+            using errcode = '42501',
+                hint = format(
+                    'ragpg''s owner lets it, for all tenants: grant execute on function ragpg_internal.index_table_row to %I (docs/security.md, Tables you follow)',
+                    current_user
+                );
     end if;
     perform ragpg_internal.ensure_collection(collection);
     perform ragpg.stop_indexing_table(table_name, collection);
@@ -10029,6 +10088,7 @@ comment on ragpg.evaluation_tags.tag: The tag.
 comment on ragpg.evaluation_tags: A row per run and tag: means of evaluation_measures over its questions with labelled texts in the collection.
 comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query's words it holds. Three searches, so for looking, not for serving.
 comment on ragpg.feedback(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores what a person thinks of an answer: good or bad, what it should have said, a comment; returns its id. The newest counts. Raises RG005.
+comment on ragpg.find_source(pg_catalog.text,pg_catalog.text[]): Returns the source of the document that is meant, a deleted one too: the first of the names that is one, or else the only one that ends with a slash and the first name; the first name itself where there is none. Raises RG005 where several end so.
 comment on ragpg.finetune_jobs.base_model: The model that is fine-tuned.
 comment on ragpg.finetune_jobs.created_at: When the submission began.
 comment on ragpg.finetune_jobs.error: Why it failed, in the provider's words.
