@@ -1,4 +1,4 @@
-"""An OpenDocument text or presentation (.odt, .odp) to Markdown."""
+"""An OpenDocument text or presentation (.odt, .odp) to Markdown, without its hidden text."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ragpg.reading.result import (
     fill_span,
     join_pages,
     markdown_table,
+    told_hidden,
 )
 from ragpg.reading.zip_package import ZipPackage, described
 
@@ -32,7 +33,9 @@ def read_odf(data: bytes) -> Reading:
     """Returns the text as Markdown, or each slide of a presentation as a page."""
     package = ZipPackage(data)
     root = package.xml("content.xml")
-    reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")), _parents(root))
+    styles = package.xml_or_none("styles.xml")
+    hidden = _drop_hidden(root, {*_hidden_styles(root), *_hidden_styles(styles)})
+    reader = _Reader(_numbered_lists(root, styles), _parents(root))
     slides = list(root.iter(f"{_DRAW}page"))
     pages = (blocks_markdown(reader.blocks(slide)) for slide in slides)
     content, starts = join_pages(pages)
@@ -40,7 +43,8 @@ def read_odf(data: bytes) -> Reading:
         body = root.find(f".//{OFFICE}text")
         content = blocks_markdown(reader.blocks(body if body is not None else root))
     title, metadata = described(package.xml_or_none("meta.xml"), _METADATA)
-    return Reading(reader.title or title, content, metadata, starts)
+    told = told_hidden(metadata, hidden, content)
+    return Reading(reader.title or title, content, told, starts)
 
 
 def _numbered_lists(*roots: etree._Element | None) -> set[str]:
@@ -62,6 +66,31 @@ def _parents(root: etree._Element) -> dict[str, str]:
         if style.get(f"{STYLE}family") == "paragraph"
         and (parent := style.get(f"{STYLE}parent-style-name"))
     }
+
+
+def _hidden_styles(root: etree._Element | None) -> Iterator[str]:
+    """Yields the names of the styles of hidden text."""
+    for style in root.iter(f"{STYLE}style") if root is not None else ():
+        properties = style.find(f"{STYLE}text-properties")
+        if properties is not None and properties.get(f"{TEXT}display") == "none":
+            yield style.get(f"{STYLE}name", "")
+
+
+def _drop_hidden(root: etree._Element, styles: set[str]) -> int:
+    """Empties the hidden sections, paragraphs and parts of them; returns their characters."""
+    characters = 0
+    for element in reversed(list(root.iter(f"{TEXT}*"))):
+        is_hidden = element.get(f"{TEXT}is-hidden") == "true"
+        is_hidden = is_hidden or element.get(f"{TEXT}style-name", "") in styles
+        if is_hidden or element.get(f"{TEXT}display") == "none":
+            is_mark = element.tag == f"{TEXT}hidden-paragraph"
+            gone = element.getparent() if is_mark else element
+            if gone is not None:
+                characters += sum(map(len, gone.itertext()))
+                tail = gone.tail
+                gone.clear()
+                gone.tail = tail
+    return characters
 
 
 class _Reader:

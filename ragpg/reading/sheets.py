@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ragpg.errors import LoadError
-from ragpg.reading.result import MAX_CELLS, MAX_CHARACTERS, Reading, join_pages, markdown_table
+from ragpg.reading.result import (
+    ALL_HIDDEN,
+    MAX_CELLS,
+    MAX_CHARACTERS,
+    Reading,
+    join_pages,
+    markdown_table,
+)
 
 _APART = 3  # blank rows, or columns: as many as separate tables, and one more
 _SPANNED = 1000  # cells at most in each of whose places the text of a merged one is repeated
@@ -69,7 +76,7 @@ def workbook_reading(sheets: Iterable[Sheet], hidden: list[str]) -> Reading:
     left_out: dict[str, Any] = {"hidden_sheets": hidden} if hidden else {}
     left_out |= {key: count for key, count in told.items() if count}
     if left_out and not content:
-        raise LoadError("all that it holds is hidden: show it, and save it again")
+        raise LoadError(ALL_HIDDEN)
     return Reading("", content, {"sheets": names, **left_out}, starts)
 
 

@@ -113,13 +113,14 @@ class _Reader:
                 return _rich_text(part)
         if formula is not None and self._is_no_result(cell, value):
             sheet.uncalculated += 1
-            return f"={_NEW_FUNCTION.sub('', formula.text or '')}"
+            # Of formulas that share one, only the first has its words.
+            return f"={_NEW_FUNCTION.sub('', formula.text)}" if formula.text else ""
         return self._value(cell, value) if value else ""
 
     def _is_no_result(self, cell: etree._Element, value: str | None) -> bool:
         """Returns whether the value beside a formula is none: an empty text may well be one."""
         if not value:
-            return value is None or cell.get("t", "n") == "n"
+            return value is None or cell.get("t", "n") != "str"
         return self._is_uncalculated and value == "0"
 
     def _value(self, cell: etree._Element, value: str) -> str:

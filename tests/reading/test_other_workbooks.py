@@ -162,3 +162,11 @@ def test_what_is_repeated_in_an_open_document_sheet_is_bounded() -> None:
     )
     with pytest.raises(LoadError, match="more than 5,000,000 cells"):
         ods(f"<table:table table:name='S'>{full}</table:table>")
+
+
+def test_an_error_in_an_open_document_sheet_is_shown() -> None:
+    kind = "table:formula='of:=1/0' office:value-type='string' office:string-value=''"
+    document = ods(
+        f"<table:table table:name='S'>{row(cell('1'), cell('#DIV/0!', kind))}</table:table>"
+    )
+    assert "| 1 | #DIV/0! |" in document.content
