@@ -38,9 +38,11 @@ _TOKEN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _PLAIN = re.compile(r"-?[1-9]\d*(?:\.\d*[1-9])?$", re.ASCII)  # most of them, as they are
-_CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)$")
+_CONDITION = re.compile(r"(<=|>=|<>|<|>|=) *(-?\d+(?:\.\d*)?)$")
 _LONGEST = 255  # characters of a format, in Excel
 _EXACT = Context(prec=1000, rounding=ROUND_HALF_UP)  # of what so many signs can ask for
+# A blank date is a day 0 before the first; a leap day that never was is counted, as in Lotus.
+_NO_DAYS = {0: "1900-01-00", 60: "1900-02-29"}
 _LAST_DAY = 2958466  # of the year 9999, as Excel counts
 
 
@@ -76,7 +78,7 @@ def shown(number: str, code: str, is_1904: bool = False) -> str:
         value = Decimal(number)
     except ArithmeticError:
         return number
-    if not sections or not abs(value) < 10**21:  # a NaN is not less
+    if not sections or not value.is_finite() or abs(value) >= 10**21:
         return plain(number)
     if value != value.to_integral_value():
         value = Decimal(f"{float(value):.15g}")
@@ -125,8 +127,8 @@ def _section(sections: list[_Section], value: Decimal) -> tuple[_Section, bool]:
         for one in sections[:3]:
             if one.condition is None or _holds(value, *one.condition):
                 sign, bound = one.condition or ("", 0.0)
-                return one, not (sign[:1] == "<" and bound <= 0)
-        return sections[0], True
+                return one, not (sign == "<" and bound == 0)
+        return _Section([("general", "")], None, frozenset(["general"])), True
     numbers = sections[:3]
     if value < 0 and len(numbers) > 1:
         return numbers[1], False
@@ -168,7 +170,7 @@ def _digits(section: _Section, value: Decimal, sign: str) -> str:
     texts |= _after_point(tokens, decimals, after)
     exponents = [n for n in range(end, len(tokens)) if tokens[n][0] == "digit"]
     if exponents:
-        texts[end] = "E-" if power < 0 else tokens[end][1].upper().replace("-", "")
+        texts[end] = tokens[end][1][0] + ("-" if power < 0 else tokens[end][1][1].strip("-"))
         texts |= dict.fromkeys(exponents, "")
         texts[exponents[0]] = str(abs(power)).zfill(len(exponents))
     text = "".join(texts.get(n, _literal(token)) for n, token in enumerate(tokens))
@@ -243,10 +245,10 @@ def _moment(section: _Section, days: float, is_1904: bool) -> str:
         return _clock(seconds, letters, is_fine)
     if not 0 <= days < _LAST_DAY - (1462 if is_1904 else 0):
         return ""
-    # Excel counts a 29th of February 1900, as Lotus did.
     first = datetime(1904, 1, 1) if is_1904 else datetime(1899, 12, 31 if days < 60 else 30)
-    moment = first + timedelta(seconds=seconds)
-    date = moment.date().isoformat()
+    date = (first + timedelta(seconds=seconds)).date().isoformat()
+    if not is_1904:
+        date = _NO_DAYS.get(int(seconds // 86400), date)
     if "y" in letters and "d" not in letters:
         date = date[:7] if "m" in letters else date[:4]
     time = _clock(seconds % 86400, letters, is_fine)

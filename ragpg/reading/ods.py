@@ -67,7 +67,7 @@ def _read_row(sheet: Sheet, number: int, row: etree._Element, budget: Budget) ->
     for cell in row.iterchildren(*_CELLS):
         repeated = _count(cell, "columns-repeated")
         if text := _text(sheet, cell, count * repeated).strip():
-            budget.spend(count * repeated)
+            budget.spend_places(count * repeated, count * repeated * len(text))
             texts |= dict.fromkeys(range(column, column + repeated), text)
             bottom, right = _count(cell, "rows-spanned") - 1, _count(cell, "columns-spanned") - 1
             if bottom or right:

@@ -20,6 +20,7 @@ from ragpg.reading.result import (
 
 _APART = 3  # blank rows, or columns: as many as separate tables, and one more
 _SPANNED = 1000  # cells at most in each of whose places the text of a merged one is repeated
+_TOO_LONG = f"it holds more than {MAX_CHARACTERS:,} characters: split it"
 
 
 class _Merged(str):
@@ -45,16 +46,23 @@ class Sheet:
 
 
 class Budget:
-    """Counts the cells of a workbook."""
+    """Counts the cells of a workbook, and their characters: many may share one long text."""
 
     def __init__(self) -> None:
-        self._left = MAX_CELLS
+        self._cells, self._characters = MAX_CELLS, MAX_CHARACTERS
 
-    def spend(self, cells: int) -> None:
+    def spend(self, texts: dict[int, str]) -> None:
+        """Counts a row's cells; raises as `spend_places`."""
+        self.spend_places(len(texts), sum(map(len, texts.values())))
+
+    def spend_places(self, cells: int, characters: int = 0) -> None:
         """Raises LoadError once there were more than a workbook may have."""
-        self._left -= cells
-        if self._left < 0:
+        self._cells -= cells
+        self._characters -= characters
+        if self._cells < 0:
             raise LoadError(f"it holds more than {MAX_CELLS:,} cells: split it, or save it as CSV")
+        if self._characters < 0:
+            raise LoadError(_TOO_LONG)
 
 
 def workbook_reading(sheets: Iterable[Sheet], hidden: list[str]) -> Reading:
@@ -100,7 +108,7 @@ def _rows(sheet: Sheet, columns: set[int], budget: Budget) -> list[list[str]]:
         cells = sheet.rows[number]
         used = {column_places[n]: text for n, text in cells.items() if n in column_places}
         width = max(used, default=-1) + 1
-        budget.spend(width)
+        budget.spend_places(width)
         rows.append([used.get(column, "") for column in range(width)])
     return rows
 
@@ -111,7 +119,8 @@ def _fill_merged(sheet: Sheet, columns: set[int]) -> None:
     for top, left, bottom, right in sheet.merged:
         text = sheet.rows.get(top, {}).get(left, "")
         if text and (bottom - top + 1) * (right - left + 1) <= _SPANNED:
-            budget.spend((bottom - top + 1) * (right - left + 1))
+            places = (bottom - top + 1) * (right - left + 1)
+            budget.spend_places(places, places * len(text))
             for row in range(top, min(bottom, last) + 1):
                 cells = sheet.rows.setdefault(row, {})
                 cells |= dict.fromkeys(range(left, right + 1), _Merged(text))
@@ -174,7 +183,7 @@ def _block_text(rows: list[list[str]]) -> Iterator[str]:
     rows = [row for row in rows if any(row)]
     width = max(map(len, rows))
     if len(rows) * width > MAX_CHARACTERS // 3:  # of " | ", at least
-        raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
+        raise LoadError(_TOO_LONG)
 
     def is_one_cell(row: list[str]) -> bool:
         whole = len(row) == width and all(isinstance(cell, _Merged) for cell in row)

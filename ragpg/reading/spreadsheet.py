@@ -86,9 +86,11 @@ def _sheets(workbook: CalamineWorkbook, names: list[str]) -> Iterator[Sheet]:
     for name in names:
         found = workbook.get_sheet_by_name(name)
         sheet = Sheet(name)
+        left = found.start[1] if found.start else 0  # its rows begin there, and at the first row
         for number, row in enumerate(found.iter_rows()):
-            texts = {n: text for n, cell in enumerate(row) if (text := cell_text(cell).strip())}
-            budget.spend(len(texts))
+            cells = map(str.strip, map(cell_text, row))
+            texts = {n: text for n, text in enumerate(cells, left) if text}
+            budget.spend(texts)
             if texts:
                 sheet.rows[number] = texts
         ranges = found.merged_cell_ranges or []

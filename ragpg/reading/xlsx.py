@@ -93,7 +93,7 @@ class _Reader:
                 column = _column(cell.get("r", "").rstrip("0123456789"), column + 1)
                 if len(cell) and (text := self._text(sheet, cell).strip()):
                     texts[column] = text
-        self._budget.spend(len(texts))
+        self._budget.spend(texts)
         if texts:
             sheet.rows[number] = texts
         if _is_hidden(row):

@@ -11,6 +11,7 @@ import pytest
 
 from ragpg.errors import LoadError
 from ragpg.reading import LoadedDocument
+from ragpg.reading.number_formats import shown
 from ragpg.reading.spreadsheet import cell_text
 
 from .office_files import load, packed, saved, workbook
@@ -205,6 +206,43 @@ def test_of_each_built_in_format_and_years_from_1904() -> None:
     data = xlsx(cells, '<workbookPr date1904="1"/>', styles)
     shown = "| 1462 | 146200% | 1,462.00 | $1,462.00 | 1908-01-02 | 1462 |"
     assert load(data, "a.xlsx").content.split("\n")[2] == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "text"),
+    [
+        ("-0.004", "0.00", "0.00"),
+        ("-0.004", "0.00;(0.00)", "(0.00)"),
+        ("0", '0.0;-0.0;"none"', "none"),
+        ("5", ";;;", ""),
+        ("1234567", '0.0,,"M"', "1.2M"),
+        ("999.995", "0.00E+00", "1.00E+03"),
+        ("-5", '[<0]"down "0;[=0]"still";"up "0', "down 5"),
+        ("1500", '[>=1000]0.0,"k";0', "1.5k"),
+        ("7", '[>=1000]0.0,"k"', "7"),
+        ("5551234567", "(###) ###-####", "(555) 123-4567"),
+        ("4111111111111111", "0000 0000 0000 0000", "4111 1111 1111 1111"),
+        ("1.005", "0.00", "1.01"),
+        ("3", 'General" days"', "3 days"),
+        ("3", "@", "3"),
+        ("12", "\\1\\.00", "1.12"),
+        ("1e20", "0" * 300, "100000000000000000000"),
+        ("1e-400", "0.0", "0.0"),
+        ("nan", "0.0", "nan"),
+        ("0", "yyyy-mm-dd", "1900-01-00"),
+        ("60", "yyyy-mm-dd", "1900-02-29"),
+        ("-1", "yyyy-mm-dd", "-1"),
+        ("0.99999999", "h:mm:ss", "00:00:00"),
+        ("0.00347222", "mm:ss", "00:05:00"),
+    ],
+)
+def test_number_formats(number: str, code: str, text: str) -> None:
+    assert shown(number, code) == text
+
+
+def test_one_long_text_in_many_cells_is_refused_early() -> None:
+    with pytest.raises(LoadError, match="more than 50,000,000 characters"):
+        load(workbook(S=[["long " * 6000] * 2000]), "book.xlsx")
 
 
 # Formulas ---------------------------------------------------------------------------------------
