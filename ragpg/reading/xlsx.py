@@ -77,7 +77,7 @@ class _Reader:
             elif _filters(element) and _name(element.getparent()) == "worksheet":
                 filtered.append(_range(element))
         for top, _, bottom, _ in filtered:  # nobody hid these: one who looks at others did
-            sheet.hidden_rows -= set(range(top, min(bottom, number) + 1))
+            sheet.hidden_rows = {n for n in sheet.hidden_rows if not top <= n <= bottom}
         return sheet
 
     def _filtered_tables(self, part: str) -> Iterator[tuple[int, int, int, int]]:
@@ -132,6 +132,8 @@ class _Reader:
             return "FALSE" if value == "0" else "TRUE"
         if kind == "d":
             return value.removesuffix("Z").removesuffix("T00:00:00").replace("T", " ")
+        if kind == "e" and cell.get("vm"):  # a picture in the cell, for newer programs
+            return ""
         if kind != "n":
             return _unescaped(value)
         code = self._formats.get(cell.get("s", "0"), "")

@@ -191,6 +191,7 @@ def xlsx(cells: str, book: str = "", styles: str = "") -> bytes:
             "two runs",
         ),
         ("s", "<v>9</v>", "none"),
+        ('e" vm="1', "<v>#VALUE!</v>", "none"),
     ],
 )
 def test_cells_of_each_type(kind: str, cell: str, text: str) -> None:
