@@ -92,6 +92,14 @@ def shown(number: str, code: str, is_1904: bool = False) -> str:
     return _digits(section, abs(value), "-" if value < 0 and has_sign else "")
 
 
+def shown_text(text: str, code: str) -> str:
+    """Returns the text in a file as a cell of that format shows it: by its last section."""
+    sections = _sections(code)
+    if len(sections) == 4 or (sections and ("sign", "@") in sections[-1].tokens):
+        return _words(sections[-1], text)
+    return text
+
+
 @lru_cache(maxsize=1024)
 def _sections(code: str) -> list[_Section]:
     """Returns the sections of the format."""
@@ -147,7 +155,7 @@ def _words(section: _Section, number: str) -> str:
         number if kind == "general" or (kind, text) == ("sign", "@") else text
         for kind, text in section.tokens
     )
-    return " ".join("".join(texts).split())
+    return "".join(texts).strip()
 
 
 # Digits ----------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def workbook_reading(sheets: Iterable[Sheet], hidden: list[str]) -> Reading:
     content, starts = join_pages(pages)
     left_out: dict[str, Any] = {"hidden_sheets": hidden} if hidden else {}
     left_out |= {key: count for key, count in told.items() if count}
-    if left_out and not content:
+    if not content and (hidden or told["hidden_rows"] or told["hidden_columns"]):
         raise LoadError(ALL_HIDDEN)
     return Reading("", content, {"sheets": names, **left_out}, starts)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from lxml import etree
 
-from ragpg.reading.number_formats import BUILT_IN, plain, shown
+from ragpg.reading.number_formats import BUILT_IN, plain, shown, shown_text
 from ragpg.reading.result import Reading
 from ragpg.reading.sheets import Budget, Sheet, workbook_reading
 from ragpg.reading.zip_package import ZipPackage
@@ -33,7 +33,7 @@ def read_xlsx(data: bytes) -> Reading:
     hidden: list[str] = []
     for number, sheet in enumerate(root.iter("{*}sheet"), 1):
         name, part = sheet.get("name") or f"Sheet{number}", parts.get(sheet.get(_RELATION, ""))
-        if part in package.names and part is not None:
+        if part is not None and part in package.names:
             if sheet.get("state", "visible") == "visible":
                 names[part] = name
             else:
@@ -110,7 +110,7 @@ class _Reader:
             elif name == "f":
                 formula = part
             elif name == "is":
-                return _rich_text(part)
+                return self._shown_text(cell, _rich_text(part))
         if formula is not None and self._is_no_result(cell, value):
             sheet.uncalculated += 1
             # Of formulas that share one, only the first has its words.
@@ -127,7 +127,10 @@ class _Reader:
         kind = cell.get("t", "n")
         if kind == "s":
             place = _whole(value, -1)
-            return self._strings[place] if 0 <= place < len(self._strings) else ""
+            is_known = 0 <= place < len(self._strings)
+            return self._shown_text(cell, self._strings[place]) if is_known else ""
+        if kind == "str":
+            return self._shown_text(cell, _unescaped(value))
         if kind == "b":
             return "FALSE" if value == "0" else "TRUE"
         if kind == "d":
@@ -138,6 +141,10 @@ class _Reader:
             return _unescaped(value)
         code = self._formats.get(cell.get("s", "0"), "")
         return shown(value, code, self._is_1904) if code else plain(value)
+
+    def _shown_text(self, cell: etree._Element, text: str) -> str:
+        code = self._formats.get(cell.get("s", "0"), "")
+        return shown_text(text, code) if code else text
 
 
 def _formats(root: etree._Element | None) -> dict[str, str]:

@@ -241,6 +241,19 @@ def test_number_formats(number: str, code: str, text: str) -> None:
     assert shown(number, code) == text
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("@", "jello"), ("-@-@-", "-jello-jello-"), (";;;", ""), ('0;0;0;"<"@">"', "<jello>"),
+     ('"hi"', "jello"), ('_("$"* #,##0_);_("$"* (#,##0);_("$"* "-"_);_(@_)', "jello")],
+)  # fmt: skip
+def test_texts_by_their_format(code: str, text: str) -> None:
+    def write(sheet: Any) -> None:
+        sheet.append(["jello", "next"])
+        sheet["A1"].number_format = code
+
+    assert sheet(write).content.split("\n")[2] == (f"| {text} | next |" if text else "next")
+
+
 def test_one_long_text_in_many_cells_is_refused_early() -> None:
     with pytest.raises(LoadError, match="more than 50,000,000 characters"):
         load(workbook(S=[["long " * 6000] * 2000]), "book.xlsx")
