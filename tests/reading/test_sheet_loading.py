@@ -370,6 +370,17 @@ def test_a_stray_cell_is_a_table_of_its_own(place: str) -> None:
     assert len(document.content) < 100
 
 
+def test_a_column_far_out_is_a_table_of_its_own() -> None:
+    def write(sheet: Any) -> None:
+        for row in range(1, 401):
+            sheet.cell(row, 1, f"a{row}")
+            sheet.cell(row, 16384, f"z{row}")
+
+    tables = sheet(write).content.split("\n\n")[1:]
+    assert [table.split("\n")[0] for table in tables] == ["| a1 |", "| z1 |"]
+    assert [table.count("\n") for table in tables] == [400, 400]
+
+
 def test_a_sheet_of_too_many_places_is_refused() -> None:
     def write(sheet: Any) -> None:
         for column in range(1, 16385, 2):
