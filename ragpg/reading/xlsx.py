@@ -63,7 +63,8 @@ class _Reader:
         sheet = Sheet(name)
         filtered = list(self._filtered_tables(part))
         number = -1
-        wanted = ("row", "col", "mergeCell", "autoFilter")
+        is_filtered = False
+        wanted = ("sheetPr", "row", "col", "mergeCell", "autoFilter")
         for element in self._package.elements(part, *(f"{{*}}{one}" for one in wanted)):
             kind = _name(element)
             if kind == "row":
@@ -72,10 +73,14 @@ class _Reader:
             elif kind == "col" and _is_hidden(element):
                 first, last = _whole(element.get("min"), 1), _whole(element.get("max"), 1)
                 sheet.hidden_columns.update(range(first - 1, min(last, 2**14)))
+            elif kind == "sheetPr":
+                is_filtered = _is_true(element, "filterMode")
             elif kind == "mergeCell":
                 sheet.merged.append(_range(element))
             elif _filters(element) and _name(element.getparent()) == "worksheet":
                 filtered.append(_range(element))
+        if is_filtered and not filtered:  # an advanced filter: it does not say where
+            sheet.hidden_rows.clear()
         for top, _, bottom, _ in filtered:  # nobody hid these: one who looks at others did
             sheet.hidden_rows = {n for n in sheet.hidden_rows if not top <= n <= bottom}
         return sheet

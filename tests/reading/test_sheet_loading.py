@@ -338,6 +338,16 @@ def test_rows_a_table_filters_are_read() -> None:
     assert "| Pro | 20 |" in sheet(write).content
 
 
+def test_rows_an_advanced_filter_hides_are_read() -> None:
+    def write(sheet: Any) -> None:
+        for row in (["Plan", "Price"], ["Pro", 20], ["Team", 50]):
+            sheet.append(row)
+        sheet.sheet_properties.filterMode = True
+        sheet.row_dimensions[2].hidden = True
+
+    assert "| Pro | 20 |" in sheet(write).content
+
+
 def test_a_workbook_of_hidden_cells_alone_says_so() -> None:
     def write(sheet: Any) -> None:
         sheet["A1"] = "words"
