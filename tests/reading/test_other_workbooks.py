@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import struct
+from typing import Any
 
 import pytest
 
 from ragpg.errors import LoadError
 from ragpg.reading import LoadedDocument
+from ragpg.reading.spreadsheet import cell_text
 
 from .office_files import load, packed
 
@@ -50,6 +53,26 @@ def xlsb(*cells: tuple[int, int, str], state: int = 0) -> bytes:
             + b"".join(rows) + record(146) + record(130),
         }
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4.4000000000000004, "4.4"),
+        (3.0, "3"),
+        (1e20, "100000000000000000000"),
+        (1e21, "1e+21"),
+        (4111111111111111.0, "4111111111111111"),
+        (True, "TRUE"),
+        (None, ""),
+        (datetime.datetime(2024, 5, 1, 9, 30), "2024-05-01 09:30:00"),
+        (datetime.datetime(2024, 5, 1), "2024-05-01"),
+        (datetime.time(9, 30), "09:30:00"),
+        (datetime.timedelta(hours=30), "30:00:00"),
+    ],
+)
+def test_cell_text(value: Any, text: str) -> None:
+    assert cell_text(value) == text
 
 
 def test_a_binary_workbook_is_read_without_its_hidden_sheet() -> None:

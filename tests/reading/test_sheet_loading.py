@@ -12,7 +12,6 @@ import pytest
 from ragpg.errors import LoadError
 from ragpg.reading import LoadedDocument
 from ragpg.reading.number_formats import shown
-from ragpg.reading.spreadsheet import cell_text
 
 from .office_files import load, packed, saved, workbook
 
@@ -82,26 +81,6 @@ def test_merged_cells_are_in_each_of_their_places() -> None:
 def test_cells_are_one_line_and_pipes_are_escaped() -> None:
     content = load(workbook(S=[["a|b", "c\nd"], [" x ", "\ty"]]), "book.xlsx").content
     assert content.endswith("| a\\|b | c d |\n| --- | --- |\n| x | y |")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (4.4000000000000004, "4.4"),
-        (3.0, "3"),
-        (1e20, "100000000000000000000"),
-        (1e21, "1e+21"),
-        (4111111111111111.0, "4111111111111111"),
-        (True, "TRUE"),
-        (None, ""),
-        (datetime.datetime(2024, 5, 1, 9, 30), "2024-05-01 09:30:00"),
-        (datetime.datetime(2024, 5, 1), "2024-05-01"),
-        (datetime.time(9, 30), "09:30:00"),
-        (datetime.timedelta(hours=30), "30:00:00"),
-    ],
-)
-def test_cell_text(value: Any, text: str) -> None:
-    assert cell_text(value) == text
 
 
 # Cells as they are shown ------------------------------------------------------------------------
