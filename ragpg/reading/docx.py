@@ -11,8 +11,15 @@ from lxml import etree
 from ragpg.reading.charts import chart_texts
 from ragpg.reading.docx_math import math_text
 from ragpg.reading.docx_numbering import Numbering
-from ragpg.reading.docx_styles import MATH, Styles, W, value, whole
-from ragpg.reading.result import Block, Reading, blocks_markdown, cell_text, markdown_table
+from ragpg.reading.docx_styles import MATH, Style, Styles, W, value, whole
+from ragpg.reading.result import (
+    Block,
+    Reading,
+    blocks_markdown,
+    cell_text,
+    markdown_table,
+    told_hidden,
+)
 from ragpg.reading.zip_package import ZipPackage, core_metadata
 
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
@@ -28,7 +35,7 @@ _TABLE_DEPTH = 20
 
 
 def read_docx(data: bytes) -> Reading:
-    """Returns the document as Markdown, tracked insertions in, deletions out."""
+    """Returns the document as Markdown, tracked insertions in, deletions and hidden text out."""
     package = ZipPackage(data)
     main = package.main("officeDocument", "word/document.xml")
     folder = main.rpartition("/")[0]
@@ -39,7 +46,8 @@ def read_docx(data: bytes) -> Reading:
     )
     blocks = [*reader.blocks(package.xml(main)), *reader.notes(package, folder)]
     title, metadata = core_metadata(package)
-    return Reading(reader.title or title, blocks_markdown(blocks), metadata)
+    content = blocks_markdown(blocks)
+    return Reading(reader.title or title, content, told_hidden(metadata, reader.hidden, content))
 
 
 def _charts(package: ZipPackage, main: str) -> dict[str, etree._Element]:
@@ -56,7 +64,10 @@ class _Reader:
     numbering: Numbering
     charts: dict[str, etree._Element]
     title: str = ""
+    hidden: int = 0
+    """Characters of hidden text, which is left out."""
     note_ids: list[tuple[str, str]] = field(default_factory=list)
+    _style: Style = field(default_factory=Style)
     _boxes: list[etree._Element] = field(default_factory=list)
     _charts: list[etree._Element] = field(default_factory=list)
     _is_after_code: bool = False
@@ -78,9 +89,9 @@ class _Reader:
 
     def _paragraph(self, element: etree._Element) -> Iterator[Block]:
         self._boxes, outer = [], self._boxes
+        self._style = style = self.styles.of(element)
         text = self._text(element)
         boxes, self._boxes = self._boxes, outer
-        style = self.styles.of(element)
         is_code = style.is_code or self._looks_like_code(element, text)
         self._is_after_code = is_code and bool(text.strip())
         if self._is_after_code:
@@ -126,7 +137,9 @@ class _Reader:
             tag = element.tag
             if tag in _SKIPPED or not isinstance(tag, str):
                 continue
-            if tag == f"{W}t":
+            if tag == f"{W}r" and self.styles.is_hidden(element, self._style):
+                self.hidden += sum(len(one.text or "") for one in element.iter(f"{W}t"))
+            elif tag == f"{W}t":
                 yield element.text or ""
             elif tag == f"{W}br":
                 yield "\n" if element.get(f"{W}type") in (None, "textWrapping") else ""
@@ -184,7 +197,8 @@ class _Reader:
                 place = len(texts)
                 text = above[place] if goes_on and place < len(above) else self._cell(cell)
                 texts += [text] * min(whole(value(cell, "tcPr/gridSpan"), 1, 3), 100)
-            table.append(texts)
+            if any(texts) or row.find(f"{W}trPr/{W}hidden") is None:
+                table.append(texts)
         return table
 
     def _cell(self, cell: etree._Element) -> str:

@@ -16,17 +16,21 @@ _HEADING = re.compile(r"heading ([1-9])$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A paragraph's role: a heading's level (0 for none), its numbering, whether it is code."""
+    """A paragraph's role: a heading's level (0 for none), its numbering, whether it is code.
+
+    `is_hidden` is None where the style does not say.
+    """
 
     heading: int = 0
     is_title: bool = False
     is_code: bool = False
     num_id: str | None = None
     num_level: int = 0
+    is_hidden: bool | None = None
 
 
 class Styles:
-    """The document's paragraph styles."""
+    """The document's styles."""
 
     def __init__(self, root: etree._Element | None) -> None:
         found = root.findall(f"{W}style") if root is not None else []
@@ -43,6 +47,16 @@ class Styles:
         """Returns what the paragraph is; its own properties win over its style's."""
         style = self._named(value(paragraph, "pPr/pStyle", self._default))
         return _with_properties(style, paragraph)
+
+    def is_hidden(self, run: etree._Element, paragraph: Style) -> bool:
+        """Returns whether a run of the paragraph is hidden text: by itself or by a style."""
+        properties = run.find(f"{W}rPr")
+        if properties is None:
+            return paragraph.is_hidden or False
+        own = _vanishes(properties)
+        if own is None and (name := value(properties, "rStyle")):
+            own = self._named(name).is_hidden
+        return (paragraph.is_hidden if own is None else own) or False
 
     def _named(self, name: str, depth: int = 0) -> Style:
         if name not in self._known:
@@ -79,6 +93,12 @@ def _by_name(style: Style, name: str) -> Style:
     return replace(style, is_code=True) if _CODE.fullmatch(name) else style
 
 
+def _vanishes(properties: etree._Element) -> bool | None:
+    """Returns whether the properties hide text, None where they do not say."""
+    found = properties.find(f"{W}vanish")
+    return None if found is None else found.get(f"{W}val", "1") not in ("0", "false", "off")
+
+
 def _with_properties(style: Style, element: etree._Element) -> Style:
     """Returns the style with what the properties of the element, a paragraph or style, say."""
     outline = whole(value(element, "pPr/outlineLvl"), -1, 1)
@@ -87,5 +107,8 @@ def _with_properties(style: Style, element: etree._Element) -> Style:
     level = whole(value(element, "pPr/numPr/ilvl"), -1, 1)
     if level in range(9):
         style = replace(style, num_level=level)
+    properties = element.find(f"{W}rPr")  # a style's; those of a paragraph are its mark's
+    if properties is not None and (is_hidden := _vanishes(properties)) is not None:
+        style = replace(style, is_hidden=is_hidden)
     number = element.find(f"{W}pPr/{W}numPr/{W}numId")
     return style if number is None else replace(style, num_id=number.get(f"{W}val"))

@@ -1,4 +1,4 @@
-"""An OpenDocument text or presentation (.odt, .odp) to Markdown."""
+"""An OpenDocument text or presentation (.odt, .odp) to Markdown, without its hidden text."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from ragpg.reading.result import (
     fill_span,
     join_pages,
     markdown_table,
+    told_hidden,
 )
 from ragpg.reading.zip_package import ZipPackage, described
 
-_T = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
-_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _PRESENTATION = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
-_STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
-_SKIPPED = {f"{_T}tracked-changes", f"{_OFFICE}annotation", f"{_T}note-citation"}
+STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_SKIPPED = {f"{TEXT}tracked-changes", f"{OFFICE}annotation", f"{TEXT}note-citation"}
 _METADATA = {"creator": "author", "subject": "subject", "creation-date": "created"}
 _REPEATED = 100  # cells that say they are repeated more often are blank space
 
@@ -32,36 +33,64 @@ def read_odf(data: bytes) -> Reading:
     """Returns the text as Markdown, or each slide of a presentation as a page."""
     package = ZipPackage(data)
     root = package.xml("content.xml")
-    reader = _Reader(_numbered_lists(root, package.xml_or_none("styles.xml")), _parents(root))
+    styles = package.xml_or_none("styles.xml")
+    hidden = _drop_hidden(root, {*_hidden_styles(root), *_hidden_styles(styles)})
+    reader = _Reader(_numbered_lists(root, styles), _parents(root))
     slides = list(root.iter(f"{_DRAW}page"))
     pages = (blocks_markdown(reader.blocks(slide)) for slide in slides)
     content, starts = join_pages(pages)
     if not slides:
-        body = root.find(f".//{_OFFICE}text")
+        body = root.find(f".//{OFFICE}text")
         content = blocks_markdown(reader.blocks(body if body is not None else root))
     title, metadata = described(package.xml_or_none("meta.xml"), _METADATA)
-    return Reading(reader.title or title, content, metadata, starts)
+    told = told_hidden(metadata, hidden, content)
+    return Reading(reader.title or title, content, told, starts)
 
 
 def _numbered_lists(*roots: etree._Element | None) -> set[str]:
     """Returns the names of the list styles whose first level has numbers."""
     return {
-        style.get(f"{_STYLE}name", "")
+        style.get(f"{STYLE}name", "")
         for root in roots
         if root is not None
-        for style in root.iter(f"{_T}list-style")
-        if len(style) and style[0].tag == f"{_T}list-level-style-number"
+        for style in root.iter(f"{TEXT}list-style")
+        if len(style) and style[0].tag == f"{TEXT}list-level-style-number"
     }
 
 
 def _parents(root: etree._Element) -> dict[str, str]:
     """Returns what the styles made for single paragraphs are based on."""
     return {
-        style.get(f"{_STYLE}name", ""): parent
-        for style in root.iter(f"{_STYLE}style")
-        if style.get(f"{_STYLE}family") == "paragraph"
-        and (parent := style.get(f"{_STYLE}parent-style-name"))
+        style.get(f"{STYLE}name", ""): parent
+        for style in root.iter(f"{STYLE}style")
+        if style.get(f"{STYLE}family") == "paragraph"
+        and (parent := style.get(f"{STYLE}parent-style-name"))
     }
+
+
+def _hidden_styles(root: etree._Element | None) -> Iterator[str]:
+    """Yields the names of the styles of hidden text."""
+    for style in root.iter(f"{STYLE}style") if root is not None else ():
+        properties = style.find(f"{STYLE}text-properties")
+        if properties is not None and properties.get(f"{TEXT}display") == "none":
+            yield style.get(f"{STYLE}name", "")
+
+
+def _drop_hidden(root: etree._Element, styles: set[str]) -> int:
+    """Empties the hidden sections, paragraphs and parts of them; returns their characters."""
+    characters = 0
+    for element in reversed(list(root.iter(f"{TEXT}*"))):
+        is_hidden = element.get(f"{TEXT}is-hidden") == "true"
+        is_hidden = is_hidden or element.get(f"{TEXT}style-name", "") in styles
+        if is_hidden or element.get(f"{TEXT}display") == "none":
+            is_mark = element.tag == f"{TEXT}hidden-paragraph"
+            gone = element.getparent() if is_mark else element
+            if gone is not None:
+                characters += sum(map(len, gone.itertext()))
+                tail = gone.tail
+                gone.clear()
+                gone.tail = tail
+    return characters
 
 
 class _Reader:
@@ -72,11 +101,11 @@ class _Reader:
 
     def blocks(self, parent: etree._Element) -> Iterator[Block]:
         for element in parent:
-            if element.tag in (f"{_T}h", f"{_T}p"):
+            if element.tag in (f"{TEXT}h", f"{TEXT}p"):
                 yield from self._paragraph(element)
-            elif element.tag == f"{_T}list":
+            elif element.tag == f"{TEXT}list":
                 yield from self._items(element, 0, "")
-            elif element.tag == f"{_TABLE}table":
+            elif element.tag == f"{TABLE}table":
                 if text := markdown_table(self._rows(element)):
                     yield Block(text, "table")
             elif element.tag == f"{_PRESENTATION}notes":
@@ -89,11 +118,11 @@ class _Reader:
 
     def _paragraph(self, element: etree._Element) -> Iterator[Block]:
         boxes: list[etree._Element] = []
-        text = " ".join("".join(_pieces(element, boxes)).split())
-        style = element.get(f"{_T}style-name", "")
+        text = " ".join("".join(pieces(element, boxes)).split())
+        style = element.get(f"{TEXT}style-name", "")
         style = self._parents.get(style, style)
-        if text and element.tag == f"{_T}h":
-            level = element.get(f"{_T}outline-level", "1")
+        if text and element.tag == f"{TEXT}h":
+            level = element.get(f"{TEXT}outline-level", "1")
             depth = min(int(level), 6) if level.isdigit() and len(level) < 3 else 1
             yield Block(f"{'#' * max(1, depth)} {text}", "heading")
         elif text and style == "Title":
@@ -105,12 +134,12 @@ class _Reader:
             yield from self.blocks(box)
 
     def _items(self, element: etree._Element, depth: int, style: str) -> Iterator[Block]:
-        style = element.get(f"{_T}style-name", style)
-        items = element.iterchildren(f"{_T}list-item", f"{_T}list-header")
+        style = element.get(f"{TEXT}style-name", style)
+        items = element.iterchildren(f"{TEXT}list-item", f"{TEXT}list-header")
         for number, item in enumerate(items, 1):
             mark = f"{number}. " if style in self._numbered else "- "
             for child in item:
-                if child.tag == f"{_T}list" and depth < 20:
+                if child.tag == f"{TEXT}list" and depth < 20:
                     yield from self._items(child, depth + 1, style)
                     continue
                 for one in self._paragraph(child):
@@ -123,7 +152,7 @@ class _Reader:
         spans: list[tuple[int, int, int, int, str]] = []
         for row in _table_rows(table):
             texts: list[str] = []
-            for cell in row.iterchildren(f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
+            for cell in row.iterchildren(f"{TABLE}table-cell", f"{TABLE}covered-table-cell"):
                 text = cell_text(list(self.blocks(cell)))
                 down, right = _count(cell, "rows-spanned"), _count(cell, "columns-spanned")
                 if text and down * right > 1:
@@ -138,25 +167,25 @@ class _Reader:
 def _table_rows(table: etree._Element) -> Iterator[etree._Element]:
     """Yields the rows, not those of tables within cells."""
     for element in table:
-        if element.tag == f"{_TABLE}table-row":
+        if element.tag == f"{TABLE}table-row":
             yield element
-        elif isinstance(element.tag, str) and element.tag.startswith(f"{_TABLE}table-"):
+        elif isinstance(element.tag, str) and element.tag.startswith(f"{TABLE}table-"):
             yield from _table_rows(element)
 
 
 def _count(cell: etree._Element, name: str) -> int:
-    count = cell.get(f"{_TABLE}number-{name}", "1")
+    count = cell.get(f"{TABLE}number-{name}", "1")
     return min(int(count) if count.isdigit() and len(count) < 4 else _REPEATED, _REPEATED)
 
 
-def _pieces(parent: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:
+def pieces(parent: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:
     """Yields the texts of a paragraph; the text boxes within it are put aside."""
     yield parent.text or ""
     for element in parent:
-        if element.tag in (f"{_T}s", f"{_T}tab", f"{_T}line-break"):
+        if element.tag in (f"{TEXT}s", f"{TEXT}tab", f"{TEXT}line-break"):
             yield " "
         elif element.tag == f"{_DRAW}text-box":
             boxes.append(element)
         elif isinstance(element.tag, str) and element.tag not in _SKIPPED:
-            yield from _pieces(element, boxes)
+            yield from pieces(element, boxes)
         yield element.tail or ""

@@ -140,8 +140,10 @@ _READERS = {
     types.PPTX: "pptx",
     types.EPUB: "epub",
     types.REST: "rst",
+    types.XLSX: "xlsx",
+    types.ODS: "ods",
     **dict.fromkeys((types.ODT, types.ODP), "odf"),
-    **dict.fromkeys((types.XLSX, types.XLSB, types.XLS, types.ODS), "spreadsheet"),
+    **dict.fromkeys((types.XLSB, types.XLS), "spreadsheet"),
 }
 """The module of each format: `read_` and its name is the reader."""
 

@@ -14,6 +14,7 @@ MAX_FILE_BYTES = 256 * 2**20
 MAX_CHARACTERS = 50_000_000
 MAX_PAGES = 10_000
 MAX_CELLS = 5_000_000
+ALL_HIDDEN = "all that it holds is hidden: show it, and save it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,16 @@ def join_pages(
         if length > MAX_CHARACTERS:
             raise LoadError(f"it holds more than {MAX_CHARACTERS:,} characters: split it")
     return "".join(parts), (*starts, *[length] * blanks)
+
+
+def told_hidden(metadata: dict[str, Any], characters: int, content: str) -> dict[str, Any]:
+    """Returns the metadata with how much hidden text was left out of the content.
+
+    Where there is no other, LoadError says so.
+    """
+    if characters and not content.strip():
+        raise LoadError(ALL_HIDDEN)
+    return {**metadata, "hidden_characters": characters} if characters else metadata
 
 
 # Blocks ----------------------------------------------------------------------------------------

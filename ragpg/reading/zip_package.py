@@ -6,6 +6,7 @@ import io
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
@@ -21,6 +22,11 @@ _STRICT = re.compile(
 _USUAL = rb"http://schemas.openxmlformats.org/\1\3/2006/\2\4"
 
 
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError,
+)  # fmt: skip
+
+
 class ZipPackage:
     """The parts of a document, by name."""
 
@@ -31,6 +37,8 @@ class ZipPackage:
             raise LoadError("it is a damaged zip archive") from error
         check_archive(self._archive, len(data))
         self.names = frozenset(self._archive.namelist())
+        # Parts are named without regard to case (ECMA-376 part 2, 6.2.2.3).
+        self._spelt = {name.lower(): name for name in self.names}
 
     def read(self, name: str) -> bytes:
         """Returns a part's bytes; a missing or damaged one raises LoadError."""
@@ -39,7 +47,7 @@ class ZipPackage:
                 return file.read(MAX_UNPACKED_BYTES)
         except KeyError as error:
             raise LoadError(f"it has no part {name}: save it again") from error
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as error:
+        except _DAMAGE as error:
             raise LoadError(f"its part {name} is damaged: save it again") from error
 
     def xml(self, name: str) -> etree._Element:
@@ -57,6 +65,29 @@ class ZipPackage:
                 return root
         raise LoadError(f"its part {name} is malformed XML: save it again")
 
+    def elements(self, name: str, *names: str) -> Iterator[etree._Element]:
+        """Yields the part's elements of these names as they end, and forgets them: for large parts.
+
+        What is malformed is read as far as it goes; a missing or damaged part raises LoadError.
+        """
+        if name not in self.names:
+            raise LoadError(f"it has no part {name}: save it again")
+        try:
+            with self._archive.open(name) as file:
+                for _, element in etree.iterparse(
+                    file, tag=names, resolve_entities=False, no_network=True, load_dtd=False,
+                    recover=True, huge_tree=True,
+                ):  # fmt: skip
+                    yield element
+                    element.clear()
+                    parent = element.getparent()
+                    while parent is not None and element.getprevious() is not None:
+                        del parent[0]
+        except etree.XMLSyntaxError as error:
+            raise LoadError(f"its part {name} is malformed XML: save it again") from error
+        except _DAMAGE as error:
+            raise LoadError(f"its part {name} is damaged: save it again") from error
+
     def xml_or_none(self, name: str) -> etree._Element | None:
         """Returns a part's root element, None where the part is missing or damaged."""
         try:
@@ -71,7 +102,8 @@ class ZipPackage:
         for element in root.iter("{*}Relationship") if root is not None else ():
             if element.get("Type", "").endswith(f"/{kind}"):
                 target = posixpath.join("/", folder, element.get("Target", ""))
-                yield element.get("Id", ""), posixpath.normpath(target).lstrip("/")
+                name = posixpath.normpath(target).lstrip("/")
+                yield element.get("Id", ""), self._spelt.get(name.lower(), name)
 
     def main(self, kind: str, usual: str) -> str:
         """Returns the name of the part to which all is in such a relation."""

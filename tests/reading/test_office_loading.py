@@ -1,14 +1,12 @@
-"""Slides and sheets, written here, become Markdown; broken files of Office are refused."""
+"""Slides, written here, become Markdown; broken files of Office are refused."""
 
 from __future__ import annotations
 
-import datetime
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pptx
 import pytest
 from pptx.chart.data import CategoryChartData
@@ -17,7 +15,6 @@ from pptx.util import Inches
 
 from ragpg.errors import LoadError
 from ragpg.reading import LoadedDocument, media_types
-from ragpg.reading.spreadsheet import cell_text
 
 from .office_files import load, packed, saved, workbook
 
@@ -72,94 +69,6 @@ def test_slides_with_tables_charts_and_groups() -> None:
     assert "| Year | Ducks |\n| --- | --- |\n| 2024 | 180 |" in content
     assert "|  | Sales |\n| --- | --- |\n| Q1 | 1.5 |\n| Q2 | 2 |" in content
     assert "In a group" in content
-
-
-# Spreadsheets -----------------------------------------------------------------------------------
-
-
-def test_sheets_are_pages_with_heading_and_table() -> None:
-    document = load(
-        workbook(
-            Prices=[["Plan", "Price"], ["Pro", 20], ["Team", 49.9]],
-            Empty=[],
-            Dates=[["Day", "Done"], [datetime.date(2024, 5, 1), True]],
-        ),
-        "book.xlsx",
-    )
-    prices = "## Prices\n\n| Plan | Price |\n| --- | --- |\n| Pro | 20 |\n| Team | 49.9 |"
-    dates = "## Dates\n\n| Day | Done |\n| --- | --- |\n| 2024-05-01 | TRUE |"
-    assert document.content == f"{prices}\n\n{dates}"
-    assert document.page_starts == (0, len(prices) + 2, len(prices) + 2)
-    assert document.metadata == {"sheets": ["Prices", "Empty", "Dates"]}
-
-
-def test_a_sheet_is_split_into_its_tables_and_titles() -> None:
-    rows: list[list[Any]] = [
-        ["Ducks per year"],
-        [],
-        ["Year", "Ducks", None, "Lake", "Depth"],
-        [2023, 160, None, "North", 3],
-        [],
-        [2024, 180, None, "South", 4],
-        [],
-        [],
-        ["Source:", "own counts"],
-    ]
-    assert load(workbook(S=rows), "book.xlsx").content.split("\n\n") == [
-        "## S",
-        "Ducks per year",
-        "| Year | Ducks |\n| --- | --- |\n| 2023 | 160 |\n| 2024 | 180 |",
-        "| Lake | Depth |\n| --- | --- |\n| North | 3 |\n| South | 4 |",
-        "| Source: | own counts |\n| --- | --- |",
-    ]
-
-
-def test_merged_cells_are_in_each_of_their_places() -> None:
-    book = openpyxl.Workbook()
-    sheet = book["Sheet"]
-    for row in (
-        ["A list of ducks", None, None],
-        ["Lake", "Kind", "Count"],
-        ["North", "x", 1],
-        [None, "y", 2],
-    ):
-        sheet.append(row)
-    sheet.merge_cells("A1:C1")
-    sheet.merge_cells("A3:A4")
-    assert load(saved(book), "book.xlsx").content.endswith(
-        "A list of ducks\n\n| Lake | Kind | Count |\n| --- | --- | --- |\n"
-        "| North | x | 1 |\n| North | y | 2 |"
-    )
-
-
-def test_cells_are_one_line_and_pipes_are_escaped() -> None:
-    content = load(workbook(S=[["a|b", "c\nd"], [" x ", "\ty"]]), "book.xlsx").content
-    assert content.endswith("| a\\|b | c d |\n| --- | --- |\n| x | y |")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (4.4000000000000004, "4.4"),
-        (3.0, "3"),
-        (1e20, "1e+20"),
-        (True, "TRUE"),
-        (None, ""),
-        (datetime.datetime(2024, 5, 1, 9, 30), "2024-05-01 09:30:00"),
-        (datetime.datetime(2024, 5, 1), "2024-05-01"),
-        (datetime.time(9, 30), "09:30:00"),
-        (datetime.timedelta(hours=30), "1 day, 6:00:00"),
-    ],
-)
-def test_cell_text(value: Any, text: str) -> None:
-    assert cell_text(value) == text
-
-
-def test_a_sheet_that_claims_to_be_endless_is_refused() -> None:
-    book = openpyxl.Workbook()
-    book["Sheet"]["A1"], book["Sheet"]["XFD1048576"] = "first", "last"
-    with pytest.raises(LoadError, match=r"book.xlsx: .*(rows|GiB|crash)"):
-        load(saved(book), "book.xlsx")
 
 
 # What cannot be read ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 
 from ragpg.errors import LoadError
 from ragpg.reading import process
-from ragpg.reading.media_types import REST, XLSX
+from ragpg.reading.media_types import REST, XLS
 from ragpg.reading.process import read_isolated
 
 
@@ -66,7 +66,7 @@ def test_the_memory_of_the_child_is_limited() -> None:
 
 def test_what_a_library_raises_is_a_load_error() -> None:
     with pytest.raises(LoadError, match=r"damaged workbook"):
-        read_isolated(b"PK\x03\x04 nothing", XLSX)
+        read_isolated(b"nothing", XLS)
 
 
 def test_the_child_works_for_several_threads() -> None:

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import docx
+import pytest
+from docx.enum.style import WD_STYLE_TYPE
 from docx.oxml import OxmlElement
 
+from ragpg.errors import LoadError
 from ragpg.reading import LoadedDocument, media_types
 
 from .office_files import load, packed, saved
@@ -158,6 +161,60 @@ def test_word_is_read_although_its_metadata_are_malformed() -> None:
     assert (document.content, document.metadata) == ("Words.", {"author": "Ada"})
 
 
+# What is hidden ---------------------------------------------------------------------------------
+
+
+def test_hidden_words_are_left_out_and_told() -> None:
+    def write(document: Any) -> None:
+        paragraph = document.add_paragraph("Refunds ")
+        paragraph.add_run("internal: 3 ").font.hidden = True
+        paragraph.add_run("take five days.")
+        # Hidden are the marks of paragraphs, too: their words are not.
+        mark = OxmlElement("w:rPr")
+        mark.append(OxmlElement("w:vanish"))
+        paragraph._p.get_or_add_pPr().append(mark)
+        document.add_paragraph().add_run("A whole line.").font.hidden = True
+
+    document = word(write)
+    assert document.content == "Refunds take five days."
+    assert document.metadata["hidden_characters"] == len("internal: 3 A whole line.")
+
+
+def test_words_hidden_by_a_style_are_left_out_unless_they_say_otherwise() -> None:
+    def write(document: Any) -> None:
+        for name, kind in (("Secret", WD_STYLE_TYPE.PARAGRAPH), ("Inner", WD_STYLE_TYPE.CHARACTER)):
+            document.styles.add_style(name, kind).font.hidden = True
+        document.styles.add_style("Below", WD_STYLE_TYPE.PARAGRAPH).base_style = document.styles[
+            "Secret"
+        ]
+        paragraph = document.add_paragraph("gone ", style="Below")
+        paragraph.add_run("shown").font.hidden = False
+        document.add_paragraph("Words.").add_run(" gone", style="Inner")
+
+    document = word(write)
+    assert document.content == "shown\n\nWords."
+    assert document.metadata["hidden_characters"] == 10
+
+
+def test_a_row_of_hidden_words_is_no_row() -> None:
+    def write(document: Any) -> None:
+        table = document.add_table(3, 2)
+        for place, text in enumerate(("Plan", "Price", "Old", "7", "Pro", "20")):
+            run = table.cell(place // 2, place % 2).paragraphs[0].add_run(text)
+            run.font.hidden = True if place in (2, 3) else None
+        table.rows[1]._tr.get_or_add_trPr().append(OxmlElement("w:hidden"))
+
+    assert word(write).content == "| Plan | Price |\n| --- | --- |\n| Pro | 20 |"
+
+
+def test_a_document_of_hidden_words_alone_says_so() -> None:
+    def write(document: Any) -> None:
+        document.add_paragraph().add_run("Words.").font.hidden = True
+
+    with pytest.raises(LoadError, match=r"contract.docx: all that it holds is hidden: show it"):
+        word(write)
+
+
 # OpenDocument -----------------------------------------------------------------------------------
 
 ODF_NAMES = (
@@ -200,3 +257,17 @@ def test_open_document_slides_are_pages() -> None:
     slides = "".join(map(page.format, ("One", "", "Three")))
     document = odf(f"<office:presentation>{slides}</office:presentation>", "presentation")
     assert (document.content, document.page_starts) == ("One\n\nThree", (0, 5, 5))
+
+
+def test_hidden_words_of_an_open_document_text_are_left_out_and_told() -> None:
+    style = "<style:style style:name='h' style:family='text'><style:text-properties text:display='none'/></style:style>"
+    document = odf(
+        f"<office:automatic-styles>{style}</office:automatic-styles><office:text>"
+        "<text:p>Refunds <text:span text:style-name='h'>gone</text:span>take five days.</text:p>"
+        "<text:p><text:hidden-paragraph text:is-hidden='true'/>gone</text:p>"
+        "<text:p>In<text:hidden-text text:is-hidden='true'>gone</text:hidden-text> all.</text:p>"
+        "<text:section text:display='none'><text:p>gone</text:p></text:section></office:text>",
+        "text",
+    )
+    assert document.content == "Refunds take five days.\n\nIn all."
+    assert document.metadata == {"hidden_characters": 16}
