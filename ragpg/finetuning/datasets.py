@@ -171,16 +171,19 @@ def export(
                 done.flagged.append((str(file), written, kinds))
             if progress:
                 progress(number)
-        if not done.training + done.validation:
-            raise BadArgument(
-                "there is nothing to write: no answer was called good or corrected "
-                "(ragpg feedback), and no evaluation set says what to expect "
-                f"({done.dropped} were dropped)"
-            )
+        _check_some(done)
         for one, part in parts.items():
             files[one].close()
             os.replace(part, one)
     return done
+
+
+def _check_some(done: Export) -> None:
+    if not done.training + done.validation:
+        raise BadArgument(
+            "there is nothing to write: no answer was called good or corrected (ragpg feedback), "
+            f"and no evaluation set says what to expect ({done.dropped} were dropped)"
+        )
 
 
 def _first_of_each(rows: Iterable[dict[str, Any]], done: Export) -> Iterator[dict[str, Any]]:
