@@ -197,7 +197,8 @@ def _chars(text: pypdfium2.PdfTextPage, fonts: _Fonts) -> Iterator[Char]:
             code, high = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00, 0
         pdfium_c.FPDFText_GetLooseCharBox(text, index, pointer)
         generated = code in _GENERATED and pdfium_c.FPDFText_IsGenerated(text, index) == 1
-        character = "-\n" if code == _HYPHEN else chr(code) if 0 < code < 0xFFFE else ""
+        is_letter = 0 < code < 0xFFFE or 0xFFFF < code <= 0x10FFFF
+        character = "-\n" if code == _HYPHEN else chr(code) if is_letter else ""
         if code == _SOFT_HYPHEN:
             is_last = pdfium_c.FPDFText_GetUnicode(text, index + 1) in (0x0D, 0x0A)
             character = "-" if is_last else ""

@@ -101,20 +101,42 @@ def test_rows_of_a_table_without_rules_are_no_columns() -> None:
     assert places == sorted(places)
 
 
+def written(text: str, *others: str, page: str = "", catalog: str = "") -> bytes:
+    """Returns a PDF of one page, whose font is object 5 and may name those from object 6 on."""
+    objects = [
+        f"<</Type/Catalog/Pages 2 0 R{catalog}>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
+        f"/Resources<</Font<</F 5 0 R>>>>{page}>>",
+        f"<</Length {len(text)}>>stream\n{text}\nendstream",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
+        *others,
+    ]
+    body = "".join(f"{n} 0 obj\n{one}\nendobj\n" for n, one in enumerate(objects, 1))
+    return f"%PDF-1.7\n{body}trailer<</Root 1 0 R>>".encode()
+
+
+def test_letters_outside_unicodes_first_plane_are_read() -> None:
+    """Mathematical ones in articles, as a font's table gives them."""
+    table = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def "
+        "1 begincodespacerange <00> <FF> endcodespacerange "
+        "2 beginbfchar <41> <D835DF07> <42> <00B5> endbfchar endcmap end end"
+    )
+    text = "BT /F 12 Tf 50 700 Td (500 Am and 2 Bm) Tj ET"
+    found = from_pdf(written(text, f"<</Length {len(table)}>>stream\n{table}\nendstream"))
+    assert found.content == "500 \U0001d707m and 2 µm"
+
+
 def form(*fields: str) -> bytes:
     """Returns a form that asks for a plate number, a zone and whether you live there."""
     text = "BT /F 12 Tf 50 700 Td (Plate number:) Tj 0 -60 Td (Zone:) Tj 50 -60 Td (Resident) Tj ET"
-    objects = [
-        f"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[{references(fields)}]>>>>",
-        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
-        f"/Resources<</Font<</F 5 0 R>>>>/Annots[{references(fields)}]>>",
-        f"<</Length {len(text)}>>stream\n{text}\nendstream",
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    return written(
+        text,
         *(f"<</Type/Annot/Subtype/Widget{one}>>" for one in fields),
-    ]
-    body = "".join(f"{n} 0 obj{one}endobj\n" for n, one in enumerate(objects, 1))
-    return f"%PDF-1.7\n{body}trailer<</Root 1 0 R>>".encode()
+        page=f"/Annots[{references(fields)}]",
+        catalog=f"/AcroForm<</Fields[{references(fields)}]>>",
+    )
 
 
 def references(fields: tuple[str, ...]) -> str:
