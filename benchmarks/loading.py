@@ -183,7 +183,7 @@ def main() -> None:
             if arguments.files:
                 for score in scores:
                     print(program, json.dumps(asdict(score), ensure_ascii=False))
-    show(results, Console())
+    show(results, Console(width=120))
     arguments.output.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 

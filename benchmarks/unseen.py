@@ -142,7 +142,7 @@ def main() -> None:
         kind: {program: summary(ones) for program, ones in by.items()}
         for kind, by in scores.items()
     }
-    show(results, Console())
+    show(results, Console(width=120))
     arguments.output.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
