@@ -105,8 +105,7 @@ def by_markitdown() -> Callable[[Path], Converted]:
     return lambda path: (converter.convert(path).text_content, 0)
 
 
-def read(path: Path, convert: Callable[[Path], Converted]) -> Score:
-    reference = reference_of(path)
+def read(path: Path, convert: Callable[[Path], Converted], reference: str | None) -> Score:
     started = time.perf_counter()
     try:
         found, pages = convert(path)
@@ -179,12 +178,12 @@ def main() -> None:
     results: dict[str, dict[str, Any]] = {}
     for suffix, paths in sources(arguments.folder).items():
         for program, convert in programs.items():
-            scores = [read(path, convert) for path in paths]
+            scores = [read(path, convert, reference_of(path)) for path in paths]
             results.setdefault(suffix, {})[program] = summary(scores)
             if arguments.files:
                 for score in scores:
                     print(program, json.dumps(asdict(score), ensure_ascii=False))
-    show(results, Console())
+    show(results, Console(width=120))
     arguments.output.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
