@@ -140,6 +140,9 @@ _READERS = {
     types.PPTX: "pptx",
     types.EPUB: "epub",
     types.REST: "rst",
+    types.XML: "xml",
+    types.RTF: "rtf",
+    types.OUTLOOK: "outlook",
     **dict.fromkeys((types.ODT, types.ODP), "odf"),
     **dict.fromkeys((types.XLSX, types.XLSB, types.XLS, types.ODS), "spreadsheet"),
 }
