@@ -27,11 +27,14 @@ from ragpg.reading.media_types import (
     MAILBOX,
     MARKDOWN_MEDIA_TYPES,
     MEDIA_TYPES,
+    OCR_MEDIA_TYPES,
     ORG,
     OUTLOOK,
+    PICTURE_MEDIA_TYPES,
     SUPPORTED,
     is_code,
 )
+from ragpg.reading.ocr_setting import ocr_is_wanted
 from ragpg.reading.org import read_org
 from ragpg.reading.records import read_json, read_json_lines
 from ragpg.reading.result import MAX_CHARACTERS, MAX_FILE_BYTES, Reading
@@ -126,9 +129,15 @@ def _at(name: str, place: str, error: LoadError) -> LoadError:
 
 
 def digest_of_file(path: Path) -> bytes:
-    """Returns the SHA-256 of the file's bytes; raises as `check_size`."""
+    """Returns the SHA-256 of the file's bytes; raises as `check_size`.
+
+    It is another one where scans are recognised: then the same bytes give another text.
+    """
     with path.open("rb") if check_size(path) else io.BytesIO() as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        digest = hashlib.file_digest(file, "sha256")
+    if MEDIA_TYPES.get(path.suffix.lower()) in OCR_MEDIA_TYPES and ocr_is_wanted():
+        digest.update(b"recognised")
+    return digest.digest()
 
 
 def check_size(path: Path) -> int:
@@ -307,6 +316,8 @@ def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> I
         own = suffix + _suffix(file, seen)
         if kind in _MAILS and depth:
             yield from _mail(_as_mail(content, kind), name, own, fail, depth - 1)
+        elif kind in PICTURE_MEDIA_TYPES and not ocr_is_wanted():
+            continue
         elif kind in _READERS or kind in ISOLATED_MEDIA_TYPES:
             read = partial(_attached, content, kind, name + own, file)
             yield from _attempt(own, name, fail, read)

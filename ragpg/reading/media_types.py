@@ -20,6 +20,8 @@ XML, ORG, RTF = "application/xml", "text/org", "application/rtf"
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
 MAIL, MAILBOX, OUTLOOK = "message/rfc822", "application/mbox", "application/vnd.ms-outlook"
 
+PNG, JPEG, TIFF = "image/png", "image/jpeg", "image/tiff"
+
 _CODE = {
     "text/x-python": ".py .pyi", "text/javascript": ".js .mjs .cjs .jsx",
     "text/x-typescript": ".ts .tsx", "text/x-java": ".java", "text/x-c": ".c .h",
@@ -55,6 +57,9 @@ _SUFFIXES = {
     MAIL: ".eml",
     MAILBOX: ".mbox",
     OUTLOOK: ".msg",
+    PNG: ".png",
+    JPEG: ".jpg .jpeg",
+    TIFF: ".tif .tiff",
     **_CODE,
 }
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
@@ -69,9 +74,13 @@ MARKDOWN_MEDIA_TYPES = frozenset(_SUFFIXES) - {"text/plain", "text/asciidoc", *_
 SEVERAL_MEDIA_TYPES = frozenset({JSON, JSON_LINES, MAIL, MAILBOX, OUTLOOK})
 """The media types of files that may hold several documents."""
 
-BINARY_MEDIA_TYPES = frozenset(
-    {PDF, DOCX, PPTX, XLSX, XLSB, XLS, ODT, ODS, ODP, EPUB, RTF, OUTLOOK}
-)
+PICTURE_MEDIA_TYPES = frozenset({PNG, JPEG, TIFF})
+"""The media types of pictures, whose text is recognised where that is asked for."""
+OCR_MEDIA_TYPES = PICTURE_MEDIA_TYPES | {PDF}
+"""The media types that may hold scans."""
+BINARY_MEDIA_TYPES = PICTURE_MEDIA_TYPES | {
+    PDF, DOCX, PPTX, XLSX, XLSB, XLS, ODT, ODS, ODP, EPUB, RTF, OUTLOOK,
+}  # fmt: skip
 """The media types that are no text."""
 ISOLATED_MEDIA_TYPES = BINARY_MEDIA_TYPES | {REST, XML}
 """The media types that are read in a child process."""

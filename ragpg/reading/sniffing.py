@@ -9,13 +9,17 @@ from ragpg.errors import LoadError
 from ragpg.reading.media_types import (
     DOCX,
     EPUB,
+    JPEG,
     ODP,
     ODS,
     ODT,
     OUTLOOK,
     PDF,
+    PICTURE_MEDIA_TYPES,
+    PNG,
     PPTX,
     RTF,
+    TIFF,
     XLS,
     XLSB,
     XLSX,
@@ -35,6 +39,9 @@ _OLD_OFFICE = (
     ("PowerPoint Document", "it is an old PowerPoint document (.ppt): save it as .pptx"),
 )
 _OFFICE = {"word": DOCX, "ppt": PPTX, "xl": XLSX}
+_PICTURES = {
+    b"\x89PNG\r\n": PNG, b"\xff\xd8\xff": JPEG, b"II*\0": TIFF, b"MM\0*": TIFF, b"II+\0": TIFF,
+}  # fmt: skip
 _ARCHIVES = {
     b"\x1f\x8b": "a gzip archive",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
@@ -58,6 +65,8 @@ def sniff(data: bytes, declared: str = "") -> str | None:
         return _sniff_old_office(data)
     if data.lstrip()[:5] == b"{\\rtf":
         return RTF
+    if declared in PICTURE_MEDIA_TYPES:
+        return next((kind for mark, kind in _PICTURES.items() if data.startswith(mark)), None)
     kinds = (kind for signature, kind in _ARCHIVES.items() if data.startswith(signature))
     kind = next(kinds, "a tar archive" if data[257:262] == b"ustar" else None)
     if kind is not None:
