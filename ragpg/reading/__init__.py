@@ -23,6 +23,7 @@ from ragpg.reading.media_types import (
     SEVERAL_MEDIA_TYPES,
     is_code,
 )
+from ragpg.reading.ocr_setting import told_of_scans
 from ragpg.reading.slow import told_if_slow
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "load_path",
     "load_text",
     "told_if_slow",
+    "told_of_scans",
 ]

@@ -19,6 +19,7 @@ from ragpg.errors import LoadError
 from ragpg.reading.ocr_setting import ADVICE, OCR_SECONDS
 from ragpg.reading.pdf_boxes import Box, Char
 from ragpg.reading.pdf_layout import PageLayout
+from ragpg.reading.pdf_order import in_reading_order
 
 MAX_SIDE = 2000
 """Pixels of the longer side of what is looked at: 170 a inch of an A4 page."""
@@ -45,16 +46,16 @@ class Recogniser:
         """Returns the page's letters, None once the time is over; `scale` is pixels of a point."""
         if time.monotonic() > self._until:
             return None
-        lines, upright = _lines(pixels)
+        lines, upright = _lines(pixels, scale)
         self.pages.append(number)
         height, width = (side / scale for side in upright.shape[:2])
-        return PageLayout(list(_chars(lines, scale)), width, height)
+        return PageLayout(_chars(in_reading_order(lines, width)), width, height)
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
     text: str
-    box: Box  # pixels
+    box: Box
 
 
 @cache
@@ -66,7 +67,7 @@ def _engine() -> Any:
     return RapidOCR(params={"Global.log_level": "critical", "Global.max_side_len": MAX_SIDE})
 
 
-def _lines(pixels: Pixels) -> tuple[list[_Line], Pixels]:
+def _lines(pixels: Pixels, scale: float) -> tuple[list[_Line], Pixels]:
     """Returns the lines of text, and the picture turned so that they stand upright."""
     pixels = np.ascontiguousarray(pixels)
     corners = _corners(pixels)
@@ -78,7 +79,7 @@ def _lines(pixels: Pixels) -> tuple[list[_Line], Pixels]:
     if _are_upside_down([_pieces(_cut_out(pixels, one))[0] for one in longest]):
         pixels = np.ascontiguousarray(np.rot90(pixels, 2))
         corners = _corners(pixels)
-    found = (_Line(_text(_cut_out(pixels, one)), _bounds(one)) for one in corners)
+    found = (_Line(_text(_cut_out(pixels, one)), _bounds(one / scale)) for one in corners)
     return [line for line in found if line.text], pixels
 
 
@@ -146,7 +147,7 @@ def _pieces(line: Pixels) -> list[Pixels]:
     return [line[:, a:b] for a, b in zip([0, *cuts], [*cuts, width], strict=True)]
 
 
-def _chars(lines: Sequence[_Line], scale: float) -> list[Char]:
+def _chars(lines: Sequence[_Line]) -> list[Char]:
     """Returns the letters of the lines, as far apart as they are wide on average."""
     if not lines:
         return []
@@ -160,10 +161,6 @@ def _chars(lines: Sequence[_Line], scale: float) -> list[Char]:
         step = (right - left) / len(line.text)
         for place, letter in enumerate(line.text):
             box = (left + step * place, top, left + step * (place + 1), bottom)
-            chars.append(Char(letter, _scaled(box, scale), False, False))
+            chars.append(Char(letter, box, False, False))
         chars.append(Char("\n", chars[-1].box, True, False))
     return chars
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    return box[0] / scale, box[1] / scale, box[2] / scale, box[3] / scale

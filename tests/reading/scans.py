@@ -10,19 +10,23 @@ from fpdf import FPDF
 from PIL import Image, ImageFilter
 
 
-def printed(paragraphs: Iterable[str], size: int = 11, turn: float = 0) -> Image.Image:
-    """Returns a page of A4 at 200 dots an inch with the text, a little blurred, turned left."""
+def printed(
+    paragraphs: Iterable[str], size: int = 11, turn: float = 0, width: float = 0
+) -> Image.Image:
+    """Returns a page of A4 at 200 dots an inch with the text, a little blurred, turned left.
+
+    `width` is that of the text, in mm; 0 is all of the page's.
+    """
     document = FPDF()
     document.add_page()
     document.set_font("times", size=size)
     for text in paragraphs:
-        document.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT")
+        document.multi_cell(width, size * 0.5, text, new_x="LMARGIN", new_y="NEXT")
         document.ln(size * 0.5)
     page = pypdfium2.PdfDocument(bytes(document.output()))[0]
-    image = (
-        page.render(scale=200 / 72).to_pil().convert("RGB").filter(ImageFilter.GaussianBlur(0.8))
-    )
-    return image.rotate(turn, expand=True, fillcolor="white")
+    image: Image.Image = page.render(scale=200 / 72).to_pil().convert("RGB")
+    blurred = image.filter(ImageFilter.GaussianBlur(0.8))
+    return blurred.rotate(turn, expand=True, fillcolor="white")
 
 
 def scanned(pages: Iterable[Image.Image | str], stamp: str = "") -> bytes:

@@ -14,6 +14,7 @@ from rapidfuzz.distance import Indel
 from ragpg.errors import LoadError
 from ragpg.reading import LoadedDocument, digest_of_file, find_files, load_bytes, load_documents
 from ragpg.reading import ocr as recognising
+from ragpg.reading.ocr_setting import told_of_scans
 from ragpg.reading.pdf import read_pdf
 
 from .scans import image_file, printed, scanned
@@ -80,6 +81,16 @@ def test_a_page_is_read_however_it_lay_on_the_glass(turn: float) -> None:
 
 
 @pytest.mark.usefixtures("asked")
+def test_two_columns_are_read_one_after_the_other() -> None:
+    left, right = (printed([text] * 2, width=85) for text in TEXT)
+    page = left.copy()
+    page.paste(right.crop((0, 0, right.width // 2, right.height)), (left.width // 2, 0))
+    expected = words(" ".join([TEXT[0]] * 2 + [TEXT[1]] * 2))
+    found = words(load(scanned([page])).content)
+    assert Indel.normalized_similarity(expected, found) > 0.95
+
+
+@pytest.mark.usefixtures("asked")
 def test_pictures_are_read_each_in_the_file_a_page(tmp_path: Path) -> None:
     first, second = printed(TEXT[:1]), printed(TEXT[1:])
     path = tmp_path / "fax.tif"
@@ -116,6 +127,16 @@ def test_after_its_time_further_pages_are_left_and_told(monkeypatch: pytest.Monk
     monkeypatch.setattr(recognising, "OCR_SECONDS", 0.001)
     reading = read_pdf(scanned([TYPED, printed(TEXT)]), ocr=True)
     assert reading.metadata["scanned_pages"] == [2] and "ocr_pages" not in reading.metadata
+
+
+def test_the_report_tells_pages_as_ranges() -> None:
+    told = told_of_scans({"ocr_pages": [1, 2, 3, 5], "scanned_pages": [7]})
+    assert told.startswith(
+        "text of its scanned pages recognised: 1-3, 5; scanned pages whose text is"
+    )
+    assert told.endswith("RAGPG_OCR=1): 7")
+    # Somebody's own metadata may have these names.
+    assert told_of_scans({"ocr_pages": ["a", "b"], "scanned_pages": "none"}) == ""
 
 
 def test_a_file_is_another_one_where_its_scans_are_recognised(
