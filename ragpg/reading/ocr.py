@@ -25,6 +25,8 @@ MAX_SIDE = 2000
 """Pixels of the longer side of what is looked at: 170 a inch of an A4 page."""
 _LONG = 16  # times its height: of lines from 25 on the recogniser loses letters
 _PIECE = 11
+_COLUMN, _MOST = 0.3, 0.6  # of the page's width; of the lines
+_INK, _MARGIN = 60, 50  # of 255 levels of grey; pixels
 _MIN_SCORE = 0.5
 _TALL = 1.5
 _TURN_LINES = 4  # that are tried upside down, too
@@ -49,7 +51,9 @@ class Recogniser:
         lines, upright = _lines(pixels, scale)
         self.pages.append(number)
         height, width = (side / scale for side in upright.shape[:2])
-        return PageLayout(_chars(in_reading_order(lines, width)), width, height)
+        if _is_text(lines, width):
+            lines = in_reading_order(lines, width)
+        return PageLayout(_chars(lines), width, height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def _engine() -> Any:
 
 def _lines(pixels: Pixels, scale: float) -> tuple[list[_Line], Pixels]:
     """Returns the lines of text, and the picture turned so that they stand upright."""
-    pixels = np.ascontiguousarray(pixels)
+    pixels = np.ascontiguousarray(_without_margins(pixels))
     corners = _corners(pixels)
     tall = sum(_size(one)[1] > _TALL * _size(one)[0] for one in corners)
     if tall > len(corners) / 2:
@@ -81,6 +85,12 @@ def _lines(pixels: Pixels, scale: float) -> tuple[list[_Line], Pixels]:
         corners = _corners(pixels)
     found = (_Line(_text(_cut_out(pixels, one)), _bounds(one / scale)) for one in corners)
     return [line for line in found if line.text], pixels
+
+
+def _is_text(lines: Sequence[_Line], width: float) -> bool:
+    """Returns whether most lines are as wide as those of columns: the others are of tables."""
+    wide = sum(line.box[2] - line.box[0] > _COLUMN * width for line in lines)
+    return wide > _MOST * len(lines)
 
 
 def _corners(pixels: Pixels) -> list[Pixels]:
@@ -119,6 +129,18 @@ def _size(corners: Pixels) -> tuple[float, float]:
 def _bounds(corners: Pixels) -> Box:
     xs, ys = corners[:, 0], corners[:, 1]
     return float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())
+
+
+def _without_margins(pixels: Pixels) -> Pixels:
+    """Returns what is inside blank margins: a line alone on a page would not be found."""
+    grey = pixels.reshape(*pixels.shape[:2], -1).mean(axis=2)
+    ink = np.abs(grey - np.median(grey)) > _INK
+    spans = []
+    for axis in (1, 0):
+        inked = np.flatnonzero(ink.any(axis=axis))
+        first, last = (inked[0], inked[-1]) if len(inked) else (0, ink.shape[1 - axis])
+        spans.append(slice(max(first - _MARGIN, 0), last + _MARGIN))
+    return pixels[spans[0], spans[1]]
 
 
 def _cut_out(pixels: Pixels, corners: Pixels) -> Pixels:
