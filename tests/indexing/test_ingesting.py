@@ -48,8 +48,7 @@ def test_scanned_pages_are_told(
     report = pages.add(path)
     assert report.updated == 1
     assert [one.reason for one in report.scans] == ["text of its scanned pages recognised: 2"]
-    found = {hit.page: hit.content for hit in pages.search("words scanned")}
-    assert found[2] == "Words that were scanned."
+    assert "Words that were scanned." in pages.search("scanned")[0].content
     assert pages.add(path).unchanged == 1
 
 
