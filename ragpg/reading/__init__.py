@@ -1,7 +1,7 @@
 """Bytes to text: every format becomes Markdown or plain text, with title, metadata and pages.
 
-Knows no database, no model and no settings. A format's libraries are imported when the first such
-file is read, most of them in a child process.
+Knows no database, no embedding model and no settings but RAGPG_OCR. A format's libraries are
+imported when the first such file is read, most of them in a child process.
 """
 
 from ragpg.reading.decoding import clean_text
