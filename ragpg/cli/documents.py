@@ -59,9 +59,10 @@ def add(
     """Make a collection hold these documents as they are now.
 
     Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, EPUB, reST,
-    AsciiDoc, mail (.eml, .mbox), JSON records (.json, .jsonl) and source code. Each record, message
-    and readable attachment is a document. Unchanged ones are skipped, changed ones replaced; one
-    that cannot be read is told with the reason, and the rest done. Exit code 1 when one failed.
+    AsciiDoc, Org, Rich Text, XML (JATS, DocBook, TEI), mail (.eml, .mbox, .msg), JSON records
+    (.json, .jsonl) and source code. Each record, message and readable attachment is a document.
+    Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
+    reason, and the rest done. Exit code 1 when one failed.
 
     --sync deletes what vanished below the given folders; when that is more than a fifth it asks,
     or refuses where nobody can answer. --watch then follows every change, telling a line for each

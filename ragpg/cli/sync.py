@@ -99,6 +99,8 @@ def print_report(report: Any) -> None:
     for failure in report.failures:
         err.print(Text("failed: ", style="red") + Text(failure.reason))
     print_skipped(report.skipped)
+    for scan in report.scans:
+        err.print(Text(f"{scan.path}: {scan.reason}"))
     deleted = f"{report.deleted} deleted, " if report.deleted else ""
     out.print(
         f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, "

@@ -130,6 +130,7 @@ class _Writer:
             try:
                 with told_if_slow(partial(self.tally.slow, item.source)):
                     document = item.load()
+                self.tally.note_scans(item.source, document.metadata)
                 yield _Loaded(item, document, self.indexer.prepare(document))
             except RagpgError as error:
                 self.tally.fail_by(item.source, error)

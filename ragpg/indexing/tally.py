@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from ragpg.errors import ConnectionFailed, RagpgError
 from ragpg.indexing.inputs import Failure
-from ragpg.reading import Skipped
+from ragpg.reading import Skipped, told_of_scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class AddReport:
     seconds: float
     failures: tuple[Failure, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    scans: tuple[Skipped, ...] = ()  # whose pages were recognised, or left without their text
 
 
 class AddProgress(Protocol):
@@ -55,6 +56,7 @@ class Tally:
     embedded: int = 0
     reused: int = 0
     failures: list[Failure] = field(default_factory=list)
+    scans: list[Skipped] = field(default_factory=list)
 
     def tell(self) -> None:
         done = self.added + self.updated + self.unchanged + len(self.failures)
@@ -82,6 +84,10 @@ class Tally:
         if self.on_outcome:
             self.on_outcome("slow", source, f"{source} {reason}")
 
+    def note_scans(self, source: str, metadata: dict[str, Any]) -> None:
+        if told := told_of_scans(metadata):
+            self.scans.append(Skipped(source, told))
+
     def fail(self, failure: Failure) -> None:
         self.failures.append(failure)
         if self.on_outcome:
@@ -89,15 +95,7 @@ class Tally:
         self.tell()
 
     def report(self, skipped: Sequence[Skipped]) -> AddReport:
-        return AddReport(
-            added=self.added,
-            updated=self.updated,
-            unchanged=self.unchanged,
-            deleted=self.deleted,
-            failed=len(self.failures),
-            chunks_embedded=self.embedded,
-            chunks_reused=self.reused,
-            seconds=round(time.monotonic() - self.started, 3),
-            failures=tuple(self.failures),
-            skipped=tuple(skipped),
-        )
+        counts = self.added, self.updated, self.unchanged, self.deleted, len(self.failures)
+        told = tuple(self.failures), tuple(skipped), tuple(self.scans)
+        seconds = round(time.monotonic() - self.started, 3)
+        return AddReport(*counts, self.embedded, self.reused, seconds, *told)

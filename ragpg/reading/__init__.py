@@ -1,7 +1,7 @@
 """Bytes to text: every format becomes Markdown or plain text, with title, metadata and pages.
 
-Knows no database, no model and no settings. A format's libraries are imported when the first such
-file is read, most of them in a child process.
+Knows no database, no embedding model and no settings but RAGPG_OCR. A format's libraries are
+imported when the first such file is read, most of them in a child process.
 """
 
 from ragpg.reading.decoding import clean_text
@@ -23,6 +23,7 @@ from ragpg.reading.media_types import (
     SEVERAL_MEDIA_TYPES,
     is_code,
 )
+from ragpg.reading.ocr_setting import told_of_scans
 from ragpg.reading.slow import told_if_slow
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "load_path",
     "load_text",
     "told_if_slow",
+    "told_of_scans",
 ]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ragpg.errors import LoadError
 from ragpg.reading.decoding import clean_text
-from ragpg.reading.media_types import MEDIA_TYPES
+from ragpg.reading.media_types import MEDIA_TYPES, PICTURE_MEDIA_TYPES
+from ragpg.reading.ocr_setting import ocr_is_wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ def find_files(paths: Iterable[str | Path]) -> FoundFiles:
             raise LoadError("a path is empty: the current folder is .")
         named = Path(os.path.abspath(argument))
         for path in _found(named, argument, skipped):
-            if path is named or path.suffix.lower() in MEDIA_TYPES:
+            kind = MEDIA_TYPES.get(path.suffix.lower())
+            if path is not named and kind in PICTURE_MEDIA_TYPES and not ocr_is_wanted():
+                skipped[path.as_posix()] = "a picture: with RAGPG_OCR=1 its text is recognised"
+            elif path is named or kind:
                 found[clean_text(path.as_posix())] = path
             else:
                 suffix = path.suffix or "no suffix"

@@ -27,9 +27,15 @@ from ragpg.reading.media_types import (
     MAILBOX,
     MARKDOWN_MEDIA_TYPES,
     MEDIA_TYPES,
+    OCR_MEDIA_TYPES,
+    ORG,
+    OUTLOOK,
+    PICTURE_MEDIA_TYPES,
     SUPPORTED,
     is_code,
 )
+from ragpg.reading.ocr_setting import ocr_is_wanted
+from ragpg.reading.org import read_org
 from ragpg.reading.records import read_json, read_json_lines
 from ragpg.reading.result import MAX_CHARACTERS, MAX_FILE_BYTES, Reading
 from ragpg.reading.sniffing import sniff
@@ -37,6 +43,7 @@ from ragpg.reading.sniffing import sniff
 LOADER_VERSION = "5"
 """Bumped when the same bytes would give another text."""
 
+_MAILS = frozenset({MAIL, OUTLOOK})
 _MAIL_DEPTH = 5  # of messages attached to messages
 
 
@@ -122,9 +129,15 @@ def _at(name: str, place: str, error: LoadError) -> LoadError:
 
 
 def digest_of_file(path: Path) -> bytes:
-    """Returns the SHA-256 of the file's bytes; raises as `check_size`."""
+    """Returns the SHA-256 of the file's bytes; raises as `check_size`.
+
+    It is another one where scans are recognised: then the same bytes give another text.
+    """
     with path.open("rb") if check_size(path) else io.BytesIO() as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        digest = hashlib.file_digest(file, "sha256")
+    if MEDIA_TYPES.get(path.suffix.lower()) in OCR_MEDIA_TYPES and ocr_is_wanted():
+        digest.update(b"recognised")
+    return digest.digest()
 
 
 def check_size(path: Path) -> int:
@@ -172,8 +185,8 @@ def _parts(data: bytes, declared: str, name: str, fail: OnFailure) -> Iterator[L
             yield from _records(read_json_lines(clean_text(decode(data))), JSON_LINES, name, fail)
         elif media_type == MAILBOX:
             yield from _mailbox(data, name, fail)
-        elif media_type == MAIL:
-            yield from _mail(data, name, "", fail, _MAIL_DEPTH)
+        elif media_type in _MAILS:
+            yield from _mail(_as_mail(data, media_type), name, "", fail, _MAIL_DEPTH)
         else:
             yield LoadedPart("", _single(data, media_type, name))
     except LoadError as error:
@@ -281,6 +294,14 @@ def _mailbox(data: bytes, name: str, fail: OnFailure) -> Iterator[LoadedPart]:
             fail(suffix, _at(name, name + suffix, error))
 
 
+def _as_mail(data: bytes, media_type: str) -> bytes:
+    if media_type == MAIL:
+        return data
+    from ragpg.reading.process import read_isolated
+
+    return read_isolated(data, media_type).content.encode()
+
+
 def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> Iterator[LoadedPart]:
     """Yields the message, and those files attached to it that can be read."""
     from ragpg.reading.mail import read_mail  # the standard library's email is slow to import
@@ -293,8 +314,10 @@ def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> I
     for file, media_type, content in attachments:
         kind = MEDIA_TYPES.get(os.path.splitext(file)[1].lower(), media_type)
         own = suffix + _suffix(file, seen)
-        if kind == MAIL and depth:
-            yield from _mail(content, name, own, fail, depth - 1)
+        if kind in _MAILS and depth:
+            yield from _mail(_as_mail(content, kind), name, own, fail, depth - 1)
+        elif kind in PICTURE_MEDIA_TYPES and not ocr_is_wanted():
+            continue
         elif kind in _READERS or kind in ISOLATED_MEDIA_TYPES:
             read = partial(_attached, content, kind, name + own, file)
             yield from _attempt(own, name, fail, read)
@@ -332,6 +355,7 @@ _READERS: Mapping[str, Callable[[str], Reading]] = MappingProxyType(
         "text/html": _read_html,
         "text/plain": _read_plain,
         "text/asciidoc": _read_plain,
+        ORG: read_org,
         "text/csv": read_csv,
         "text/tab-separated-values": partial(read_csv, delimiter="\t"),
         **dict.fromkeys(filter(is_code, MEDIA_TYPES.values()), _read_plain),

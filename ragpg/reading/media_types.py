@@ -16,8 +16,11 @@ ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODP = "application/vnd.oasis.opendocument.presentation"
 EPUB = "application/epub+zip"
 REST = "text/x-rst"
+XML, ORG, RTF = "application/xml", "text/org", "application/rtf"
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
-MAIL, MAILBOX = "message/rfc822", "application/mbox"
+MAIL, MAILBOX, OUTLOOK = "message/rfc822", "application/mbox", "application/vnd.ms-outlook"
+
+PNG, JPEG, TIFF = "image/png", "image/jpeg", "image/tiff"
 
 _CODE = {
     "text/x-python": ".py .pyi", "text/javascript": ".js .mjs .cjs .jsx",
@@ -34,6 +37,9 @@ _SUFFIXES = {
     "text/plain": ".txt .text .log",
     "text/asciidoc": ".adoc .asciidoc",
     REST: ".rst .rest",
+    ORG: ".org",
+    XML: ".xml .nxml .dbk .docbook .tei",
+    RTF: ".rtf",
     PDF: ".pdf",
     DOCX: ".docx .docm .dotx",
     PPTX: ".pptx .pptm .ppsx",
@@ -50,6 +56,10 @@ _SUFFIXES = {
     JSON_LINES: ".jsonl .ndjson",
     MAIL: ".eml",
     MAILBOX: ".mbox",
+    OUTLOOK: ".msg",
+    PNG: ".png",
+    JPEG: ".jpg .jpeg",
+    TIFF: ".tif .tiff",
     **_CODE,
 }
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
@@ -57,16 +67,22 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 )
 SUPPORTED = (
     ".md, .html, .txt, .pdf, .docx, .pptx, .xlsx, .xls, .odt, .ods, .odp, .csv, .tsv, .rst, "
-    ".adoc, .epub, .eml, .mbox, .json, .jsonl and source code"
+    ".adoc, .org, .xml, .rtf, .epub, .eml, .mbox, .msg, .json, .jsonl and source code"
 )
 MARKDOWN_MEDIA_TYPES = frozenset(_SUFFIXES) - {"text/plain", "text/asciidoc", *_CODE}
 """The media types whose content is Markdown; that of the others is plain text."""
-SEVERAL_MEDIA_TYPES = frozenset({JSON, JSON_LINES, MAIL, MAILBOX})
+SEVERAL_MEDIA_TYPES = frozenset({JSON, JSON_LINES, MAIL, MAILBOX, OUTLOOK})
 """The media types of files that may hold several documents."""
 
-BINARY_MEDIA_TYPES = frozenset({PDF, DOCX, PPTX, XLSX, XLSB, XLS, ODT, ODS, ODP, EPUB})
+PICTURE_MEDIA_TYPES = frozenset({PNG, JPEG, TIFF})
+"""The media types of pictures, whose text is recognised where that is asked for."""
+OCR_MEDIA_TYPES = PICTURE_MEDIA_TYPES | {PDF}
+"""The media types that may hold scans."""
+BINARY_MEDIA_TYPES = PICTURE_MEDIA_TYPES | {
+    PDF, DOCX, PPTX, XLSX, XLSB, XLS, ODT, ODS, ODP, EPUB, RTF, OUTLOOK,
+}  # fmt: skip
 """The media types that are no text."""
-ISOLATED_MEDIA_TYPES = BINARY_MEDIA_TYPES | {REST}
+ISOLATED_MEDIA_TYPES = BINARY_MEDIA_TYPES | {REST, XML}
 """The media types that are read in a child process."""
 
 

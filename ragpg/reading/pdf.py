@@ -13,6 +13,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium_c
 
 from ragpg.errors import LoadError
+from ragpg.reading.ocr import MAX_SIDE, Recogniser
+from ragpg.reading.ocr_setting import ADVICE
 from ragpg.reading.pdf_boxes import Box, Char, holds
 from ragpg.reading.pdf_forms import read_fields, with_fields
 from ragpg.reading.pdf_layout import PageLayout, layout_pages
@@ -25,26 +27,37 @@ _HYPHEN = 2  # what PDFium gives for a hyphen at a line's end, whose line end it
 _ANGLES = 200  # characters of a page that are asked how they stand
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(r"bold|black|heavy|cmbx|-medi|demi")
+_SCAN_LETTERS = 100  # a page of fewer, such as a stamp, that is a picture, is a scan
+_SCAN_SHARE = 0.25  # of the page that is the picture
+_SCAN_SCALE = 200 / 72  # pixels of a point
 _LAM, _ALEFS = "\u0644", frozenset("\u0622\u0623\u0625\u0627")
 _METADATA = {"Author": "author", "Subject": "subject", "Keywords": "keywords"}
 _DATES = {"CreationDate": "created", "ModDate": "modified"}
 
 
-def read_pdf(data: bytes) -> Reading:
-    """Returns a PDF's text in reading order; an encrypted or damaged one raises LoadError."""
+def read_pdf(data: bytes, ocr: bool = False) -> Reading:
+    """Returns a PDF's text in reading order; an encrypted or damaged one raises LoadError.
+
+    The text of scanned pages is recognised where that is asked for; the metadata say which they
+    are: `ocr_pages` those recognised, `scanned_pages` those left without their text.
+    """
     document = _open(data)
     if document.get_formtype() != pdfium_c.FORMTYPE_NONE:
         document.init_forms()
     if len(document) > MAX_PAGES:
         raise LoadError(f"it has {len(document):,} pages, more than {MAX_PAGES:,}: split it")
-    texts, between = layout_pages(_read_page(document, n) for n in range(len(document)))
+    scans = _Scans(Recogniser() if ocr else None)
+    pages = (_read_page(document, number, scans) for number in range(len(document)))
+    texts, between = layout_pages(pages)
     if not any(texts):
         raise LoadError(
-            "it holds no text, only images or drawings: recognise its text first (ocrmypdf does)"
+            "it holds no text, only images or drawings"
+            + (", and none was recognised in them" if ocr else f": to have it recognised, {ADVICE}")
+            + " (ocrmypdf is another way)"
         )
     content, starts = join_pages(texts, between)
     title, metadata = _metadata(document)
-    return Reading(title, content, metadata, starts)
+    return Reading(title, content, {**metadata, **scans.told()}, starts)
 
 
 def _open(data: bytes) -> pypdfium2.PdfDocument:
@@ -88,7 +101,7 @@ def _day(text: str) -> str:
 # Characters ------------------------------------------------------------------------------------
 
 
-def _read_page(document: pypdfium2.PdfDocument, number: int) -> PageLayout:
+def _read_page(document: pypdfium2.PdfDocument, number: int, scans: _Scans) -> PageLayout:
     """Returns the page's characters in PDFium's order; a page that cannot be read is blank."""
     try:
         page = document[number]
@@ -102,10 +115,58 @@ def _read_page(document: pypdfium2.PdfDocument, number: int) -> PageLayout:
     fields = [(value, view.turned(box)) for value, box in read_fields(page)]
     chars = with_fields(chars, fields) if fields else chars
     tables = tables_of(map(view.turned, read_edges(page))) if chars else []
-    layout = PageLayout(chars, view.width, view.height, tables)
+    layout = scans.read(page, PageLayout(chars, view.width, view.height, tables), number + 1)
     text.close()
     page.close()
     return layout
+
+
+class _Scans:
+    """The pages that are pictures of text, which is recognised where that is asked for."""
+
+    def __init__(self, recogniser: Recogniser | None) -> None:
+        self._recogniser = recogniser
+        self._left: list[int] = []
+
+    def read(self, page: pypdfium2.PdfPage, layout: PageLayout, number: int) -> PageLayout:
+        """Returns what is on the page: what was recognised where that is more than its text."""
+        letters = _letters(layout)
+        if letters >= _SCAN_LETTERS or not _is_picture(page):
+            return layout
+        found = self._recognised(page, number) if self._recogniser else None
+        if found is None:
+            self._left.append(number)
+        return layout if found is None or _letters(found) <= letters else found
+
+    def _recognised(self, page: pypdfium2.PdfPage, number: int) -> PageLayout | None:
+        assert self._recogniser is not None
+        scale = min(_SCAN_SCALE, MAX_SIDE / max(*page.get_size(), 1))
+        bitmap = page.render(scale=scale)
+        pixels = bitmap.to_numpy()[..., :3].copy()
+        bitmap.close()
+        return self._recogniser.layout(pixels, number, scale)
+
+    def told(self) -> dict[str, Any]:
+        """Returns which pages were recognised, and which are left without their text."""
+        recognised = self._recogniser.pages if self._recogniser else []
+        found = {"ocr_pages": recognised, "scanned_pages": self._left}
+        return {key: pages for key, pages in found.items() if pages}
+
+
+def _letters(layout: PageLayout) -> int:
+    return sum(not char.is_generated and not char.text.isspace() for char in layout.chars)
+
+
+def _is_picture(page: pypdfium2.PdfPage) -> bool:
+    width, height = page.get_size()
+    if page.get_rotation() % 180:
+        width, height = height, width
+    covered = 0.0
+    for image in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE]):
+        left, bottom, right, top = image.get_bounds()
+        wide, high = min(right, width) - max(left, 0), min(top, height) - max(bottom, 0)
+        covered += max(wide, 0) * max(high, 0)
+    return bool(covered >= _SCAN_SHARE * width * height)
 
 
 def _upright(page: pypdfium2.PdfPage) -> pypdfium2.PdfTextPage:

@@ -23,18 +23,23 @@ from typing import Any
 from ragpg.errors import LoadError
 from ragpg.forking import Lock
 from ragpg.reading import media_types as types
+from ragpg.reading.ocr_setting import OCR_SECONDS, ocr_is_wanted
 from ragpg.reading.result import Reading
 
 TIME_LIMIT = 300.0
 """Seconds one file may take."""
+OCR_TIME_LIMIT = OCR_SECONDS + 300.0
+"""Seconds one file may take whose scans are recognised, some seconds a page."""
 MEMORY_LIMIT = 3 * 2**30
 """Bytes of address space the child may have, where the platform limits that."""
 
 
 def read_isolated(data: bytes, media_type: str, *, time_limit: float | None = None) -> Reading:
     """Returns what the child read; whatever befalls it raises LoadError."""
+    ocr = media_type in types.OCR_MEDIA_TYPES and ocr_is_wanted()
+    limit = time_limit or (OCR_TIME_LIMIT if ocr else TIME_LIMIT)
     with _LOCK:
-        answer = _child().ask(data, media_type, TIME_LIMIT if time_limit is None else time_limit)
+        answer = _child().ask(data, f"{media_type} ocr" if ocr else media_type, limit)
     if "error" in answer:
         raise LoadError(answer["error"])
     return Reading(**{**answer, "page_starts": tuple(answer["page_starts"])})
@@ -142,6 +147,10 @@ _READERS = {
     types.REST: "rst",
     types.XLSX: "xlsx",
     types.ODS: "ods",
+    types.XML: "xml",
+    types.RTF: "rtf",
+    types.OUTLOOK: "outlook",
+    **dict.fromkeys(types.PICTURE_MEDIA_TYPES, "picture"),
     **dict.fromkeys((types.ODT, types.ODP), "odf"),
     **dict.fromkeys((types.XLSB, types.XLS), "spreadsheet"),
 }
@@ -162,11 +171,11 @@ def serve(handle: int) -> None:
     connection = Connection(handle)
     while True:
         try:
-            media_type = connection.recv_bytes().decode()
+            request = connection.recv_bytes().decode()
             data = connection.recv_bytes()
         except EOFError:
             return
-        connection.send_bytes(json.dumps(_answer(data, media_type)).encode())
+        connection.send_bytes(json.dumps(_answer(data, request)).encode())
 
 
 def _limit_memory() -> None:
@@ -181,9 +190,10 @@ def _limit_memory() -> None:
             continue
 
 
-def _answer(data: bytes, media_type: str) -> dict[str, Any]:
+def _answer(data: bytes, request: str) -> dict[str, Any]:
+    media_type, _, ocr = request.partition(" ")
     try:
-        return asdict(_reader(media_type)(data))
+        return asdict(_reader(media_type)(data, **({"ocr": True} if ocr else {})))
     except LoadError as error:
         return {"error": str(error)}
     except MemoryError:
@@ -196,8 +206,8 @@ def _answer(data: bytes, media_type: str) -> dict[str, Any]:
         return {"error": f"it is damaged ({type(error).__name__}: {told}): save it again"}
 
 
-def _reader(media_type: str) -> Callable[[bytes], Reading]:
+def _reader(media_type: str) -> Callable[..., Reading]:
     """Returns the format's reader, whose libraries are imported only now."""
     module = importlib.import_module(f"ragpg.reading.{_READERS[media_type]}")
-    reader: Callable[[bytes], Reading] = getattr(module, f"read_{_READERS[media_type]}")
+    reader: Callable[..., Reading] = getattr(module, f"read_{_READERS[media_type]}")
     return reader

@@ -6,7 +6,24 @@ import io
 import zipfile
 
 from ragpg.errors import LoadError
-from ragpg.reading.media_types import DOCX, EPUB, ODP, ODS, ODT, PDF, PPTX, XLS, XLSB, XLSX
+from ragpg.reading.media_types import (
+    DOCX,
+    EPUB,
+    JPEG,
+    ODP,
+    ODS,
+    ODT,
+    OUTLOOK,
+    PDF,
+    PICTURE_MEDIA_TYPES,
+    PNG,
+    PPTX,
+    RTF,
+    TIFF,
+    XLS,
+    XLSB,
+    XLSX,
+)  # fmt: skip
 
 MAX_UNPACKED_BYTES = 2**30
 MAX_UNPACKED_FILES = 20_000
@@ -20,9 +37,11 @@ _OLD_OFFICE = (
     ("EncryptedPackage", "it is encrypted with a password: save it without one"),
     ("WordDocument", "it is an old Word document (.doc): save it as .docx"),
     ("PowerPoint Document", "it is an old PowerPoint document (.ppt): save it as .pptx"),
-    ("__properties_version1.0", "it is an Outlook message (.msg): save it as .eml"),
 )
 _OFFICE = {"word": DOCX, "ppt": PPTX, "xl": XLSX}
+_PICTURES = {
+    b"\x89PNG\r\n": PNG, b"\xff\xd8\xff": JPEG, b"II*\0": TIFF, b"MM\0*": TIFF, b"II+\0": TIFF,
+}  # fmt: skip
 _ARCHIVES = {
     b"\x1f\x8b": "a gzip archive",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
@@ -44,8 +63,10 @@ def sniff(data: bytes, declared: str = "") -> str | None:
         return _sniff_zip(data)
     if data.startswith(_OLE):
         return _sniff_old_office(data)
-    if data.startswith(b"{\\rtf"):
-        raise LoadError("it is a Rich Text document (.rtf): save it as .docx")
+    if data.lstrip()[:5] == b"{\\rtf":
+        return RTF
+    if declared in PICTURE_MEDIA_TYPES:
+        return next((kind for mark, kind in _PICTURES.items() if data.startswith(mark)), None)
     kinds = (kind for signature, kind in _ARCHIVES.items() if data.startswith(signature))
     kind = next(kinds, "a tar archive" if data[257:262] == b"ustar" else None)
     if kind is not None:
@@ -98,6 +119,8 @@ def _kind_of_archive(archive: zipfile.ZipFile) -> str | None:
 
 def _sniff_old_office(data: bytes) -> str:
     """Returns the type of an OLE file; its directory, anywhere in it, names streams in UTF-16."""
+    if "__properties_version1.0".encode("utf-16-le") in data:
+        return OUTLOOK  # before what is attached to it
     for stream, reason in _OLD_OFFICE:
         if stream.encode("utf-16-le") in data:
             raise LoadError(reason)

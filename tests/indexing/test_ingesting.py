@@ -14,6 +14,7 @@ from ragpg import errors
 from ragpg.models.embedding import Progress, Vectors
 
 from ..conftest import WordEmbedder
+from ..reading.scans import printed, scanned
 from .adding import CHECK, value, write
 
 
@@ -30,6 +31,25 @@ def test_a_folder_is_ingested_once(
     second = pages.add(folder)
     assert (second.added, second.updated, second.unchanged) == (0, 0, 4)
     assert words.embedded == [], "not even the probe: nothing changed"
+
+
+def test_scanned_pages_are_told(
+    client: ragpg.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(
+        scanned(["Typed words of a page. " * 9, printed(["Words that were scanned."])])
+    )
+    pages = client.collection("pages")
+    (left,) = pages.add(path).scans
+    assert left.path == path.as_posix()
+    assert "text is missing" in left.reason and left.reason.endswith(": 2")
+    monkeypatch.setenv("RAGPG_OCR", "1")
+    report = pages.add(path)
+    assert report.updated == 1
+    assert [one.reason for one in report.scans] == ["text of its scanned pages recognised: 2"]
+    assert "Words that were scanned." in pages.search("scanned")[0].content
+    assert pages.add(path).unchanged == 1
 
 
 def test_only_changed_chunks_are_embedded_again(

@@ -17,7 +17,7 @@ from ragpg.reading import Skipped, digest_of_file, find_files, load_path, slow
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("a.md", "b.TXT", "c.png", "sub/d.html", ".hidden.md", ".git/e.md", "sub/[f].md"):
+    for name in ("a.md", "b.TXT", "c.gif", "sub/d.html", ".hidden.md", ".git/e.md", "sub/[f].md"):
         path = tmp_path / "docs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}")
@@ -34,7 +34,7 @@ def test_a_folder_is_read_with_all_below_it(folder: Path) -> None:
         f"{folder.as_posix()}/{name}" for name in ("a.md", "b.TXT", "sub/[f].md", "sub/d.html")
     ]
     assert found.skipped == (
-        Skipped(f"{folder.as_posix()}/c.png", "a kind that is not read (.png)"),
+        Skipped(f"{folder.as_posix()}/c.gif", "a kind that is not read (.gif)"),
     )
 
 
@@ -101,8 +101,8 @@ def test_what_names_nothing_is_an_error_that_names_it(folder: Path, path: str) -
 
 
 def test_a_named_file_of_unknown_type_is_found_and_fails_when_loaded(folder: Path) -> None:
-    ((_, path),) = find_files([folder / "c.png"]).files
-    with pytest.raises(LoadError, match=r"\.png files are not read yet; supported: \.md, \.html"):
+    ((_, path),) = find_files([folder / "c.gif"]).files
+    with pytest.raises(LoadError, match=r"\.gif files are not read yet; supported: \.md, \.html"):
         load_path(path)
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_file_is_skipped_by_name_with_its_reason(folder: Path) -> Non
         found = find_files(paths)
         reasons = {os.path.relpath(one.path, folder): one.reason for one in found.skipped}
         assert {name: reason.split(":")[0] for name, reason in reasons.items()} == {
-            "c.png": "a kind that is not read (.png)",
+            "c.gif": "a kind that is not read (.gif)",
             "pipe.md": "a named pipe",
             "sub/pipe.pdf": "a named pipe",
             "to_pipe.md": "a named pipe",

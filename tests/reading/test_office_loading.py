@@ -109,7 +109,6 @@ def zip_with_false_size() -> bytes:
         ("a.pptx", packed({"[Content_Types].xml": "x", "ppt/presentation.xml": "<a/>"}), "damaged"),
         ("a.xlsx", packed({"[Content_Types].xml": "x", "xl/workbook.xml": "<a/>"}), "no text|damaged"),
         ("a.docx", b"\x1f\x8b\x08", "a gzip archive: unpack it"),
-        ("a.docx", b"{\\rtf1 hello}", r"\(.rtf\): save it as .docx"),
     ],
 )  # fmt: skip
 def test_broken_ones_are_refused_with_the_file_and_a_reason(
