@@ -19,6 +19,7 @@ _HEADING_SIZE = 1.12  # times the size of most characters
 _HEADING_CHARACTERS = 200
 _LINE_PITCH = 1.35  # a larger distance than this many usual ones begins a paragraph
 _COLUMN_GAP = 0.9  # of a line's height, is between columns
+_WORD_GAP = 0.15  # of a line's height, is between words
 _INDENT = 0.8  # of a line's height, begins a paragraph
 _MARGIN_LINES = 3  # at the top and bottom of a page that may be headers and footers
 _MARGIN_SHARE = 0.4  # of the pages that repeat them: left and right pages may differ
@@ -27,6 +28,7 @@ _BULLETS = "•▪▫◦‣●○■□➢➤❖✓✔·∙\ue000-\uf8ff"
 _BULLET = re.compile(rf"^(?:[{_BULLETS}]|[-\u2013\u2014*](?=\s))\s*")
 _NUMBERED = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivxl]{1,5})[.)]|\[\d{1,3}\])\s")
 _SENTENCE_END = re.compile(r"[.!?:;\u3002\uff01\uff1f…][\"'”\u2019»)\]]*$")
+_IDEOGRAPHS = "\u2e80"  # and what comes after them has no spaces between words
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
@@ -116,13 +118,42 @@ def _is_below(run: list[Char], char: Char) -> bool:
 
 def _line(chars: list[Char]) -> Iterator[Line]:
     seen = [char for char in chars if not char.is_generated and not char.text.isspace()]
-    text = " ".join("".join(char.text for char in chars).split())
-    if not seen or not text:
+    if not seen:
         return
     size = statistics.median(char.box[3] - char.box[1] for char in seen)
+    text = " ".join("".join(_spaced(chars, size)).split())
+    if not text:
+        return
     bold = sum(char.is_bold for char in seen) > 0.9 * len(seen)
     box = bounds(char.box for char in seen)
     yield Line(text, box, round(size, 1), bold, _segments(chars, size))
+
+
+def _spaced(chars: list[Char], size: float) -> Iterator[str]:
+    """Yields the line's letters, a space where PDFium gave none between two that stand apart.
+
+    That is where a font is narrow, as groff's, or where italics end; not where all letters do.
+    """
+    pairs = list(pairwise(chars))
+    gaps = [
+        after.box[0] - before.box[2] if _is_in_word(before, after) else None
+        for before, after in pairs
+    ]
+    usual = statistics.median([gap for gap in gaps if gap is not None] or [0])
+    yield from (char.text for char in chars[:1])
+    for gap, (_, char) in zip(gaps, pairs, strict=True):
+        if gap is not None and _WORD_GAP * size < gap and gap > usual + _WORD_GAP * size:
+            yield " "
+        yield char.text
+
+
+def _is_in_word(before: Char, after: Char) -> bool:
+    """Returns whether these are letters of one word, of a script that has spaces, or a mark's."""
+    letters = before.text[-1:], after.text[:1]
+    return not (before.is_generated or after.is_generated) and all(
+        (one.isalnum() and one < _IDEOGRAPHS) or one in marks
+        for one, marks in zip(letters, (tuple(".,;:)"), ("(",)), strict=True)
+    )
 
 
 def _segments(chars: list[Char], size: float) -> tuple[Segment, ...]:

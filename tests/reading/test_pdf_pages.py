@@ -8,6 +8,9 @@ import pypdfium2
 import pytest
 from fpdf import FPDF
 
+from ragpg.reading.pdf_boxes import Char
+from ragpg.reading.pdf_layout import PageLayout, layout_pages
+
 from .test_pdf_loading import PARAGRAPH, from_pdf, pages, pdf
 
 
@@ -173,3 +176,33 @@ def test_pages_turned_among_others_keep_their_places() -> None:
     document[0].set_rotation(90)
     first, second = pages(from_pdf(saved(document)))
     assert "third" in first and second == PARAGRAPH.strip()
+
+
+def line_of(text: str, gaps: dict[int, float], usual: float = 0) -> str:
+    """Returns how a line is read whose letters stand so far apart, 5 points wide and 10 high."""
+    chars, left = [], 50.0
+    for place, letter in enumerate(text):
+        left += gaps.get(place, usual) if place else 0
+        chars.append(Char(letter, (left, 100, left + 5, 110), False, False))
+        left += 5
+    (content,) = layout_pages([PageLayout(chars, 595, 842)])[0]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("text", "gaps", "read"),
+    [
+        ("belowunder", {5: 2.5}, "below under"),  # groff's narrow spaces
+        ("Acta1533", {4: 1.6}, "Acta 1533"),  # after italics
+        ("Immunol.17", {8: 1.6}, "Immunol. 17"),
+        ("below-under", {5: 2.5, 6: 2.5}, "below-under"),
+        ("kerned", {3: 0.8}, "kerned"),
+        ("退款需要", {2: 3}, "退款需要"),
+    ],
+)
+def test_words_that_stand_apart_are_two(text: str, gaps: dict[int, float], read: str) -> None:
+    assert line_of(text, gaps) == read
+
+
+def test_letters_that_all_stand_apart_are_a_word() -> None:
+    assert line_of("LETTERS", {}, usual=2.5) == "LETTERS"
