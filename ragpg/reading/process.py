@@ -27,7 +27,9 @@ from ragpg.reading.ocr_setting import OCR_SECONDS, ocr_is_wanted
 from ragpg.reading.result import Reading
 
 TIME_LIMIT = 300.0
-"""Seconds one file may take."""
+"""Seconds one file may take, however large."""
+SECONDS_A_MEGABYTE = 60.0
+"""And beyond the first so many by its size, so that a folder of small traps has an end, too."""
 OCR_TIME_LIMIT = OCR_SECONDS + 300.0
 """Seconds one file may take whose scans are recognised, some seconds a page."""
 MEMORY_LIMIT = 3 * 2**30
@@ -37,12 +39,17 @@ MEMORY_LIMIT = 3 * 2**30
 def read_isolated(data: bytes, media_type: str, *, time_limit: float | None = None) -> Reading:
     """Returns what the child read; whatever befalls it raises LoadError."""
     ocr = media_type in types.OCR_MEDIA_TYPES and ocr_is_wanted()
-    limit = time_limit or (OCR_TIME_LIMIT if ocr else TIME_LIMIT)
+    limit = time_limit or (OCR_TIME_LIMIT if ocr else seconds_for(len(data)))
     with _LOCK:
         answer = _child().ask(data, f"{media_type} ocr" if ocr else media_type, limit)
     if "error" in answer:
         raise LoadError(answer["error"])
     return Reading(**{**answer, "page_starts": tuple(answer["page_starts"])})
+
+
+def seconds_for(size: int) -> float:
+    """Returns how long a file of so many bytes may take: texts have 400 pages a megabyte."""
+    return min(TIME_LIMIT, SECONDS_A_MEGABYTE * (1 + size / 2**20))
 
 
 # The parent's side -----------------------------------------------------------------------------
@@ -96,7 +103,7 @@ class _Child:
         """Returns why the child ended."""
         self.close()
         if limit is not None:
-            return f"reading it took more than {limit:g} seconds: not read"
+            return f"reading it took more than {limit:.3g} seconds: not read"
         code = self.process.returncode
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"it made its reader crash ({how}): save it again, or in another format"

@@ -47,6 +47,17 @@ def test_a_hang_is_ended_and_the_next_file_is_read() -> None:
     assert text() == "Some words."
 
 
+def test_a_small_file_has_less_time_and_none_has_more_than_five_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = [process.seconds_for(size) for size in (0, 2**20, 2 * 2**20, 2**28)]
+    assert times == [60, 120, 180, 300]
+    monkeypatch.setattr(process, "SECONDS_A_MEGABYTE", 0.2)
+    child().send_signal(signal.SIGSTOP)
+    with pytest.raises(LoadError, match=r"took more than 0.2 seconds"):
+        read_isolated(b"words", REST)
+
+
 def test_a_crash_is_told_and_the_next_file_is_read() -> None:
     process = child()
     process.send_signal(signal.SIGSTOP)
