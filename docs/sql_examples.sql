@@ -210,6 +210,8 @@ select split, origin, count(*) from ragpg.training_pairs('handbook') group by sp
 select origin, question, answer from ragpg.finetuning_examples where collection = 'handbook';
 
 --- What is wrong
+-- help
+select name, kind, left(what, 40) as what from ragpg.help('stale');
 -- verify
 select problem, object, detail, what_to_do from ragpg.verify('handbook');
 -- text_problems

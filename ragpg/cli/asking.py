@@ -124,7 +124,10 @@ def write_text(text: str) -> None:
 def print_answer_tail(answer: Any) -> None:
     out.print("\n")
     if answer.id is None:
-        err.print("the answer was not stored: nothing can be written here, as on a standby")
+        err.print(
+            "the answer was not stored: nothing can be written here, as on a standby, or what it "
+            "cites was erased meanwhile"
+        )
     if answer.model and not answer.generated:  # takes back what was streamed
         out.print(answer.text, markup=False)
     if answer.generated:

@@ -33,8 +33,9 @@ cross join lateral (
             'ragpg index tune --recall 0.98'
         ),
         (
+            -- By a share that ranks: the next ingest counts anew.
             abs(health.chunks - coalesce(health.counted_chunks, 0))
-                > case when health.chunks > 20000 then health.chunks / 50 else 0 end,
+                > greatest(health.chunks / 50, 10),
             'statistics are stale',
             format('counted with %s chunks, now %s', coalesce(health.counted_chunks, 0), health.chunks),
             format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)

@@ -61,6 +61,15 @@ def cite(sql: psycopg.Connection, source: str, length: int) -> None:
     )
 
 
+def test_help_says_what_there_is(handbook: ragpg.Collection, sql: psycopg.Connection) -> None:
+    found = rows(sql, "select name, kind, call, what from ragpg.help('search')")
+    assert found[0][:2] == ("search", "function") and "query text" in found[0][2]
+    everything = rows(sql, "select name, kind, call, what from ragpg.help()")
+    assert {"function", "view", "table"} == {one[1] for one in everything}
+    assert [one for one in everything if not (one[2] and one[3])] == []
+    assert rows(sql, "select name from ragpg.help('no such thing')") == []
+
+
 def test_verify_is_silent_when_all_is_well(
     handbook: ragpg.Collection, sql: psycopg.Connection
 ) -> None:

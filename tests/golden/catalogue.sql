@@ -2283,6 +2283,37 @@ begin
 end
 $function$
  -- access {owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg.help(about text DEFAULT ''::text)
+ RETURNS TABLE(name text, kind text, call text, what text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT found.name,
+     found.kind,
+     found.call,
+     found.what
+    FROM ( SELECT (routine.proname)::text AS name,
+             'function'::text AS kind,
+             format('%s(%s)'::text, routine.proname, pg_get_function_arguments(routine.oid)) AS call,
+             obj_description(routine.oid, 'pg_proc'::name) AS what
+            FROM pg_proc routine
+           WHERE ((routine.pronamespace = ('ragpg'::regnamespace)::oid) AND (routine.prorettype <> ('trigger'::regtype)::oid))
+         UNION ALL
+          SELECT (relation.relname)::text AS relname,
+                 CASE relation.relkind
+                     WHEN 'v'::"char" THEN 'view'::text
+                     ELSE 'table'::text
+                 END AS "case",
+             ( SELECT string_agg((col.attname)::text, ', '::text ORDER BY col.attnum) AS string_agg
+                    FROM pg_attribute col
+                   WHERE ((col.attrelid = relation.oid) AND (col.attnum > 0) AND (NOT col.attisdropped))) AS string_agg,
+             obj_description(relation.oid, 'pg_class'::name) AS obj_description
+            FROM pg_class relation
+           WHERE ((relation.relnamespace = ('ragpg'::regnamespace)::oid) AND (relation.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char"])) AND (NOT relation.relispartition))) found
+   WHERE ((found.what IS NOT NULL) AND ((found.name ~~* (('%'::text || help.about) || '%'::text)) OR (found.what ~~* (('%'::text || help.about) || '%'::text))))
+   ORDER BY (found.name <> help.about), (found.name !~~* (('%'::text || help.about) || '%'::text)), found.name, found.call;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.highlight(content text, query text, language text DEFAULT 'english'::text, start_mark text DEFAULT '**'::text, end_mark text DEFAULT '**'::text)
  RETURNS text
  LANGUAGE plpgsql
@@ -9373,11 +9404,7 @@ UNION ALL
     format('search index %s: %s'::text, health.index_id, wrong.detail) AS detail,
     wrong.what_to_do
    FROM (ragpg.index_health health
-     CROSS JOIN LATERAL ( VALUES ((NOT health.indexes_valid),'index is invalid'::text,'searches do not use it'::text,'reindex it: ragpg.verify() names it'::text), ((health.recall < (0.9)::double precision),'recall is low'::text,format('recall %s, measured %s'::text, round((health.recall)::numeric, 3), health.recall_measured_at),'ragpg index tune --recall 0.98'::text), ((abs((health.chunks - COALESCE(health.counted_chunks, (0)::bigint))) >
-                CASE
-                    WHEN (health.chunks > 20000) THEN (health.chunks / 50)
-                    ELSE (0)::bigint
-                END),'statistics are stale'::text,format('counted with %s chunks, now %s'::text, COALESCE(health.counted_chunks, (0)::bigint), health.chunks),format('select ragpg.refresh_search_index(%s, force => true)'::text, health.index_id)), ((health.dead_chunks > GREATEST(health.chunks, (1000)::bigint)),'many dead rows'::text,format('%s dead, %s alive'::text, health.dead_chunks, health.chunks),format('vacuum ragpg.chunks_%s; autovacuum does not keep up'::text, health.index_id))) wrong(is_wrong, problem, detail, what_to_do))
+     CROSS JOIN LATERAL ( VALUES ((NOT health.indexes_valid),'index is invalid'::text,'searches do not use it'::text,'reindex it: ragpg.verify() names it'::text), ((health.recall < (0.9)::double precision),'recall is low'::text,format('recall %s, measured %s'::text, round((health.recall)::numeric, 3), health.recall_measured_at),'ragpg index tune --recall 0.98'::text), ((abs((health.chunks - COALESCE(health.counted_chunks, (0)::bigint))) > GREATEST((health.chunks / 50), (10)::bigint)),'statistics are stale'::text,format('counted with %s chunks, now %s'::text, COALESCE(health.counted_chunks, (0)::bigint), health.chunks),format('select ragpg.refresh_search_index(%s, force => true)'::text, health.index_id)), ((health.dead_chunks > GREATEST(health.chunks, (1000)::bigint)),'many dead rows'::text,format('%s dead, %s alive'::text, health.dead_chunks, health.chunks),format('vacuum ragpg.chunks_%s; autovacuum does not keep up'::text, health.index_id))) wrong(is_wrong, problem, detail, what_to_do))
   WHERE ((health.state = 'ready'::text) AND wrong.is_wrong)
 UNION ALL
  SELECT NULL::text AS collection,
@@ -10118,6 +10145,7 @@ comment on ragpg.health_problems.detail: What was seen.
 comment on ragpg.health_problems.problem: documents fail, indexing is behind (more than 15 minutes), index is invalid, recall is low (below 0.9), statistics are stale, many dead rows; functions run as a superuser, table is not kept apart, function does not run as its owner, statistics tell of all tenants, bound role is missing, role acts for no tenant.
 comment on ragpg.health_problems.what_to_do: What helps.
 comment on ragpg.health_problems: A row per thing that needs attention; none when all is well. Cheap, for monitoring: ragpg.verify() reads every text, too.
+comment on ragpg.help(pg_catalog.text): Returns what there is to call and to read in ragpg that has this in its name or says it, the name itself first: how a function is called or which columns a view or table has, and what it is for. All of it without an argument; \x in psql shows a row as a page.
 comment on ragpg.highlight(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the text with the words of the query (whatever their form, within compounds too) between the marks; what stands between such marks already, as in **Markdown**, stays as it is. language is a text-search configuration, such as that of the chunk.
 comment on ragpg.hit.bm25: BM25 of the chunk; null where the word leg did not run.
 comment on ragpg.hit.chunk_id: The chunk, for ragpg.similar_chunks and ragpg.surroundings.

@@ -258,13 +258,15 @@ def test_status_tells_monitoring(
     assert well.returncode == 0 and "all is well" in well.stdout, well.stdout + well.stderr
     sql.execute("select ragpg.put_document('handbook', 'new', 'Some words.')")
     assert command(url, "status").returncode == 0, "a document may wait for a while"
+    sql.execute("update ragpg.index_statistics set chunk_count = chunk_count + 3")
+    assert command(url, "status").returncode == 0, "ordinary use needs no attention"
     sql.execute(
         "update ragpg.documents set updated_at = now() - interval '1 hour' where source = 'new'"
     )
     sql.execute(
         "update ragpg.index_documents set pending_since = now() - interval '1 hour' where pending_since is not null"
     )
-    sql.execute("update ragpg.index_statistics set chunk_count = 1")
+    sql.execute("update ragpg.index_statistics set chunk_count = 100")
     ill = command(url, "status")
     assert ill.returncode == 3
     assert "indexing is behind: 1 documents wait" in ill.stdout
