@@ -267,6 +267,9 @@ def evaluation(request: Request) -> Response:
     """The evaluation runs of a collection, as plots and a table."""
     client = _client(request)
     asked, names = _asked(request)
+    if not requests.read(request.query_params).collection:  # not the first, which may have no run
+        newest = _rows(client, queries.NEWEST_RUN)
+        asked = asked.but(collection=newest[0]["name"]) if newest else asked
     runs = client.collection(asked.collection).evaluation.runs() if names else []
     sets = dict.fromkeys(run["evaluation_set"] for run in runs)
     return _page(

@@ -49,6 +49,15 @@ order by day desc, model
 limit 30
 """
 
+NEWEST_RUN: LiteralString = """
+select one.name
+from ragpg.evaluation_runs as run
+join ragpg.evaluation_sets as of_set on of_set.id = run.evaluation_set_id
+join ragpg.collections as one on one.id = of_set.collection_id
+order by run.id desc
+limit 1
+"""
+
 EVALUATION_RUN: LiteralString = """
 select
     collection, run_id, evaluation_set, note, mode, k, index_id, active, embedding_model,

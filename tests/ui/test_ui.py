@@ -177,6 +177,8 @@ def test_evaluation_runs_are_plots(
     pages = client.collection("pages")
     pages.evaluation.load(questions)
     runs = [pages.evaluation.run(k=k, note=f"k {k} <b>") for k in (1, 5)]
+    client.collection("a first one").add(text="Without a run.", source="none")
+    assert text_of(page, "/evaluation") == text_of(page, "/evaluation?collection=pages")
     markup = page.get("/evaluation?collection=pages").text
     assert markup.count('class="dot') == 8 and "k 5 &lt;b&gt;" in markup
     shown = text_of(page, f"/evaluation/{runs[0]}")
