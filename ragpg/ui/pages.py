@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from ragpg.answer import Answer, Citation
 from ragpg.client import Client
-from ragpg.errors import BadArgument
+from ragpg.errors import BadArgument, BadFilter
 from ragpg.search import Hit
 from ragpg.search.explaining import highlight
 from ragpg.session import clean_query
@@ -52,11 +52,16 @@ def search(request: Request) -> Response:
     if not asked.q:
         return _page(request, "search.html", asked=asked, collections=names, hits=None, seconds=0)
     started = time.perf_counter()
-    hits = (
-        _client(request)
-        .collection(asked.collection)
-        .explain(asked.q, asked.k, filter=asked.parsed_filter, mode=asked.mode)
-    )
+    held = _client(request).collection(asked.collection)
+    try:
+        hits = held.explain(asked.q, asked.k, filter=asked.parsed_filter, mode=asked.mode)
+    except (BadArgument, BadFilter) as error:  # told above what was typed, to mend it
+        page = _page(
+            request, "search.html", asked=asked, collections=names, hits=None, seconds=0,
+            wrong=str(error),
+        )  # fmt: skip
+        page.status_code = 400
+        return page
     seconds = time.perf_counter() - started
     shown = _shown(_client(request), hits, asked)
     return _page(

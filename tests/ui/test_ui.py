@@ -90,6 +90,12 @@ def test_what_cannot_be_is_told(
     assert told.lower() in text_of(page, address, status).lower()
 
 
+def test_a_wrong_filter_keeps_the_form(filled: None, page: TestClient) -> None:
+    wrong = page.get("/search", params={"q": "limit on Pro", "filter": "$.tier =="})
+    assert wrong.status_code == 400 and "jsonpath" in plain(wrong.text)
+    assert 'value="limit on Pro"' in wrong.text and 'value="$.tier =="' in wrong.text
+
+
 def test_odd_questions_are_answered(filled: None, page: TestClient) -> None:
     for q in ("\0", "\ud800".encode("utf-8", "surrogatepass"), "%", "'; drop table", "🚦" * 300):
         assert page.get("/search", params={"q": q, "collection": "pages"}).status_code == 200
