@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DATABASE = "ragpg"
 _INCLUDE = "include_if_exists = 'ragpg.conf'  # written by ragpg; 'alter system' goes before it"
 _RECOVERY_SECONDS = 300
+_STOPPED = ".ragpg-stopped"  # a person did, so that none who uses it starts it behind their back
 _THREADS = Lock()
 
 
@@ -98,7 +99,16 @@ def stop(home: Path) -> bool:
         server = _server(folder)
         server.ensure_postgres_running()  # finds the running one
         server.stop()
+        (folder / _STOPPED).touch()
         return True
+
+
+def revive(home: Path) -> bool:
+    """Starts the server again, whatever ended it but `stop`; returns whether it runs."""
+    if (data_folder(home) / _STOPPED).exists():
+        return False
+    start(home)
+    return True
 
 
 def _start_locked(folder: Path) -> str:
@@ -112,6 +122,7 @@ def _start_locked(folder: Path) -> str:
             f"the embedded Postgres did not start: {last_words(folder) or error}; "
             f"its log is {folder / 'log'}"
         ) from error
+    (folder / _STOPPED).unlink(missing_ok=True)
     _ensure_database(server, folder)
     return server.get_uri(database=DATABASE)
 

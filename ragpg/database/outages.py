@@ -24,17 +24,14 @@ def wait_for_connection(pool: Pool, url: str, timeout: float, home: Path | None)
     """Returns a connection, waiting while all are in use or the server is starting.
 
     A server that does not answer fails at once, with ConnectionFailed; the embedded one, in `home`,
-    is started again, which raises EmbeddedServerError with its last words.
+    is started again unless a person stopped it, which raises EmbeddedServerError with its last
+    words.
     """
     until = time.monotonic() + timeout
     while (left := until - time.monotonic()) > 0:
         # Of the server alone: it takes no connection from those that others may have.
         said = pq.PGconn.ping(make_conninfo(url, connect_timeout=5).encode())
-        if said == pq.Ping.NO_RESPONSE and home is not None:
-            from ragpg.database import embedded
-
-            embedded.start(home)
-        elif said == pq.Ping.NO_RESPONSE:
+        if said == pq.Ping.NO_RESPONSE and not _is_revived(home):
             connect(url).close()  # raises with the reason; else it has just come back
         try:
             # The pool tries a second, for each call that waits.
@@ -45,3 +42,11 @@ def wait_for_connection(pool: Pool, url: str, timeout: float, home: Path | None)
         f"no connection became free within {timeout:g} s: all {pool.max_size} are in use "
         "(max_connections), or the server is still starting"
     )
+
+
+def _is_revived(home: Path | None) -> bool:
+    if home is None:
+        return False
+    from ragpg.database import embedded
+
+    return embedded.revive(home)

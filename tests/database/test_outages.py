@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -35,12 +37,12 @@ def test_a_server_that_is_gone_is_one_error_and_its_return_none(
 def test_the_embedded_server_is_started_again_by_who_needs_it(
     home: Path, words: WordEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By several threads at once, whoever stopped it; what was in it is there."""
+    """By several threads at once; what was in it is there."""
     monkeypatch.setenv("RAGPG_HOME", str(home))
     monkeypatch.delenv("RAGPG_DATABASE_URL", raising=False)
     with ragpg.connect(embedder=words) as client:
         held = topics(client)
-        embedded.stop(home)
+        kill(home)
         wrong: list[str] = []
         threads = [
             threading.Thread(target=lambda: wrong.extend(wrong_hits(held, 0, 3))) for _ in range(3)
@@ -54,7 +56,17 @@ def test_the_embedded_server_is_started_again_by_who_needs_it(
         assert held.delete("1")
 
 
-def test_an_embedded_server_that_cannot_start_says_why(
+def kill(home: Path) -> None:
+    """Ends the server as a full disk or the kernel does."""
+    pid = embedded.status(home).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while embedded.status(home).running and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def test_a_server_that_a_person_stopped_stays_so(
     home: Path, words: WordEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAGPG_HOME", str(home))
@@ -62,6 +74,22 @@ def test_an_embedded_server_that_cannot_start_says_why(
     with ragpg.connect(embedder=words) as client:
         held = topics(client)
         embedded.stop(home)
+        with pytest.raises(errors.ConnectionFailed, match="cannot be reached"):
+            held.search("refund")
+        assert not embedded.status(home).running
+        with ragpg.connect(embedder=words) as another:  # a command starts it
+            assert wrong_hits(another.collection("topics"), 0, 2) == []
+        assert wrong_hits(held, 0, 2) == []
+
+
+def test_an_embedded_server_that_cannot_start_says_why(
+    home: Path, words: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAGPG_HOME", str(home))
+    monkeypatch.delenv("RAGPG_DATABASE_URL", raising=False)
+    with ragpg.connect(embedder=words) as client:
+        held = topics(client)
+        kill(home)
         settings = embedded.data_folder(home) / "postgresql.auto.conf"
         kept = settings.read_text()
         settings.write_text("shared_buffers = 'not a size'\n")
