@@ -20,13 +20,14 @@ from ragpg.reading.html import read_html
 from ragpg.reading.result import Reading
 from ragpg.reading.xml_html import HEADERS, header_title, name_of, plain, to_html
 
-_SUBSET = r"(?:\[(?:<!--.*?-->|\"[^\"]*\"|'[^']*'|[^\]\"'])*\]\s*)?"
-_DOCTYPE = re.compile(rf"<!DOCTYPE\b[^\[>]*{_SUBSET}>", re.DOTALL)
+# Atomic and possessive: what is matched one way is not tried in another, of which a trap has 2^n.
+_SUBSET = r"(?:\[(?:(?><!--.*?-->)|\"[^\"]*\"|'[^']*'|(?!<!--)[^\]\"'])*+\]\s*)?"
+_DOCTYPE = re.compile(rf"<!DOCTYPE\b[^\[>]*+{_SUBSET}>", re.DOTALL)
 _ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+(?:"([^"]*)"|'([^']*)')\s*>""")
 _DECLARATION = r"<\?xml\s[^>]*\?>"
 # What is not markup is matched first, and stays.
 _PIECE = re.compile(
-    rf"(<!\[CDATA\[.*?\]\]>|<!--.*?-->)|{_DECLARATION}|&(?:#(\d+|[xX][\da-fA-F]+)|([\w.:-]+));"
+    rf"(<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z))|{_DECLARATION}|&(?:#(\d+|[xX][\da-fA-F]+)|([\w.:-]+));"
     r"|&|<(?![\w:/!?])|[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]",
     re.DOTALL,
 )
@@ -51,7 +52,7 @@ def read_xml(data: bytes) -> Reading:
 
 def _parse(text: str) -> etree._Element:
     """Returns an element that holds the document, or several, or mere text."""
-    declared = _DOCTYPE.search(text)
+    declared = _DOCTYPE.match(text, start) if (start := text.find("<!DOCTYPE")) >= 0 else None
     entities: dict[str, str] = {}
     if declared:
         entities = {one[1]: one[2] or one[3] or "" for one in _ENTITY.finditer(declared[0])}

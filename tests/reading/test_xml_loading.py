@@ -8,6 +8,7 @@ import pytest
 
 from ragpg.errors import LoadError
 from ragpg.reading import LoadedDocument, load_bytes, load_path
+from ragpg.reading.xml import read_xml
 
 from ..conftest import SHARED_DATA
 
@@ -164,6 +165,24 @@ def test_bombs_are_refused() -> None:
     with pytest.raises(LoadError, match="nested too deeply"):
         load("<b>" * 100_000)
     assert content("<b>" * 1500 + "deep" + "</b>" * 1500) == "deep"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<!DOCTYPE a [" + "<!---->" * 5000 + "<a>x</a>",  # never closed: 2^5000 ways to try
+        "<!DOCTYPE a [" * 20_000,
+        "<a>x" + "<!--" * 200_000,
+        "<a>x" + "<![CDATA[" * 100_000,
+    ],
+)
+def test_declarations_and_comments_without_an_end_cost_no_minutes(source: str) -> None:
+    assert len(read_xml(source.encode()).content) <= len(source)
+
+
+def test_a_bracket_in_a_comment_of_a_declaration_ends_nothing() -> None:
+    declared = '<!DOCTYPE a [<!-- ] > " --><!ENTITY x "yes">]>'
+    assert read_xml(f"{declared}<a>&x;</a>".encode()).content == "yes"
 
 
 def test_xml_without_text_says_so() -> None:
