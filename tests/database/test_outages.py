@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 import ragpg
@@ -110,6 +111,24 @@ def test_a_pool_that_is_in_use_is_waited_for(url: str) -> None:
             assert waiting == []
         thread.join()
         assert waiting == [1]
+    finally:
+        database.close()
+
+
+def test_a_role_that_lost_its_right_to_connect_is_told_why(url: str) -> None:
+    """The server answers: it is not the pool that is in use."""
+    database = Database(url, max_size=1, timeout=1)
+    try:
+        with database.connection() as connection:
+            name = connection.info.dbname
+        with psycopg.connect(url.replace(f"/{name}", "/postgres"), autocommit=True) as other:
+            other.execute(f'alter database "{name}" allow_connections false'.encode())
+            other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
+            try:
+                with pytest.raises(errors.RagpgError, match="not currently accepting connections"):
+                    database.value("select 1")
+            finally:
+                other.execute(f'alter database "{name}" allow_connections true'.encode())
     finally:
         database.close()
 
