@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,13 +17,23 @@ def collections(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = table_of("collection", "documents", "pending", "chunks", "model", "changed")
+    print_collections(rows)
+
+
+def print_collections(
+    rows: list[dict[str, Any]], recalls: dict[str, float | None] | None = None
+) -> None:
+    """Prints a row a collection, with the recall of its active index where recalls are given."""
+    measured = () if recalls is None else ("recall",)
+    table = table_of("collection", "documents", "pending", "chunks", *measured, "model", "changed")
     for one in rows:
+        recall = (recalls or {}).get(one["collection"])
         table.add_row(
             escape(one["collection"]),
             f"{one['documents']:,}",
             f"{one['pending_documents']:,}",
             f"{one['chunks']:,}",
+            *("" if recall is None else f"{recall:.3f}" for _ in measured),
             one["embedding_model"] or "",
             f"{one['last_changed_at']:%Y-%m-%d %H:%M}" if one["last_changed_at"] else "",
         )

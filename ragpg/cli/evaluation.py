@@ -49,16 +49,20 @@ def eval_load(
         lost = held.evaluation.lost_labels(name)
     if as_json:
         print_json({"questions": count, "lost_labels": lost})
-    for label in () if as_json else lost:
+    else:
+        _print_lost(lost)
+        out.print(f"{count} questions in {name}, {len(lost)} labels not found")
+    if lost:
+        raise typer.Exit(1)
+
+
+def _print_lost(labels: list[dict[str, Any]]) -> None:
+    for label in labels:
         quote = f': "{label["quote"][:60]}"' if label["quote"] else ""
         out.print(
             Text(f"{label['state']}: ", style="yellow")
             + Text(f"{label['source']}{quote} ({label['question']})")
         )
-    if not as_json:
-        out.print(f"{count} questions in {name}, {len(lost)} labels not found")
-    if lost:
-        raise typer.Exit(1)
 
 
 @evaluation.command("from-feedback")
@@ -294,6 +298,6 @@ def _print_counts(failures: list[dict[str, Any]], questions: int) -> None:
         counts[row["kind"]] = counts.get(row["kind"], 0) + 1
     if counts:
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        out.print(f"not found whole: {told}; see ragpg eval diagnose")
+        out.print(f"went wrong: {told}; see ragpg eval diagnose")
     else:
-        out.print(f"every labelled text of {questions} questions was found whole")
+        out.print(f"nothing that is labelled in {questions} questions was missed")

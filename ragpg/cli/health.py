@@ -6,10 +6,10 @@ import sys
 from typing import Any
 
 import typer
-from rich.markup import escape
 from rich.text import Text
 
-from ragpg.cli.console import Json, open_client, out, print_json, table_of
+from ragpg.cli.collections import print_collections
+from ragpg.cli.console import Json, open_client, out, print_json
 
 
 def status(as_json: Json = False) -> None:
@@ -41,20 +41,8 @@ def _print_status(
         f"Postgres {server['postgres']}, pgvector {server['pgvector']}, "
         f"database {server['database']}, schema {server['schema']}"
     )
-    table = table_of("collection", "documents", "pending", "chunks", "recall", "model", "changed")
     recalls = {row["collection"]: row["recall"] for row in health["indexes"] if row["active"]}
-    for one in collections:
-        recall = recalls.get(one["collection"])
-        table.add_row(
-            escape(one["collection"]),
-            f"{one['documents']:,}",
-            f"{one['pending_documents']:,}",
-            f"{one['chunks']:,}",
-            "" if recall is None else f"{recall:.3f}",
-            one["embedding_model"] or "",
-            f"{one['last_changed_at']:%Y-%m-%d %H:%M}" if one["last_changed_at"] else "",
-        )
-    out.print(table if collections else "no collection yet: ragpg add PATH --collection NAME")
+    print_collections(collections, recalls)
     for wrong in health["problems"]:
         out.print(
             Text(f"{wrong['collection'] or 'ragpg'}: {wrong['problem']}: ", style="yellow")
