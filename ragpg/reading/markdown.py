@@ -48,8 +48,6 @@ class _FrontMatter(yaml.SafeLoader):
     12:30 stay text.
     """
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
-
     def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
         try:
             return super().construct_yaml_timestamp(node)
@@ -57,6 +55,7 @@ class _FrontMatter(yaml.SafeLoader):
             return node.value
 
 
+_FrontMatter.yaml_implicit_resolvers = {}  # none of 1.1's
 _DATE = next(
     pattern for tag, pattern in yaml.SafeLoader.yaml_implicit_resolvers["2"] if "timestamp" in tag
 )

@@ -22,7 +22,7 @@ from ragpg.reading.pdf_layout import PageLayout
 from ragpg.reading.pdf_order import in_reading_order
 
 MAX_SIDE = 2000
-"""Pixels of the longer side of what is looked at: 170 a inch of an A4 page."""
+"""Pixels of the longer side of what is looked at: 170 an inch of an A4 page."""
 _LONG = 16  # times its height: of lines from 25 on the recogniser loses letters
 _PIECE = 11
 _COLUMN, _MOST = 0.3, 0.6  # of the page's width; of the lines

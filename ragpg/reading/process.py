@@ -103,7 +103,7 @@ class _Child:
         """Returns why the child ended."""
         self.close()
         if limit is not None:
-            return f"reading it took more than {limit:.3g} seconds: not read"
+            return f"reading it took more than {round(limit, 1):g} seconds: not read"
         code = self.process.returncode
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"it made its reader crash ({how}): save it again, or in another format"

@@ -33,7 +33,7 @@ cross join lateral (
             'ragpg index tune --recall 0.98'
         ),
         (
-            -- By a share that ranks: the next ingest counts anew.
+            -- Fewer move no hit, and the next ingest counts anew.
             abs(health.chunks - coalesce(health.counted_chunks, 0))
                 > greatest(health.chunks / 50, 10),
             'statistics are stale',
