@@ -123,7 +123,8 @@ def test_a_role_that_lost_its_right_to_connect_is_told_why(url: str) -> None:
             name = connection.info.dbname
         with psycopg.connect(url.replace(f"/{name}", "/postgres"), autocommit=True) as other:
             other.execute(f'alter database "{name}" allow_connections false'.encode())
-            other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
+            # Ended before the next call, not at that moment: within ten seconds.
+            other.execute("select pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
             try:
                 with pytest.raises(errors.RagpgError, match="not currently accepting connections"):
                     database.value("select 1")
