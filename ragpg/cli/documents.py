@@ -237,10 +237,7 @@ def _print_versions(rows: list[dict[str, Any]]) -> None:
 
 
 def erase(
-    source: Source,
-    collection: CollectionName = "default",
-    yes: Yes = False,
-    as_json: Json = False,
+    source: Source, collection: CollectionName = "default", yes: Yes = False, as_json: Json = False
 ) -> None:
     """Erase a document for good: its text, every version, and the answers that cite it."""
     with open_client() as client:

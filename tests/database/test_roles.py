@@ -46,7 +46,10 @@ def test_a_reader_lists_and_may_not_delete(
     with ragpg.connect(url.replace("postgres:@", f"{role}:@"), embedder=words) as client:
         docs = client.collection("docs")
         assert [one.source for one in docs.documents(filter={"n": 1})] == ["a"]
-        for forbidden in (docs.delete_many, lambda **which: docs.update_metadata({"n": 2}, **which)):
+        for forbidden in (
+            docs.delete_many,
+            lambda **which: docs.update_metadata({"n": 2}, **which),
+        ):
             with pytest.raises(errors.PermissionDenied):
                 forbidden(filter={"n": 1})
     assert sql.execute("select metadata from ragpg.documents").fetchall() == [({"n": 1},)]
