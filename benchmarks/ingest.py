@@ -22,14 +22,13 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg.database import embedded
 from ragpg.database.migrations import migrate
 from ragpg.indexing.recipes import ensure_index
-from ragpg.models import SentenceTransformerEmbedder
+from ragpg.models import HalfVector, SentenceTransformerEmbedder
 
 WORDS = Path(__file__).read_text().split()
 
