@@ -124,7 +124,7 @@ def rows(url: str, count: int, run: int) -> dict[str, float]:
 
 
 def _prepare(client: Any, name: str) -> tuple[int, int]:
-    index = ensure_index(client.session, name)
+    index = ensure_index(client.session, name, client.session.embedder, "english", None)
     with client.database.connection() as connection:
         row = connection.execute("select ragpg.collection_id(%s)", (name,)).fetchone()
     return row[0], index.id

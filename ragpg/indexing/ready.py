@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from psycopg.types.json import Jsonb
 
 from ragpg.errors import BadArgument, ConnectionFailed, RagpgError, UnknownCollection
-from ragpg.indexing import document_queries as queries
+from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.indexer import Indexer
 from ragpg.indexing.inputs import Input
 from ragpg.indexing.tally import Tally

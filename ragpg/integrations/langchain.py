@@ -6,16 +6,17 @@
     store.add_documents(documents)
     store.as_retriever(search_kwargs={"k": 5, "filter": {"tier": "pro"}})
 
-Needs `pip install 'ragpg[langchain]'`. What is asynchronous runs the same calls in threads: a client
-is thread-safe.
+Asynchronous calls run the same in threads, as a client is thread-safe.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -55,11 +56,11 @@ class RagpgVectorStore(VectorStore):
         """
         self._embeddings = embeddings
         self._own = not isinstance(connection, Client)
-        self.client = (
-            connection
-            if isinstance(connection, Client)
-            else ragpg.connect(connection, embedder=embeddings and embeddings_of(embeddings))
-        )
+        if isinstance(connection, Client):
+            self.client = connection
+        else:
+            function = None if embeddings is None else embeddings.embed_documents
+            self.client = ragpg.connect(connection, embedder=function)
         self.collection = self.client.collection(collection_name)
         self._mode = mode
 
@@ -95,8 +96,8 @@ class RagpgVectorStore(VectorStore):
                 texts, stored, metadatas or [{}] * len(texts), strict=True
             )
         ]
-        if self._embeddings is not None and texts:
-            vectors = self._embeddings.embed_documents(texts)
+        if self._embeddings is not None:
+            vectors = self._embeddings.embed_documents(texts) if texts else []
             for record, vector in zip(records, vectors, strict=True):
                 record["embedding"] = vector
         report = self.collection.add(records=records)
@@ -106,14 +107,12 @@ class RagpgVectorStore(VectorStore):
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Deletes the documents of these ids, all of them without any; returns True."""
-        try:
-            self.collection.delete_many(sources=ids)
-        except UnknownCollection:
-            pass
+        with suppress(UnknownCollection):
+            self.collection.delete_many(sources=ids, filter="exists ($)" if ids is None else None)
         return True
 
     @classmethod
-    def from_texts(  # type: ignore[override]
+    def from_texts(
         cls,
         texts: list[str],
         embedding: Embeddings | None = None,
@@ -130,7 +129,7 @@ class RagpgVectorStore(VectorStore):
     # Read -----------------------------------------------------------------------------------
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """Returns the documents of these ids, in their order; those that are not there are left."""
+        """Returns the documents of these ids that are there, in their order."""
         try:
             found = self.collection.documents(sources=list(ids), texts=True)
         except UnknownCollection:
@@ -150,7 +149,10 @@ class RagpgVectorStore(VectorStore):
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Returns the k nearest documents, each with its cosine distance to the query."""
-        return [(_document(hit), _distance(hit)) for hit in self._hits(query, k, **kwargs)]
+        return [
+            (_document(hit), 1.0 - (hit.similarity or 0.0))
+            for hit in self._hits(query, k, **kwargs)
+        ]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, **kwargs: Any
@@ -178,16 +180,14 @@ class RagpgVectorStore(VectorStore):
         """Returns k of the `fetch_k` documents nearest to an embedding, unlike each other."""
         hits = self._near(embedding, fetch_k, **kwargs)
         vectors = list(self.collection.embeddings(hits)) if hits else []
-        import numpy as np
-
         chosen = maximal_marginal_relevance(np.asarray(embedding), vectors, lambda_mult, k)
         return [_document(hits[place]) for place in chosen]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda distance: min(max(1.0 - distance, 0.0), 1.0)
 
-    def _near(self, embedding: Any, k: int, **kwargs: Any) -> list[Hit]:
-        return self._hits("", k, query_embedding=embedding, mode="vector", **kwargs)
+    def _near(self, vector: Any, k: int, **kwargs: Any) -> list[Hit]:
+        return self._hits("", k, **{**kwargs, "query_embedding": vector, "mode": "vector"})
 
     def _hits(self, query: str, k: int, **kwargs: Any) -> list[Hit]:
         return hits_of(self.collection, query, k, **{"mode": self._mode, **kwargs})
@@ -226,10 +226,6 @@ def _document(hit: Hit, *, place: bool = False) -> Document:
     names = ("source", "title", "document_version", "start_char", "end_char", "page", "score")
     where = {"ragpg": {name: getattr(hit, name) for name in names}} if place else {}
     return Document(id=hit.source, page_content=hit.content, metadata={**hit.metadata, **where})
-
-
-def _distance(hit: Hit) -> float:
-    return 1.0 - (hit.similarity or 0.0)
 
 
 def _filter(given: Filter | None) -> Filter | None:

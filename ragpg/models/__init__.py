@@ -7,7 +7,7 @@ from ragpg.models.claude import MessagesClient, api_errors, ask_model, make_clie
 from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress, Vectors, even_token_starts
 from ragpg.models.functions import EmbedFunction, FunctionEmbedder, GivenEmbedder
 from ragpg.models.local import SentenceTransformerEmbedder
-from ragpg.models.opening import as_embedder, open_embedder
+from ragpg.models.opening import as_embedder, check_same_model, open_embedder
 from ragpg.models.reranking import Reranker
 from ragpg.models.usage import Budget, Prices, Usage, estimate_tokens, usage_of
 from ragpg.models.vectors import HalfVector, Vector
@@ -31,6 +31,7 @@ __all__ = [
     "api_errors",
     "as_embedder",
     "ask_model",
+    "check_same_model",
     "estimate_tokens",
     "even_token_starts",
     "make_client",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ragpg.errors import BadArgument, SettingsError
-from ragpg.models.embedding import Embedder
+from numpy.typing import NDArray
+
+from ragpg.errors import BadArgument, ModelMismatch, SettingsError
+from ragpg.models.embedding import PROBE_TEXT, Embedder
 from ragpg.models.functions import GIVEN, FunctionEmbedder, GivenEmbedder
 from ragpg.models.hosted import HOSTED
 from ragpg.models.local import SentenceTransformerEmbedder
@@ -53,3 +55,23 @@ def as_embedder(given: Any) -> Embedder:
         f"embedder is {given!r:.80}: give a function of texts, an object with the members of "
         "ragpg.Embedder, or ragpg.open_embedder(NAME)"
     )
+
+
+def check_same_model(provider: str, name: str, probe: NDArray[Any], embedder: Embedder) -> None:
+    """Raises ModelMismatch unless the embedder is the model an index was built with.
+
+    Names are compared, and then what the model makes of the probe text, whose embedding then is
+    `probe` (d): another model behind the same name would not fail, it would return noise.
+    """
+    if (provider, name) != (embedder.provider, embedder.name):
+        raise ModelMismatch(
+            f'the collection was embedded with "{name}", the query would be with '
+            f'"{embedder.name}": set RAGPG_EMBEDDING_MODEL={name}, or connect(embedder=...)'
+        )
+    found = embedder.embed_documents([PROBE_TEXT])[0]  # as it was registered
+    cosine = float(found @ probe.astype("float32")) if len(found) == len(probe) else 0.0
+    if cosine < 0.99:
+        raise ModelMismatch(
+            f'the model "{embedder.name}" gives another embedding here than when the collection '
+            f"was built (cosine {cosine:.4f} of the probe text)"
+        )
