@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs sizes clean
+.PHONY: demo test lint docs sizes resolve lowest clean
 
 demo: .venv/.installed
 	.venv/bin/ragpg demo
@@ -23,8 +23,35 @@ docs: .venv/.installed-dev
 	.venv/bin/ragpg init --no-encoder
 	.venv/bin/python -m docs.generate "$$(.venv/bin/ragpg db url)"
 
+# What others have installed already: each is resolved together with ragpg, nothing is installed.
+PEERS = langchain-postgres llama-index-vector-stores-postgres pgvector-haystack vecs \
+	langchain-anthropic pydantic-ai
+
+resolve: .venv/.installed-dev
+	@for peer in $(PEERS); do \
+		echo $$peer | .venv/bin/uv pip compile pyproject.toml - --quiet --output-file /dev/null \
+			|| exit 1; \
+		echo "ragpg and $$peer"; \
+	done
+
+# The tests, with the oldest version of everything that pyproject.toml allows.
+lowest: .venv-lowest/.installed
+	.venv-lowest/bin/python -m pytest -o filterwarnings=default $(TESTS)
+
+.venv-lowest/.installed: pyproject.toml constraints.txt .venv/.installed-dev
+	$(PYTHON) -m venv --clear .venv-lowest
+	grep ^torch== constraints.txt > .venv-lowest/torch.txt
+	.venv/bin/uv pip compile pyproject.toml $(foreach one,$(LOWEST_EXTRAS),--extra $(one)) --quiet \
+		--resolution lowest-direct --only-binary :all: --constraint .venv-lowest/torch.txt \
+		--python .venv-lowest/bin/python --output-file .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c .venv-lowest/lowest.txt -e '.[dev]'
+	@touch $@
+
+LOWEST_EXTRAS = cohere offline openai ui voyage
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-lowest
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ragpg needs Python 3.11 or newer: make PYTHON=python3.12 demo")'

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pgvector import HalfVector
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -27,6 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 import ragpg
 from benchmarks.ranking import read_lines
+from ragpg.models import HalfVector
 
 COLLECTION = "benchmark_squad2"
 FOREIGN = {

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +29,7 @@ from benchmarks import stores, workload
 from benchmarks.workload import Question, Rows
 from ragpg.database import embedded
 from ragpg.database.migrations import migrate
+from ragpg.models import HalfVector
 
 K = 10
 CLUSTERS = {"c8": 8, "c25": 25, "c200": 200}

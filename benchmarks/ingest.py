@@ -22,14 +22,13 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg.database import embedded
 from ragpg.database.migrations import migrate
 from ragpg.indexing.recipes import ensure_index
-from ragpg.models import SentenceTransformerEmbedder
+from ragpg.models import HalfVector, SentenceTransformerEmbedder
 
 WORDS = Path(__file__).read_text().split()
 
@@ -125,7 +124,7 @@ def rows(url: str, count: int, run: int) -> dict[str, float]:
 
 
 def _prepare(client: Any, name: str) -> tuple[int, int]:
-    index = ensure_index(client.session, name)
+    index = ensure_index(client.session, name, client.session.embedder, "english", None)
     with client.database.connection() as connection:
         row = connection.execute("select ragpg.collection_id(%s)", (name,)).fetchone()
     return row[0], index.id

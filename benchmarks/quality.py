@@ -20,7 +20,6 @@ from typing import Any
 
 import ir_measures
 from ir_measures import R, nDCG
-from pgvector import HalfVector
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -28,6 +27,7 @@ from rich.table import Table
 import ragpg
 from benchmarks.ranking import DEPTH, Ranking, read_lines, reciprocal_rank_fusion
 from benchmarks.ranking import run as documents
+from ragpg.models import HalfVector
 
 METHODS = ("vector", "bm25", "rrf", "hybrid", "hybrid, distinct", "hybrid, diverse")
 SEARCH = "ragpg.search(%(q)s, %(k)s, %(c)s, %(f)s::jsonpath, %(e)s, '{}')"

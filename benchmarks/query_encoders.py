@@ -25,7 +25,6 @@ from typing import Any
 
 import ir_measures
 from ir_measures import R, nDCG
-from pgvector import HalfVector
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +33,7 @@ from benchmarks.ranking import DEPTH, SETS, LabelledSet, ingest, read_set
 from benchmarks.ranking import run as documents
 from ragpg.client import server_url
 from ragpg.database import embedded
+from ragpg.models import HalfVector
 from ragpg.settings import from_environment
 
 TIMED = 60  # questions a set

@@ -26,13 +26,12 @@ import bm25s
 import ir_measures
 import numpy as np
 from ir_measures import R, nDCG
-from pgvector import HalfVector
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 import ragpg
-from ragpg.models import SentenceTransformerEmbedder
+from ragpg.models import HalfVector, SentenceTransformerEmbedder
 
 SETS = {
     "scifact": ("corpus.jsonl.gz", "queries_train.jsonl", "qrels_train.tsv"),

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +31,7 @@ from rich.table import Table
 from benchmarks import filters, stores, workload
 from benchmarks.workload import Question
 from ragpg.database import embedded
+from ragpg.models import HalfVector
 
 K = 10
 ROUNDS = 2

@@ -10,11 +10,11 @@ import time
 from typing import Any, Protocol
 
 import psycopg
-from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
 from benchmarks.workload import DIMENSIONS, Found, Question, Rows, slices
+from ragpg.models import HalfVector
 
 
 class Store(Protocol):

@@ -10,7 +10,7 @@ from ragpg import settings
 from ragpg.arguments import tells, told
 from ragpg.collection import Collection
 from ragpg.database import Database, check_schema
-from ragpg.models import Embedder
+from ragpg.models import Embedder, EmbedFunction
 from ragpg.session import Session
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def connect(
     database_url: str | None = None,
     *,
-    embedder: Embedder | None = None,
+    embedder: Embedder | EmbedFunction | None = None,
     anthropic_client: Any = None,
     embed_in_database: bool = False,
     max_connections: int = 10,
@@ -32,10 +32,10 @@ def connect(
 ) -> Client:
     """Returns a client of the given database, the one the environment names, or the embedded one.
 
-    `embedder` replaces the configured model; `anthropic_client` (any client of the anthropic SDK,
-    Bedrock's and Vertex's too) replaces the one made from ANTHROPIC_API_KEY. With
-    `embed_in_database` questions are embedded by the database where it holds the model, so that
-    the model is not loaded here. With `read_only` nothing is written, nor answers stored.
+    `embedder` replaces the configured model, and may be a function of texts (docs/models.md);
+    `anthropic_client` (any client of the anthropic SDK, Bedrock's and Vertex's too) the one made
+    from ANTHROPIC_API_KEY. With `embed_in_database` the database embeds questions where it holds
+    the model, which is not loaded here. With `read_only` nothing is written, nor answers stored.
     `tenant`, by default RAGPG_TENANT, is whose rows are read and written where tenants are kept
     apart (docs/tenants.md); NoTenant is raised where the role may not act for it. Raises
     SchemaError, saying what to run, when the schema is missing, older or newer than this ragpg.

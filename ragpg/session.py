@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ragpg.database import Database, queries
 from ragpg.errors import BadArgument, SearchIndexError
 from ragpg.forking import Lock
-from ragpg.models import Embedder, check_same_model, make_client, open_embedder
+from ragpg.models import Embedder, EmbedFunction, as_embedder, check_same_model, make_client
 from ragpg.settings import Settings
-
-if TYPE_CHECKING:
-    from pgvector import HalfVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class SearchIndex:
     context_tokens: int  # of a chunk, kept free for it
     provider: str
     name: str
-    probe: HalfVector
+    probe: Any  # HalfVector
     in_database: bool  # the database embeds questions itself
     same_model_ids: list[int]  # search indexes of the collection with the same model, this one too
 
@@ -41,13 +38,13 @@ class Session:
         database: Database,
         settings: Settings,
         *,
-        embedder: Embedder | None = None,
+        embedder: Embedder | EmbedFunction | None = None,
         anthropic_client: Any = None,
         embed_in_database: bool = False,
     ) -> None:
         self.database = database
         self.settings = settings
-        self.embedder: Embedder = embedder or open_embedder(settings.embedding_model)
+        self.embedder = as_embedder(embedder or settings.embedding_model)
         self._anthropic_client = anthropic_client
         self._embed_in_database = embed_in_database
         self._embedders: dict[int, Embedder] = {}
@@ -98,11 +95,11 @@ class Session:
         same = [one for one in known if (one.provider, one.name) == (index.provider, index.name)]
         if same:
             return same[0]
-        named = open_embedder(index.name)
+        named = as_embedder(index.name)
         return named if named.provider == index.provider else self.embedder
 
     def embed_query(self, collection: str, query: str, index_id: int | None = None) -> Any:
-        """Returns the query's embedding; None when the database shall make it, or has no index.
+        """Returns the query's embedding; None where the database shall search without it.
 
         Raises ModelMismatch when the configured model is not the collection's.
         """

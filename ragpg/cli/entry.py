@@ -23,6 +23,7 @@ from ragpg.cli import (
     health,
     indexes,
     inspection,
+    mcp,
     models,
     server,
     tune,
@@ -220,3 +221,4 @@ app.add_typer(finetuning.finetune, name="finetune")
 app.command()(health.status)
 app.command()(health.metrics)
 app.command()(ui.ui)
+app.command()(mcp.mcp)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.database import Database
 from ragpg.errors import BadArgument
 from ragpg.evaluation import queries
 from ragpg.evaluation.grading import Grade
+from ragpg.models import HalfVector
 from ragpg.search import Mode
 
 Progress = Callable[[int, int], None]

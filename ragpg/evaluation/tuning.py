@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pgvector import HalfVector
-
 from ragpg.database import Connection, Database
 from ragpg.errors import BadArgument, SearchIndexError
 from ragpg.evaluation import evaluating, queries
 from ragpg.evaluation.evaluating import Difference
 from ragpg.indexing.indexes import Indexes
+from ragpg.models import HalfVector
 from ragpg.session import SearchIndex, Session
 
 WEIGHTS = (None, 0.0, 0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)

@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pgvector import HalfVector
-
 from ragpg.database import Database
 from ragpg.errors import BadArgument, EmbeddingError, RagpgError
 from ragpg.evaluation import FEWEST_QUESTIONS, Difference, compare_runs, run_set
@@ -23,7 +21,7 @@ from ragpg.evaluation import queries as evaluation_queries
 from ragpg.finetuning import queries
 from ragpg.finetuning.training import Example, Recipe, train
 from ragpg.indexing.indexes import Indexes
-from ragpg.models import SentenceTransformerEmbedder
+from ragpg.models import HalfVector, SentenceTransformerEmbedder
 from ragpg.session import SearchIndex, Session
 
 FEWEST_PAIRS = 20

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.database import Database
@@ -21,6 +20,7 @@ from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.inputs import Input, inputs_of_files, inputs_of_records
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
+from ragpg.models import HalfVector
 from ragpg.reading import LoadedDocument, find_files, told_if_slow
 from ragpg.reading.metadata import json_text
 from ragpg.session import Session
@@ -80,7 +80,12 @@ def add(
     tally.unchanged = len(items) - len(changed)
     tally.tell()
     if changed:
-        index = ensure_index(session, collection, language=language, chunk_tokens=chunk_tokens)
+        embedder = session.embedder
+        if all(item.embedding is not None for item in changed):
+            from ragpg.indexing.ready import embedder_of
+
+            embedder = embedder_of(session, collection, len(changed[0].embedding))
+        index = ensure_index(session, collection, embedder, language, chunk_tokens)
         indexer = Indexer(session, index)
         _Writer(session.database, collection, indexer, tally, stop).write_all(changed)
     if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused

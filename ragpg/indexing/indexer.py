@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pgvector import HalfVector
-
 from ragpg.chunking import ChunkSpan, chunk_text
 from ragpg.database import Connection
 from ragpg.errors import EmbeddingError
 from ragpg.indexing import queries
-from ragpg.models import PROBE_TEXT, Embedder, Progress, even_token_starts
+from ragpg.models import PROBE_TEXT, Embedder, HalfVector, Progress, even_token_starts
 from ragpg.reading import LoadedDocument
 from ragpg.session import SearchIndex, Session
 

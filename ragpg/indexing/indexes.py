@@ -20,7 +20,7 @@ from ragpg.indexing import index_queries, queries
 from ragpg.indexing.indexer import Indexer, cut
 from ragpg.indexing.recipes import make_index, tokens_of_chunk, tokens_of_context
 from ragpg.indexing.worker import Worker, WorkReport
-from ragpg.models import Budget, Embedder, Usage, open_embedder
+from ragpg.models import Budget, Embedder, EmbedFunction, Usage, as_embedder
 from ragpg.session import SearchIndex, Session
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Indexes:
         chunk_tokens: int | None = None,
         overlap_tokens: int = 0,
         language: str | None = None,
-        model: str | Embedder | None = None,
+        model: str | Embedder | EmbedFunction | None = None,
         context_model: str | None = None,
     ) -> SearchIndex:
         """Makes another search index with all documents queued for it; searches do not use it yet.
@@ -70,10 +70,13 @@ class Indexes:
         )
 
     def _recipe(
-        self, active: SearchIndex | None, model: str | Embedder | None, chunk_tokens: int | None
+        self,
+        active: SearchIndex | None,
+        model: str | Embedder | EmbedFunction | None,
+        chunk_tokens: int | None,
     ) -> tuple[Embedder, int]:
         if model:
-            embedder = open_embedder(model) if isinstance(model, str) else model
+            embedder = as_embedder(model)
         else:
             embedder = self.session.embedder_for(active) if active else self.session.embedder
         wanted = chunk_tokens or (active.chunk_tokens if active else None)

@@ -5,18 +5,39 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
-from ragpg.errors import BadArgument, ConnectionFailed, RagpgError
+from ragpg.errors import BadArgument, ConnectionFailed, RagpgError, UnknownCollection
 from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.indexer import Indexer
 from ragpg.indexing.inputs import Input
 from ragpg.indexing.tally import Tally
+from ragpg.models import Embedder, GivenEmbedder, HalfVector, SentenceTransformerEmbedder
 from ragpg.reading import LoadedDocument
 from ragpg.reading.metadata import json_text
+from ragpg.session import Session
 
 _BATCH = 1000  # stored by one statement
+
+
+def embedder_of(session: Session, collection: str, dimensions: int) -> Embedder:
+    """Returns the model of a collection whose documents come with their embedding.
+
+    That is the configured one; where sentence-transformers cannot be imported, and where the
+    collection has begun so, it is none: questions then bring their embedding, too.
+    """
+    try:
+        active = session.active_index(collection)
+    except UnknownCollection:
+        active = None
+    if active is not None and active.provider == GivenEmbedder.provider:
+        return session.embedder_for(active)
+    if active is None and isinstance(session.embedder, SentenceTransformerEmbedder):
+        try:
+            import sentence_transformers  # noqa: F401
+        except ImportError:
+            return GivenEmbedder("records", dimensions)
+    return session.embedder
 
 
 def write_ready(

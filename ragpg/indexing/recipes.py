@@ -16,18 +16,18 @@ CONTEXT_TOKENS = 64
 
 
 def ensure_index(
-    session: Session, collection: str, *, language: str = "english", chunk_tokens: int | None = None
+    session: Session, collection: str, embedder: Embedder, language: str, chunk_tokens: int | None
 ) -> SearchIndex:
     """Returns the active search index, made by this recipe when the collection has none.
 
-    Raises ModelMismatch when it was built with another model than the configured one.
+    Raises ModelMismatch when it was built with another model.
     """
     return make_index(
         session,
         queries.ENSURE_SEARCH_INDEX,
-        session.embedder,
+        embedder,
         collection=collection,
-        chunk_tokens=tokens_of_chunk(chunk_tokens, session.embedder),
+        chunk_tokens=tokens_of_chunk(chunk_tokens, embedder),
         overlap_tokens=0,
         language=language,
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 import psycopg
-from pgvector import HalfVector
 from psycopg.rows import class_row
 
 from ragpg.database import Connection
@@ -22,6 +21,7 @@ from ragpg.indexing.batching import in_batches
 from ragpg.indexing.indexer import Indexer, Prepared
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import Tally
+from ragpg.models import HalfVector
 from ragpg.reading import LoadedDocument
 from ragpg.session import Session
 
@@ -135,7 +135,7 @@ class Worker:
         for name in self.session.database.column(
             worker_queries.COLLECTIONS_WITHOUT_INDEX, collection=self.collection
         ):
-            ensure_index(self.session, name)
+            ensure_index(self.session, name, self.session.embedder, "english", None)
 
     def _claim(self, own: Connection) -> list[Claim]:
         parameters = {"collection": self.collection, "index_id": self.index_id}

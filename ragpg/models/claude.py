@@ -174,8 +174,15 @@ def _explain_status(error: anthropic.APIStatusError) -> str:
     happened = f"answered {status}" if status >= 400 else f"broke off its answer with {kind}"
     wait = _retry_after(error.response.headers)
     advice = _ADVICE.get(kind, "").format(when=f"in {wait:g} s" if wait else "later")
-    said = _one_line(error.api_message or error.message)
+    said = _one_line(_message_in(error.body) or error.message)
     return f"the Messages API {happened}: {said}" + (f" ({advice})" if advice else "")
+
+
+def _message_in(body: object) -> str | None:
+    """Returns the API's own words: what the SDK calls so quotes all of the body."""
+    told = body.get("error") if isinstance(body, dict) else None
+    said = told.get("message") if isinstance(told, dict) else None
+    return said if isinstance(said, str) else None
 
 
 def _one_line(text: str, limit: int = 300) -> str:

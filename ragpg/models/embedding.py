@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
+
+from ragpg.errors import EmbeddingError
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -40,6 +42,28 @@ class Embedder(Protocol):
 
     def embed_query(self, text: str) -> Vectors:
         """Returns an array of shape (dimensions,)."""
+
+
+def unit_vectors(name: str, rows: Any, count: int) -> Vectors:
+    """Returns what a model made of `count` texts as float32 of length 1.
+
+    Raises EmbeddingError, with the model's name, for what are no such rows of numbers.
+    """
+    try:
+        vectors = np.asarray(rows, np.float32)
+    except (TypeError, ValueError) as error:
+        raise EmbeddingError(f'the model "{name}" gave no rows of numbers: {error}') from error
+    if count == 0:
+        return vectors.reshape(0, 0) if vectors.ndim != 2 else vectors
+    if vectors.ndim != 2 or len(vectors) != count or not vectors.size:
+        raise EmbeddingError(
+            f'the model "{name}" gave an array of shape {vectors.shape} for {count} texts: '
+            "it takes a row of numbers for each"
+        )
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        raise EmbeddingError(f'the model "{name}" gave an embedding without direction')
+    return np.asarray(vectors / lengths, np.float32)
 
 
 # What no tokenizer knows -------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pgvector import HalfVector, Vector
 
 from ragpg.errors import EmbeddingError
+from ragpg.models.vectors import HalfVector, Vector
 
 MAX_QUERY_TOKENS = 64
 Array = NDArray[np.float64]

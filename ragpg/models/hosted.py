@@ -16,7 +16,7 @@ import numpy as np
 
 from ragpg import settings
 from ragpg.errors import EmbeddingError
-from ragpg.models.embedding import Progress, Vectors
+from ragpg.models.embedding import Progress, Vectors, unit_vectors
 
 Kind = Literal["query", "document"]
 
@@ -117,18 +117,10 @@ class HostedEmbedder(ABC):
     def _embed(self, texts: list[str], kind: Kind) -> Vectors:
         # The APIs refuse an empty text, and JSON a lone surrogate.
         clean = [text.encode("utf-8", "replace").decode() or " " for text in texts]
-        rows = self._request(clean, kind)
-        if len(rows) != len(texts) or len({len(row) for row in rows}) != 1:
-            raise EmbeddingError(
-                f'the model "{self.name}" gave {len(rows)} embeddings for {len(texts)} texts'
-            )
-        vectors = np.asarray(rows, np.float32)
+        vectors = unit_vectors(self.name, self._request(clean, kind), len(texts))
         if self.dimensions and vectors.shape[1] != self.dimensions:
             raise EmbeddingError(f'the model "{self.name}" gave {vectors.shape[1]} dimensions')
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.isfinite(lengths).all() or not lengths.all():
-            raise EmbeddingError(f'the model "{self.name}" gave an embedding without direction')
-        return np.asarray(vectors / lengths, np.float32)
+        return vectors
 
     @abstractmethod
     def _request(self, texts: list[str], kind: Kind) -> Sequence[Sequence[float]]:

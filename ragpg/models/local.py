@@ -55,8 +55,11 @@ class SentenceTransformerEmbedder:
         try:
             import sentence_transformers
             import transformers
-        except ImportError as error:  # a broken installation
-            raise EmbeddingError(f"sentence-transformers cannot be imported: {error}") from error
+        except ImportError as error:
+            raise EmbeddingError(
+                f"sentence-transformers cannot be imported: {error}; without it: "
+                "connect(embedder=...) or a hosted model (docs/models.md)"
+            ) from error
         compute_after_fork()
         quiet: Any = transformers.utils.logging
         quiet.disable_progress_bar()

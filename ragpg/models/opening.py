@@ -1,4 +1,4 @@
-"""Which embedding model a name means."""
+"""Which embedding model a name, or what else is given for one, means."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ragpg.errors import ModelMismatch, SettingsError
+from ragpg.errors import BadArgument, ModelMismatch, SettingsError
 from ragpg.models.embedding import PROBE_TEXT, Embedder
+from ragpg.models.functions import GIVEN, FunctionEmbedder, GivenEmbedder
 from ragpg.models.hosted import HOSTED
 from ragpg.models.local import SentenceTransformerEmbedder
 
@@ -15,13 +16,13 @@ from ragpg.models.local import SentenceTransformerEmbedder
 def open_embedder(name: str) -> Embedder:
     """Returns the embedder of that name; nothing is loaded or asked before its first use.
 
-    `openai/MODEL`, `voyage/MODEL` and `cohere/MODEL`, each also with `@DIMENSIONS`, are hosted;
-    everything else is a sentence-transformers model by name or folder (one whose name begins like
-    a hosted one's is `sentence-transformers/openai/...`). Raises SettingsError for dimensions that
-    are no number.
+    `openai/MODEL`, `voyage/MODEL` and `cohere/MODEL`, each also with `@DIMENSIONS`, are hosted; of
+    `given/NAME@DIMENSIONS` every record and question brings its embedding; everything else is a
+    sentence-transformers model by name or folder (one whose name begins like a hosted one's is
+    `sentence-transformers/openai/...`). Raises SettingsError for dimensions that are no number.
     """
     provider, _, model = name.partition("/")
-    if provider not in HOSTED or not model:
+    if provider not in (*HOSTED, GIVEN) or not model:
         return SentenceTransformerEmbedder(name)
     model, separator, dimensions = model.partition("@")
     if separator and not (dimensions.isdecimal() and int(dimensions) > 0):
@@ -29,7 +30,31 @@ def open_embedder(name: str) -> Embedder:
             f'the embedding model "{name}" has dimensions that are no number: '
             f"{provider}/{model}@512, or {provider}/{model} for all it has"
         )
+    if provider == GIVEN:
+        if not dimensions:
+            raise SettingsError(f'"{name}" needs its dimensions: {name}@384')
+        return GivenEmbedder(model, int(dimensions))
     return HOSTED[provider](model, int(dimensions) if separator else None)
+
+
+def as_embedder(given: Any) -> Embedder:
+    """Returns the embedder that is given: itself, by its name, or as a function of texts.
+
+    An object with `embed_documents` alone, such as LangChain's Embeddings, is one of its method.
+    Raises BadArgument for what is none of them.
+    """
+    if isinstance(given, str):
+        return open_embedder(given)
+    if all(hasattr(given, name) for name in ("embed_documents", "token_starts", "provider")):
+        embedder: Embedder = given
+        return embedder
+    function = getattr(given, "embed_documents", given)
+    if callable(function):
+        return FunctionEmbedder(function)
+    raise BadArgument(
+        f"embedder is {given!r:.80}: give a function of texts, an object with the members of "
+        "ragpg.Embedder, or ragpg.open_embedder(NAME)"
+    )
 
 
 def check_same_model(provider: str, name: str, probe: NDArray[Any], embedder: Embedder) -> None:
@@ -41,7 +66,7 @@ def check_same_model(provider: str, name: str, probe: NDArray[Any], embedder: Em
     if (provider, name) != (embedder.provider, embedder.name):
         raise ModelMismatch(
             f'the collection was embedded with "{name}", the query would be with '
-            f'"{embedder.name}": set RAGPG_EMBEDDING_MODEL={name}'
+            f'"{embedder.name}": set RAGPG_EMBEDDING_MODEL={name}, or connect(embedder=...)'
         )
     found = embedder.embed_documents([PROBE_TEXT])[0]  # as it was registered
     cosine = float(found @ probe.astype("float32")) if len(found) == len(probe) else 0.0

@@ -11,6 +11,7 @@ from docutils import nodes
 from docutils.core import publish_parts
 from docutils.parsers.rst import Directive, directives, roles
 from docutils.utils import Reporter
+from docutils.writers import html5_polyglot
 
 from ragpg.errors import LoadError
 from ragpg.reading.decoding import decode
@@ -54,7 +55,9 @@ _REWRITTEN = (
 def read_rst(data: bytes) -> Reading:
     """Returns the document as Markdown; files it includes are not read."""
     try:
-        page = publish_parts(decode(data), writer="html5", settings_overrides=_SETTINGS)
+        page = publish_parts(
+            decode(data), writer=html5_polyglot.Writer(), settings_overrides=_SETTINGS
+        )
     except (ValueError, AttributeError, TypeError, KeyError, AssertionError) as error:
         raise LoadError(f"its reStructuredText cannot be read: {error}") from error
     body = page["html_body"]

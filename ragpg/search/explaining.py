@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pgvector import HalfVector
-
 from ragpg.database import Database
+from ragpg.models import HalfVector
 from ragpg.search import explaining_queries as queries
 from ragpg.search.filters import Filter, to_jsonpath
 from ragpg.search.searching import Hit, Mode, records_of

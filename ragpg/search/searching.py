@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
-from pgvector import HalfVector
 from psycopg.rows import class_row
 
 from ragpg.database import Database
 from ragpg.errors import BadArgument, DatabaseError, RagpgError
+from ragpg.models import HalfVector
 from ragpg.reading.metadata import vector_of
 from ragpg.search import queries
 from ragpg.session import Session, clean_query

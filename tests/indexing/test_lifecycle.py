@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg import errors
+from ragpg.models import HalfVector
 
 from ..conftest import WordEmbedder
 from .adding import CHECK, value, write

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 import ragpg
+from ragpg.models import HalfVector
 from ragpg.search.searching import Mode
 
 from ..conftest import WordEmbedder, database_url, new_database
