@@ -21,12 +21,15 @@ from ragpg.cli.console import (
     print_json,
     table_of,
 )
+from ragpg.cli.help import Commands
 from ragpg.errors import BadArgument
 
 if TYPE_CHECKING:
     from ragpg.search import Mode
 
-evaluation = typer.Typer(help="Evaluation: how good is retrieval, and why.", no_args_is_help=True)
+evaluation = typer.Typer(
+    cls=Commands, help="Evaluation: how good is retrieval, and why.", no_args_is_help=True
+)
 evaluation.command("draft")(drafts.eval_draft)
 evaluation.command("review")(drafts.eval_review)
 SetName = Annotated[str, typer.Option("--set", "-s", help="Name of the evaluation set.")]

@@ -56,7 +56,10 @@ class SentenceTransformerEmbedder:
             import sentence_transformers
             import transformers
         except ImportError as error:  # a broken installation
-            raise EmbeddingError(f"sentence-transformers cannot be imported: {error}") from error
+            raise EmbeddingError(
+                f"sentence-transformers cannot be imported: {error}; a hosted model needs none of "
+                "it, such as RAGPG_EMBEDDING_MODEL=openai/text-embedding-3-small"
+            ) from error
         compute_after_fork()
         quiet: Any = transformers.utils.logging
         quiet.disable_progress_bar()
