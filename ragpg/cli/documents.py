@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ragpg.cli.console import (
     CollectionName,
+    End,
     Json,
     ended_by_signals,
     err,
@@ -210,7 +211,7 @@ def documents(collection: CollectionName = "default", as_json: Json = False) -> 
     table = table_of("source", "title", "version", "chunks", "indexed")
     for row in rows:
         table.add_row(
-            escape(row.source),
+            End(row.source),
             escape(row.title),
             str(row.version),
             str(row.chunks or 0),

@@ -176,7 +176,7 @@ def demo(as_json: Json = False) -> None:
         _title(f'ragpg search "{question}" --collection demo -k 3')
         asking.print_hits(client, hits, question)
         _title(f'ragpg ask "{question}" --collection demo')
-        asking.print_answer_tail(handbook.ask(question, on_text=asking.write_text))
+        asking.ask_and_print(handbook, question)
         _title("Next")
         out.print(
             "ragpg add PATH --collection NAME      your own documents\n"
