@@ -10,9 +10,10 @@ import typer
 
 from ragpg import settings
 from ragpg.cli.console import Json, out, print_json
+from ragpg.cli.help import Commands
 from ragpg.database import embedded
 
-db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
+db = typer.Typer(cls=Commands, help="The embedded Postgres.", no_args_is_help=True)
 
 
 def _home() -> Path:
