@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ragpg import settings
@@ -41,7 +40,11 @@ def connect(
     SchemaError, saying what to run, when the schema is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
-    url = server_url(config)
+    url = config.database_url
+    if url is None:
+        from ragpg.database.starting import server_url
+
+        url = server_url(config)
     check_schema(url)
     tenant = tenant or config.tenant
     if tenant is not None:
@@ -61,19 +64,6 @@ def connect(
             embed_in_database=embed_in_database,
         )
     )
-
-
-def server_url(config: settings.Settings) -> str:
-    """Returns the database's URL; starts the embedded server and makes its schema if needed."""
-    if config.database_url is not None:
-        return config.database_url
-    from ragpg.database import embedded, has_schema
-    from ragpg.database.migrations import migrate
-
-    url = embedded.start(config.home)
-    if not has_schema(url):  # new, or its first start was interrupted
-        migrate(url)
-    return url
 
 
 @tells
@@ -147,10 +137,5 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
