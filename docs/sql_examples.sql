@@ -23,6 +23,15 @@ select ragpg.wait_until_indexed('handbook', timeout => '1 s');
 select ragpg.find_source('handbook', 'refunds.md');
 -- delete_document
 select ragpg.delete_document('handbook', 'no-such-source');
+-- find_documents
+select source
+from ragpg.find_documents('handbook', filter => '$.audience == "developers"', page_size => 3);
+-- delete_documents
+select * from ragpg.delete_documents('handbook', filter => '$.updated < "2020"', dry_run => true);
+-- update_metadata
+select ragpg.update_metadata(
+    '{"reviewed": true, "draft": null}', 'handbook', filter => '$.audience == "customers"'
+);
 -- delete_vanished
 select * from ragpg.delete_vanished('handbook', paths => '{/no/such/folder}', kept => '{}');
 -- drop_collection

@@ -18,12 +18,13 @@ from ragpg.search import Hit, Mode
 from ragpg.session import Session
 
 if TYPE_CHECKING:
+    from ragpg.documents import DocumentInfo, Documents, Versions
     from ragpg.evaluation import Evaluation
     from ragpg.finetuning import Finetuning
-    from ragpg.indexing.documents import DocumentInfo, Versions
     from ragpg.indexing.indexes import Indexes
     from ragpg.indexing.watching import Change
     from ragpg.inspection import Inspector
+    from ragpg.models import Vectors
     from ragpg.search.explaining import ExplainedHit
     from ragpg.search.filters import Filter
 
@@ -91,8 +92,8 @@ class Collection:
         paths: str | Path | Sequence[str | Path],
         *,
         stop: threading.Event | None = None,
-        on_change: Callable[[Change], None] = lambda change: None,
-        on_ready: Callable[[AddReport], None] = lambda report: None,
+        on_change: Callable[[Change], None] | None = None,
+        on_ready: Callable[[AddReport], None] | None = None,
         sync: bool = False,
         max_deleted_share: float = MAX_DELETED_SHARE,
         progress: AddProgress | None = None,
@@ -104,20 +105,10 @@ class Collection:
         `on_ready` hears the report of the first pass, `on_change` of each document after it. A
         lost connection is waited out. `options` are `add`'s language and chunk_tokens.
         """
-        from ragpg.indexing.watching import FolderWatch
+        from ragpg.indexing.watching import watch
 
-        FolderWatch(
-            self.session,
-            self.name,
-            paths=[paths] if isinstance(paths, (str, Path)) else paths,
-            stop=stop or threading.Event(),
-            on_change=on_change,
-            on_ready=on_ready,
-            sync=sync,
-            max_deleted_share=max_deleted_share,
-            progress=progress,
-            options=options,
-        ).run()
+        how = (stop, on_change, on_ready, sync, max_deleted_share, progress)
+        watch(self.session, self.name, paths, *how, options)
 
     def search(
         self,
@@ -194,17 +185,59 @@ class Collection:
             store=store,
         )
 
-    def documents(self) -> list[DocumentInfo]:
-        """Returns the collection's documents, by source."""
-        from ragpg.indexing.documents import list_documents
+    def documents(
+        self,
+        *,
+        filter: Filter | None = None,
+        sources: Sequence[str] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        texts: bool = False,
+    ) -> list[DocumentInfo]:
+        """Returns the collection's documents, by source: those of a filter, or of these sources.
 
-        return list_documents(self.session.database, self.name)
+        A page of them is the first `limit` `after` a source: the last one of the page before.
+        With `texts` each holds its text.
+        """
+        return self._documents.find(filter, sources, limit, after, texts)
 
     def delete(self, source: str) -> bool:
         """Deletes a document with its chunks; returns whether there was one."""
-        from ragpg.indexing.documents import delete_document
+        return bool(self._documents.delete(None, [source], False))
 
-        return delete_document(self.session.database, self.name, source)
+    def delete_many(
+        self,
+        *,
+        filter: Filter | None = None,
+        sources: Sequence[str] | None = None,
+        dry_run: bool = False,
+    ) -> list[str]:
+        """Deletes the documents of a filter, or of these sources; returns their sources."""
+        return self._documents.delete(filter, sources, dry_run)
+
+    def update_metadata(
+        self,
+        changes: Mapping[str, Any],
+        *,
+        filter: Filter | None = None,
+        sources: Sequence[str] | None = None,
+        dry_run: bool = False,
+    ) -> list[str]:
+        """Sets keys of documents' metadata, None takes one away; returns the sources of changed.
+
+        Objects are changed key by key (JSON Merge Patch, RFC 7396). Nothing is embedded anew.
+        """
+        return self._documents.update(changes, filter, sources, dry_run)
+
+    def embeddings(self, hits: Sequence[Hit]) -> Vectors:
+        """Returns the hits' embeddings, of shape (hits, dimensions), float32."""
+        return self._documents.embeddings(hits)
+
+    @property
+    def _documents(self) -> Documents:
+        from ragpg.documents import Documents
+
+        return Documents(self.session, self.name)
 
     def wait_until_indexed(self, source: str | None = None, timeout: float = 30.0) -> bool:
         """Waits until searches see the newest version of a document, or of all; False: too long.
@@ -212,14 +245,12 @@ class Collection:
         For what SQL wrote, while a worker runs; `add` returns when it is indexed. `timeout` is in
         seconds.
         """
-        from ragpg.indexing.documents import wait_until_indexed
-
-        return wait_until_indexed(self.session.database, self.name, source, timeout)
+        return self._documents.wait_until_indexed(source, timeout)
 
     @property
     def versions(self) -> Versions:
         """What documents said before: history, texts, pruning, erasing for good."""
-        from ragpg.indexing.documents import Versions
+        from ragpg.documents import Versions
 
         return Versions(self.session.database, self.name)
 

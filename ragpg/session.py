@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ragpg.database import Database, queries
-from ragpg.errors import BadArgument, ModelMismatch, SearchIndexError
+from ragpg.errors import BadArgument, SearchIndexError
 from ragpg.forking import Lock
-from ragpg.models import PROBE_TEXT, Embedder, make_client, open_embedder
+from ragpg.models import Embedder, check_same_model, make_client, open_embedder
 from ragpg.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Session:
         with self._lock:
             if index.id not in self._embedders:
                 embedder = self._open(index)
-                _check_model(index, embedder)
+                check_same_model(index.provider, index.name, index.probe.to_numpy(), embedder)
                 self._embedders[index.id] = embedder
             return self._embedders[index.id]
 
@@ -122,27 +122,6 @@ class Session:
                     base_url=self.settings.anthropic_base_url,
                 )
             return self._anthropic_client
-
-
-def _check_model(index: SearchIndex, embedder: Embedder) -> None:
-    """Raises ModelMismatch unless the embedder is the model the index was built with.
-
-    Names are compared, and then what the model makes of the probe text: another model behind the
-    same name would not fail, it would return noise.
-    """
-    if (index.provider, index.name) != (embedder.provider, embedder.name):
-        raise ModelMismatch(
-            f'the collection was embedded with "{index.name}", the query would be with '
-            f'"{embedder.name}": set RAGPG_EMBEDDING_MODEL={index.name}'
-        )
-    probe = embedder.embed_documents([PROBE_TEXT])[0]  # as it was registered
-    stored = index.probe.to_numpy().astype("float32")
-    cosine = float(probe @ stored) if len(probe) == len(stored) else 0.0
-    if cosine < 0.99:
-        raise ModelMismatch(
-            f'the model "{embedder.name}" gives another embedding here than when the collection '
-            f"was built (cosine {cosine:.4f} of the probe text)"
-        )
 
 
 def clean_query(query: str) -> str:

@@ -1,8 +1,9 @@
-"""`ragpg add`, `documents`, `delete`, `history`, `erase`, `prune`, `worker`: what goes in."""
+"""`ragpg add`, `documents`, `delete`, `metadata`, `history`, `erase`, `prune`, `worker`: what goes in."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from dataclasses import asdict
 from datetime import timedelta
@@ -31,8 +32,9 @@ from ragpg.cli.sync import (
     print_report,
     watch_paths,
 )
-from ragpg.errors import RagpgError
-from ragpg.indexing import document_queries as queries
+from ragpg.documents import DocumentInfo, queries
+from ragpg.errors import BadArgument, RagpgError
+from ragpg.search.filters import read_filter
 
 Source = Annotated[
     str,
@@ -40,6 +42,16 @@ Source = Annotated[
         help="The document: its source as documents shows it, a path, or the end of one."
     ),
 ]
+SourceOrNone = Annotated[str | None, Source.__metadata__[0]]
+DocumentsFilter = Annotated[
+    str | None,
+    typer.Option(
+        help='Documents by metadata, as search takes it: \'$.tier == "pro"\' or {"tier": "pro"}.'
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell which, change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_MOST_TOLD = 20  # documents by name
 
 
 def add(
@@ -90,18 +102,81 @@ def add(
         raise typer.Exit(1)
 
 
-def delete(source: Source, collection: CollectionName = "default", as_json: Json = False) -> None:
-    """Delete a document and its chunks; its text stays for the citations that point at it."""
+def delete(
+    source: SourceOrNone = None,
+    collection: CollectionName = "default",
+    filter: DocumentsFilter = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a document and its chunks, or all of a filter; citations keep their text."""
     with open_client() as client:
-        source = _meant(client, collection, source)
-        if not client.collection(collection).delete(source):
-            raise RagpgError(
-                f'there is no document "{source}" in "{collection}": ragpg documents lists them'
-            )
+        held = client.collection(collection)
+        sources = _chosen(client, collection, source, filter)
+        wanted = held.delete_many(filter=read_filter(filter), sources=sources, dry_run=True)
+        if source is not None and not wanted:
+            raise RagpgError(f"{_no_document(sources, collection, filter)}: ragpg documents")
+        if filter is not None and wanted and not (dry_run or yes):
+            typer.confirm(f"Delete {_counted(wanted)} from {collection}?", abort=True)
+        if wanted and not dry_run:
+            wanted = held.delete_many(filter=read_filter(filter), sources=sources)
+    _print_changed("deleted", wanted, dry_run, as_json)
+
+
+def metadata(
+    changes: Annotated[
+        str, typer.Argument(help='What changes, as JSON: {"tier": "pro", "old": null}.')
+    ],
+    source: SourceOrNone = None,
+    collection: CollectionName = "default",
+    filter: DocumentsFilter = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Change the metadata of a document, or of all of a filter; nothing is embedded anew.
+
+    Keys of an object inside are changed one by one, null takes a key away (RFC 7396). The file a
+    document comes from is not changed: when that changes, what it says counts again.
+    """
+    try:
+        given = json.loads(changes)
+    except ValueError as error:
+        raise BadArgument(f"{changes} is no JSON: {error}") from error
+    with open_client() as client:
+        sources = _chosen(client, collection, source, filter)
+        changed = client.collection(collection).update_metadata(
+            given, filter=read_filter(filter), sources=sources, dry_run=dry_run
+        )
+    _print_changed("changed", changed, dry_run, as_json)
+
+
+def _chosen(
+    client: Any, collection: str, source: str | None, filter: str | None
+) -> list[str] | None:
+    if source is None and filter is None:
+        raise BadArgument("say which documents: a source, or --filter")
+    return None if source is None else [_meant(client, collection, source)]
+
+
+def _no_document(sources: list[str] | None, collection: str, filter: str | None) -> str:
+    which = " that passes the filter" if filter else ""
+    return f'there is no document "{(sources or [""])[0]}" in "{collection}"{which}'
+
+
+def _counted(sources: list[str]) -> str:
+    return f"{len(sources):,} document{'s' * (len(sources) != 1)}"
+
+
+def _print_changed(done: str, sources: list[str], dry_run: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"deleted": source})
-    else:
-        out.print(f"deleted {source}", markup=False)
+        print_json({done: sources, "dry_run": dry_run})
+        return
+    said = f"would be {done}" if dry_run else done
+    for source in sources[:_MOST_TOLD]:
+        out.print(f"{said}: {source}", markup=False)
+    if len(sources) != 1:
+        out.print(f"{_counted(sources)} {said}")
 
 
 def history(
@@ -162,10 +237,7 @@ def _print_versions(rows: list[dict[str, Any]]) -> None:
 
 
 def erase(
-    source: Source,
-    collection: CollectionName = "default",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Json = False,
+    source: Source, collection: CollectionName = "default", yes: Yes = False, as_json: Json = False
 ) -> None:
     """Erase a document for good: its text, every version, and the answers that cite it."""
     with open_client() as client:
@@ -200,12 +272,22 @@ def prune(
         out.print(f"{gone:,} versions pruned")
 
 
-def documents(collection: CollectionName = "default", as_json: Json = False) -> None:
-    """List the documents of a collection."""
+def documents(
+    collection: CollectionName = "default",
+    filter: DocumentsFilter = None,
+    limit: Annotated[int | None, typer.Option(help="So many of them.", min=1)] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Those after this source, the last one of a page.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the documents of a collection, by source."""
     with open_client() as client:
-        rows = client.collection(collection).documents()
+        rows = client.collection(collection).documents(
+            filter=read_filter(filter), limit=limit, after=after
+        )
     if as_json:
-        print_json([asdict(row) for row in rows])
+        print_json([_told(row) for row in rows])
         return
     table = table_of("source", "title", "version", "chunks", "indexed")
     for row in rows:
@@ -217,6 +299,10 @@ def documents(collection: CollectionName = "default", as_json: Json = False) -> 
             "yes" if row.indexed else "no",
         )
     out.print(table)
+
+
+def _told(row: DocumentInfo) -> dict[str, Any]:
+    return {key: value for key, value in asdict(row).items() if key != "text"}
 
 
 def worker(

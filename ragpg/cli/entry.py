@@ -197,6 +197,7 @@ for _command in (
     documents.add,
     documents.documents,
     documents.delete,
+    documents.metadata,
     documents.history,
     documents.erase,
     documents.prune,

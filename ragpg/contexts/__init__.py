@@ -4,7 +4,7 @@ Uses the session, chunking and models; imported where a search index takes such 
 """
 
 from ragpg.contexts.batches import run_batches
-from ragpg.contexts.contextual import Ask, asks_of, fit
+from ragpg.contexts.contextual import Ask
 from ragpg.contexts.situating import (
     ContextEstimate,
     ContextProgress,
@@ -12,6 +12,7 @@ from ragpg.contexts.situating import (
     context_costs,
     estimate,
     prices_of,
+    sentences_of,
 )
 
 __all__ = [
@@ -19,10 +20,9 @@ __all__ = [
     "ContextEstimate",
     "ContextProgress",
     "Situator",
-    "asks_of",
     "context_costs",
     "estimate",
-    "fit",
     "prices_of",
     "run_batches",
+    "sentences_of",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ragpg.chunking import ChunkSpan
 from ragpg.contexts import queries
-from ragpg.contexts.contextual import Ask, Call, asks_of, plan, read_sentence, request
+from ragpg.contexts.contextual import Ask, Call, asks_of, fit, plan, read_sentence, request
 from ragpg.errors import AnswerError
 from ragpg.models import Budget, MessagesClient, Prices, Usage, ask_model, require_client, usage_of
 from ragpg.reading import LoadedDocument
@@ -193,3 +193,18 @@ def prices_of(session: Session, model: str) -> Prices | None:
 def context_costs(session: Session, collection: str) -> list[dict[str, Any]]:
     """Returns the rows of the view context_costs: sentences of context, tokens, cost."""
     return session.database.rows(queries.CONTEXT_COSTS, collection=collection)
+
+
+def sentences_of(
+    session: Session,
+    index: SearchIndex,
+    document: LoadedDocument,
+    spans: Sequence[ChunkSpan],
+    count_tokens: Callable[[str], int],
+) -> list[str]:
+    """Returns the sentence of each chunk, cut to the room that the index keeps for it."""
+    situator = Situator.of(session, index)
+    asks = asks_of(document, spans, situator.model)
+    written = situator.write(asks)
+    # One token of the room is the line break's.
+    return [fit(written[one.key], index.context_tokens - 1, count_tokens) for one in asks]

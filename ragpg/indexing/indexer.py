@@ -78,15 +78,10 @@ class Indexer:
         """Returns what a model wrote about each chunk, as much as its room holds."""
         if self.index.context_model is None or not spans:
             return [""] * len(spans)
-        from ragpg.contexts import Situator, asks_of, fit
+        from ragpg.contexts import sentences_of
 
-        asks = asks_of(document, spans, self.index.context_model)
-        written = Situator.of(self._session, self.index).write(asks)
-        # One token of the room is the line break's.
-        return [fit(written[one.key], self.index.context_tokens - 1, self._count) for one in asks]
-
-    def _count(self, text: str) -> int:
-        return len(self._embedder.token_starts(text))
+        tokens = self._embedder.token_starts
+        return sentences_of(self._session, self.index, document, spans, lambda t: len(tokens(t)))
 
     def embed(
         self, batch: Sequence[Prepared], progress: Progress | None = None, tenant: str | None = None

@@ -9,7 +9,7 @@ from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from ragpg.errors import BadArgument, ConnectionFailed, RagpgError
-from ragpg.indexing import document_queries as queries
+from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.indexer import Indexer
 from ragpg.indexing.inputs import Input
 from ragpg.indexing.tally import Tally

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ragpg.database import Database
 from ragpg.errors import BadArgument, UnknownCollection
-from ragpg.indexing import document_queries as queries
+from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.inputs import Failure, Input
 from ragpg.reading import FoundFiles, clean_text
 

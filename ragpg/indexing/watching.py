@@ -13,7 +13,7 @@ from typing import Any, Literal
 import watchfiles
 
 from ragpg.errors import LoadError, RagpgError, TooManyVanished
-from ragpg.indexing.adding import MAX_DELETED_SHARE, add
+from ragpg.indexing.adding import add
 from ragpg.indexing.syncing import Sync, source_of, sync_paths
 from ragpg.indexing.tally import AddProgress, AddReport, Outcome
 from ragpg.reading import MEDIA_TYPES
@@ -36,6 +36,33 @@ class Change:
     reason: str = ""
 
 
+def watch(
+    session: Session,
+    collection: str,
+    paths: str | Path | Sequence[str | Path],
+    stop: threading.Event | None,
+    on_change: Callable[[Change], None] | None,
+    on_ready: Callable[[AddReport], None] | None,
+    sync: bool,
+    max_deleted_share: float,
+    progress: AddProgress | None,
+    options: dict[str, Any],
+) -> None:
+    """Keeps a collection in step with folders and files: `Collection.watch`."""
+    FolderWatch(
+        session,
+        collection,
+        [paths] if isinstance(paths, (str, Path)) else paths,
+        stop or threading.Event(),
+        on_change or (lambda change: None),
+        on_ready or (lambda report: None),
+        sync,
+        max_deleted_share,
+        progress,
+        options,
+    ).run()
+
+
 @dataclass(slots=True)
 class FolderWatch:
     """Keeps a collection in step with folders and files until `stop` is set.
@@ -49,11 +76,11 @@ class FolderWatch:
     paths: Sequence[str | Path]
     stop: threading.Event
     on_change: Callable[[Change], None]
-    on_ready: Callable[[AddReport], None] = lambda report: None
-    sync: bool = False
-    max_deleted_share: float = MAX_DELETED_SHARE
-    progress: AddProgress | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    on_ready: Callable[[AddReport], None]
+    sync: bool
+    max_deleted_share: float
+    progress: AddProgress | None
+    options: dict[str, Any]
     _pending: set[str] = field(default_factory=set)
     _pause: float = 1.0
     _not_before: float = 0.0

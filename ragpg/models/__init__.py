@@ -6,7 +6,7 @@ Knows neither database nor documents. Libraries of models are imported at their 
 from ragpg.models.claude import MessagesClient, api_errors, ask_model, make_client, require_client
 from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress, Vectors, even_token_starts
 from ragpg.models.local import SentenceTransformerEmbedder
-from ragpg.models.opening import open_embedder
+from ragpg.models.opening import check_same_model, open_embedder
 from ragpg.models.reranking import Reranker
 from ragpg.models.usage import Budget, Prices, Usage, estimate_tokens, usage_of
 
@@ -23,6 +23,7 @@ __all__ = [
     "Vectors",
     "api_errors",
     "ask_model",
+    "check_same_model",
     "estimate_tokens",
     "even_token_starts",
     "make_client",

@@ -82,10 +82,12 @@ def search(
     parameters: dict[str, Any] = {
         "k": max(_CANDIDATES, 3 * k) if rerank else k,
         "collection": collection,
-        "filter": None if filter is None else _jsonpath_of(filter),
+        "filter": None,
         "mode": mode,
         "index_id": index_id,
     }
+    if filter is not None:
+        parameters["filter"] = import_module("ragpg.search.filters").to_jsonpath(filter)
     if len(phrasings) == 1:
         statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
         parameters |= {"query": clean_query(phrasings[0]), "query_embedding": embeddings[0]}
@@ -100,12 +102,6 @@ def search(
         hits = reranked(rerank, phrasings[0], hits, k) if rerank else hits
         hits = widened(session.database, hits, neighbours) if neighbours else hits
     return hits
-
-
-def _jsonpath_of(filter: Filter) -> str | None:
-    from ragpg.search.filters import to_jsonpath
-
-    return to_jsonpath(filter)
 
 
 def records_of(

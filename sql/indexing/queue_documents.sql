@@ -4,6 +4,30 @@ language plpgsql
 set search_path = ragpg, pg_temp
 as $$
 begin
+    if tg_op = 'UPDATE' then
+        -- What is cut and embedded is as it was: the chunks are the new version's, too.
+        with carried as (
+            update ragpg.index_documents as state
+            set document_version = later.version
+            from written as later
+            join replaced as earlier on earlier.id = later.id
+            where state.document_id = later.id
+                and state.document_version = earlier.version
+                and state.pending_since is null
+                and later.version <> earlier.version
+                and (later.content, later.title, later.media_type, later.page_starts)
+                    is not distinct from
+                    (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
+                and (later.tenant, later.collection_id, later.metadata -> 'language')
+                    is not distinct from
+                    (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
+            returning state.index_id, state.document_id, state.document_version
+        )
+        update ragpg.chunks as chunk
+        set document_version = carried.document_version
+        from carried
+        where chunk.index_id = carried.index_id and chunk.document_id = carried.document_id;
+    end if;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
     select recipe.id, written.id, now(), written.tenant
     from written
@@ -21,4 +45,4 @@ begin
 end
 $$;
 comment on function ragpg_internal.queue_documents() is
-'Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.';
+'Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told. A new version whose metadata alone are new has the chunks of the one before, at once.';

@@ -30,7 +30,7 @@ begin
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
-    for key share;
+    for share;  -- a newer version waits, so that it is not taken off the queue unread
     if not found then
         raise exception 'document % is not at version % any more',
             replace_chunks.document_id, replace_chunks.document_version

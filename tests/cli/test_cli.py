@@ -83,7 +83,7 @@ def test_documents_are_named_by_path_or_its_end(shell: Shell, tmp_path: Path) ->
     assert str(tmp_path / "a" / "one.md") in several.stderr
     assert shell("history", "a/one.md", "-c", "docs").returncode == 0
     relative = os.path.relpath(tmp_path / "b" / "one.md", ROOT)
-    assert shell.json("delete", relative, "-c", "docs")["deleted"] == str(tmp_path / "b/one.md")
+    assert shell.json("delete", relative, "-c", "docs")["deleted"] == [str(tmp_path / "b/one.md")]
     assert shell.json("erase", "b/one.md", "-c", "docs", "--yes")["versions"] == 1
     nobody = shell("delete", "wo.md", "-c", "docs")
     assert nobody.returncode == 1 and 'no document "wo.md"' in nobody.stderr

@@ -37,6 +37,24 @@ def test_a_reader_may_not_write(
             client.collection("docs").add(text="A refund.", source="a")
 
 
+def test_a_reader_lists_and_may_not_delete(
+    role: str, url: str, words: WordEmbedder, sql: psycopg.Connection
+) -> None:
+    with ragpg.connect(url, embedder=words) as client:
+        client.collection("docs").add(text="A refund.", source="a", metadata={"n": 1})
+    sql.execute("select ragpg.grant_reader('newcomer')")
+    with ragpg.connect(url.replace("postgres:@", f"{role}:@"), embedder=words) as client:
+        docs = client.collection("docs")
+        assert [one.source for one in docs.documents(filter={"n": 1})] == ["a"]
+        for forbidden in (
+            docs.delete_many,
+            lambda **which: docs.update_metadata({"n": 2}, **which),
+        ):
+            with pytest.raises(errors.PermissionDenied):
+                forbidden(filter={"n": 1})
+    assert sql.execute("select metadata from ragpg.documents").fetchall() == [({"n": 1},)]
+
+
 def test_a_writer_follows_its_own_table_once_it_may(
     role: str, url: str, sql: psycopg.Connection
 ) -> None:

@@ -101,6 +101,10 @@ def test_a_writer_writes_only_its_own(shared: psycopg.Connection, server: str) -
             "select outcome from ragpg.put_document('shared', %s, 'own')", (f"{MARKER}-1",)
         ).fetchone()
         assert row == ("added",)
+        for change in ("delete_documents('shared'", """update_metadata('{"a": 1}', 'shared'"""):
+            would = f"select * from ragpg.{change}, '$.year == 2026', dry_run => true) as source"
+            touched = [row[0] for row in writer.execute(would.encode())]
+            assert len(touched) == 4 and not any(MARKER in source for source in touched)
         others = (
             "insert into ragpg.documents (collection_id, source, content, tenant)"
             f" values (1, 'x', 'x', '{MARKER}')",

@@ -882,7 +882,7 @@ CREATE TRIGGER chunks_set_lexemes BEFORE INSERT OR UPDATE OF context, content, l
 CREATE TRIGGER citations_check_quote BEFORE INSERT OR UPDATE ON ragpg.citations FOR EACH ROW EXECUTE FUNCTION ragpg_internal.check_citation_quote()
 CREATE TRIGGER documents_keep_version BEFORE DELETE OR UPDATE ON ragpg.documents FOR EACH ROW EXECUTE FUNCTION ragpg_internal.keep_document_version()
 CREATE TRIGGER documents_queue_inserted AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
-CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
+CREATE TRIGGER documents_queue_updated AFTER UPDATE ON ragpg.documents REFERENCING OLD TABLE AS replaced NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.queue_documents()
 CREATE TRIGGER documents_values_are_added AFTER INSERT ON ragpg.documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
 CREATE TRIGGER documents_values_are_changed AFTER UPDATE ON ragpg.documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
 CREATE TRIGGER documents_values_are_dropped AFTER DELETE ON ragpg.documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
@@ -1593,6 +1593,39 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.delete_documents(collection text DEFAULT 'default'::text, filter jsonpath DEFAULT NULL::jsonpath, sources text[] DEFAULT NULL::text[], dry_run boolean DEFAULT false)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+    parent_id constant bigint := ragpg.collection_id(delete_documents.collection);
+    only_tenant constant text := ragpg_internal.written_tenant();
+begin
+    perform ragpg_internal.check_choice(filter, sources);
+    if dry_run then
+        return query
+        select document.source
+        from ragpg.documents as document
+        where document.collection_id = parent_id
+            and document.tenant = only_tenant
+            and ragpg_internal.is_chosen(document.source, document.metadata, sources, filter)
+        order by document.source;
+        return;
+    end if;
+    return query
+    with gone as (
+        delete from ragpg.documents as document
+        where document.collection_id = parent_id
+            and document.tenant = only_tenant
+            and ragpg_internal.is_chosen(document.source, document.metadata, sources, filter)
+        returning document.source
+    )
+    select gone.source from gone order by gone.source;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.delete_vanished(collection text, paths text[], kept text[], unread text[] DEFAULT '{}'::text[], max_share double precision DEFAULT 0.2, few bigint DEFAULT 0, dry_run boolean DEFAULT false)
  RETURNS TABLE(candidates bigint, vanished text[])
  LANGUAGE plpgsql
@@ -2153,6 +2186,29 @@ begin
     )
     returning id into new_id;
     return new_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.find_documents(collection text DEFAULT 'default'::text, filter jsonpath DEFAULT NULL::jsonpath, sources text[] DEFAULT NULL::text[], page_size integer DEFAULT NULL::integer, after text DEFAULT NULL::text)
+ RETURNS TABLE(document_id bigint, source text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+begin
+    perform ragpg_internal.check_filter(filter);
+    if page_size < 1 then
+        raise exception 'page_size must be at least 1, not %', page_size using errcode = 'RG005';
+    end if;
+    return query
+    select document.id, document.source
+    from ragpg.documents as document
+    where document.collection_id = ragpg.collection_id(find_documents.collection)
+        and (after is null or document.source > after)
+        and ragpg_internal.is_chosen(document.source, document.metadata, sources, filter)
+    order by document.source, document.id
+    limit page_size;
 end
 $function$
  -- access 
@@ -4459,6 +4515,46 @@ begin
 end
 $function$
  -- access {owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg.update_metadata(changes jsonb, collection text DEFAULT 'default'::text, filter jsonpath DEFAULT NULL::jsonpath, sources text[] DEFAULT NULL::text[], dry_run boolean DEFAULT false)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+    parent_id constant bigint := ragpg.collection_id(update_metadata.collection);
+    only_tenant constant text := ragpg_internal.written_tenant();
+begin
+    perform ragpg_internal.check_choice(filter, sources);
+    if jsonb_typeof(changes) is distinct from 'object' then
+        raise exception 'the changes % are no JSON object', coalesce(changes::text, 'null')
+            using errcode = 'RG005', hint = 'name keys and values, such as {"tier": "pro"}';
+    end if;
+    if dry_run then
+        return query
+        select document.source
+        from ragpg.documents as document
+        where document.collection_id = parent_id
+            and document.tenant = only_tenant
+            and ragpg_internal.is_chosen(document.source, document.metadata, sources, filter)
+            and document.metadata <> ragpg_internal.merge_patch(document.metadata, changes)
+        order by document.source;
+        return;
+    end if;
+    return query
+    with changed as (
+        update ragpg.documents as document
+        set metadata = ragpg_internal.merge_patch(document.metadata, changes)
+        where document.collection_id = parent_id
+            and document.tenant = only_tenant
+            and ragpg_internal.is_chosen(document.source, document.metadata, sources, filter)
+            and document.metadata <> ragpg_internal.merge_patch(document.metadata, changes)
+        returning document.source
+    )
+    select changed.source from changed order by changed.source;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.verify(collection text DEFAULT NULL::text)
  RETURNS TABLE(problem text, object text, detail text, what_to_do text)
  LANGUAGE plpgsql
@@ -4780,6 +4876,21 @@ exception
 end
 $function$
  -- access {owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg_internal.check_choice(filter jsonpath, sources text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if filter is null and sources is null then
+        raise exception 'nothing says which documents' using errcode = 'RG005',
+            hint = 'give a filter over their metadata, such as $.tier == "pro", or their sources';
+    end if;
+    perform ragpg_internal.check_filter(filter);
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.check_citation_quote()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6208,6 +6319,12 @@ exception
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.is_chosen(source text, metadata jsonb, sources text[], filter jsonpath)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (((sources IS NULL) OR (source = ANY (sources))) AND ((filter IS NULL) OR ragpg_internal.passes(metadata, filter)))
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.is_code(media_type text)
  RETURNS boolean
  LANGUAGE sql
@@ -6678,6 +6795,32 @@ begin
 end
 $function$
  -- access {=X/owner,owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg_internal.merge_patch(target jsonb, patch jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'ragpg_internal', 'pg_temp'
+AS $function$
+begin
+    if jsonb_typeof(patch) is distinct from 'object' then
+        return patch;
+    end if;
+    if jsonb_typeof(target) is distinct from 'object' then
+        target := '{}';
+    end if;
+    return (
+        select coalesce(jsonb_object_agg(merged.key, merged.value), '{}')
+        from (
+            select one.key, one.value from jsonb_each(target) as one where not patch ? one.key
+            union all
+            select one.key, ragpg_internal.merge_patch(target -> one.key, one.value)
+            from jsonb_each(patch) as one
+            where jsonb_typeof(one.value) <> 'null'
+        ) as merged
+    );
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.metadata_values(metadata jsonb)
  RETURNS TABLE(kind "char", key text, number numeric, word text)
  LANGUAGE sql
@@ -7595,6 +7738,30 @@ CREATE OR REPLACE FUNCTION ragpg_internal.queue_documents()
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
+    if tg_op = 'UPDATE' then
+        -- What is cut and embedded is as it was: the chunks are the new version's, too.
+        with carried as (
+            update ragpg.index_documents as state
+            set document_version = later.version
+            from written as later
+            join replaced as earlier on earlier.id = later.id
+            where state.document_id = later.id
+                and state.document_version = earlier.version
+                and state.pending_since is null
+                and later.version <> earlier.version
+                and (later.content, later.title, later.media_type, later.page_starts)
+                    is not distinct from
+                    (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
+                and (later.tenant, later.collection_id, later.metadata -> 'language')
+                    is not distinct from
+                    (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
+            returning state.index_id, state.document_id, state.document_version
+        )
+        update ragpg.chunks as chunk
+        set document_version = carried.document_version
+        from carried
+        where chunk.index_id = carried.index_id and chunk.document_id = carried.document_id;
+    end if;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
     select recipe.id, written.id, now(), written.tenant
     from written
@@ -7829,7 +7996,7 @@ begin
     from ragpg.documents as document
     where document.id = replace_chunks.document_id
         and document.version = replace_chunks.document_version
-    for key share;
+    for share;  -- a newer version waits, so that it is not taken off the queue unread
     if not found then
         raise exception 'document % is not at version % any more',
             replace_chunks.document_id, replace_chunks.document_version
@@ -9789,6 +9956,7 @@ comment on ragpg.corpus_problems: A row per problem of a stored document, and pe
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer,pg_catalog.uuid): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
 comment on ragpg.current_tenant(): Returns the tenant the current role acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
+comment on ragpg.delete_documents(pg_catalog.text,pg_catalog.jsonpath,pg_catalog.text[],boolean): Deletes the documents of a collection whose metadata match the filter and whose source is one of the sources, with their chunks, and returns their sources; dry_run deletes nothing. Raises RG005 when neither is given: ragpg.drop_collection deletes all. Their last versions stay in document_versions.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.disable_tenants(): Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.
 comment on ragpg.document_as_of(pg_catalog.text,pg_catalog.text,timestamp with time zone): Returns the text a source had at a time; null when there was none, or when that version was pruned.
@@ -10115,6 +10283,7 @@ comment on ragpg.evaluation_tags.tag: The tag.
 comment on ragpg.evaluation_tags: A row per run and tag: means of evaluation_measures over its questions with labelled texts in the collection.
 comment on ragpg.explain_search(pg_catalog.text,integer,pg_catalog.text,pg_catalog.jsonpath,public.halfvec,pg_catalog.text): Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query's words it holds. Three searches, so for looking, not for serving.
 comment on ragpg.feedback(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Stores what a person thinks of an answer: good or bad, what it should have said, a comment; returns its id. The newest counts. Raises RG005.
+comment on ragpg.find_documents(pg_catalog.text,pg_catalog.jsonpath,pg_catalog.text[],integer,pg_catalog.text): Returns the documents of a collection whose metadata match the filter and whose source is one of the sources, all without either, in the order of their sources; page_size of them, those after a source: the last one of the page before. document_status tells more of each. Raises RG004 for a filter that is no predicate.
 comment on ragpg.find_source(pg_catalog.text,pg_catalog.text[]): Returns the source of the document that is meant, a deleted one too: the first of the names that is one, or else the only one that ends with a slash and the first name; the first name itself where there is none. Raises RG005 where several end so.
 comment on ragpg.finetune_jobs.base_model: The model that is fine-tuned.
 comment on ragpg.finetune_jobs.created_at: When the submission began.
@@ -10396,6 +10565,7 @@ comment on ragpg.unanswered_searches.logged_searches: How often it was logged.
 comment on ragpg.unanswered_searches.query: The question.
 comment on ragpg.unanswered_searches: A row per logged question that found nothing, or nothing similar enough: what to write a document on.
 comment on ragpg.unbind_role(pg_catalog.text,pg_catalog.text): Takes back ragpg.bind_role, or, with the tenant null, ragpg.trust_role; returns whether there was anything to take back. A role with nothing left sees no rows. The role itself may be gone.
+comment on ragpg.update_metadata(pg_catalog.jsonb,pg_catalog.text,pg_catalog.jsonpath,pg_catalog.text[],boolean): Changes the metadata of the documents of a collection whose metadata match the filter and whose source is one of the sources, and returns the sources of those that it changed; dry_run changes nothing. The changes are a JSON Merge Patch (RFC 7396): {"tier": "pro", "old": null} sets one key and takes another away. Each is a new version; its embeddings are reused when a worker indexes it, filters ask the new metadata at once. Raises RG005 when neither filter nor sources are given.
 comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, values of metadata missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
@@ -10404,6 +10574,7 @@ comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[
 comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
 comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
+comment on ragpg_internal.check_choice(pg_catalog.jsonpath,pg_catalog.text[]): Raises RG005 when neither a filter nor sources are given, RG004 when the filter is no predicate.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, or of a version that is not there any more (RG007), and notes its page.
 comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg_internal.check_run(bigint): Returns the id of a finished evaluation run; raises RG011, with those there are, for any other.
@@ -10440,6 +10611,7 @@ comment on ragpg_internal.index_row(pg_catalog.text,pg_catalog.text,pg_catalog.t
 comment on ragpg_internal.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
 comment on ragpg_internal.inspection_rules(): Returns what inspection looks for: what it counts, the pattern of characters where it is one (few letters: of what is no letter), the least count, length or share that is reported (empty, tiny, few letters: less than that), and what to do.
 comment on ragpg_internal.instant(pg_catalog.text): Returns the seconds since 1970 of a date, or of a time with its date, as jsonpath's datetime() reads it, by UTC where it says no zone; null for any other text; NaN for one that datetime() reads and no timestamp holds.
+comment on ragpg_internal.is_chosen(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text[],pg_catalog.jsonpath): Returns whether a document's source is one of the sources and its metadata pass the filter; what is null chooses all.
 comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg_internal.keep_document_values(): Trigger of documents: their metadata's values in document_values, once a statement. Security definer, so that nobody but it writes there.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
@@ -10452,6 +10624,7 @@ comment on ragpg_internal.listed_documents(bigint,pg_catalog.text[],pg_catalog.t
 comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision,pg_catalog.uuid): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
 comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,boolean,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 200 documents, else estimated from so many; no number where they were to be listed only if that is quick, and it is not. Found by ragpg.document_values where these can tell, else by asking each document. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller's tenant.
+comment on ragpg_internal.merge_patch(pg_catalog.jsonb,pg_catalog.jsonb): Returns the target with the changes of a JSON Merge Patch (RFC 7396): null takes a key away, an object changes the keys it names, anything else replaces.
 comment on ragpg_internal.metadata_values(pg_catalog.jsonb): Returns the values that metadata hold, one a row, as ragpg.document_values keeps them; beside them, or instead where they are more than 1,000, one of kind x where not all can be told.
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
@@ -10474,7 +10647,7 @@ comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Retu
 comment on ragpg_internal.query_tokens(bigint,pg_catalog.text): Returns the tokens a loaded encoder reads for a question: its query prefix and the tokens that begin and end a text added, cut to its limit with a notice.
 comment on ragpg_internal.query_words(bigint,pg_catalog.text): Returns the words of a question, rarest first: the query of each, its BM25 weight (inverse document frequency as Lucene has it, Robertson and Zaragoza 2009, times its count in the question; half of it where the question is only also found by it), the chunks that hold it, and mean and mean square of what it adds to the score of any chunk. Of more than 64 words those that weigh most, of those that occur.
 comment on ragpg_internal.question_weight(double precision): Returns the share of the vector leg in hybrid scores, by how many standard deviations the nearest chunk is above the mean similarity of the index: a model that does not know the question's language or matter finds all chunks alike. None where there is no chunk.
-comment on ragpg_internal.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told.
+comment on ragpg_internal.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told. A new version whose metadata alone are new has the chunks of the one before, at once.
 comment on ragpg_internal.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
 comment on ragpg_internal.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.
 comment on ragpg_internal.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.

@@ -1,32 +1,14 @@
-"""Documents of a collection: listed, deleted, waited for; and their versions."""
+"""What documents said before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ragpg.arguments import tells
 from ragpg.database import Database
-from ragpg.indexing import document_queries as queries
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentInfo:
-    """A stored document; `indexed` is whether searches see its newest version."""
-
-    source: str
-    title: str
-    media_type: str
-    metadata: dict[str, Any]
-    version: int
-    characters: int
-    chunks: int | None
-    indexed: bool
-    created_at: datetime
-    updated_at: datetime
-    indexed_at: datetime | None
-    document_id: int
+from ragpg.documents import queries
 
 
 @tells
@@ -67,24 +49,3 @@ class Versions:
             queries.PRUNE_VERSIONS, collection=self.collection, older_than=older_than
         )
         return int(gone)
-
-
-def list_documents(database: Database, collection: str) -> list[DocumentInfo]:
-    """Returns the collection's documents, by source."""
-    return database.records(DocumentInfo, queries.DOCUMENTS, collection=collection)
-
-
-def delete_document(database: Database, collection: str, source: str) -> bool:
-    """Deletes a document with its chunks; returns whether there was one."""
-    return bool(database.value(queries.DELETE_DOCUMENT, collection=collection, source=source))
-
-
-def wait_until_indexed(
-    database: Database, collection: str, source: str | None, timeout: float
-) -> bool:
-    """Waits until searches see the newest version of a document, or of all; False: too long."""
-    return bool(
-        database.value(
-            queries.WAIT_UNTIL_INDEXED, collection=collection, source=source, seconds=timeout
-        )
-    )
