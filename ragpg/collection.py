@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ragpg import answer, indexing, search
 from ragpg.answer import Answer
@@ -266,18 +266,19 @@ class Collection:
     @property
     def evaluation(self) -> Evaluation:
         """How good retrieval is: evaluation sets, runs, comparison, tuning, drafts, the report."""
-        found: Evaluation = import_module("ragpg.evaluation").Evaluation(self.session, self.name)
-        return found
+        return cast(
+            "Evaluation", import_module("ragpg.evaluation").Evaluation(self.session, self.name)
+        )
 
     @property
     def finetuning(self) -> Finetuning:
         """For what retrieval cannot mend: advice, datasets, training of the embedding model."""
-        found: Finetuning = import_module("ragpg.finetuning").Finetuning(self.session, self.name)
-        return found
+        return cast(
+            "Finetuning", import_module("ragpg.finetuning").Finetuning(self.session, self.name)
+        )
 
     @property
     def inspection(self) -> Inspector:
         """What is wrong with the texts, before search is blamed."""
-        database = self.session.database
-        found: Inspector = import_module("ragpg.inspection").Inspector(database, self.name)
-        return found
+        inspector = import_module("ragpg.inspection").Inspector
+        return cast("Inspector", inspector(self.session.database, self.name))

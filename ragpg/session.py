@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ragpg.database import Database, queries
 from ragpg.errors import BadArgument, SearchIndexError
 from ragpg.forking import Lock
-from ragpg.models import Embedder, check_same_model, make_client, open_embedder
+from ragpg.models import Embedder, check_same_model, embed_query, make_client, open_embedder
 from ragpg.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Session:
             return None
         embedder = self.embedder_for(index)
         with self._lock:  # tokenizers and models are not all thread-safe
-            return embedder.embed_query(clean_query(query))
+            return embed_query(embedder, clean_query(query))
 
     def anthropic_client(self) -> Any:
         """Returns the client of the language model, None without an API key."""

@@ -1,4 +1,4 @@
-"""`ragpg add`, `documents`, `delete`, `metadata`, `history`, `erase`, `prune`, `worker`: what goes in."""
+"""`ragpg add`, `documents`, `delete`, `metadata`, `history`, `erase`, `prune`, `worker`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
@@ -23,9 +23,7 @@ Connection = psycopg.Connection[TupleRow]
 Pool = ConnectionPool[Connection]
 T = TypeVar("T")
 # Around the use of a connection: who may cancel the call from another thread learns of it (aio).
-IN_USE = ContextVar[Callable[[Connection], AbstractContextManager[None]]](
-    "IN_USE", default=lambda connection: nullcontext()
-)
+IN_USE: ContextVar[Callable[[Connection], Any]] = ContextVar("IN_USE", default=nullcontext)
 
 
 class Database:

@@ -4,7 +4,15 @@ Knows neither database nor documents. Libraries of models are imported at their 
 """
 
 from ragpg.models.claude import MessagesClient, api_errors, ask_model, make_client, require_client
-from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress, Vectors, even_token_starts
+from ragpg.models.embedding import (
+    PROBE_TEXT,
+    Embedder,
+    Progress,
+    Vectors,
+    embed_documents,
+    embed_query,
+    even_token_starts,
+)
 from ragpg.models.local import SentenceTransformerEmbedder
 from ragpg.models.opening import check_same_model, open_embedder
 from ragpg.models.reranking import Reranker
@@ -24,6 +32,8 @@ __all__ = [
     "api_errors",
     "ask_model",
     "check_same_model",
+    "embed_documents",
+    "embed_query",
     "estimate_tokens",
     "even_token_starts",
     "make_client",

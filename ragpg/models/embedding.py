@@ -11,6 +11,8 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from ragpg.arguments import told
+
 Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]
 
@@ -40,6 +42,20 @@ class Embedder(Protocol):
 
     def embed_query(self, text: str) -> Vectors:
         """Returns an array of shape (dimensions,)."""
+
+
+@told
+def embed_documents(
+    embedder: Embedder, texts: Sequence[str], progress: Progress | None = None
+) -> Vectors:
+    """Returns the texts' embeddings, an array of shape (texts, dimensions)."""
+    return embedder.embed_documents(texts, progress)
+
+
+@told
+def embed_query(embedder: Embedder, text: str) -> Vectors:
+    """Returns the query's embedding, an array of shape (dimensions,)."""
+    return embedder.embed_query(text)
 
 
 # What no tokenizer knows -------------------------------------------------------------------------
