@@ -250,10 +250,8 @@ class Collection:
     @property
     def versions(self) -> Versions:
         """What documents said before: history, texts, pruning, erasing for good."""
-        found: Versions = import_module("ragpg.documents").Versions(
-            self.session.database, self.name
-        )
-        return found
+        versions = import_module("ragpg.documents").Versions
+        return cast("Versions", versions(self.session.database, self.name))
 
     @property
     def indexes(self) -> Indexes:
