@@ -67,9 +67,18 @@ def test_the_verbs_do_what_the_clients_do(url: str, client: ragpg.Client, run: R
             assert (await pages.ask("refund")).text == same.ask("refund").text
             assert await pages.wait_until_indexed()
             assert await pages.delete("limits") and not await pages.delete("limits")
+            assert await pages.update_metadata({"n": 1}, sources=["refunds"]) == ["refunds"]
+            assert (await pages.embeddings(same.search("refund", k=1))).shape[0] == 1
+            assert await pages.delete_many(filter={"n": 1}, dry_run=True) == ["refunds"]
             assert [one.source for one in same.documents()] == ["refunds"]
 
     run(test())
+
+
+def test_no_verb_is_missing() -> None:
+    verbs = {name for name, one in vars(ragpg.Collection).items() if callable(one)}
+    public = {name for name in verbs if not name.startswith("_")}
+    assert public - set(vars(AsyncCollection)) == {"watch"}, "which ends when a thread tells it"
 
 
 def test_a_client_for_what_is_not_a_collections(url: str, run: Run) -> None:
