@@ -22,6 +22,7 @@ from ragpg.cli import (
     finetune_embedder,
     finetuning,
     health,
+    importing,
     indexes,
     inspection,
     mcp,
@@ -222,3 +223,4 @@ app.command()(health.status)
 app.command()(health.metrics)
 app.command()(ui.ui)
 app.command()(mcp.mcp)
+app.command("import")(importing.import_)

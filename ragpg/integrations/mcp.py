@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 from ragpg import Client, Collection, Hit, RagpgError, __version__
 from ragpg.errors import NoTenant
-from ragpg.integrations import queries
+from ragpg.integrations import mcp_queries as queries
 
 MOST_HITS, MOST_CHARACTERS_OF_A_HIT = 20, 3_000
 MOST_CHARACTERS_READ, MOST_CHARACTERS_OF_METADATA = 20_000, 2_000

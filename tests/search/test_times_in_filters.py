@@ -143,7 +143,7 @@ def test_years_at_the_ends_and_other_types_of_times(server: str) -> None:
     assert found(np.datetime64("2024-01-05"), "2024-01-05T10:00:00")
     assert found(np.datetime64("2024-01-05T10:00:00", "ns"), "2024-01-05T10:00:00")
     assert found({"$in": np.array(["2024-01-05"], "datetime64[D]")}, "2024-01-05")
-    with pytest.raises(errors.BadArgument, match=r"the filter's on is np\.datetime64.*NaT"):
+    with pytest.raises(errors.BadArgument, match=r"the filter's on is (np|numpy)\.datetime64.*NaT"):
         to_jsonpath({"on": np.datetime64("NaT")})
 
 

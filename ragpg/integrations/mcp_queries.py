@@ -1,4 +1,4 @@
-"""What only the integrations send."""
+"""What only `mcp.py` sends."""
 
 from __future__ import annotations
 
