@@ -63,7 +63,7 @@ class RagpgVectorStore(BasePydanticVectorStore):
     ) -> None:
         kwargs |= {"collection_name": collection_name, "embed_dim": embed_dim}
         super().__init__(stores_text=True, database_url=database_url, **kwargs)  # type: ignore[call-arg]
-        self._opened = Opened(database_url, embed_dim, client)
+        self._opened = Opened(lambda: database_url, embed_dim, client)
 
     @classmethod
     def class_name(cls) -> str:
@@ -201,7 +201,7 @@ class RagpgRetriever(BaseRetriever):
         super().__init__()
         self._collection = collection
         self._how = {"k": similarity_top_k, "mode": mode, "filter": filter, **options}
-        self._opened = Opened(None, None, Client(collection.session))
+        self._opened = Opened(lambda: None, 0, Client(collection.session))
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         hits = self._collection.search(query_bundle.query_str, **self._how)

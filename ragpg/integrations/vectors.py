@@ -19,7 +19,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 EVERYTHING = "1 == 1"  # a filter: what deletes many wants one
-_TEXT = "_text"
+TEXT = "_text"
+_NO_TEXT = "\N{EMPTY SET}"
+
+
+def no_vector(dimensions: int) -> Vectors:
+    """Returns what stands for the vector of a document that has none."""
+    vector = np.zeros(dimensions, np.float32)
+    vector[0] = 1
+    return vector
 
 
 class GivenVectors:
@@ -32,20 +40,13 @@ class GivenVectors:
         self.dimensions = dimensions
         self.name = f"given@{dimensions}"
 
-    @property
-    def nothing(self) -> Vectors:
-        """What stands for the vector of a document that has none."""
-        vector = np.zeros(self.dimensions, np.float32)
-        vector[0] = 1
-        return vector
-
     def token_starts(self, text: str) -> Sequence[int]:
         return range(0, len(text), 4)
 
     def embed_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         if list(texts) != [PROBE_TEXT]:
             raise EmbeddingError("vectors of this collection are given: add documents with theirs")
-        return self.nothing[np.newaxis]
+        return no_vector(self.dimensions)[np.newaxis]
 
     def embed_query(self, text: str) -> Vectors:
         raise EmbeddingError("vectors of this collection are given: search with the question's")
@@ -54,18 +55,19 @@ class GivenVectors:
 class Opened:
     """A client of a database, opened at its first use, and the same for asyncio."""
 
-    def __init__(self, database_url: str | None, dimensions: int | None, client: Client | None):
-        self._url = database_url
+    def __init__(
+        self, url: Callable[[], str | None], dimensions: int, client: Client | None = None
+    ) -> None:
+        self._url = url
         self._dimensions = dimensions
         self._client = client
         self._async: AsyncClient | None = None
 
     @property
     def client(self) -> Client:
-        """The client; where the framework brings vectors, of that many dimensions."""
+        """The client, for vectors of that many dimensions."""
         if self._client is None:
-            embedder = None if self._dimensions is None else GivenVectors(self._dimensions)
-            self._client = connect(self._url, embedder=embedder)
+            self._client = connect(self._url(), embedder=GivenVectors(self._dimensions))
         return self._client
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -87,15 +89,15 @@ def awaited(method: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
 
 
 def given_text(text: str) -> dict[str, Any]:
-    """Returns a record's text as given, with what its metadata must keep of it: see `text_of`.
+    """Returns a record of a text, whose metadata keep what is not stored of it as it is.
 
-    What is stored is clean: line ends are those of Unix, none are at its ends, nor blanks.
+    Stored is clean text: without blanks at its ends, with line ends as of Unix, never empty.
     """
-    stored = load_text(text, media_type="text/plain", name="").content
-    kept = {} if stored == text else {_TEXT: json.dumps(text)}
-    return {"text": text, "title": "", "media_type": "text/plain", "metadata": kept}
+    record = {"text": text if text.strip() else _NO_TEXT, "title": "", "media_type": "text/plain"}
+    stored = load_text(record["text"], media_type="text/plain", name="").content.strip(" \t\r\n")
+    return {**record, "metadata": {} if stored == text else {TEXT: json.dumps(text)}}
 
 
 def text_of(metadata: Mapping[str, Any], content: str | None) -> str:
     """Returns a text as it was given."""
-    return str(json.loads(metadata[_TEXT])) if _TEXT in metadata else content or ""
+    return str(json.loads(metadata[TEXT])) if TEXT in metadata else content or ""
