@@ -159,6 +159,9 @@ class AsyncCollection(_Shell[Collection]):
     ask = _asked(Collection.ask)
     documents = _awaited(Collection.documents)
     delete = _awaited(Collection.delete)
+    delete_many = _awaited(Collection.delete_many)
+    update_metadata = _awaited(Collection.update_metadata)
+    embeddings = _awaited(Collection.embeddings)
     wait_until_indexed = _awaited(Collection.wait_until_indexed)
 
     @property
