@@ -244,6 +244,7 @@ def test_what_waits_and_is_cancelled_never_runs(url: str, run: Run) -> None:
             others = [asyncio.create_task(client.run(ran.append, n)) for n in range(3)]
             await asyncio.sleep(0)
             others[1].cancel()
+            await asyncio.wait([others[1]])
             free.set()
             await asyncio.gather(first, *others, return_exceptions=True)
         assert ran == [0, 2]
