@@ -71,6 +71,7 @@ class _Call:
                     self._connection.cancel_safe(timeout=5)
 
     def run(self, function: Callable[[], T]) -> T:
+        self.go_on()
         IN_USE.set(self.using)
         return function()
 
