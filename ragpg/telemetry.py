@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Arguments = Mapping[str, Any]
 _SECONDS = [0.01 * 2**power for power in range(14)]
 _TOKENS = [4**power for power in range(14)]
 
+_log = logging.getLogger("ragpg")
 _tracer = trace.get_tracer("ragpg", __version__)
 _meter = metrics.get_meter("ragpg", __version__)
 _duration = _meter.create_histogram(
@@ -71,7 +73,7 @@ class _Operation:
 
     def run(self, function: Callable[..., Any], given: inspect.BoundArguments) -> Any:
         """Returns what the function returns, in a span, with its seconds and tokens counted."""
-        told = {"gen_ai.operation.name": self.name, **self.of_arguments(given.arguments)}
+        told = {"gen_ai.operation.name": self.name, **_found(self.of_arguments, given.arguments)}
         about = next((told[key] for key in _NAMED_BY if key in told), "")
         measured = {key: told[key] for key in _MEASURED_BY if key in told}
         started = time.monotonic()
@@ -84,10 +86,10 @@ class _Operation:
         ) as span:
             try:
                 result = function(*given.args, **given.kwargs)
-                found = self.of_result(result)
+                found = _found(self.of_result, result)
                 span.set_attributes(found)
                 if span.is_recording() and _texts_are_told():
-                    span.set_attributes(self.texts(given.arguments, result))
+                    span.set_attributes(_found(self.texts, given.arguments, result))
                 for kind in ("input", "output"):
                     if (count := found.get(f"gen_ai.usage.{kind}_tokens")) is not None:
                         _token_usage.record(count, {**measured, "gen_ai.token.type": kind})
@@ -99,6 +101,15 @@ class _Operation:
                 raise
             finally:
                 _duration.record(time.monotonic() - started, measured)
+
+
+def _found(attributes: Callable[..., Attributes], *given: Any) -> Attributes:
+    """Returns the attributes of a call; none where they cannot be told: the call goes on."""
+    try:
+        return attributes(*given)
+    except Exception:  # such as a client of somebody's own, whose answers hold less
+        _log.warning("a call could not be told", exc_info=True)
+        return {}
 
 
 _NAMED_BY = ("gen_ai.workflow.name", "gen_ai.request.model", "gen_ai.data_source.id")
@@ -163,6 +174,8 @@ def _of_embedder(given: Arguments) -> Attributes:
 
 
 def _of_vectors(vectors: Any) -> Attributes:
+    if vectors is None:  # the question's words are all there is (models.functions)
+        return {}
     return {"gen_ai.embeddings.dimension.count": vectors.shape[-1]}
 
 

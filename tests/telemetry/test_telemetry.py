@@ -118,6 +118,16 @@ def test_a_search_is_a_retrieval_with_the_question_embedded_below(pages: ragpg.C
     assert any("ragpg.search" in attributes(one)["db.statement"] for one in statements)
 
 
+@pytest.mark.parametrize("gives", [lambda vector: None, list])
+def test_what_cannot_be_told_breaks_no_call(
+    pages: ragpg.Collection, monkeypatch: pytest.MonkeyPatch, gives: Any
+) -> None:
+    embed = WordEmbedder.embed_query
+    monkeypatch.setattr(WordEmbedder, "embed_query", lambda self, text: gives(embed(self, text)))
+    assert [hit.source for hit in pages.search(QUESTION)] == ["aardvark.md"]
+    assert set(told()[0]) == {"retrieval pages", "embeddings words"}
+
+
 def test_an_answer_is_a_workflow_of_retrieval_and_chat(
     pages: ragpg.Collection, claude: MessagesServer
 ) -> None:
