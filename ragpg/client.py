@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -28,16 +29,18 @@ def connect(
     max_connections: int = 10,
     read_only: bool = False,
     tenant: str | None = None,
+    read_url: str | None = None,
 ) -> Client:
     """Returns a client of the given database, the one the environment names, or the embedded one.
 
     `embedder` replaces the configured model, and may be a function of texts (docs/models.md);
     `anthropic_client` (any client of the anthropic SDK, Bedrock's and Vertex's too) the one made
     from ANTHROPIC_API_KEY. With `embed_in_database` the database embeds questions where it holds
-    the model, which is not loaded here. With `read_only` nothing is written, nor answers stored.
-    `tenant`, by default RAGPG_TENANT, is whose rows are read and written where tenants are kept
-    apart (docs/tenants.md); NoTenant is raised where the role may not act for it. Raises
-    SchemaError, saying what to run, when the schema is missing, older or newer than this ragpg.
+    the model. With `read_only` nothing is written, nor answers stored. `tenant`, by default
+    RAGPG_TENANT, is whose rows are read and written where tenants are kept apart (docs/tenants.md);
+    NoTenant is raised where the role may not act for it. `read_url`, by default RAGPG_READ_URL, is
+    where searches go (docs/replicas.md). Raises SchemaError, saying what to run, when the schema is
+    missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
     url = config.database_url
@@ -52,9 +55,10 @@ def connect(
 
         check_kept_apart(url, tenant)
     home = config.home if config.embedded else None
-    database = Database(
-        url, max_size=max_connections, read_only=read_only, tenant=tenant, home=home
-    )
+    make = partial(Database, url)
+    if read_url := read_url or config.read_url:
+        make = partial(import_module("ragpg.database.replicas").Replicated, url, read_url)
+    database = make(max_size=max_connections, read_only=read_only, tenant=tenant, home=home)
     return Client(
         Session(
             database,

@@ -33,6 +33,7 @@ class Settings:
     bedrock_bucket: str | None = None  # s3://NAME/PREFIX of the data for fine-tuning there
     bedrock_role: str | None = None  # ARN of the role that may read it
     tenant: str | None = None
+    read_url: str | None = None  # of read replicas, for searches
 
     @property
     def embedded(self) -> bool:
@@ -47,7 +48,7 @@ def from_environment(database_url: str | None = None) -> Settings:
     if url is None and any(env.get(name) for name in _LIBPQ):
         url = ""
     return Settings(
-        database_url=None if url is None else _libpq_url(url),
+        database_url=None if url is None else libpq_url(url),
         home=Path(env.get("RAGPG_HOME") or platformdirs.user_data_path("ragpg")).expanduser(),
         embedding_model=env.get("RAGPG_EMBEDDING_MODEL") or DEFAULT_EMBEDDING_MODEL,
         answer_model=env.get("RAGPG_ANSWER_MODEL") or DEFAULT_ANSWER_MODEL,
@@ -56,6 +57,7 @@ def from_environment(database_url: str | None = None) -> Settings:
         bedrock_bucket=env.get("RAGPG_BEDROCK_BUCKET") or None,
         bedrock_role=env.get("RAGPG_BEDROCK_ROLE") or None,
         tenant=env.get("RAGPG_TENANT") or None,
+        read_url=env.get("RAGPG_READ_URL") or None,
     )
 
 
@@ -64,7 +66,7 @@ def variable(*names: str) -> str | None:
     return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
-def _libpq_url(url: str) -> str:
+def libpq_url(url: str) -> str:
     """Returns a URL libpq reads: SQLAlchemy's `postgresql+driver://` loses its driver."""
     scheme, separator, rest = url.partition("://")
     if not separator:

@@ -139,6 +139,14 @@ class Database:
                 if not connection.closed:
                     connection.autocommit = False
 
+    def read(
+        self, kind: type[T], statement: LiteralString, given: dict[str, Any], binary: bool = False
+    ) -> list[T]:
+        """Returns the rows of one statement that reads, as objects of a class."""
+        with self.reading() as connection:
+            cursor = connection.cursor(binary=binary, row_factory=class_row(kind))
+            return cursor.execute(statement, given).fetchall()
+
     def rows(self, statement: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
         """Returns the rows as dictionaries."""
         with self.connection() as connection:
@@ -152,7 +160,7 @@ class Database:
 
     def record(self, kind: type[T], statement: LiteralString, **parameters: Any) -> T | None:
         """Returns the first row as an object of a class, None without a row."""
-        return next(iter(self.records(kind, statement, **parameters)), None)
+        return next(iter(self.read(kind, statement, parameters)), None)
 
     def column(self, statement: LiteralString, **parameters: Any) -> list[Any]:
         """Returns the first value of each row."""

@@ -34,12 +34,6 @@ def schema_version(connection: Connection) -> str | None:
     return found[0] if found else None
 
 
-def has_schema(url: str) -> bool:
-    """Returns whether the database has ragpg's schema, of whatever version."""
-    with connect(url) as connection:
-        return schema_version(connection) is not None
-
-
 def refuse_unknown(version: str | None) -> None:
     """Raises SchemaError for a version that is none of this ragpg's."""
     known = known_versions()

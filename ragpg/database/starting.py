@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ragpg.database import embedded
 from ragpg.database.migrations import migrate
-from ragpg.database.schema import has_schema
+from ragpg.database.connection import connect
+from ragpg.database.schema import schema_version
 from ragpg.settings import Settings
 
 
@@ -13,6 +14,8 @@ def server_url(config: Settings) -> str:
     if config.database_url is not None:
         return config.database_url
     url = embedded.start(config.home)
-    if not has_schema(url):  # new, or its first start was interrupted
+    with connect(url) as connection:
+        is_new = schema_version(connection) is None  # or its first start was interrupted
+    if is_new:
         migrate(url)
     return url

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
-from psycopg.rows import class_row
-
 from ragpg.arguments import told
 from ragpg.database import Database
 from ragpg.errors import BadArgument, DatabaseError, RagpgError
@@ -115,11 +113,7 @@ def records_of(
 ) -> list[T]:
     """Returns the rows of one statement that reads, as objects of a class."""
     try:
-        with (
-            database.reading() as connection,
-            connection.cursor(binary=binary, row_factory=class_row(kind)) as cursor,
-        ):
-            return cursor.execute(statement, parameters).fetchall()
+        return database.read(kind, statement, parameters, binary)
     except RagpgError as error:
         if isinstance(error, DatabaseError) and parameters.get("filter") is not None:
             import_module(_FILTERS).check_jsonpath(database, parameters["filter"])
