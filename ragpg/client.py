@@ -39,8 +39,7 @@ def connect(
     the model. With `read_only` nothing is written, nor answers stored. `tenant`, by default
     RAGPG_TENANT, is whose rows are read and written where tenants are kept apart (docs/tenants.md);
     NoTenant is raised where the role may not act for it. `read_url`, by default RAGPG_READ_URL, is
-    where searches go (docs/replicas.md). Raises SchemaError, saying what to run, when the schema is
-    missing, older or newer than this ragpg.
+    where searches go (docs/replicas.md). SchemaError says what to run for an older or newer schema.
     """
     config = settings.from_environment(database_url)
     url = config.database_url

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ragpg.database import embedded
-from ragpg.database.migrations import migrate
 from ragpg.database.connection import connect
+from ragpg.database.migrations import migrate
 from ragpg.database.schema import schema_version
 from ragpg.settings import Settings
 
