@@ -48,7 +48,7 @@ lowest: .venv-lowest/.installed
 		-c .venv-lowest/lowest.txt -e '.[dev]'
 	@touch $@
 
-LOWEST_EXTRAS = cohere offline openai ui voyage
+LOWEST_EXTRAS = cohere langchain mcp offline openai ui voyage
 
 clean:
 	rm -rf .venv .venv-lowest
