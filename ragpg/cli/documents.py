@@ -1,4 +1,4 @@
-"""`ragpg add`, `documents`, `delete`, `metadata`, `history`, `erase`, `prune`, `worker`: what goes in."""
+"""`ragpg add`, `documents`, `delete`, `metadata`, `history`, `erase`, `prune`, `worker`."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def delete(
         if source is not None and not wanted:
             raise RagpgError(f"{_no_document(sources, collection, filter)}: ragpg documents")
         if filter is not None and wanted and not (dry_run or yes):
-            typer.confirm(f"Delete {_counted(wanted)} from {collection}?", abort=True)
+            typer.confirm(f"{_counted(wanted)} of {collection} go. Delete them?", abort=True)
         if wanted and not dry_run:
             wanted = held.delete_many(filter=read_filter(filter), sources=sources)
     _print_changed("deleted", wanted, dry_run, as_json)

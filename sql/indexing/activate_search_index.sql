@@ -57,12 +57,7 @@ begin
         ' where chunk.index_id = %s',
         'chunks_of_' || collection_name, ragpg_internal.vector_schema(), dimensions, index_id
     );
-    execute format(
-        'comment on view ragpg.%I is %L',
-        'chunks_of_' || collection_name,
-        'The chunks that answer searches in ' || collection_name
-        || '; order by embedding <=> $1 uses the vector index.'
-    );
+    perform ragpg_internal.comment_chunks_view(collection_name);
 end
 $$;
 revoke execute on function ragpg.activate_search_index(bigint, boolean, uuid) from public;

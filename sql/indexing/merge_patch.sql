@@ -1,7 +1,7 @@
 -- What does a change say of metadata? (RFC 7396)
 create or replace function ragpg_internal.merge_patch(target jsonb, patch jsonb) returns jsonb
 language plpgsql immutable
-set search_path = ragpg_internal, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 begin
     if jsonb_typeof(patch) is distinct from 'object' then

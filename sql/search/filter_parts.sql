@@ -10,6 +10,11 @@ as $$
 declare
     is_enclosed boolean;
 begin
+    -- Most filters are one comparison.
+    parts := regexp_match(condition, '^\(?((?:"(?:[^"\\]|\\.)*"|[^"()&|])+)\)?$');
+    if parts is not null then
+        return;
+    end if;
     -- A jsonpath writes itself with blanks around operators, keys and strings in double quotes, and
     -- parentheses where && stands within && and || within &&.
     loop

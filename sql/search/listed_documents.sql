@@ -147,7 +147,7 @@ begin
         end if;
     end loop;
     foreach part in array joined.parts loop
-        exit when most < 200;
+        exit when most < 200 or cardinality(joined.parts) = 1 and is_exact;
         within := coalesce(
             ragpg_internal.filter_of_each(part),
             case when (ragpg_internal.filter_parts(part)).operator is not null then part end

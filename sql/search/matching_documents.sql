@@ -4,7 +4,7 @@ create or replace function ragpg_internal.matching_documents(
     filter jsonpath,
     out document_ids bigint[],
     out chunks bigint,
-    only_quickly boolean default false,
+    most integer default null,
     proof uuid default ragpg_internal.proof()
 )
 language plpgsql stable
@@ -16,9 +16,7 @@ declare
     only_collection bigint;
     untold bigint[];
     is_exact boolean;
-    -- So many are listed in 10 ms.
-    most constant integer := case when only_quickly then 50000 else 1000000 end;
-    counted constant integer := 200;
+    counted constant integer := 100;
 begin
     select recipe.collection_id into only_collection
     from ragpg.search_indexes as recipe
@@ -50,7 +48,7 @@ begin
     end if;
     select listed.document_ids, listed.is_exact into document_ids, is_exact
     from ragpg_internal.listed_documents(
-        only_collection, tenants, filter::text, most
+        only_collection, tenants, filter::text, coalesce(most, 1000000)
     ) as listed;
     if document_ids is not null then
         select array_agg(known.document_id) into untold
@@ -66,14 +64,9 @@ begin
             );
         end if;
         if untold is not null or not is_exact then
-            -- Looked up one by one, and all of the tenant: a join may be planned that reads others.
-            execute 'select array_agg(listed.id) from unnest($1) as listed (id)'
-                ' where (select ragpg_internal.passes(document.metadata, $2)'
-                '  from ragpg.documents as document where document.id = listed.id)'
-            into document_ids
-            using document_ids, filter;
+            document_ids := ragpg_internal.passing(document_ids, filter);
         end if;
-    elsif not only_quickly then
+    elsif most is null then
         -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
         execute format(
             'select array_agg(document.id) from ragpg.documents as document'
@@ -103,7 +96,7 @@ begin
 end
 $$;
 grant execute on function
-ragpg_internal.matching_documents(bigint, jsonpath, boolean, uuid)
+ragpg_internal.matching_documents(bigint, jsonpath, integer, uuid)
 to public;
-comment on function ragpg_internal.matching_documents(bigint, jsonpath, boolean, uuid) is
-'Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 200 documents, else estimated from so many; no number where they were to be listed only if that is quick, and it is not. Found by ragpg.document_values where these can tell, else by asking each document. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller''s tenant.';
+comment on function ragpg_internal.matching_documents(bigint, jsonpath, integer, uuid) is
+'Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 100 documents, else estimated from so many; nothing where at most so many were to be listed by ragpg.document_values, and these cannot tell or are more. Without that limit each document is asked where they cannot. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller''s tenant.';

@@ -45,12 +45,6 @@ declare
     least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
     logged boolean := false;
     hit_count integer;
-    -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
-    drawn constant text :=
-        'select array_agg(drawn.id) filter (where drawn.passes)'
-        ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
-        '   from ragpg.documents as document where document.id = known.id) as passes'
-        '  from unnest($1) as known (id)) as drawn';
     counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
 begin
@@ -129,17 +123,22 @@ begin
 
     if filter is not null then
         perform ragpg_internal.check_filter(filter);
-        -- Of some documents, how many pass? Where they are many, to list them all takes longer than
-        -- to ask of each candidate as it is met.
         if all_chunks > 20000 then
-            execute drawn into sampled_documents using some_documents[:50], filter;
-            matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
+            select found.document_ids, found.chunks into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(recipe.id, filter, exact_limit) as found;
+            -- Of some documents, how many pass? Where they are many, to list them all takes longer
+            -- than to ask of each candidate as it is met.
+            if matching_documents is null then
+                sampled_documents := ragpg_internal.passing(some_documents[:50], filter);
+                matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
+            end if;
         end if;
-        if matching_share * coalesce(all_chunks, 0) <= 40000 then
-            select found.document_ids, found.chunks
-            into matching_documents, matching_chunks
-            from ragpg_internal.matching_documents(recipe.id, filter, matching_share >= 0.03)
-                as found;
+        if matching_documents is null and matching_share * coalesce(all_chunks, 0) <= 40000 then
+            select found.document_ids, found.chunks into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(
+                -- So many are listed in 10 ms.
+                recipe.id, filter, case when matching_share >= 0.03 then 50000 end
+            ) as found;
         end if;
         exactly := coalesce(matching_chunks <= exact_limit, false);
         -- The index finds what is near the question. Where of what passes even the nearest (two
@@ -151,7 +150,7 @@ begin
             from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
                 as spread;
             if matching_documents is null then
-                execute drawn into sampled_documents using some_documents, filter;
+                sampled_documents := ragpg_internal.passing(some_documents, filter);
             end if;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)

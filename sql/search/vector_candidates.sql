@@ -106,31 +106,45 @@ begin
         -- expression, so every matching chunk is looked at.
         perform set_config('enable_sort', 'on', true);
         if document_ids is null then
-            table_name := 'ragpg.' || table_name;
+            execute format(
+                template, 'embedding', 'ragpg.' || table_name, recipe.id,
+                only_own || only_passing, wanted, vector_schema
+            )
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
         elsif only_tenant is null and cardinality(document_ids) > 4000 then
             -- Page by page of the table, in order: two thirds of the time where there are so many.
-            -- In a subquery: of an array that is known the planner looks at each element.
             perform set_config('enable_indexscan', 'off', true);
             perform set_config('enable_seqscan', 'off', true);
-            table_name := 'ragpg.' || table_name;
-            only_passing := ' and chunk.document_id = any((select $2)::bigint[])';
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select chunk.id, chunk.embedding <=> query_embedding as distance
+                from ragpg.chunks as chunk
+                where chunk.index_id = vector_candidates.index_id
+                    and chunk.document_id = any((select document_ids)::bigint[])
+                order by 2
+                limit wanted
+            ) as near;
         else
             -- Document by document: else a policy's index may be taken, which reads all of a
-            -- tenant's chunks, and since Postgres 17 the whole index of documents is.
-            table_name := format(
-                'unnest($2) as listed (id) cross join lateral ('
-                ' select one.* from ragpg.%s as one'
-                ' where one.index_id = %s and one.document_id = listed.id offset 0)',
-                table_name, recipe.id
-            );
-            only_passing := '';
+            -- tenant's chunks, and since Postgres 17 the whole index of documents is. Planned once
+            -- in a session: two thirds of the time where few match.
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select one.id, one.embedding <=> query_embedding as distance
+                from unnest(document_ids) as listed (id)
+                cross join lateral (
+                    select chunk.id, chunk.embedding
+                    from ragpg.chunks as chunk
+                    where chunk.index_id = vector_candidates.index_id
+                        and chunk.document_id = listed.id
+                        and (only_tenant is null or chunk.tenant = only_tenant)
+                    offset 0
+                ) as one
+                order by 2
+                limit wanted
+            ) as near;
         end if;
-        execute format(
-            template, 'embedding', table_name, recipe.id, only_own || only_passing, wanted,
-            vector_schema
-        )
-        into ids, distances
-        using query_embedding, document_ids, filter, only_tenant;
     end if;
     return query
     select found.id, 1 - found.distance

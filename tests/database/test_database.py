@@ -117,6 +117,11 @@ def test_a_reader_searches_and_looks_and_no_more(
             owner.execute("select ragpg.grant_reader('app_reader')")
         client.collection("later").add(text="The rate limit.", source="a")
     with psycopg.connect(reader_url, autocommit=True) as reader:
+        told = reader.execute(
+            "select count(*), count(col_description(attrelid, attnum)) from pg_attribute"
+            " where attrelid = 'ragpg.chunks_of_later'::regclass and attnum > 0"
+        ).fetchone()
+        assert told == (14, 14), "each column says what it is"
         assert reader.execute("select source from ragpg.search('limit')").fetchall() == [("a",)]
         for view in ("collection_status", "index_health", "ingest_queue", "document_status",
                      "answers_by_day", "chunks_of_later"):  # fmt: skip

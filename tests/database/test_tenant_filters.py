@@ -43,7 +43,7 @@ def test_the_test_of_errors_notices_the_hole(
         """
         create or replace function ragpg_internal.matching_documents(
             index_id bigint, filter jsonpath, out document_ids bigint[], out chunks bigint,
-            only_quickly boolean default false, proof uuid default ragpg_internal.proof()
+            most integer default null, proof uuid default ragpg_internal.proof()
         )
         language sql stable security definer
         set search_path = ragpg_internal, ragpg, pg_temp

@@ -104,7 +104,7 @@ def test_a_writer_writes_only_its_own(shared: psycopg.Connection, server: str) -
         for change in ("delete_documents('shared'", """update_metadata('{"a": 1}', 'shared'"""):
             would = f"select * from ragpg.{change}, '$.year == 2026', dry_run => true) as source"
             touched = [row[0] for row in writer.execute(would.encode())]
-            assert len(touched) == 4 and not any(MARKER in source for source in touched)
+            assert touched == ["a-1", "a-2", "a-3"]
         others = (
             "insert into ragpg.documents (collection_id, source, content, tenant)"
             f" values (1, 'x', 'x', '{MARKER}')",

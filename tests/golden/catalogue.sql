@@ -1030,12 +1030,7 @@ begin
         ' where chunk.index_id = %s',
         'chunks_of_' || collection_name, ragpg_internal.vector_schema(), dimensions, index_id
     );
-    execute format(
-        'comment on view ragpg.%I is %L',
-        'chunks_of_' || collection_name,
-        'The chunks that answer searches in ' || collection_name
-        || '; order by embedding <=> $1 uses the vector index.'
-    );
+    perform ragpg_internal.comment_chunks_view(collection_name);
 end
 $function$
  -- access {owner=X/owner}
@@ -3389,12 +3384,6 @@ declare
     least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
     logged boolean := false;
     hit_count integer;
-    -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
-    drawn constant text :=
-        'select array_agg(drawn.id) filter (where drawn.passes)'
-        ' from (select known.id, (select ragpg_internal.passes(document.metadata, $2)'
-        '   from ragpg.documents as document where document.id = known.id) as passes'
-        '  from unnest($1) as known (id)) as drawn';
     counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
 begin
@@ -3473,17 +3462,22 @@ begin
 
     if filter is not null then
         perform ragpg_internal.check_filter(filter);
-        -- Of some documents, how many pass? Where they are many, to list them all takes longer than
-        -- to ask of each candidate as it is met.
         if all_chunks > 20000 then
-            execute drawn into sampled_documents using some_documents[:50], filter;
-            matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
+            select found.document_ids, found.chunks into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(recipe.id, filter, exact_limit) as found;
+            -- Of some documents, how many pass? Where they are many, to list them all takes longer
+            -- than to ask of each candidate as it is met.
+            if matching_documents is null then
+                sampled_documents := ragpg_internal.passing(some_documents[:50], filter);
+                matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
+            end if;
         end if;
-        if matching_share * coalesce(all_chunks, 0) <= 40000 then
-            select found.document_ids, found.chunks
-            into matching_documents, matching_chunks
-            from ragpg_internal.matching_documents(recipe.id, filter, matching_share >= 0.03)
-                as found;
+        if matching_documents is null and matching_share * coalesce(all_chunks, 0) <= 40000 then
+            select found.document_ids, found.chunks into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(
+                -- So many are listed in 10 ms.
+                recipe.id, filter, case when matching_share >= 0.03 then 50000 end
+            ) as found;
         end if;
         exactly := coalesce(matching_chunks <= exact_limit, false);
         -- The index finds what is near the question. Where of what passes even the nearest (two
@@ -3495,7 +3489,7 @@ begin
             from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
                 as spread;
             if matching_documents is null then
-                execute drawn into sampled_documents using some_documents, filter;
+                sampled_documents := ragpg_internal.passing(some_documents, filter);
             end if;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)
@@ -5125,6 +5119,35 @@ AS $function$
     )
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.comment_chunks_view(collection_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    view_name constant text := format('ragpg.%I', 'chunks_of_' || collection_name);
+    shown record;
+begin
+    execute format(
+        'comment on view %s is %L', view_name,
+        'The chunks that answer searches in ' || collection_name
+        || '; order by embedding <=> $1 uses the vector index.'
+    );
+    for shown in
+        select distinct on (one.attnum)
+            one.attname, col_description(origin.attrelid, origin.attnum) as said
+        from pg_attribute as one
+        join pg_attribute as origin
+            on origin.attname = one.attname
+            and origin.attrelid in ('ragpg.chunks'::regclass, 'ragpg.documents'::regclass)
+        where one.attrelid = view_name::regclass and one.attnum > 0
+        order by one.attnum, origin.attrelid = 'ragpg.chunks'::regclass desc
+    loop
+        execute format('comment on column %s.%I is %L', view_name, shown.attname, shown.said);
+    end loop;
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.count_chunks(index_id bigint, tenant text)
  RETURNS void
  LANGUAGE plpgsql
@@ -5892,6 +5915,11 @@ AS $function$
 declare
     is_enclosed boolean;
 begin
+    -- Most filters are one comparison.
+    parts := regexp_match(condition, '^\(?((?:"(?:[^"\\]|\\.)*"|[^"()&|])+)\)?$');
+    if parts is not null then
+        return;
+    end if;
     -- A jsonpath writes itself with blanks around operators, keys and strings in double quotes, and
     -- parentheses where && stands within && and || within &&.
     loop
@@ -6193,6 +6221,12 @@ AS $function$
     order by hit.place
     limit hard_negatives.wanted;
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.has_times(filter jsonpath)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((filter)::text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\('::text)
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.hash_text(content text)
  RETURNS bytea
@@ -6648,7 +6682,7 @@ begin
         end if;
     end loop;
     foreach part in array joined.parts loop
-        exit when most < 200;
+        exit when most < 200 or cardinality(joined.parts) = 1 and is_exact;
         within := coalesce(
             ragpg_internal.filter_of_each(part),
             case when (ragpg_internal.filter_parts(part)).operator is not null then part end
@@ -6696,7 +6730,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.logistic(weights double precision[], s
  IMMUTABLE PARALLEL SAFE
 RETURN ((1)::double precision / ((1)::double precision + exp((- GREATEST(('-500'::integer)::double precision, LEAST((500)::double precision, (((((weights)[1] + ((weights)[2] * similarity)) + ((weights)[3] * words_held)) + ((weights)[4] * ln(((1 + missing_names))::double precision))) + ((weights)[5] * ((unmatched_negation)::integer)::double precision))))))))
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint, only_quickly boolean DEFAULT false, proof uuid DEFAULT ragpg_internal.proof())
+CREATE OR REPLACE FUNCTION ragpg_internal.matching_documents(index_id bigint, filter jsonpath, OUT document_ids bigint[], OUT chunks bigint, most integer DEFAULT NULL::integer, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS record
  LANGUAGE plpgsql
  STABLE
@@ -6708,9 +6742,7 @@ declare
     only_collection bigint;
     untold bigint[];
     is_exact boolean;
-    -- So many are listed in 10 ms.
-    most constant integer := case when only_quickly then 50000 else 1000000 end;
-    counted constant integer := 200;
+    counted constant integer := 100;
 begin
     select recipe.collection_id into only_collection
     from ragpg.search_indexes as recipe
@@ -6742,7 +6774,7 @@ begin
     end if;
     select listed.document_ids, listed.is_exact into document_ids, is_exact
     from ragpg_internal.listed_documents(
-        only_collection, tenants, filter::text, most
+        only_collection, tenants, filter::text, coalesce(most, 1000000)
     ) as listed;
     if document_ids is not null then
         select array_agg(known.document_id) into untold
@@ -6758,14 +6790,9 @@ begin
             );
         end if;
         if untold is not null or not is_exact then
-            -- Looked up one by one, and all of the tenant: a join may be planned that reads others.
-            execute 'select array_agg(listed.id) from unnest($1) as listed (id)'
-                ' where (select ragpg_internal.passes(document.metadata, $2)'
-                '  from ragpg.documents as document where document.id = listed.id)'
-            into document_ids
-            using document_ids, filter;
+            document_ids := ragpg_internal.passing(document_ids, filter);
         end if;
-    elsif not only_quickly then
+    elsif most is null then
         -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
         execute format(
             'select array_agg(document.id) from ragpg.documents as document'
@@ -6799,7 +6826,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.merge_patch(target jsonb, patch jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO 'ragpg_internal', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 begin
     if jsonb_typeof(patch) is distinct from 'object' then
@@ -7359,11 +7386,34 @@ BEGIN ATOMIC
    WHERE (stored.version = page_at.version);
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.passes(metadata jsonb, filter jsonpath)
+CREATE OR REPLACE FUNCTION ragpg_internal.passes(metadata jsonb, filter jsonpath, has_times boolean DEFAULT NULL::boolean)
  RETURNS boolean
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN CASE WHEN ((filter)::text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\('::text) THEN jsonb_path_match_tz(metadata, filter, '{}'::jsonb, true) ELSE (metadata @@ filter) END
+RETURN CASE WHEN COALESCE(has_times, ragpg_internal.has_times(filter)) THEN jsonb_path_match_tz(metadata, filter, '{}'::jsonb, true) ELSE (metadata @@ filter) END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.passing(document_ids bigint[], filter jsonpath)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+    has_times constant boolean := ragpg_internal.has_times(filter);
+begin
+    return (
+        select array_agg(known.id)
+        from unnest(document_ids) as known (id)
+        -- Looked up one by one: a join may be planned that reads all of a tenant's documents.
+        where (
+            select ragpg_internal.passes(document.metadata, filter, has_times)
+            from ragpg.documents as document
+            where document.id = known.id
+        )
+    );
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.proof()
  RETURNS uuid
@@ -8775,31 +8825,45 @@ begin
         -- expression, so every matching chunk is looked at.
         perform set_config('enable_sort', 'on', true);
         if document_ids is null then
-            table_name := 'ragpg.' || table_name;
+            execute format(
+                template, 'embedding', 'ragpg.' || table_name, recipe.id,
+                only_own || only_passing, wanted, vector_schema
+            )
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
         elsif only_tenant is null and cardinality(document_ids) > 4000 then
             -- Page by page of the table, in order: two thirds of the time where there are so many.
-            -- In a subquery: of an array that is known the planner looks at each element.
             perform set_config('enable_indexscan', 'off', true);
             perform set_config('enable_seqscan', 'off', true);
-            table_name := 'ragpg.' || table_name;
-            only_passing := ' and chunk.document_id = any((select $2)::bigint[])';
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select chunk.id, chunk.embedding <=> query_embedding as distance
+                from ragpg.chunks as chunk
+                where chunk.index_id = vector_candidates.index_id
+                    and chunk.document_id = any((select document_ids)::bigint[])
+                order by 2
+                limit wanted
+            ) as near;
         else
             -- Document by document: else a policy's index may be taken, which reads all of a
-            -- tenant's chunks, and since Postgres 17 the whole index of documents is.
-            table_name := format(
-                'unnest($2) as listed (id) cross join lateral ('
-                ' select one.* from ragpg.%s as one'
-                ' where one.index_id = %s and one.document_id = listed.id offset 0)',
-                table_name, recipe.id
-            );
-            only_passing := '';
+            -- tenant's chunks, and since Postgres 17 the whole index of documents is. Planned once
+            -- in a session: two thirds of the time where few match.
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select one.id, one.embedding <=> query_embedding as distance
+                from unnest(document_ids) as listed (id)
+                cross join lateral (
+                    select chunk.id, chunk.embedding
+                    from ragpg.chunks as chunk
+                    where chunk.index_id = vector_candidates.index_id
+                        and chunk.document_id = listed.id
+                        and (only_tenant is null or chunk.tenant = only_tenant)
+                    offset 0
+                ) as one
+                order by 2
+                limit wanted
+            ) as near;
         end if;
-        execute format(
-            template, 'embedding', table_name, recipe.id, only_own || only_passing, wanted,
-            vector_schema
-        )
-        into ids, distances
-        using query_embedding, document_ids, filter, only_tenant;
     end if;
     return query
     select found.id, 1 - found.distance
@@ -10583,6 +10647,7 @@ comment on ragpg_internal.choose_abstention(double precision[],double precision[
 comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
 comment on ragpg_internal.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
 comment on ragpg_internal.column_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,boolean): Returns the SQL expression of a table's column as text, or as jsonb: by the type's output function, which a superuser made, never by a cast, which the owner of a type may make. A column that is gone is null.
+comment on ragpg_internal.comment_chunks_view(pg_catalog.text): Gives the view chunks_of_<collection> and its columns the comments of the tables they come from.
 comment on ragpg_internal.count_chunks(bigint,pg_catalog.text): Counts the words and samples the embeddings that ranking uses, of one tenant's chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.
 comment on ragpg_internal.count_tenants(bigint,boolean): Counts anew, while tenants are on, for each tenant of whose chunks enough changed (or, with force, any); forgets the counts of tenants that are gone. Returns how many were counted. Part of ragpg.refresh_search_index.
 comment on ragpg_internal.counted_tenant(): Returns the tenant whose rows of index_statistics and lexeme_statistics count for the caller; empty for those of the whole search index.
@@ -10606,6 +10671,7 @@ comment on ragpg_internal.followed_tables(): Returns the tables that ragpg.index
 comment on ragpg_internal.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
 comment on ragpg_internal.hand_over(): Gives the schemas ragpg and ragpg_internal, and all in them, to the role ragpg_owner, which it makes; leaves all as it is, with a notice, where the caller may not.
 comment on ragpg_internal.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
+comment on ragpg_internal.has_times(pg_catalog.jsonpath): Returns whether a filter reads texts as dates or times.
 comment on ragpg_internal.hash_text(pg_catalog.text): Returns the SHA-256 of a text's UTF-8 bytes.
 comment on ragpg_internal.index_row(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,pg_catalog.uuid): Stores what a row says as a document of a collection; one without content is deleted. For ragpg.index_table.
 comment on ragpg_internal.index_table_row(): Trigger that ragpg.index_table puts on a table: keeps the collection in step with it.
@@ -10623,7 +10689,7 @@ comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery tha
 comment on ragpg_internal.listed_documents(bigint,pg_catalog.text[],pg_catalog.text,integer): Returns the documents of a collection and some tenants whose kept values (ragpg.document_values) a condition of a filter lets through, and whether they are exactly those that it does: else it may be some of them. Null where the values cannot tell, or where they are more than the most wanted.
 comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision,pg_catalog.uuid): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
-comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,boolean,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 200 documents, else estimated from so many; no number where they were to be listed only if that is quick, and it is not. Found by ragpg.document_values where these can tell, else by asking each document. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller's tenant.
+comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,integer,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 100 documents, else estimated from so many; nothing where at most so many were to be listed by ragpg.document_values, and these cannot tell or are more. Without that limit each document is asked where they cannot. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller's tenant.
 comment on ragpg_internal.merge_patch(pg_catalog.jsonb,pg_catalog.jsonb): Returns the target with the changes of a JSON Merge Patch (RFC 7396): null takes a key away, an object changes the keys it names, anything else replaces.
 comment on ragpg_internal.metadata_values(pg_catalog.jsonb): Returns the values that metadata hold, one a row, as ragpg.document_values keeps them; beside them, or instead where they are more than 1,000, one of kind x where not all can be told.
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
@@ -10635,7 +10701,8 @@ comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Retur
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
 comment on ragpg_internal.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
-comment on ragpg_internal.passes(pg_catalog.jsonb,pg_catalog.jsonpath): Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none.
+comment on ragpg_internal.passes(pg_catalog.jsonb,pg_catalog.jsonpath,boolean): Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none. has_times, where it is known, is ragpg_internal.has_times of the filter, which a statement that is planned once would ask for each row.
+comment on ragpg_internal.passing(bigint[],pg_catalog.jsonpath): Returns those of the documents whose metadata pass a filter, null for none.
 comment on ragpg_internal.proof(): Returns what only the current role can know of itself: the proof of the binding by which it acts for its tenant, or of seeing all. Functions that run as their owner have it as their last argument: they cannot ask which role called them, and the session's is another where a function or trigger of somebody else's does. Null for a role that acts for no tenant, and while tenants are off.
 comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics are gathered of its columns but the keys (ragpg_internal.told_columns), and those there were are forgotten (Postgres 18 or newer, or a superuser).
 comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
