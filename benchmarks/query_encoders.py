@@ -31,8 +31,8 @@ from rich.table import Table
 import ragpg
 from benchmarks.ranking import DEPTH, SETS, LabelledSet, ingest, read_set
 from benchmarks.ranking import run as documents
-from ragpg.client import server_url
 from ragpg.database import embedded
+from ragpg.database.starting import server_url
 from ragpg.models import HalfVector
 from ragpg.settings import from_environment
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from docs.browser import Browser, browser, wait_for
-from ragpg.client import server_url
 from ragpg.database import embedded
+from ragpg.database.starting import server_url
 from ragpg.settings import from_environment
 
 PICTURES = Path(__file__).parent / "pictures"

@@ -10,6 +10,9 @@ with ragpg.connect() as client:
     print(handbook.ask("How long do refunds take?").text)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ragpg.answer import Answer, Citation
 from ragpg.client import Client, connect
 from ragpg.collection import Collection
@@ -19,9 +22,14 @@ from ragpg.models import Embedder, SentenceTransformerEmbedder, open_embedder
 from ragpg.search import Hit
 from ragpg.version import __version__
 
+if TYPE_CHECKING:
+    from ragpg.aio import AsyncClient, AsyncCollection, connect_async
+
 __all__ = [
     "AddReport",
     "Answer",
+    "AsyncClient",
+    "AsyncCollection",
     "Citation",
     "Client",
     "Collection",
@@ -32,5 +40,14 @@ __all__ = [
     "SentenceTransformerEmbedder",
     "__version__",
     "connect",
+    "connect_async",
     "open_embedder",
 ]
+
+if not TYPE_CHECKING:  # to whom any name would be there
+
+    def __getattr__(name: str):
+        """Returns what stands on asyncio, which takes its time to load."""
+        if name in __all__:
+            return getattr(import_module("ragpg.aio"), name)
+        raise AttributeError(f"module 'ragpg' has no attribute {name!r}")

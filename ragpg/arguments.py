@@ -1,7 +1,8 @@
-"""What a caller passed wrongly is told by the argument's name, whatever it made fail."""
+"""What a caller passed wrongly is told by its name, and what is done to whoever traces."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -17,6 +18,9 @@ def told(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
+            if "opentelemetry.trace" in sys.modules:  # somebody may have set up a tracer
+                result: T = import_module("ragpg.telemetry").told(function, args, kwargs)
+                return result
             return function(*args, **kwargs)
         except Exception as error:
             import_module("ragpg.wrong_arguments").tell(function, args, kwargs, error)

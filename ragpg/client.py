@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ragpg import settings
 from ragpg.arguments import tells, told
@@ -41,7 +40,11 @@ def connect(
     SchemaError, saying what to run, when the schema is missing, older or newer than this ragpg.
     """
     config = settings.from_environment(database_url)
-    url = server_url(config)
+    url = config.database_url
+    if url is None:
+        from ragpg.database.starting import server_url
+
+        url = server_url(config)
     check_schema(url)
     tenant = tenant or config.tenant
     if tenant is not None:
@@ -63,19 +66,6 @@ def connect(
     )
 
 
-def server_url(config: settings.Settings) -> str:
-    """Returns the database's URL; starts the embedded server and makes its schema if needed."""
-    if config.database_url is not None:
-        return config.database_url
-    from ragpg.database import embedded, has_schema
-    from ragpg.database.migrations import migrate
-
-    url = embedded.start(config.home)
-    if not has_schema(url):  # new, or its first start was interrupted
-        migrate(url)
-    return url
-
-
 @tells
 class Client:
     """A database with ragpg's schema: thread-safe, a context manager that closes connections."""
@@ -94,51 +84,40 @@ class Client:
 
     def collections(self) -> list[dict[str, Any]]:
         """Returns the rows of the view collection_status."""
-        from ragpg import client_queries as queries
-
-        return self.database.rows(queries.COLLECTIONS)
+        return self.database.rows(import_module("ragpg.client_queries").COLLECTIONS)
 
     def drop_collection(self, name: str) -> int:
         """Drops a collection with everything in it; returns how many documents went."""
-        from ragpg import client_queries as queries
-
-        return int(self.database.value(queries.DROP_COLLECTION, collection=name))
+        statement = import_module("ragpg.client_queries").DROP_COLLECTION
+        return int(self.database.value(statement, collection=name))
 
     def feedback(
         self, answer_id: int, rating: str, *, corrected_text: str | None = None, comment: str = ""
     ) -> int:
         """Stores what a person thinks of an answer, good or bad; returns the feedback's id."""
-        from ragpg.answer.judging import feedback
-
-        return feedback(
-            self.session, answer_id, rating, corrected_text=corrected_text, comment=comment
-        )
+        given = {"corrected_text": corrected_text, "comment": comment}
+        judging = import_module("ragpg.answer.judging")
+        return int(judging.feedback(self.session, answer_id, rating, **given))
 
     def worker(self, collection: str | None = None, index_id: int | None = None) -> Worker:
         """Returns a worker for what waits in `ragpg.ingest_queue`, of everything or of one."""
-        from ragpg.indexing.worker import Worker
-
-        return Worker(self.session, collection, index_id)
+        worker = import_module("ragpg.indexing.worker").Worker
+        return cast("Worker", worker(self.session, collection, index_id))
 
     def server(self) -> dict[str, Any]:
         """Returns the versions of Postgres and pgvector and the database's name."""
-        from ragpg import client_queries as queries
-
-        (found,) = self.database.rows(queries.SERVER)
+        (found,) = self.database.rows(import_module("ragpg.client_queries").SERVER)
         return found
 
     @property
     def models(self) -> Encoders:
         """Embedding models inside the database: load, ensure, drop, status."""
-        from ragpg.encoders import Encoders
-
-        return Encoders(self.session)
+        return cast("Encoders", import_module("ragpg.encoders").Encoders(self.session))
 
     @property
     def health(self) -> Health:
         """Is all well: problems, lag, indexes; metrics for a scraper."""
-        found: Health = import_module("ragpg.inspection").Health(self.database)
-        return found
+        return cast("Health", import_module("ragpg.inspection").Health(self.database))
 
     def close(self) -> None:
         """Closes the connections; the embedded server keeps running (ragpg db stop ends it)."""
@@ -147,10 +126,5 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

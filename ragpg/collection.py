@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ragpg import answer, indexing, search
 from ragpg.answer import Answer
@@ -235,9 +235,9 @@ class Collection:
 
     @property
     def _documents(self) -> Documents:
-        from ragpg.documents import Documents
-
-        return Documents(self.session, self.name)
+        return cast(
+            "Documents", import_module("ragpg.documents").Documents(self.session, self.name)
+        )
 
     def wait_until_indexed(self, source: str | None = None, timeout: float = 30.0) -> bool:
         """Waits until searches see the newest version of a document, or of all; False: too long.
@@ -250,9 +250,8 @@ class Collection:
     @property
     def versions(self) -> Versions:
         """What documents said before: history, texts, pruning, erasing for good."""
-        from ragpg.documents import Versions
-
-        return Versions(self.session.database, self.name)
+        versions = import_module("ragpg.documents").Versions
+        return cast("Versions", versions(self.session.database, self.name))
 
     @property
     def indexes(self) -> Indexes:
@@ -278,6 +277,5 @@ class Collection:
     @property
     def inspection(self) -> Inspector:
         """What is wrong with the texts, before search is blamed."""
-        database = self.session.database
-        found: Inspector = import_module("ragpg.inspection").Inspector(database, self.name)
-        return found
+        inspector = import_module("ragpg.inspection").Inspector
+        return cast("Inspector", inspector(self.session.database, self.name))

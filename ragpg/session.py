@@ -9,6 +9,7 @@ from ragpg.database import Database, queries
 from ragpg.errors import BadArgument, SearchIndexError
 from ragpg.forking import Lock
 from ragpg.models import Embedder, EmbedFunction, as_embedder, check_same_model, make_client
+from ragpg.models.embedding import embed_query
 from ragpg.settings import Settings
 
 
@@ -108,7 +109,7 @@ class Session:
             return None
         embedder = self.embedder_for(index)
         with self._lock:  # tokenizers and models are not all thread-safe
-            return embedder.embed_query(clean_query(query))
+            return embed_query(embedder, clean_query(query))
 
     def anthropic_client(self) -> Any:
         """Returns the client of the language model, None without an API key."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from rich.containers import Lines
+from rich.live import Live
 from rich.text import Text
 
 from ragpg.cli.console import CollectionName, Filter, Json, err, open_client, out, print_json
 
 if TYPE_CHECKING:
+    from ragpg.answer import Answer, Citation
     from ragpg.search import Mode
 
 _MARKS = ("\x01", "\x02")
@@ -107,38 +111,73 @@ def ask(
     from ragpg.search.filters import read_filter
 
     with open_client() as client:
-        on_text = None if as_json else write_text
-        answer = client.collection(collection).ask(
-            question, k, filter=read_filter(filter), model=answer_model, on_text=on_text
-        )
-    if as_json:
-        print_json(asdict(answer))
+        held = client.collection(collection)
+        options: dict[str, Any] = {"filter": read_filter(filter), "model": answer_model}
+        if as_json:
+            print_json(asdict(held.ask(question, k, **options)))
+        else:
+            ask_and_print(held, question, k, **options)
+
+
+def ask_and_print(held: Any, question: str, k: int = 8, **options: Any) -> None:
+    """Asks, shows what is written while it is, and in its place the answer, its claims marked."""
+    with Live(console=out, transient=True, auto_refresh=out.is_terminal) as live:
+        written = Text()
+
+        def hear(text: str) -> None:
+            written.append(text)
+            # Its end, as far as it fits: what scrolled out of sight could not be taken back.
+            live.update(Lines(written.wrap(out, out.width)[1 - out.height :]))
+
+        answer = held.ask(question, k, on_text=hear, **options)
+    _print_answer(answer)
+
+
+def _print_answer(answer: Any) -> None:
+    if not answer.generated:  # it names its own sources
+        out.print(answer.text + "\n", markup=False)
     else:
-        print_answer_tail(answer)
-
-
-def write_text(text: str) -> None:
-    out.print(text, end="", markup=False)
-
-
-def print_answer_tail(answer: Any) -> None:
-    out.print("\n")
-    if answer.id is None:
-        err.print(
-            "the answer was not stored: nothing can be written here, as on a standby, or what it "
-            "cites was erased meanwhile"
-        )
-    if answer.model and not answer.generated:  # takes back what was streamed
-        out.print(answer.text, markup=False)
-    if answer.generated:
-        seen = dict.fromkeys(
-            (cited.source, cited.start_char, cited.end_char, cited.quote)
-            for cited in answer.citations
-        )
-        for number, (source, start, end, quote) in enumerate(seen, 1):
+        numbers = _numbers(answer.citations)
+        out.print(_with_marks(answer, numbers))
+        out.print()
+        for (source, start, end, quote), number in numbers.items():
             out.print(Text(f"[{number}] {source}, characters {start} to {end}", style="cyan"))
             out.print(Text(f"    {' '.join(quote.split())}", style="dim"))
         if answer.stop_reason == "max_tokens":
             out.print("the answer was cut: the model's limit of tokens was reached")
         if not answer.grounded and not answer.abstained:
             out.print("note: not every claim above is cited")
+    if answer.id is None:
+        err.print(
+            "the answer was not stored: nothing can be written here, as on a standby, or what it "
+            "cites was erased meanwhile"
+        )
+
+
+_Place = tuple[str, int, int, str]
+
+
+def _numbers(citations: Iterable[Citation]) -> dict[_Place, int]:
+    """Returns the number of each place that is cited, in the order in which they come."""
+    found: dict[_Place, int] = {}
+    for one in citations:
+        found.setdefault(_place(one), len(found) + 1)
+    return found
+
+
+def _place(one: Citation) -> _Place:
+    return one.source, one.start_char, one.end_char, one.quote
+
+
+def _with_marks(answer: Answer, numbers: dict[_Place, int]) -> Text:
+    """Returns the answer with the numbers of its citations after each claim that has some."""
+    marks: dict[int, dict[int, None]] = {}
+    for one in answer.citations:
+        end = len(answer.text[: one.answer_end].rstrip())
+        marks.setdefault(end, {})[numbers[_place(one)]] = None
+    shown, before = Text(), 0
+    for end in sorted(marks):
+        shown.append(answer.text[before:end])
+        shown.append(" " + "".join(f"[{number}]" for number in marks[end]), style="cyan")
+        before = end
+    return shown.append(answer.text[before:])

@@ -17,17 +17,20 @@ from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.segment import Segment
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ragpg.errors import RagpgError
@@ -61,6 +64,23 @@ class _Table(Table):
         super().add_row(*shown, **options)
 
 
+class End:
+    """A cell that is cut at its beginning: a path's end tells it from others."""
+
+    def __init__(self, text: str) -> None:
+        self.text = _CONTROLS.sub(_escape, text)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        width = cell_len(self.text)
+        return Measurement(min(width, 20), width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = self.text
+        while cell_len(shown) + (shown is not self.text) > options.max_width:
+            shown = shown[1:]
+        yield Text(shown if shown is self.text else f"…{shown}", no_wrap=True)
+
+
 def _console(stream: TextIO, *, stderr: bool) -> Console:
     # Where no terminal is, nothing says how wide a table may be: none is cut.
     wide = None if stream.isatty() or os.environ.get("COLUMNS") else 10_000
@@ -84,8 +104,9 @@ Filter = Annotated[
 
 
 def table_of(*headings: str) -> Table:
-    """Returns a table without rules, which stays legible in 80 columns."""
-    return _Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    """Returns a table without rules that is legible in 80 columns: cells wrap, none is cut."""
+    columns = [Column(one, overflow="fold") for one in headings]
+    return _Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def open_client() -> Client:
@@ -136,16 +157,17 @@ def ingest_progress() -> Iterator[Any]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("documents, {task.fields[chunks]:,} chunks embedded"),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[documents]}, {task.fields[chunks]:,} chunks embedded"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("ingesting", total=None, chunks=0)
+        task = bar.add_task("ingesting", total=None, documents="reading", chunks=0)
 
-        def listen(*, documents: int, total: int, chunks: int) -> None:
-            bar.update(task, completed=documents, total=total, chunks=chunks)
+        def listen(*, documents: int, total: int, chunks: int, share: float) -> None:
+            told = f"{documents:,} of {total:,} documents"
+            bar.update(task, completed=share, total=1, documents=told, chunks=chunks)
 
         yield listen
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ragpg.cli.console import (
     CollectionName,
+    End,
     Json,
     ended_by_signals,
     err,
@@ -292,7 +293,7 @@ def documents(
     table = table_of("source", "title", "version", "chunks", "indexed")
     for row in rows:
         table.add_row(
-            escape(row.source),
+            End(row.source),
             escape(row.title),
             str(row.version),
             str(row.chunks or 0),

@@ -18,6 +18,7 @@ from ragpg.cli import (
     collections,
     documents,
     evaluation,
+    examples,
     finetune_embedder,
     finetuning,
     health,
@@ -40,16 +41,14 @@ from ragpg.cli.console import (
     print_json,
     public_url,
 )
+from ragpg.cli.help import Commands
 from ragpg.cli.sync import print_report
 from ragpg.database import embedded
 from ragpg.errors import RagpgError
 from ragpg.version import __version__
 
 app = typer.Typer(
-    help="Retrieval that lives in Postgres: ingest documents, search them, ask them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 
 
@@ -86,7 +85,7 @@ def _options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Retrieval that lives in Postgres.
+    """Retrieval that lives in Postgres: ingest documents, search them, ask them.
 
     The database is RAGPG_DATABASE_URL, DATABASE_URL or libpq's PG* variables; with none of them
     set, an embedded Postgres in RAGPG_HOME. Any command takes --debug for the trace of an error.
@@ -179,7 +178,7 @@ def demo(as_json: Json = False) -> None:
         _title(f'ragpg search "{question}" --collection demo -k 3')
         asking.print_hits(client, hits, question)
         _title(f'ragpg ask "{question}" --collection demo')
-        asking.print_answer_tail(handbook.ask(question, on_text=asking.write_text))
+        asking.ask_and_print(handbook, question)
         _title("Next")
         out.print(
             "ragpg add PATH --collection NAME      your own documents\n"
@@ -193,9 +192,10 @@ def _title(text: str) -> None:
     out.print(Text(f"\n$ {text}", style="bold green"))
 
 
-# In the order of the help.
+# ragpg.cli.help has their order.
 app.add_typer(server.db, name="db")
 for _command in (
+    examples.examples,
     documents.add,
     documents.documents,
     documents.delete,

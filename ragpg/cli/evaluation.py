@@ -21,12 +21,15 @@ from ragpg.cli.console import (
     print_json,
     table_of,
 )
+from ragpg.cli.help import Commands
 from ragpg.errors import BadArgument
 
 if TYPE_CHECKING:
     from ragpg.search import Mode
 
-evaluation = typer.Typer(help="Evaluation: how good is retrieval, and why.", no_args_is_help=True)
+evaluation = typer.Typer(
+    cls=Commands, help="Evaluation: how good is retrieval, and why.", no_args_is_help=True
+)
 evaluation.command("draft")(drafts.eval_draft)
 evaluation.command("review")(drafts.eval_review)
 SetName = Annotated[str, typer.Option("--set", "-s", help="Name of the evaluation set.")]
@@ -223,17 +226,16 @@ def eval_list(collection: CollectionName = "default", as_json: Json = False) -> 
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    table = table_of("run", "set", "index", "mode, k", "asked", *_HEADINGS, "ms", "note")
+    table = table_of("run", "set: note", "index", "mode, k", "asked", *_HEADINGS, "ms")
     for row in found:
         table.add_row(
             str(row["run_id"]),
-            escape(row["evaluation_set"]),
+            escape(": ".join(filter(None, (row["evaluation_set"], row["note"])))),
             str(row["index_id"]),
-            f"{row['mode']}, {row['k']}",
+            f"{row['mode']} {row['k']}",
             str(row["questions"]),
             *("" if row[name] is None else f"{row[name]:.3f}" for name in _SHOWN),
             f"{row['latency_p50_ms']:.1f}",
-            escape(row["note"]),
         )
     return table
 

@@ -18,6 +18,7 @@ from ragpg.cli.console import (
     out,
     print_json,
 )
+from ragpg.cli.help import Commands
 
 if TYPE_CHECKING:
     from ragpg.client import Client
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ragpg.finetuning.providers import Provider
 
 finetune = typer.Typer(
+    cls=Commands,
     help="Fine-tuning: write a dataset from what people vouched for, check it, submit it.",
     no_args_is_help=True,
 )

@@ -29,11 +29,13 @@ from ragpg.cli.contexts import (
     write_contexts,
 )
 from ragpg.cli.evaluation import SetName, print_differences
+from ragpg.cli.help import Commands
 from ragpg.contexts.situating import DOING
 from ragpg.errors import BadArgument
 from ragpg.models import Budget, require_client
 
 index = typer.Typer(
+    cls=Commands,
     help="Search indexes: recipes of chunking and embedding, several side by side.",
     no_args_is_help=True,
 )

@@ -57,7 +57,8 @@ def inspect(
 
 def _scratch() -> Client:
     """Returns a client of the embedded Postgres: no load on anybody's database."""
-    from ragpg.client import connect, server_url
+    from ragpg.client import connect
+    from ragpg.database.starting import server_url
 
     return connect(server_url(replace(from_environment(), database_url=None)))
 

@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from ragpg.cli.console import Json, err, open_client, out, print_json
+from ragpg.cli.help import Commands
 from ragpg.errors import RagpgError
 
-model = typer.Typer(help="Embedding models inside the database.", no_args_is_help=True)
+model = typer.Typer(
+    cls=Commands, help="Embedding models inside the database.", no_args_is_help=True
+)
 
 
 @model.command("load")

@@ -10,9 +10,10 @@ import typer
 
 from ragpg import settings
 from ragpg.cli.console import Json, out, print_json
+from ragpg.cli.help import Commands
 from ragpg.database import embedded
 
-db = typer.Typer(help="The embedded Postgres.", no_args_is_help=True)
+db = typer.Typer(cls=Commands, help="The embedded Postgres.", no_args_is_help=True)
 
 
 def _home() -> Path:
@@ -22,7 +23,7 @@ def _home() -> Path:
 @db.command("start")
 def db_start() -> None:
     """Start the embedded Postgres (any command does when no database is configured)."""
-    from ragpg.client import server_url
+    from ragpg.database.starting import server_url
 
     out.print(server_url(settings.Settings(database_url=None, home=_home())), markup=False)
 
@@ -49,7 +50,7 @@ def db_status(as_json: Json = False) -> None:
 @db.command("url")
 def db_url() -> None:
     """Print the URL of the database in use, starting the embedded one if that is it."""
-    from ragpg.client import server_url
+    from ragpg.database.starting import server_url
 
     out.print(server_url(settings.from_environment()), markup=False)
 
@@ -57,7 +58,7 @@ def db_url() -> None:
 @db.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def db_psql(context: typer.Context) -> None:
     """Open psql on the database in use; further arguments go to psql."""
-    from ragpg.client import server_url
+    from ragpg.database.starting import server_url
 
     url = server_url(settings.from_environment())
     program = embedded.bin_folder() / "psql"

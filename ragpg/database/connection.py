@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
@@ -21,6 +22,8 @@ from ragpg.forking import Lock, renewed_after_fork
 Connection = psycopg.Connection[TupleRow]
 Pool = ConnectionPool[Connection]
 T = TypeVar("T")
+# Around the use of a connection: who may cancel the call from another thread learns of it (aio).
+IN_USE: ContextVar[Callable[[Connection], Any]] = ContextVar("IN_USE", default=nullcontext)
 
 
 class Database:
@@ -106,7 +109,7 @@ class Database:
             connection.close()
             pool.putconn(connection)  # which makes another
         try:
-            with connection:
+            with IN_USE.get()(connection), connection:
                 # Each transaction anew: a session's setting would be a pooler's next client's.
                 if not self._is_direct:
                     narrow(connection, local=True)

@@ -202,7 +202,8 @@ class _Search:
         made = self.indexes.create(chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
         what = f"chunks of {chunk_tokens} tokens, overlap {overlap_tokens}"
         self.indexes.fill(
-            made.id, lambda *, documents, total, chunks: self.progress(documents, total, what)
+            made.id,
+            lambda *, documents, total, chunks, share: self.progress(documents, total, what),
         )
         return made.id
 

@@ -224,7 +224,8 @@ class EmbedderTraining:
                     evaluation_queries.SET_SEARCH_SETTINGS, {**row, "index_id": made.id}
                 )
             report = self.indexes.fill(
-                made.id, lambda *, documents, total, chunks: told(documents, total, "search index")
+                made.id,
+                lambda *, documents, total, chunks, share: told(documents, total, "search index"),
             )
             if report.failed:
                 raise RagpgError(

@@ -89,7 +89,8 @@ def add(
         indexer = Indexer(session, index)
         _Writer(session.database, collection, indexer, tally, stop).write_all(changed)
     if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused
-        tally.deleted_all(plan.delete())
+        for source in plan.delete():
+            tally.count("deleted", source)
     # Builds and counts what ranking needs, also what an interrupted ingest left undone.
     for index_id in session.database.column(queries.UNREFRESHED, collection=collection):
         session.database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)
@@ -142,7 +143,9 @@ class _Writer:
 
     def write(self, batch: list[_Loaded]) -> None:
         """Stores the documents, embedding the texts the search index has never seen."""
-        before = self.tally.embedded
+        before, chunks = self.tally.embedded, sum(len(one.prepared.spans) for one in batch)
+        self.tally.read += len(batch)
+        self.tally.cut += chunks
 
         def advance(count: int) -> None:
             self.tally.embedded += count
@@ -150,12 +153,12 @@ class _Writer:
 
         vectors, embedded = self.indexer.embed([one.prepared for one in batch], advance)
         self.tally.embedded = before + embedded  # whatever the model told meanwhile
+        self.tally.reused += chunks - embedded
         for one in batch:
             try:
                 self._store(one, vectors)
             except RagpgError as error:
                 self.tally.fail_by(one.item.source, error)
-        self.tally.reused += sum(len(one.prepared.spans) for one in batch) - embedded
 
     def _store(self, one: _Loaded, vectors: dict[bytes, HalfVector]) -> None:
         with self.database.connection() as connection:  # one transaction

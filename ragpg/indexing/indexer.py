@@ -10,7 +10,8 @@ from ragpg.chunking import ChunkSpan, chunk_text
 from ragpg.database import Connection
 from ragpg.errors import EmbeddingError
 from ragpg.indexing import queries
-from ragpg.models import PROBE_TEXT, Embedder, HalfVector, Progress, even_token_starts
+from ragpg.models import PROBE_TEXT, Embedder, HalfVector, Progress
+from ragpg.models.embedding import embed_documents, even_token_starts
 from ragpg.reading import LoadedDocument
 from ragpg.session import SearchIndex, Session
 
@@ -94,7 +95,7 @@ class Indexer:
         vectors = self._known(list(texts), tenant)
         unseen = [key for key in texts if key not in vectors]
         try:
-            new = unseen and self._embedder.embed_documents([texts[k] for k in unseen], progress)
+            new = unseen and embed_documents(self._embedder, [texts[k] for k in unseen], progress)
         except RuntimeError as error:
             raise EmbeddingError(f"the embedding model failed: {error}") from error
         vectors.update((key, HalfVector(row)) for key, row in zip(unseen, new, strict=True))

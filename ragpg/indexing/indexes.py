@@ -93,10 +93,10 @@ class Indexes:
         total = database.value(index_queries.PENDING_DOCUMENTS, index_id=index_id)
 
         def listen(done: WorkReport) -> None:
+            documents, chunks = done.indexed + done.failed, done.chunks_embedded
             if progress:
-                progress(
-                    documents=done.indexed + done.failed, total=total, chunks=done.chunks_embedded
-                )
+                share = min(documents / max(total, 1), 1.0)
+                progress(documents=documents, total=total, chunks=chunks, share=share)
 
         report = Worker(self.session, index_id=index_id, on_progress=listen).drain()
         database.execute(queries.REFRESH_SEARCH_INDEX, index_id=index_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
@@ -32,8 +32,8 @@ class AddReport:
 class AddProgress(Protocol):
     """Hears how an ingest advances."""
 
-    def __call__(self, *, documents: int, total: int, chunks: int) -> None:
-        """`documents` of `total` are done, `chunks` embedded so far."""
+    def __call__(self, *, documents: int, total: int, chunks: int, share: float) -> None:
+        """`documents` of `total` are done, `chunks` embedded, and a `share` of all chunks."""
 
 
 Outcome = Literal["added", "updated", "deleted", "failed", "slow"]
@@ -53,15 +53,18 @@ class Tally:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    read: int = 0  # documents that were cut into
+    cut: int = 0  # so many chunks
     embedded: int = 0
     reused: int = 0
     failures: list[Failure] = field(default_factory=list)
     scans: list[Skipped] = field(default_factory=list)
 
     def tell(self) -> None:
-        done = self.added + self.updated + self.unchanged + len(self.failures)
         if self.progress:
-            self.progress(documents=done, total=self.total, chunks=self.embedded)
+            from ragpg.indexing.progress import tell
+
+            tell(self, self.progress)
 
     def count(self, outcome: str, source: str) -> None:
         """Counts a document that was added, updated, unchanged or deleted."""
@@ -69,10 +72,6 @@ class Tally:
         if self.on_outcome and outcome != "unchanged":
             self.on_outcome(cast(Outcome, outcome), source, "")
         self.tell()
-
-    def deleted_all(self, sources: Iterable[str]) -> None:
-        for source in sources:
-            self.count("deleted", source)
 
     def fail_by(self, source: str, error: RagpgError) -> None:
         """Counts a document as failed; a lost connection is no document's fault, and is raised."""

@@ -1,1 +1,1 @@
-"""ragpg as the store of other frameworks: one module for each, over the public API."""
+"""ragpg as store and retriever of frameworks: a module each, imported by who has the framework."""

@@ -4,7 +4,15 @@ Knows neither database nor documents. Libraries of models are imported at their 
 """
 
 from ragpg.models.claude import MessagesClient, api_errors, ask_model, make_client, require_client
-from ragpg.models.embedding import PROBE_TEXT, Embedder, Progress, Vectors, even_token_starts
+from ragpg.models.embedding import (
+    PROBE_TEXT,
+    Embedder,
+    Progress,
+    Vectors,
+    embed_documents,
+    embed_query,
+    even_token_starts,
+)
 from ragpg.models.functions import EmbedFunction, FunctionEmbedder, GivenEmbedder
 from ragpg.models.local import SentenceTransformerEmbedder
 from ragpg.models.opening import as_embedder, check_same_model, open_embedder
@@ -32,6 +40,8 @@ __all__ = [
     "as_embedder",
     "ask_model",
     "check_same_model",
+    "embed_documents",
+    "embed_query",
     "estimate_tokens",
     "even_token_starts",
     "make_client",

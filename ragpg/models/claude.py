@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ragpg.arguments import told
 from ragpg.errors import AnswerError, SettingsError
 
 if TYPE_CHECKING:  # importing anthropic takes two seconds: only a call to the model pays them
@@ -53,6 +54,7 @@ def require_client(client: MessagesClient | None, doing: str) -> MessagesClient:
     return client
 
 
+@told
 def ask_model(
     client: MessagesClient, request: dict[str, Any], on_text: Callable[[str], None] | None = None
 ) -> Message:

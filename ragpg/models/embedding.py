@@ -11,6 +11,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from ragpg.arguments import told
 from ragpg.errors import EmbeddingError
 
 Vectors = NDArray[np.float32]
@@ -64,6 +65,20 @@ def unit_vectors(name: str, rows: Any, count: int) -> Vectors:
     if not np.isfinite(lengths).all() or not lengths.all():
         raise EmbeddingError(f'the model "{name}" gave an embedding without direction')
     return np.asarray(vectors / lengths, np.float32)
+
+
+@told
+def embed_documents(
+    embedder: Embedder, texts: Sequence[str], progress: Progress | None = None
+) -> Vectors:
+    """Returns the texts' embeddings, an array of shape (texts, dimensions)."""
+    return embedder.embed_documents(texts, progress)
+
+
+@told
+def embed_query(embedder: Embedder, text: str) -> Vectors:
+    """Returns the query's embedding, an array of shape (dimensions,)."""
+    return embedder.embed_query(text)
 
 
 # What no tokenizer knows -------------------------------------------------------------------------

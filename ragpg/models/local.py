@@ -57,8 +57,9 @@ class SentenceTransformerEmbedder:
             import transformers
         except ImportError as error:
             raise EmbeddingError(
-                f"sentence-transformers cannot be imported: {error}; without it: "
-                "connect(embedder=...) or a hosted model (docs/models.md)"
+                f"sentence-transformers cannot be imported: {error}; without it: a hosted model,"
+                " such as RAGPG_EMBEDDING_MODEL=openai/text-embedding-3-small, or"
+                " connect(embedder=...) (docs/models.md)"
             ) from error
         compute_after_fork()
         quiet: Any = transformers.utils.logging

@@ -40,7 +40,7 @@ from ragpg.reading.records import read_json, read_json_lines
 from ragpg.reading.result import MAX_CHARACTERS, MAX_FILE_BYTES, Reading
 from ragpg.reading.sniffing import sniff
 
-LOADER_VERSION = "5"
+LOADER_VERSION = "6"
 """Bumped when the same bytes would give another text."""
 
 _MAILS = frozenset({MAIL, OUTLOOK})

@@ -20,7 +20,10 @@ from ragpg.reading.result import Reading
 BLOCKS = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
 _INLINES = MarkdownIt("commonmark")
 _SHOWN = {"softbreak": " ", "hardbreak": " ", "html_inline": ""}  # other tokens' content
-_ATTRIBUTES = re.compile(r"\s*\{\s*[#.:][^{}]*\}\s*$")
+# As Python-Markdown, kramdown and Pandoc have them: { #anchor .class }, {: .class }, {key="value"}.
+_LIST = r"\{(?::[ \t\w#.]|[ \t]*[#.]-?\w|[ \t]*[\w-]+=[\"'])[^{}\n]*\}"
+_ATTRIBUTES = re.compile(rf"(?<![ \t])[ \t]*{_LIST}[ \t]*$", re.MULTILINE)
+_ATTRIBUTES_ALONE = re.compile(rf"[ \t>]*{_LIST}[ \t]*")
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
@@ -84,7 +87,7 @@ def heading_text(source: str) -> str:
 def read_markdown(text: str) -> Reading:
     """Returns the title, the text without its front matter, and that as metadata."""
     metadata, content = _split_front_matter(without_pictures(text))
-    title = metadata.get("title")
+    content, title = without_attributes(content), metadata.get("title")
     return Reading(str(title) if title else first_h1(content), content, metadata)
 
 
@@ -94,6 +97,22 @@ def without_pictures(text: str) -> str:
         return text
     text = _DATA_DEFINITION.sub("", _DATA_IMAGE.sub(r"\1", text))
     return _DATA_ELSEWHERE.sub(r"\1", text)
+
+
+def without_attributes(text: str) -> str:
+    """Returns Markdown without headings' attributes, and those on a line of their own."""
+    if not _ATTRIBUTES.search(text):
+        return text
+    lines: list[str | None] = [*text.split("\n")]
+    for token in BLOCKS.parse(text):
+        if token.type in ("heading_open", "paragraph_open") and token.map:
+            for number in range(*token.map):
+                line = lines[number]
+                if line is None or _ATTRIBUTES_ALONE.fullmatch(line):
+                    lines[number] = None
+                elif token.type == "heading_open":
+                    lines[number] = _ATTRIBUTES.sub("", line)
+    return "\n".join(line for line in lines if line is not None)
 
 
 def first_h1(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
 from psycopg.rows import class_row
 
+from ragpg.arguments import told
 from ragpg.database import Database
 from ragpg.errors import BadArgument, DatabaseError, RagpgError
 from ragpg.models import HalfVector
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ragpg.search.filters import Filter
 
 _CANDIDATES = 50  # hits reranked, at least; three for each hit wanted where that is more
+_FILTERS = "ragpg.search.filters"
 T = TypeVar("T")
 Mode = Literal["hybrid", "vector", "keyword"]
 
@@ -50,6 +52,7 @@ class Hit:
     metadata: dict[str, Any]
 
 
+@told
 def search(
     session: Session,
     collection: str,
@@ -82,12 +85,10 @@ def search(
     parameters: dict[str, Any] = {
         "k": max(_CANDIDATES, 3 * k) if rerank else k,
         "collection": collection,
-        "filter": None,
+        "filter": None if filter is None else import_module(_FILTERS).to_jsonpath(filter),
         "mode": mode,
         "index_id": index_id,
     }
-    if filter is not None:
-        parameters["filter"] = import_module("ragpg.search.filters").to_jsonpath(filter)
     if len(phrasings) == 1:
         statement = queries.SEARCH_DISTINCT if distinct else queries.SEARCH
         parameters |= {"query": clean_query(phrasings[0]), "query_embedding": embeddings[0]}
@@ -121,5 +122,5 @@ def records_of(
             return cursor.execute(statement, parameters).fetchall()
     except RagpgError as error:
         if isinstance(error, DatabaseError) and parameters.get("filter") is not None:
-            import_module("ragpg.search.filters").check_jsonpath(database, parameters["filter"])
+            import_module(_FILTERS).check_jsonpath(database, parameters["filter"])
         raise

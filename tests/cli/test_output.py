@@ -6,10 +6,14 @@ import io
 import json
 import re
 import sys
+from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.text import Text
 
+from ragpg.answer import Answer
+from ragpg.answer.answers import Citation
 from ragpg.cli import asking, console
 
 
@@ -70,3 +74,76 @@ def test_off_a_terminal_tables_are_not_cut(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_matched_words_inside_emphasis(marked: str, shown: str) -> None:
     assert asking._marked(marked).plain == shown
+
+
+def cited(source: str, end: int, start_char: int = 0) -> Citation:
+    return Citation(1, 1, source, "", start_char, start_char + 5, "a\nquote", 0, end, None)
+
+
+def test_each_claim_has_the_numbers_of_what_it_cites(printed: io.StringIO) -> None:
+    text = "Five days for cards, ten by transfer.\n\nNobody else knows."
+    answer = Answer(
+        "how long?",
+        text,
+        (cited("cards", 19), cited("all", 36), cited("cards", 36, 9), cited("cards", 39)),
+        (),
+        model="claude",
+        generated=True,
+        id=1,
+    )
+    asking._print_answer(answer)
+    told = printed.getvalue()
+    assert told.startswith(
+        "Five days for cards [1], ten by transfer [2][3]. [1]\n\nNobody else knows.\n"
+    )
+    assert "[1] cards, characters 0 to 5\n    a quote\n[2] all, characters 0 to 5\n" in told
+    assert "[3] cards, characters 9 to 14" in told and "not every claim above is cited" in told
+
+
+def test_a_written_answer_is_shown_once_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal what is heard while it is written is taken back for the marked answer."""
+    stream = io.StringIO()
+    screen = console._Console(
+        file=stream, force_terminal=True, width=40, height=10, color_system=None
+    )
+    monkeypatch.setattr(asking, "out", screen)
+    answer = Answer(
+        "x", "Five days.", (cited("cards", 10),), (), model="claude", generated=True, id=1
+    )
+
+    class Held:
+        def ask(self, question: str, k: int, on_text: Any) -> Answer:
+            for number in range(30):
+                on_text(f"line {number} \x1b[2J\n")
+            return answer
+
+    asking.ask_and_print(Held(), "x")
+    shown = stream.getvalue()
+    assert "line 29" in shown and "\x1b[2J" not in shown
+    after = shown.rpartition("line 29")[2]
+    assert after.count("\x1b[1A\x1b[2K") >= 8, "what was heard is erased"
+    assert re.search(r"Five days\. \[1\]\n", after)
+    monkeypatch.setattr(asking, "out", console._Console(file=(piped := io.StringIO()), width=40))
+    asking.ask_and_print(Held(), "x")
+    assert piped.getvalue().startswith("Five days. [1]\n") and "line" not in piped.getvalue()
+
+
+def test_tables_fit_and_keep_a_sources_end(
+    printed: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.out, "width", 80)
+    table = console.table_of("source", "title", "collection", "chunks")
+    path = "/srv/" + "folder/" * 20 + "refunds.md"
+    table.add_row(console.End(path), "Refunds " * 10, "c" * 48, "1,234")
+    table.add_row(console.End("/日本/" + "語" * 40 + ".md"), "", "", "")
+    table.add_row(console.End("a.md"), "", "", "")
+    console.out.print(table)
+    lines = printed.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert re.search(r"^ …\S*/refunds\.md ", printed.getvalue(), re.M)
+    assert re.search(r"^ …語+\.md ", printed.getvalue(), re.M)
+    assert re.search(r"^ a\.md ", printed.getvalue(), re.M)
+    assert sum(line.count("c") for line in lines[3:]) == 48, "no name is cut"
+    monkeypatch.setattr(console.out, "width", 400)
+    console.out.print(table)
+    assert path in printed.getvalue()

@@ -32,8 +32,9 @@ def test_it_shows_all_that_a_person_calls(sql: psycopg.Connection) -> None:
 @pytest.fixture
 def populated(initialised: Path) -> str:
     """The URL of a database with the handbook, its questions, and the real model."""
-    run(initialised, "ragpg", "add", "ragpg/handbook", "--collection", "handbook")
-    run(initialised, "ragpg", "eval", "load", "evals/handbook.jsonl", "-c", "handbook")
+    run(initialised, "ragpg", "examples")
+    run(initialised, "ragpg", "add", "handbook", "--collection", "handbook")
+    run(initialised, "ragpg", "eval", "load", "handbook.jsonl", "-c", "handbook")
     run(initialised, "ragpg", "eval", "run", "-c", "handbook")
     return run(initialised, "ragpg", "db", "url").strip()
 

@@ -61,8 +61,8 @@ def test_what_a_filter_names_is_deleted(plans: ragpg.Collection, sql: psycopg.Co
 
 
 def test_nothing_that_was_not_named_is_deleted(plans: ragpg.Collection) -> None:
-    given: tuple[dict[str, Any], ...] = ({}, {"filter": {}}, {"filter": None, "sources": None})
-    for nothing in given:
+    nothing: dict[str, Any]
+    for nothing in ({}, {"filter": {}}, {"filter": None, "sources": None}):
         with pytest.raises(errors.BadArgument, match="nothing says which documents"):
             plans.delete_many(**nothing)
         with pytest.raises(errors.BadArgument, match="nothing says which documents"):

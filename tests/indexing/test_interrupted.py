@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -16,8 +17,9 @@ import pytest
 
 import ragpg
 from ragpg.indexing.batching import FEWEST, MOST, in_batches
+from ragpg.models.embedding import Progress, Vectors
 
-from ..conftest import ROOT
+from ..conftest import ROOT, WordEmbedder
 from .adding import value
 
 # `ragpg add` and `worker`, with an embedder that takes a while.
@@ -127,3 +129,31 @@ def test_batches_grow_as_the_model_is_fast(monkeypatch: pytest.MonkeyPatch) -> N
     assert sizes(0.0, [1] * 1100) == [FEWEST, MOST, MOST, 44]
     assert sizes(1.0, [500, 1]) == [500, 1]  # a document is stored whole
     assert sizes(1.0, []) == []
+
+
+def test_progress_counts_chunks(url: str, tmp_path: Path) -> None:
+    class InPieces(WordEmbedder):
+        def embed_documents(
+            self, texts: Sequence[str], progress: Progress | None = None
+        ) -> Vectors:
+            for _ in texts:
+                (progress or (lambda count: None))(1)
+            return super().embed_documents(texts)
+
+    told: list[tuple[int, float]] = []
+
+    def listen(*, documents: int, total: int, chunks: int, share: float) -> None:
+        assert total == 2
+        told.append((documents, share))
+
+    long = "\n\n".join(f"Refund {n}. " + "Money comes back in five days. " * 12 for n in range(40))
+    with ragpg.connect(url, embedder=InPieces()) as client:
+        held = client.collection("docs")
+        records = [{"source": "long", "text": long}, {"source": "short", "text": "Login."}]
+        held.add(records=records, progress=listen)
+        within = [share for documents, share in told if documents == 0]
+        assert len(set(within)) > 40 and within == sorted(within) and within[0] == 0
+        assert told[-1] == (2, 1.0)
+        told.clear()
+        held.add(records=records, progress=listen)
+        assert told == [(2, 1.0)], "all of them are unchanged"

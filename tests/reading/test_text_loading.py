@@ -45,6 +45,35 @@ def test_front_matter_becomes_metadata_and_leaves_the_content() -> None:
     json.dumps(document.metadata, allow_nan=False)
 
 
+def test_attributes_of_headings_leave_the_content() -> None:
+    """Python-Markdown's attr_list, as MkDocs has it, kramdown's and Pandoc's."""
+    document = from_markdown(
+        "---\nnote: 'a { #kept }'\n---\n# Setup { #setup }\n\nText {#not} this. { #nor-this }\n"
+        "{: .note }\n\n## Install ## {#install .lead data-x='In'}\n\nTitle {: #t }\n=====\n\n"
+        "```md\n## Kept { #kept }\n{: .kept }\n```\n\n    ## code { #kept }\n\n> ## Quoted {.q}\n\n"
+        "* TOC\n{:toc}\n\n- item\n\n  ### Within { data-toc-label='b' }\n"
+    )
+    assert (document.title, document.metadata) == ("Setup", {"note": "a { #kept }"})
+    assert document.content == (
+        "# Setup\n\nText {#not} this. { #nor-this }\n\n## Install ##\n\nTitle\n=====\n\n"
+        "```md\n## Kept { #kept }\n{: .kept }\n```\n\n    ## code { #kept }\n\n> ## Quoted\n\n"
+        "* TOC\n\n- item\n\n  ### Within\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["The set {x}", "{1, 2}", "{.} and {#}", "Jinja {{ x }}", "C# {", "{% raw %}", "{a=b}"],
+)
+def test_other_braces_stay(heading: str) -> None:
+    assert from_markdown(f"# {heading}\n").content == f"# {heading}\n"
+
+
+def test_attributes_are_sought_in_linear_time() -> None:
+    hostile = (" " * 200_000 + "{") * 2 + "{:" + "x" * 200_000 + "\n# a { #b }\n"
+    assert from_markdown(hostile).content.endswith("# a\n")
+
+
 def test_front_matter_is_yaml_1_2_and_keeps_what_was_written() -> None:
     """YAML 1.1 makes no false, 01234 the number 668, 12:30 the number 750 and 1.10 the number 1.1."""
     written = {

@@ -123,6 +123,8 @@ class MessagesServer:
     def __init__(self, *, api_key: str | None = None) -> None:
         self.api_key = api_key  # None: any key will do
         self.requests: list[Request] = []
+        self.answers = threading.Event()  # cleared: requests are read, and wait
+        self.answers.set()
         self.replies: deque[Reply] = deque()
         self.cached: set[str] = set()
         self.batches: dict[str, Batch] = {}
@@ -175,6 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body, reply = _checked(owner, self.path, headers, raw)
         owner.requests.append(Request(self.path, headers, body, reply.status))
+        owner.answers.wait(60)
         with suppress(ConnectionError):  # the client may have gone away
             if self.path == BATCHES and reply.status == 200 and not reply.fault:
                 self._send_json(_new_batch(owner, body).told(owner.url))

@@ -1,0 +1,226 @@
+"""A collection of ragpg as Haystack's document store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haystack import Document, default_from_dict, default_to_dict
+from haystack.dataclasses import ByteStream, SparseEmbedding
+from haystack.document_stores.errors import DocumentStoreError, DuplicateDocumentError
+from haystack.document_stores.types import DuplicatePolicy
+from haystack.utils import Secret, deserialize_secrets_inplace
+
+from ragpg.client import Client
+from ragpg.collection import Collection
+from ragpg.errors import UnknownCollection
+from ragpg.integrations import queries
+from ragpg.integrations.haystack_filters import ID, of_filters
+from ragpg.integrations.haystack_metadata import Metadata
+from ragpg.integrations.vectors import (
+    EVERYTHING,
+    TEXT,
+    Opened,
+    awaited,
+    given_text,
+    no_vector,
+    text_of,
+)
+from ragpg.search import Mode
+
+_OTHER = "_haystack"  # what a document has beside content, meta and embedding
+_WITHOUT = "_no_embedding"
+_OWN = (ID, TEXT, _OTHER, _WITHOUT)
+Filters = dict[str, Any] | None
+
+
+class RagpgDocumentStore(Metadata):
+    """A collection of ragpg as a document store: a document of ragpg for each of Haystack's.
+
+    Without a connection string it is the database that ragpg itself finds. Embeddings are those of
+    the pipeline's embedder, of `embedding_dimension` dimensions, kept in half precision.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection_string: Secret = Secret.from_env_var("DATABASE_URL", strict=False),  # noqa: B008
+        collection_name: str = "haystack",
+        embedding_dimension: int = 768,
+    ) -> None:
+        self.connection_string = connection_string
+        self.collection_name = collection_name
+        self.embedding_dimension = embedding_dimension
+        self._opened = Opened(connection_string.resolve_value, embedding_dimension, None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what the store is made from, for a pipeline's file."""
+        return default_to_dict(
+            self,
+            connection_string=self.connection_string.to_dict(),
+            collection_name=self.collection_name,
+            embedding_dimension=self.embedding_dimension,
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RagpgDocumentStore:
+        """Returns the store that `to_dict` told of."""
+        deserialize_secrets_inplace(data["init_parameters"], ["connection_string"])
+        made: RagpgDocumentStore = default_from_dict(cls, data)
+        return made
+
+    @property
+    def client(self) -> Client:
+        """ragpg's client."""
+        return self._opened.client
+
+    @property
+    def collection(self) -> Collection:
+        """ragpg's collection."""
+        return self.client.collection(self.collection_name)
+
+    @staticmethod
+    def own(metadata: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in metadata.items() if key not in _OWN}
+
+    def count_documents(self) -> int:
+        """Returns how many documents there are."""
+        held = {one["collection"]: one["documents"] for one in self.client.collections()}
+        return int(held.get(self.collection_name, 0))
+
+    def filter_documents(self, filters: Filters = None) -> list[Document]:
+        """Returns the documents that pass, by id, with their embeddings."""
+        try:
+            found = self.collection.documents(filter=of_filters(filters), texts=True)
+        except UnknownCollection:  # nothing was written yet
+            return []
+        rows = self.client.database.rows(
+            queries.EMBEDDINGS,
+            collection=self.collection_name,
+            document_ids=[one.document_id for one in found],
+        )
+        embeddings = {row["source"]: row["embedding"].to_list() for row in rows}
+        return [
+            _document(one.source, one.text, one.metadata, embedding=embeddings.get(one.source))
+            for one in found
+        ]
+
+    def write_documents(
+        self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
+    ) -> int:
+        """Stores the documents; returns how many were. NONE is FAIL: none may be there already."""
+        if not isinstance(documents, list) or not all(isinstance(d, Document) for d in documents):
+            raise ValueError("documents are a list of Document")
+        known = set() if policy is DuplicatePolicy.OVERWRITE else self._known(documents)
+        if known and policy is not DuplicatePolicy.SKIP:
+            raise DuplicateDocumentError(f"documents are there already: {', '.join(sorted(known))}")
+        new = list({one.id: one for one in documents if one.id not in known}.values())
+        report = self.collection.add(records=[self._record(one) for one in new])
+        if report.failures:
+            told = [f"{one.source}: {one.reason}" for one in report.failures]
+            raise DocumentStoreError("; ".join(told))
+        return len(new)
+
+    def _known(self, documents: list[Document]) -> set[str]:
+        try:
+            held = self.collection.documents(sources=[one.id for one in documents])
+        except UnknownCollection:
+            return set()
+        return {one.source for one in held}
+
+    def _record(self, document: Document) -> dict[str, Any]:
+        record = given_text(document.content or "")
+        other: dict[str, Any] = {"has_content": document.content is not None}
+        for name in ("blob", "sparse_embedding"):
+            if (value := getattr(document, name)) is not None:
+                other[name] = value.to_dict()
+        record["metadata"] |= {**document.meta, ID: document.id, _OTHER: other}
+        if document.embedding is None:
+            record["metadata"][_WITHOUT] = True
+        vector = document.embedding or no_vector(self.embedding_dimension)
+        return {**record, "source": document.id, "embedding": vector}
+
+    def delete_documents(self, document_ids: list[str]) -> None:
+        """Deletes the documents of these ids."""
+        self._delete(None, document_ids)
+
+    def delete_all_documents(self, recreate_collection: bool = False) -> None:
+        """Deletes all documents; the collection stays, with its settings, or is made anew."""
+        if recreate_collection and self.count_documents():
+            self.client.drop_collection(self.collection_name)
+        self._delete(EVERYTHING, None)
+
+    def delete_by_filter(self, filters: dict[str, Any]) -> int:
+        """Deletes the documents that pass; returns how many went."""
+        return self._delete(of_filters(filters) or EVERYTHING, None)
+
+    def _delete(self, filter: str | None, sources: list[str] | None) -> int:
+        try:
+            return len(self.collection.delete_many(filter=filter, sources=sources))
+        except UnknownCollection:
+            return 0
+
+    def update_by_filter(self, filters: dict[str, Any], meta: dict[str, Any]) -> int:
+        """Sets these keys of meta where documents pass; returns of how many."""
+        chosen = of_filters(filters) or EVERYTHING
+        try:
+            passing = self.collection.update_metadata(meta, filter=chosen, dry_run=True)
+            self.collection.update_metadata(meta, filter=chosen)
+        except UnknownCollection:
+            return 0
+        return len(passing)
+
+    def retrieve(
+        self,
+        mode: Mode,
+        query: str,
+        query_embedding: list[float] | None,
+        filters: Filters,
+        top_k: int,
+    ) -> list[Document]:
+        """Returns the best documents with their scores, best first."""
+        if top_k < 1:
+            return []
+        chosen = of_filters(filters)
+        if mode == "vector":
+            embedded = f'!(exists ($."{_WITHOUT}"))'
+            chosen = f"({chosen}) && {embedded}" if chosen else embedded
+        try:
+            hits = self.collection.search(
+                query, top_k, filter=chosen, mode=mode, query_embedding=query_embedding
+            )
+        except UnknownCollection:
+            return []
+        return [
+            _document(
+                hit.source,
+                hit.content,
+                hit.metadata,
+                score=hit.similarity if mode == "vector" else hit.score,
+            )
+            for hit in hits
+        ]
+
+    count_documents_async = awaited(count_documents)
+    filter_documents_async = awaited(filter_documents)
+    write_documents_async = awaited(write_documents)
+    delete_documents_async = awaited(delete_documents)
+    delete_all_documents_async = awaited(delete_all_documents)
+    delete_by_filter_async = awaited(delete_by_filter)
+    update_by_filter_async = awaited(update_by_filter)
+    retrieve_async = awaited(retrieve)
+
+
+def _document(id: str, text: str | None, metadata: dict[str, Any], **more: Any) -> Document:
+    other = metadata.get(_OTHER, {})
+    if metadata.get(_WITHOUT):
+        more["embedding"] = None
+    return Document(
+        id=id,
+        content=text_of(metadata, text) if other.get("has_content", True) else None,
+        meta=RagpgDocumentStore.own(metadata),
+        blob=ByteStream.from_dict(other["blob"]) if "blob" in other else None,
+        sparse_embedding=SparseEmbedding.from_dict(other["sparse_embedding"])
+        if "sparse_embedding" in other
+        else None,
+        **more,
+    )
