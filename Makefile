@@ -43,12 +43,13 @@ lowest: .venv-lowest/.installed
 	grep ^torch== constraints.txt > .venv-lowest/torch.txt
 	.venv/bin/uv pip compile pyproject.toml $(foreach one,$(LOWEST_EXTRAS),--extra $(one)) --quiet \
 		--resolution lowest-direct --only-binary :all: --constraint .venv-lowest/torch.txt \
-		--python .venv-lowest/bin/python --output-file .venv-lowest/lowest.txt
+		--annotation-style line --python .venv-lowest/bin/python \
+		| grep 'pyproject.toml' > .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c .venv-lowest/lowest.txt -e '.[dev]'
+		-c .venv-lowest/lowest.txt -c .venv-lowest/torch.txt -e '.[dev]'
 	@touch $@
 
-LOWEST_EXTRAS = cohere offline openai ui voyage
+LOWEST_EXTRAS = cohere haystack langchain llamaindex mcp offline openai otel ui voyage
 
 clean:
 	rm -rf .venv .venv-lowest

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, StdioServerParameters, stdio_client
 from mcp.types import CallToolResult, ResourceLink, TextContent
 
 import ragpg
@@ -59,7 +59,7 @@ async def over_stdio(url: str, *options: str) -> AsyncIterator[Client]:
     command = StdioServerParameters(
         command=sys.executable, args=["-m", "ragpg", "mcp", *options], env=environment(url)
     )
-    async with Client(command) as client:
+    async with Client(stdio_client(command)) as client:
         yield client
 
 

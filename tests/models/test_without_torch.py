@@ -40,7 +40,7 @@ PAGE = "# Refunds\n\nMoney is returned within five days.\n\n# Limits\n\nThe rate
 def run(script: str, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs what follows BEGIN in a process that has no library of models."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", BEGIN + script],
+        [sys.executable, "-c", BEGIN + script],
         env={**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
