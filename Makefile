@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs sizes clean
+.PHONY: demo test lint docs site sizes clean
 
 demo: .venv/.installed
 	.venv/bin/ragpg demo
@@ -23,8 +23,11 @@ docs: .venv/.installed-dev
 	.venv/bin/ragpg init --no-encoder
 	.venv/bin/python -m docs.generate "$$(.venv/bin/ragpg db url)"
 
+site: .venv/.installed-dev
+	.venv/bin/python -m docs.site
+
 clean:
-	rm -rf .venv
+	rm -rf .venv build
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ragpg needs Python 3.11 or newer: make PYTHON=python3.12 demo")'
