@@ -22,6 +22,7 @@ sizes: .venv/.installed-dev
 docs: .venv/.installed-dev
 	.venv/bin/ragpg init --no-encoder
 	.venv/bin/python -m docs.generate "$$(.venv/bin/ragpg db url)"
+	.venv/bin/python -m docs.generate_python
 
 site: .venv/.installed-dev
 	.venv/bin/python -m docs.site
