@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs sizes resolve lowest clean
+.PHONY: demo test lint docs site sizes resolve lowest clean
 
 demo: .venv/.installed
 	.venv/bin/ragpg demo
@@ -22,6 +22,10 @@ sizes: .venv/.installed-dev
 docs: .venv/.installed-dev
 	.venv/bin/ragpg init --no-encoder
 	.venv/bin/python -m docs.generate "$$(.venv/bin/ragpg db url)"
+	.venv/bin/python -m docs.generate_python
+
+site: .venv/.installed-dev
+	.venv/bin/python -m docs.site
 
 # What others have installed already: each is resolved together with ragpg, nothing is installed.
 PEERS = langchain-postgres llama-index-vector-stores-postgres pgvector-haystack vecs \
@@ -52,7 +56,7 @@ lowest: .venv-lowest/.installed
 LOWEST_EXTRAS = cohere haystack langchain llamaindex mcp offline openai otel ui voyage
 
 clean:
-	rm -rf .venv .venv-lowest
+	rm -rf .venv .venv-lowest build
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ragpg needs Python 3.11 or newer: make PYTHON=python3.12 demo")'

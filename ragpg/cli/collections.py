@@ -23,8 +23,8 @@ def collections(as_json: Json = False) -> None:
 def print_collections(
     rows: list[dict[str, Any]], recalls: dict[str, float | None] | None = None
 ) -> None:
-    """Prints a row a collection, with the recall of its active index where recalls are given."""
-    measured = () if recalls is None else ("recall",)
+    """Prints a row a collection, with the recall of its active index where one was measured."""
+    measured = ("recall",) if any(one is not None for one in (recalls or {}).values()) else ()
     table = table_of("collection", "documents", "pending", "chunks", *measured, "model", "changed")
     for one in rows:
         recall = (recalls or {}).get(one["collection"])

@@ -182,6 +182,7 @@ def demo(as_json: Json = False) -> None:
         _title("Next")
         out.print(
             "ragpg add PATH --collection NAME      your own documents\n"
+            "ragpg examples                        the handbook and questions about it, as files\n"
             "ragpg db psql                         select * from ragpg.search('your question')\n"
             f"(this took {time.monotonic() - started:.1f} s)",
             markup=False,

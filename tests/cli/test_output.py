@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from rich.text import Text
 
 from ragpg.answer import Answer
 from ragpg.answer.answers import Citation
-from ragpg.cli import asking, console
+from ragpg.cli import asking, collections, console, examples
+from ragpg.errors import RagpgError
 
 
 @pytest.fixture
@@ -147,3 +149,31 @@ def test_tables_fit_and_keep_a_sources_end(
     monkeypatch.setattr(console.out, "width", 400)
     console.out.print(table)
     assert path in printed.getvalue()
+
+
+def test_recall_is_a_column_where_it_was_measured(printed: io.StringIO) -> None:
+    row = {
+        "collection": "docs",
+        "documents": 1,
+        "pending_documents": 0,
+        "chunks": 1,
+        "embedding_model": "words",
+        "last_changed_at": None,
+    }
+    collections.print_collections([row], {"docs": None})
+    assert "docs" in printed.getvalue() and "recall" not in printed.getvalue()
+    collections.print_collections([row], {"docs": 0.987})
+    assert "recall" in printed.getvalue() and "0.987" in printed.getvalue()
+
+
+def test_examples_overwrite_nothing(tmp_path: Path) -> None:
+    (tmp_path / "handbook").mkdir()
+    mine = tmp_path / "handbook" / "sla.md"
+    mine.write_text("My own.")
+    with pytest.raises(RagpgError, match=r"sla\.md is there and says something else"):
+        examples.examples(tmp_path)
+    assert mine.read_text() == "My own." and list(tmp_path.iterdir()) == [mine.parent]
+    mine.unlink()
+    examples.examples(tmp_path)
+    examples.examples(tmp_path)  # the same again is nothing
+    assert len(list(tmp_path.rglob("*.*"))) == 8
