@@ -55,7 +55,9 @@ _MOST_TOLD = 20  # documents by name
 
 
 def add(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, or s3:// and https:// addresses.")
+    ],
     collection: CollectionName = "default",
     language: Annotated[
         str,
@@ -76,7 +78,10 @@ def add(
     Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
     reason, and the rest done. Exit code 1 when one failed.
 
-    --sync deletes what vanished below the given folders; when that is more than a fifth it asks,
+    Addresses need pip install 'ragpg[remote]': s3://bucket/prefix, gs://, az://, a pattern of them,
+    https://page. What did not change, by its ETag or time, is not read.
+
+    --sync deletes what vanished below the given folders or prefixes; when that is more than a fifth it asks,
     or refuses where nobody can answer. --watch then follows every change, telling a line for each
     (with --json an object a line); it also deletes what vanishes from then on.
     """
