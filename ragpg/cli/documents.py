@@ -78,12 +78,11 @@ def add(
     Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
     reason, and the rest done. Exit code 1 when one failed.
 
-    Addresses need pip install 'ragpg[remote]': s3://bucket/prefix, gs://, az://, a pattern of them,
-    https://page. What did not change, by its ETag or time, is not read.
-
-    --sync deletes what vanished below the given folders or prefixes; when that is more than a fifth it asks,
-    or refuses where nobody can answer. --watch then follows every change, telling a line for each
-    (with --json an object a line); it also deletes what vanishes from then on.
+    Addresses (s3://bucket/prefix, gs://, az://, https://page; pip install 'ragpg[remote]') are not
+    read where their ETag or time is that of last time. --sync deletes what vanished below the given
+    folders or prefixes; when that is more than a fifth it asks, or refuses where nobody can answer.
+    --watch then follows every change, telling a line for each (with --json an object a line); it
+    also deletes what vanishes from then on.
     """
     with open_client() as client, ended_by_signals() as stop:
         if all(map(os.path.lexists, paths)):  # else it is an error
