@@ -56,7 +56,9 @@ _MOST_TOLD = 20  # documents by name
 
 
 def add(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, or s3:// and https:// addresses.")
+    ],
     collection: CollectionName = "default",
     language: Annotated[
         str,
@@ -77,9 +79,11 @@ def add(
     Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
     reason, and the rest done. Exit code 1 when one failed.
 
-    --sync deletes what vanished below the given folders; when that is more than a fifth it asks,
-    or refuses where nobody can answer. --watch then follows every change, telling a line for each
-    (with --json an object a line); it also deletes what vanishes from then on.
+    Addresses (s3://bucket/prefix, gs://, az://, https://page; pip install 'ragpg[remote]') are not
+    read where their ETag or time is that of last time. --sync deletes what vanished below the given
+    folders or prefixes; when that is more than a fifth it asks, or refuses where nobody can answer.
+    --watch then follows every change, telling a line for each (with --json an object a line); it
+    also deletes what vanishes from then on.
     """
     with open_client() as client, ended_by_signals() as stop:
         if all(map(os.path.lexists, paths)):  # else it is an error

@@ -18,6 +18,7 @@ from ragpg.reading import (
     FoundFiles,
     LoadedDocument,
     LoadedPart,
+    RemoteFile,
     clean_text,
     digest_of_file,
     load_documents,
@@ -108,7 +109,7 @@ def input_of_record(record: Mapping[str, Any]) -> Input:
     return Input(source, fingerprint(media_type, text, told, raw), load, vector)
 
 
-def _inputs_of_file(source: str, path: Path) -> tuple[list[Input], list[Failure]]:
+def _inputs_of_file(source: str, path: Path | RemoteFile) -> tuple[list[Input], list[Failure]]:
     """Returns the inputs for the documents of a file, and the parts of it that cannot be read.
 
     A file of one document is only hashed here. One of records or mails is read: each of its

@@ -12,7 +12,7 @@ from ragpg.database import Database
 from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.inputs import Failure, Input
-from ragpg.reading import FoundFiles, clean_text
+from ragpg.reading import FoundFiles, clean_text, is_remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class Sync:
 
 def source_of(path: str | Path) -> str:
     """Returns the source under which a file is stored, or the one its folder's begin with."""
+    if is_remote(path):
+        return clean_text(str(path))
     return clean_text(Path(os.path.abspath(path)).as_posix())
 
 

@@ -15,7 +15,7 @@ from ragpg.arguments import tells
 from ragpg.database import Connection, Database
 from ragpg.errors import LoadError, UnknownCollection
 from ragpg.inspection import queries
-from ragpg.reading import Skipped, find_files, load_documents
+from ragpg.reading import RemoteFile, Skipped, find_files, load_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ class Inspector:
         return Inspection(seen.overview, problems, tuple(failures), found.skipped)
 
 
-def _put(connection: Connection, collection: str, source: str, path: Path) -> list[str]:
+def _put(
+    connection: Connection, collection: str, source: str, path: Path | RemoteFile
+) -> list[str]:
     """Stores the documents of a file; returns why what is missing could not be read."""
     failures: list[str] = []
     try:

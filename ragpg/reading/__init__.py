@@ -1,6 +1,7 @@
 """Bytes to text: every format becomes Markdown or plain text, with title, metadata and pages.
 
-Knows no database, no embedding model and no settings but RAGPG_OCR. A format's libraries are
+Knows no database, no embedding model and no settings but RAGPG_OCR and
+RAGPG_LOCAL_ADDRESSES. A format's libraries are
 imported when the first such file is read, most of them in a child process.
 """
 
@@ -24,6 +25,7 @@ from ragpg.reading.media_types import (
     is_code,
 )
 from ragpg.reading.ocr_setting import told_of_scans
+from ragpg.reading.remote import RemoteFile, is_remote
 from ragpg.reading.slow import told_if_slow
 
 __all__ = [
@@ -35,12 +37,14 @@ __all__ = [
     "FoundFiles",
     "LoadedDocument",
     "LoadedPart",
+    "RemoteFile",
     "Skipped",
     "clean_text",
     "digest_of_file",
     "find_files",
     "heading_text",
     "is_code",
+    "is_remote",
     "load_bytes",
     "load_documents",
     "load_path",

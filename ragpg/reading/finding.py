@@ -14,6 +14,7 @@ from ragpg.errors import LoadError
 from ragpg.reading.decoding import clean_text
 from ragpg.reading.media_types import MEDIA_TYPES, PICTURE_MEDIA_TYPES
 from ragpg.reading.ocr_setting import ocr_is_wanted
+from ragpg.reading.remote import RemoteFile, find_remote, is_remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +29,33 @@ class Skipped:
 class FoundFiles:
     """The files to load, as (source, path), and what was left out."""
 
-    files: tuple[tuple[str, Path], ...]
+    files: tuple[tuple[str, Path | RemoteFile], ...]
     skipped: tuple[Skipped, ...]
 
 
-def find_files(paths: Iterable[str | Path]) -> FoundFiles:
+def find_files(arguments: Iterable[str | Path]) -> FoundFiles:
     """Returns the files the arguments name: files, folders (with all below them) and globs.
 
-    A source is the absolute path as the user reaches it, with links kept. Hidden files and folders
+    An address (`ragpg.reading.remote`) is asked which files it names. A source is the address, or
+    the absolute path as the user reaches it, with links kept. Hidden files and folders
     below an argument are left out without a word; links that lead out of it (name where they lead,
     too), pipes, sockets and devices are `skipped`. What does not exist or matches nothing raises
     LoadError.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, Path | RemoteFile] = {}
     skipped: dict[str, str] = {}
-    for argument in map(str, paths):
+    for argument in map(str, arguments):
         if not argument.strip():
             raise LoadError("a path is empty: the current folder is .")
-        named = Path(os.path.abspath(argument))
-        for path in _found(named, argument, skipped):
+        named: Path | RemoteFile | None = None
+        paths: Iterable[Path | RemoteFile]
+        if is_remote(argument):
+            paths = files = find_remote(argument)
+            named = files[0] if files[0].url == argument else None
+        else:
+            named = Path(os.path.abspath(argument))
+            paths = _found(named, argument, skipped)
+        for path in paths:
             kind = MEDIA_TYPES.get(path.suffix.lower())
             if path is not named and kind in PICTURE_MEDIA_TYPES and not ocr_is_wanted():
                 skipped[path.as_posix()] = "a picture: with RAGPG_OCR=1 its text is recognised"

@@ -37,6 +37,7 @@ from ragpg.reading.media_types import (
 from ragpg.reading.ocr_setting import ocr_is_wanted
 from ragpg.reading.org import read_org
 from ragpg.reading.records import read_json, read_json_lines
+from ragpg.reading.remote import RemoteFile
 from ragpg.reading.result import MAX_CHARACTERS, MAX_FILE_BYTES, Reading
 from ragpg.reading.sniffing import sniff
 
@@ -78,7 +79,9 @@ OnFailure = Callable[[str, LoadError], None]
 """Hears the suffix of a part that cannot be read, and why; the others are read nevertheless."""
 
 
-def load_documents(path: Path, on_failure: OnFailure | None = None) -> Iterator[LoadedPart]:
+def load_documents(
+    path: Path | RemoteFile, on_failure: OnFailure | None = None
+) -> Iterator[LoadedPart]:
     """Yields the documents of the file; whatever is wrong with it raises LoadError.
 
     A part that cannot be read raises LoadError, too, unless `on_failure` is there to hear of it.
@@ -88,7 +91,7 @@ def load_documents(path: Path, on_failure: OnFailure | None = None) -> Iterator[
     yield from _parts(data, media_type, clean_text(path.as_posix()), on_failure or _fail)
 
 
-def load_path(path: Path) -> LoadedDocument:
+def load_path(path: Path | RemoteFile) -> LoadedDocument:
     """Returns the document in the file; one that holds several raises LoadError."""
     return _only(load_documents(path), path.as_posix())
 
@@ -128,13 +131,17 @@ def _at(name: str, place: str, error: LoadError) -> LoadError:
 # Files and what is in them ---------------------------------------------------------------------
 
 
-def digest_of_file(path: Path) -> bytes:
+def digest_of_file(path: Path | RemoteFile) -> bytes:
     """Returns the SHA-256 of the file's bytes; raises as `check_size`.
 
-    It is another one where scans are recognised: then the same bytes give another text.
+    That of a file elsewhere is of what says that it changed. It is another one where scans are
+    recognised: then the same bytes give another text.
     """
-    with path.open("rb") if check_size(path) else io.BytesIO() as file:
-        digest = hashlib.file_digest(file, "sha256")
+    if isinstance(path, RemoteFile):
+        digest = hashlib.sha256(path.digest())
+    else:
+        with path.open("rb") if check_size(path) else io.BytesIO() as file:
+            digest = hashlib.file_digest(file, "sha256")
     if MEDIA_TYPES.get(path.suffix.lower()) in OCR_MEDIA_TYPES and ocr_is_wanted():
         digest.update(b"recognised")
     return digest.digest()
@@ -155,7 +162,9 @@ def check_size(path: Path) -> int:
     return size
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path | RemoteFile) -> bytes:
+    if isinstance(path, RemoteFile):
+        return path.read()
     try:
         # One of /proc, of size 0, may have no end.
         return path.read_bytes() if check_size(path) else b""
@@ -163,7 +172,7 @@ def _read_file(path: Path) -> bytes:
         raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _media_type(path: Path, data: bytes) -> str:
+def _media_type(path: Path | RemoteFile, data: bytes) -> str:
     """Returns the type the name tells; for a name that tells none, that of a binary document."""
     try:
         media_type = MEDIA_TYPES.get(path.suffix.lower()) or sniff(data)

@@ -54,7 +54,7 @@ def test_make_targets_exist() -> None:
 def test_links_and_functions_exist() -> None:
     known = {path.stem for path in (ROOT / "sql").rglob("*.sql")} | {"chunks_of_handbook"}
     named = set(re.findall(r"ragpg\.([a-z_]+)(?=\(|;|`| as| order)", README))
-    python = {"connect", "tables"}
+    python = {"connect", "connect_async", "tables"}
     assert named - python <= known
 
 
