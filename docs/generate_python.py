@@ -15,11 +15,11 @@ from typing import Any
 import ragpg
 from ragpg import errors
 from ragpg.answer import Answer, Citation
+from ragpg.documents import DocumentInfo, Versions
 from ragpg.encoders import Encoders
 from ragpg.evaluation import Evaluation
 from ragpg.finetuning import Finetuning
 from ragpg.indexing import AddReport, Failure
-from ragpg.indexing.documents import DocumentInfo, Versions
 from ragpg.indexing.indexes import Indexes
 from ragpg.indexing.worker import Worker
 from ragpg.inspection import Health, Inspector

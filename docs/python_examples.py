@@ -33,6 +33,12 @@ notes.add(records=[{"text": "The garage closes at ten.", "source": "garage", "fl
 # -- Collection.documents
 for document in notes.documents():
     print(document.source, document.version, document.chunks)
+
+page = notes.documents(filter={"year": 2026}, limit=50, texts=True)
+# -- Collection.update_metadata
+notes.update_metadata({"year": 2027, "floor": None}, sources=["garage"])
+# -- Collection.delete_many
+notes.delete_many(filter={"year": {"$lt": 2020}}, dry_run=True)
 # -- Collection.watch
 stop = threading.Event()  # set it to end
 handbook.watch("handbook", stop=stop, on_ready=lambda report: stop.set())
@@ -56,6 +62,8 @@ for hit in handbook.search("how long do refunds take", k=3):
     print(hit.place, hit.source, hit.start_char, hit.end_char, hit.content)
 
 hits = notes.search("when can I come in?", filter={"year": {"$gte": 2026}})
+# -- Collection.embeddings
+vectors = notes.embeddings(hits)  # (hits, dimensions)
 # -- Collection.explain
 for explained in handbook.explain("how long do refunds take", k=3):
     print(explained.place, explained.vector_place, explained.keyword_place)
