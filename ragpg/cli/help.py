@@ -8,8 +8,9 @@ from typer.core import TyperGroup
 
 _SECTIONS = {
     "First steps": "demo examples init",
-    "Documents": "add documents collections inspect history delete erase prune drop worker",
-    "Questions": "search ask feedback ui",
+    "Documents": "add import documents collections inspect metadata history delete erase prune"
+    " drop worker",
+    "Questions": "search ask feedback ui mcp",
     "How good it is, and how to better it": "eval tune index model advise finetune",
     "Operation": "status metrics migrate db",
 }

@@ -16,7 +16,7 @@ from ragpg.models import Vectors
 from ragpg.reading.metadata import json_text, shown, to_plain
 from ragpg.search import Hit
 from ragpg.search.filters import Filter, check_jsonpath, to_jsonpath
-from ragpg.session import Session, clean_query
+from ragpg.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Documents:
         texts: bool,
     ) -> list[DocumentInfo]:
         """Returns the documents, by source, `limit` of them after a source."""
-        page = {"page_size": limit, "after": None if after is None else clean_query(after)}
+        page = {"page_size": limit, "after": after}
         parameters = self._chosen(filter, sources) | page | {"texts": texts}
         rows = self._rows(queries.DOCUMENTS, parameters)
         return [DocumentInfo(**row) for row in rows]
@@ -110,7 +110,7 @@ class Documents:
         return {
             "collection": self.collection,
             "filter": to_jsonpath(filter),
-            "sources": None if sources is None else [clean_query(source) for source in sources],
+            "sources": None if sources is None else list(sources),
         }
 
     def _sources(self, statement: LiteralString, parameters: dict[str, Any]) -> list[str]:

@@ -154,7 +154,7 @@ def test_the_command_line(
     by_words: ragpg.Collection, sql: Sql, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)
-    monkeypatch.setattr("ragpg.session.open_embedder", lambda *_: by_words.session.embedder)
+    monkeypatch.setattr("ragpg.models.opening.open_embedder", lambda *_: by_words.session.embedder)
     monkeypatch.setattr(out, "width", 120)
     before = settings(sql)
     run = CliRunner().invoke(app, ["tune", "-c", "docs"])

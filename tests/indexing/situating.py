@@ -75,9 +75,9 @@ def start(url: str, statement: str) -> subprocess.Popen[bytes]:
 
 _CLI = """
 import sys
-import ragpg.session
+import ragpg.models.opening
 from tests.conftest import WordEmbedder
-ragpg.session.open_embedder = lambda name: WordEmbedder()
+ragpg.models.opening.open_embedder = lambda name: WordEmbedder()
 from ragpg.cli import main
 sys.argv = ["ragpg", *sys.argv[1:]]
 main()

@@ -27,7 +27,7 @@ COMMAND = """
 import sys, time
 sys.path.insert(0, {root!r})
 from tests.conftest import WordEmbedder
-import ragpg.session
+import ragpg.models.opening
 from ragpg.cli import main
 
 class Slow(WordEmbedder):
@@ -35,7 +35,7 @@ class Slow(WordEmbedder):
         time.sleep(len(texts) * 0.02)
         return super().embed_documents(texts, progress)
 
-ragpg.session.open_embedder = lambda name: Slow()
+ragpg.models.opening.open_embedder = lambda name: Slow()
 main()
 """
 
