@@ -271,7 +271,9 @@ def test_the_command_line(
     collection: ragpg.Collection, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAGPG_DATABASE_URL", url)
-    monkeypatch.setattr("ragpg.models.opening.open_embedder", lambda *_: collection.session.embedder)
+    monkeypatch.setattr(
+        "ragpg.models.opening.open_embedder", lambda *_: collection.session.embedder
+    )
     answer_id = answered(collection)
 
     def run(*arguments: str, code: int = 0) -> str:
