@@ -87,12 +87,13 @@ class Client:
 
     def collections(self) -> list[dict[str, Any]]:
         """Returns the rows of the view collection_status."""
-        return self.database.rows(import_module("ragpg.client_queries").COLLECTIONS)
+        queries = import_module("ragpg.client_queries")
+        return self.database.rows(queries.COLLECTIONS)
 
     def drop_collection(self, name: str) -> int:
         """Drops a collection with everything in it; returns how many documents went."""
-        statement = import_module("ragpg.client_queries").DROP_COLLECTION
-        return int(self.database.value(statement, collection=name))
+        queries = import_module("ragpg.client_queries")
+        return int(self.database.value(queries.DROP_COLLECTION, collection=name))
 
     def feedback(
         self, answer_id: int, rating: str, *, corrected_text: str | None = None, comment: str = ""
@@ -109,7 +110,8 @@ class Client:
 
     def server(self) -> dict[str, Any]:
         """Returns the versions of Postgres and pgvector and the database's name."""
-        (found,) = self.database.rows(import_module("ragpg.client_queries").SERVER)
+        queries = import_module("ragpg.client_queries")
+        (found,) = self.database.rows(queries.SERVER)
         return found
 
     @property

@@ -856,6 +856,7 @@ declare
     exactly boolean := false;  -- all chunks that pass are looked at: they are few, or far
     -- Up to so many are looked at as quickly as the index finds some (docs/measured.md).
     exact_limit constant integer := 4000;
+    few_chunks constant integer := 200;
     vector_ids bigint[];  -- best first
     similarities double precision[];
     bm25_scores double precision[];  -- of the same chunks
@@ -1084,11 +1085,12 @@ begin
             as spread;
     end if;
     -- Where the search index names no weight it follows the question: the less its nearest chunk
-    -- stands out, the less the model knows of it. Of few chunks, that pass a filter, it tells less.
+    -- stands out, the less the model knows of it. Of few chunks, that pass a filter or are all
+    -- there are, it tells less: none of n is farther than (n - 1) / sqrt(n) deviations from their mean.
     vector_weight := coalesce(
         vector_weight,
         case
-            when filter is not null then 0.55
+            when filter is not null or coalesce(all_chunks, 0) < few_chunks then 0.55
             else ragpg_internal.question_weight((similarities[1] - vector_mean) / vector_deviation)
         end
     );
@@ -1163,11 +1165,14 @@ begin
                 end as score
             from candidates as candidate
         ) as known
-        order by known.score desc, known.chunk_id
+        -- Alike to the words, which none of them holds, or to a weight of nothing: the nearest.
+        order by known.score desc, known.similarity desc nulls last, known.chunk_id
         limit k
     )
     select
-        (row_number() over (order by best.score desc, best.chunk_id))::integer, hit.source,
+        (row_number() over (
+            order by best.score desc, best.similarity desc nulls last, best.chunk_id
+        ))::integer, hit.source,
         hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
         hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
         hit.document_version, best.chunk_id

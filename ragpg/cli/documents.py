@@ -123,7 +123,9 @@ def delete(
         if source is not None and not wanted:
             raise RagpgError(f"{_no_document(sources, collection, filter)}: ragpg documents")
         if filter is not None and wanted and not (dry_run or yes):
-            typer.confirm(f"{_counted(wanted)} of {collection} go. Delete them?", abort=True)
+            typer.confirm(
+                f"Really delete {_counted(wanted)} of {collection}? (--yes: unasked)", abort=True
+            )
         if wanted and not dry_run:
             wanted = held.delete_many(filter=read_filter(filter), sources=sources)
     _print_changed("deleted", wanted, dry_run, as_json)
@@ -150,7 +152,10 @@ def metadata(
         raise BadArgument(f"{changes} is no JSON: {error}") from error
     with open_client() as client:
         sources = _chosen(client, collection, source, filter)
-        changed = client.collection(collection).update_metadata(
+        held = client.collection(collection)
+        if source is not None and not held.documents(filter=read_filter(filter), sources=sources):
+            raise RagpgError(f"{_no_document(sources, collection, filter)}: ragpg documents")
+        changed = held.update_metadata(
             given, filter=read_filter(filter), sources=sources, dry_run=dry_run
         )
     _print_changed("changed", changed, dry_run, as_json)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,16 +95,17 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
 def _question(row: Any) -> dict[str, Any]:
     """Returns what is stored of a row; raises BadArgument for what it lacks."""
     _check(row, dict, "the line")
+    _no_misspelt(row, ("question", "labels", "answer", "expected_answer", "answerable", "tags"))
     _check(row.get("question"), str, '"question"')
     if not row["question"].strip():
         raise BadArgument('"question" is empty')
     labels = _check(row.get("labels") or [], list, '"labels"')
+    named = ("source", "quote", "start_char", "end_char")
     for number, label in enumerate(labels, 1):
-        _check(label, dict, f"label {number}")
+        _no_misspelt(_check(label, dict, f"label {number}"), named)
         _check(label.get("source"), str, f'"source" of label {number}')
         for name, kind in (("quote", str), ("start_char", int), ("end_char", int)):
             _check(label.get(name), (kind, type(None)), f'"{name}" of label {number}')
-    named = ("source", "quote", "start_char", "end_char")
     return {
         "question": row["question"],
         "labels": Jsonb([{name: label.get(name) for name in named} for label in labels]),
@@ -111,6 +113,14 @@ def _question(row: Any) -> dict[str, Any]:
         "is_answerable": bool(row.get("answerable", True)),
         "tags": [str(tag) for tag in _check(row.get("tags") or [], list, '"tags"')],
     }
+
+
+def _no_misspelt(row: dict[str, Any], known: Sequence[str]) -> None:
+    """Raises BadArgument for a key that is nearly a known one; others are somebody's own."""
+    for name in row.keys() - set(known):
+        near = difflib.get_close_matches(name.lower(), known, 1, 0.8)
+        if near and near[0] not in row:
+            raise BadArgument(f'its key "{name}" is unknown: is "{near[0]}" meant?')
 
 
 _KINDS = {dict: "an object", list: "a list", str: "text", int: "a number"}

@@ -98,6 +98,36 @@ def test_documents_are_named_by_path_or_its_end(shell: Shell, tmp_path: Path) ->
     assert shell.json("collections") == []
 
 
+def test_many_documents_by_filter(shell: Shell, tmp_path: Path) -> None:
+    for number in range(3):
+        text = f"---\nyear: {2020 + number}\n---\nMoney is returned within {number} days.\n"
+        (tmp_path / f"{number}.md").write_text(text)
+    shell("add", str(tmp_path), "-c", "docs")
+    old = ("-c", "docs", "--filter", "$.year < 2022")
+    first = shell.json("documents", *old, "--limit", "1")
+    assert [Path(one["source"]).name for one in first] == ["0.md"]
+    rest = shell.json("documents", *old, "--after", first[0]["source"])
+    assert [Path(one["source"]).name for one in rest] == ["1.md"]
+    changed = shell.json("metadata", '{"old": true, "year": null}', *old)["changed"]
+    assert [Path(one).name for one in changed] == ["0.md", "1.md"]
+    assert shell.json("documents", "-c", "docs", "--filter", '{"old": true}')[0]["indexed"]
+    gone = ("delete", "-c", "docs", "--filter", '{"old": true}')
+    assert shell.json(*gone, "--dry-run") == {"deleted": changed, "dry_run": True}
+    asked = shell(*gone)
+    assert asked.returncode == 1 and "delete 2 documents of docs? (--yes" in asked.stdout
+    assert shell(*gone, "--yes").stdout.endswith("2 documents deleted\n")
+    for wrong, said in (
+        (("delete", "-c", "docs"), "say which documents"),
+        (("metadata", "{}", "-c", "docs"), "say which documents"),
+        (("metadata", "{a: 1}", "2.md", "-c", "docs"), "is no JSON"),
+        (("metadata", "{}", "0.md", "-c", "docs"), '/0.md" in "docs"'),
+        (("delete", "2.md", "-c", "docs", "--filter", "$.year == 1"), "that passes the filter"),
+    ):
+        refused = shell(*wrong)
+        assert refused.returncode == 1 and said in refused.stderr
+    assert [one["documents"] for one in shell.json("collections")] == [1]
+
+
 def test_a_folder_without_a_file_and_the_version(shell: Shell, tmp_path: Path) -> None:
     done = shell("add", str(tmp_path), "-c", "docs")
     assert done.returncode == 0 and done.stderr.endswith(f"no file was found in {tmp_path}\n")

@@ -188,6 +188,9 @@ def test_comparison_of_runs(asked: tuple[ragpg.Collection, list[dict[str, Any]]]
         ('{"question": "a?", "labels": [{"source": "d", "start_char": "1"}]}', '"start_char" of'),
         ('{"question": "a?", "tags": "x"}', '"tags" is .x., not a list'),
         ('{"question": "a?"', "Expecting"),
+        ('{"question": "a?", "label": []}', 'its key "label" is unknown: is "labels" meant'),
+        ('{"qestion": "a?"}', 'its key "qestion" is unknown: is "question" meant'),
+        ('{"question": "a?", "labels": [{"source": "d", "quot": "x"}]}', 'is "quote" meant'),
     ],
 )
 def test_a_line_that_is_no_question_is_told(
