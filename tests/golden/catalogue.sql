@@ -3597,7 +3597,7 @@ begin
     end if;
     -- Where the search index names no weight it follows the question: the less its nearest chunk
     -- stands out, the less the model knows of it. Of few chunks, that pass a filter or are all
-    -- there are, it tells less: none of n is farther than (n - 1) / sqrt(n) deviations from their mean.
+    -- there are, it tells less: none of n is more than (n - 1) / sqrt(n) deviations above the mean.
     vector_weight := coalesce(
         vector_weight,
         case
