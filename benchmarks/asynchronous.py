@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,12 +145,14 @@ async def served(app: Starlette) -> AsyncIterator[int]:
         await asyncio.to_thread(thread.join)
 
 
-async def get(port: int, path: str) -> None:
+async def get(port: int, way: str, number: int) -> None:
     """Gets a page; a client's own pool of 200 connections would be what is measured."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n".encode())
+    writer.write(
+        f"GET /{way}/{number} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n".encode()
+    )
     if not (await reader.read()).startswith(b"HTTP/1.1 200"):
-        raise ConnectionError(path)
+        raise ConnectionError(f"/{way}/{number}")
     writer.close()
 
 
@@ -211,7 +214,7 @@ async def measure(url: str, asked: Asked, rounds: int) -> dict[str, list[Round]]
                 measured["threads"].append(await asyncio.to_thread(by_threads, search))
                 measured["asyncio"].append(await by_tasks(search_awaited))
                 for way in ("threads", "asyncio"):
-                    found = await by_tasks(lambda n, way=way: get(port, f"/{way}/{n}"))  # type: ignore[misc]
+                    found = await by_tasks(partial(get, port, way))
                     measured[f"HTTP, {way}"].append(
                         found._replace(overtaken=most_overtaken(orders))
                     )

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ragpg.indexing.tally import AddProgress, Tally
+def share_done(*, documents: int, of: int, read: int, cut: int, done: int, settled: int) -> float:
+    """Returns the share of an ingest that is done, from 0 to 1.
 
-
-def tell(tally: Tally, listener: AddProgress) -> None:
-    """Tells a listener how many documents and what share of the chunks are done."""
-    done = tally.added + tally.updated + tally.unchanged + len(tally.failures)
-    share = _share(tally) if tally.cut else done / max(tally.total, 1)
-    listener(
-        documents=done, total=tally.total, chunks=tally.embedded, share=min(max(share, 0.0), 1.0)
-    )
-
-
-def _share(tally: Tally) -> float:
-    """Returns the share of the chunks, those of documents that were not read yet estimated."""
-    changed = max(tally.total - tally.unchanged - len(tally.failures), tally.read)
-    return (tally.embedded + tally.reused) * tally.read / (tally.cut * changed)
+    `documents` of all are done, `settled` of them without a chunk to make; of the `read` ones,
+    which were cut into so many chunks, `done` are. Those of the others are estimated by these.
+    """
+    if not cut:
+        return min(documents / max(of, 1), 1.0)
+    return min(done * read / (cut * max(of - settled, read)), 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from importlib import import_module
 
 from psycopg.types.json import Jsonb
 
@@ -34,7 +35,7 @@ def embedder_of(session: Session, collection: str, dimensions: int) -> Embedder:
         return session.embedder_for(active)
     if active is None and isinstance(session.embedder, SentenceTransformerEmbedder):
         try:
-            import sentence_transformers  # noqa: F401
+            import_module("sentence_transformers")
         except ImportError:
             return GivenEmbedder("records", dimensions)
     return session.embedder

@@ -62,9 +62,13 @@ class Tally:
 
     def tell(self) -> None:
         if self.progress:
-            from ragpg.indexing.progress import tell
+            from ragpg.indexing.progress import share_done
 
-            tell(self, self.progress)
+            settled = self.unchanged + len(self.failures)
+            documents, chunks = self.added + self.updated + settled, self.embedded + self.reused
+            counts = {"read": self.read, "cut": self.cut, "done": chunks, "settled": settled}
+            share = share_done(documents=documents, of=self.total, **counts)
+            self.progress(documents=documents, total=self.total, chunks=self.embedded, share=share)
 
     def count(self, outcome: str, source: str) -> None:
         """Counts a document that was added, updated, unchanged or deleted."""

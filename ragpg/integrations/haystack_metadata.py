@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any
 
 from ragpg.collection import Collection
@@ -15,13 +16,13 @@ Meta = dict[str, Any]
 _TYPES = {bool: "boolean", int: "int", float: "real", str: "keyword", list: "list", dict: "dict"}
 
 
-class Metadata:
+class Metadata(ABC):
     """The questions about fields, answered from the metadata of the documents that pass."""
 
     @property
+    @abstractmethod
     def collection(self) -> Collection:
         """ragpg's collection."""
-        raise NotImplementedError
 
     def metas(self, filters: Filters = None) -> list[Meta]:
         """Returns the meta of each document that passes."""

@@ -163,11 +163,9 @@ class RagpgDocumentStore(Metadata):
         """Sets these keys of meta where documents pass; returns of how many."""
         chosen = of_filters(filters) or EVERYTHING
         try:
-            passing = self.collection.update_metadata(meta, filter=chosen, dry_run=True)
-            self.collection.update_metadata(meta, filter=chosen)
+            return len(self.collection.update_metadata(meta, filter=chosen))
         except UnknownCollection:
             return 0
-        return len(passing)
 
     def retrieve(
         self,
