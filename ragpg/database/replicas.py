@@ -71,7 +71,8 @@ class Replicated(Database):
 
     def wait_for(self, position: str) -> None:
         """Has later reads see what was written until a position of the log (`position`)."""
-        self._needed = self._value(queries.LATER_POSITION, first=self._needed, second=position)
+        with self._state:
+            self._raise_needed(position)
 
     def position(self) -> str:
         """Returns the position of the primary's log: what was written lies before it."""
@@ -88,15 +89,23 @@ class Replicated(Database):
         finally:
             _READS.reset(token)
 
+    def _raise_needed(self, position: str) -> None:
+        self._needed = self._value(queries.LATER_POSITION, first=self._needed, second=position)
+
     def _has_arrived(self) -> bool:
         """Returns whether the replica has what a read has to see, after waiting for it."""
-        if self._wrote:
-            self._wrote = False
-            self.wait_for(self.position())
-        if self._needed == "0/0":
+        with self._state:  # whose write it is reads no sooner than its position is known
+            if self._wrote:
+                self._wrote = False  # before the question: a later write sets it again
+                try:
+                    self._raise_needed(self.position())
+                except BaseException:
+                    self._wrote = True
+                    raise
+            needed = self._needed
+        if needed == "0/0":
             return True
         until = time.monotonic() + _LONGEST_LAG
-        needed = self._needed
         while not self.replica.value(queries.HAS_REPLAYED, position=needed):
             if time.monotonic() > until:
                 self._is_gone(f"it lags behind by more than {_LONGEST_LAG:g} s")

@@ -145,6 +145,37 @@ def test_what_was_written_is_waited_for(
     assert caplog.text.count(BACK) == 1
 
 
+def test_a_position_that_another_thread_asks_for_is_waited_for(
+    client: ragpg.Client, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread's search asked for the position; the writer's own read the old replica meanwhile."""
+    docs = client.collection("docs")
+    docs.search("refund")
+    standby.value("select pg_wal_replay_pause()")
+    docs.add(text="A late refund.", source="late")
+    asked, go_on = threading.Event(), threading.Event()
+    position = Replicated.position
+
+    def slow(self: Replicated) -> str:
+        asked.set()
+        assert go_on.wait(30)
+        return position(self)
+
+    monkeypatch.setattr(Replicated, "position", slow)
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(len(docs.search("refund")))) for _ in range(2)
+    ]
+    threads[0].start()
+    assert asked.wait(30)
+    threads[1].start()
+    threads[1].join(1)  # it would be back by now
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert found == [2, 2]
+
+
 def test_no_search_fails_while_the_standby_is_killed(
     client: ragpg.Client, standby: Standby, caplog: pytest.LogCaptureFixture
 ) -> None:
