@@ -1,9 +1,9 @@
-"""What the adapters share: a model whose vectors a framework brings, asyncio over a client."""
+"""What the adapters share: a client whose vectors a framework brings, asyncio over it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -11,8 +11,7 @@ import numpy as np
 
 from ragpg.aio import AsyncClient
 from ragpg.client import Client, connect
-from ragpg.errors import EmbeddingError
-from ragpg.models import PROBE_TEXT, Progress, Vectors
+from ragpg.models import GivenEmbedder, Vectors
 from ragpg.reading import load_text
 
 P = ParamSpec("P")
@@ -30,28 +29,6 @@ def no_vector(dimensions: int) -> Vectors:
     return vector
 
 
-class GivenVectors:
-    """The model of a collection whose vectors the framework makes: it embeds nothing itself."""
-
-    provider = "given"
-    max_tokens = 8192
-
-    def __init__(self, dimensions: int) -> None:
-        self.dimensions = dimensions
-        self.name = f"given@{dimensions}"
-
-    def token_starts(self, text: str) -> Sequence[int]:
-        return range(0, len(text), 4)
-
-    def embed_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        if list(texts) != [PROBE_TEXT]:
-            raise EmbeddingError("vectors of this collection are given: add documents with theirs")
-        return no_vector(self.dimensions)[np.newaxis]
-
-    def embed_query(self, text: str) -> Vectors:
-        raise EmbeddingError("vectors of this collection are given: search with the question's")
-
-
 class Opened:
     """A client of a database, opened at its first use, and the same for asyncio."""
 
@@ -67,7 +44,8 @@ class Opened:
     def client(self) -> Client:
         """The client, for vectors of that many dimensions."""
         if self._client is None:
-            self._client = connect(self._url(), embedder=GivenVectors(self._dimensions))
+            given = GivenEmbedder("records", self._dimensions)  # as of records with embeddings
+            self._client = connect(self._url(), embedder=given)
         return self._client
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

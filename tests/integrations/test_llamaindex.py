@@ -72,6 +72,16 @@ def ask(store: RagpgVectorStore, text: str, k: int = 3, **options: Any) -> list[
     return store.query(query).ids or []
 
 
+def test_what_it_stored_is_searched_without_it(store: RagpgVectorStore, url: str) -> None:
+    """The collection's model is one of vectors that are given, which any client can open."""
+    store.add([node("a", "The refund of money."), node("b", "The rate limit.")])
+    with ragpg.connect(url) as client:
+        held = client.collection("nodes")
+        assert held.search("refund")[0].source == "a", "by its words"
+        vector = WordEmbedder().embed_query("rate limit")
+        assert held.search("", k=1, query_embedding=vector, mode="vector")[0].source == "b"
+
+
 def test_the_frameworks_pipeline_and_query_engine(store: RagpgVectorStore) -> None:
     documents = [
         Document(text="A refund takes five days.", id_="refunds", metadata={"tier": "pro"}),
