@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, LiteralString
+from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.rows import class_row
 
 from ragpg.database import replica_queries as queries
 from ragpg.database.connection import Connection, Database, T
@@ -42,6 +44,7 @@ class Replicated(Database):
         self._retry_at, self._pause = 0.0, 0.0
         self._wrote = True  # what others wrote just before is there, too
         self._needed = "0/0"
+        self._replayed: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -55,10 +58,11 @@ class Replicated(Database):
     ) -> list[T]:
         if self._retry_at <= time.monotonic():
             try:
-                if self._has_arrived():
-                    rows = self.replica.read(kind, statement, given, binary)
+                rows = self._read_there(kind, statement, given, binary)
+                if rows is not None:
                     self._is_back()
                     return rows
+                self._is_gone(f"it lags behind by more than {_LONGEST_LAG:g} s")
             except RagpgError as error:
                 if not _is_of_the_replica(error):
                     raise
@@ -68,6 +72,20 @@ class Replicated(Database):
             return super().read(kind, statement, given, binary)
         finally:
             _READS.reset(token)
+
+    def _read_there(
+        self, kind: type[T], statement: LiteralString, given: dict[str, Any], binary: bool
+    ) -> list[T] | None:
+        """Returns the rows, None where the replica has not got what the read has to see."""
+        needed = self._position_needed()
+        with self.replica.reading() as connection:
+            # By the connection: another one may lead to another replica.
+            if self._replayed.get(connection, "0/0") != needed:
+                if not _has_replayed(connection, needed):
+                    return None
+                self._replayed[connection] = needed
+            cursor = connection.cursor(binary=binary, row_factory=class_row(kind))
+            return cursor.execute(statement, given).fetchall()
 
     def wait_for(self, position: str) -> None:
         """Has later reads see what was written until a position of the log (`position`)."""
@@ -92,8 +110,8 @@ class Replicated(Database):
     def _raise_needed(self, position: str) -> None:
         self._needed = self._value(queries.LATER_POSITION, first=self._needed, second=position)
 
-    def _has_arrived(self) -> bool:
-        """Returns whether the replica has what a read has to see, after waiting for it."""
+    def _position_needed(self) -> str:
+        """Returns the position that a read has to see: of what this client wrote, and others."""
         with self._state:  # whose write it is reads no sooner than its position is known
             if self._wrote:
                 self._wrote = False  # before the question: a later write sets it again
@@ -102,19 +120,7 @@ class Replicated(Database):
                 except BaseException:
                     self._wrote = True
                     raise
-            needed = self._needed
-        if needed == "0/0":
-            return True
-        until = time.monotonic() + _LONGEST_LAG
-        while not self.replica.value(queries.HAS_REPLAYED, position=needed):
-            if time.monotonic() > until:
-                self._is_gone(f"it lags behind by more than {_LONGEST_LAG:g} s")
-                return False
-            time.sleep(0.005)
-        with self._state:
-            if self._needed == needed:
-                self._needed = "0/0"
-        return True
+            return self._needed
 
     def _is_gone(self, why: object) -> None:
         with self._state:
@@ -128,6 +134,16 @@ class Replicated(Database):
             with self._state:
                 self._pause = 0.0
             _log.warning("searches go to the read replica again")
+
+
+def _has_replayed(connection: Connection, position: str) -> bool:
+    """Returns whether the replica has replayed the log until there, after waiting for it."""
+    until = time.monotonic() + _LONGEST_LAG
+    while True:
+        row = connection.execute(queries.HAS_REPLAYED, {"position": position}).fetchone()
+        if (row and row[0]) or time.monotonic() > until:
+            return bool(row and row[0])
+        time.sleep(0.005)
 
 
 def _is_of_the_replica(error: RagpgError) -> bool:

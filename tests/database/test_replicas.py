@@ -10,6 +10,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,17 +72,23 @@ class Standby:
         return row and row[0]
 
 
-@pytest.fixture
-def standby(home: Path) -> Iterator[Standby]:
-    primary = embedded.start(home)
-    migrate(primary)
-    folder = home / "standby"
+@contextmanager
+def standing_by(primary: str, home: Path, name: str) -> Iterator[Standby]:
+    folder = home / name
     folder.mkdir(mode=0o700)
     shutil.chown(folder, embedded.data_folder(home).owner())
     found = Standby(primary, folder)
     found.make()
     yield found
     found.run("pg_ctl", "stop", "-D", str(folder), "-m", "immediate")
+
+
+@pytest.fixture
+def standby(home: Path) -> Iterator[Standby]:
+    primary = embedded.start(home)
+    migrate(primary)
+    with standing_by(primary, home, "standby") as found:
+        yield found
 
 
 @pytest.fixture
@@ -174,6 +182,25 @@ def test_a_position_that_another_thread_asks_for_is_waited_for(
     for thread in threads:
         thread.join()
     assert found == [2, 2]
+
+
+def test_each_of_several_standbys_is_asked_for_itself(
+    standby: Standby, home: Path, words: WordEmbedder
+) -> None:
+    """One had replayed the write, and the read went to the other."""
+    with standing_by(standby.primary, home, "other") as other:
+        both = f"postgresql://postgres:@/ragpg?host={standby.folder},{other.folder}"
+        read_url = f"{both}&load_balance_hosts=random"
+        with ragpg.connect(standby.primary, embedder=words, read_url=read_url) as client:
+            docs = client.collection("docs")
+            docs.add(text="The money refund.", source="first")
+            with ThreadPoolExecutor(8) as threads:
+                list(threads.map(lambda _: docs.search("refund"), range(200)))
+                assert searches(standby.url) and searches(other.url)
+                other.value("select pg_wal_replay_pause()")
+                docs.add(text="A late refund.", source="late")
+                found = list(threads.map(lambda _: len(docs.search("refund")), range(200)))
+            assert set(found) == {2}
 
 
 def test_no_search_fails_while_the_standby_is_killed(
