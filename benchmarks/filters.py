@@ -1,10 +1,17 @@
-"""What is left of recall, rows and speed when a filter lets only a share of the rows through?
+"""What is left of recall, rows and speed when a filter lets only some of the rows through?
 
-    python -m benchmarks.filters ../shared/data --rows 100000     # writes filters.json
+    python -m benchmarks.filters ../shared/data     # writes filters.json
 
-ragpg, a hand-written prepared query and four libraries with the same rows, embeddings and kind of
-index on one server (stores.py); the ten nearest of the rows whose metadata "part" has one value,
-held against brute force. Installs: benchmarks/stores_requirements.txt.
+ragpg, hand-written prepared queries (one by the vector index, one that sorts all that passes) and
+four libraries with the same rows and embeddings on one server (stores.py): the ten nearest of what
+passes, held against brute force. Four kinds of filters:
+
+- a share of the rows, which has nothing to do with the question,
+- a range of numbers (1 %), which has not either,
+- rows like the question: the cluster it is nearest to, of 8, 25 and 200 made by k-means,
+- rows unlike the question: a cluster in the middle, and the farthest.
+
+Installs: benchmarks/stores_requirements.txt.
 """
 
 from __future__ import annotations
@@ -13,69 +20,92 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import stores, workload
-from benchmarks.stores import Store
-from benchmarks.workload import PARTS, Question, Rows
+from benchmarks.stores import ExactQuery, Store
+from benchmarks.workload import PARTS, Condition, Question, Rows
 from ragpg.database import embedded
 
 K = 10
-SHARES: dict[str | None, str] = {
-    **{part: f"{share:.1%}" for part, share in PARTS.items()},
-    None: "no filter",
-}
+CLUSTERS = (8, 25, 200)
+Asked = list[tuple[Question, Condition | None]]
 
 
-def measure(store: Store, rows: Rows, questions: Sequence[Question]) -> dict[str, Any]:
-    """Returns mean recall@10, fewest rows and median milliseconds by share of rows let through."""
-    measured = {}
-    for part, share in SHARES.items():
-        least = workload.truth(rows, questions, K, part)
-        for question in questions[:5]:
-            store.search(question, K, part)  # the first ones read the disk
-        recalls, counts, times = [], [], []
-        for question, similarity in zip(questions, least, strict=True):
-            seconds, found = stores.timed(store.search, question, K, part)
-            recalls.append(workload.recall(rows, found, question, similarity, K))
-            counts.append(len(found))
-            times.append(seconds * 1000)
-        measured[share] = {
-            "recall": statistics.mean(recalls),
-            "fewest": min(counts),
-            "mean rows": statistics.mean(counts),
-            "ms": statistics.median(times),
-        }
-    return measured
+def shares(questions: Sequence[Question]) -> dict[str, Asked]:
+    """Returns what is asked by the share of the rows that it lets through."""
+    asked = {
+        f"{share:.1%}": [(one, Condition("part", "==", part)) for one in questions]
+        for part, share in PARTS.items()
+    }
+    return asked | {"no filter": [(one, None) for one in questions]}
 
 
-def show(results: dict[str, dict[str, Any]], console: Console) -> None:
-    table = Table("", *SHARES.values(), title="recall@10 / rows returned, mean / median ms")
-    for name, measured in results.items():
+def ranges(rows: Rows, questions: Sequence[Question]) -> dict[str, Asked]:
+    """Gives the rows a number below 1,000, and returns what asks for 1 % of them."""
+    for one, number in zip(
+        rows.metadata, np.random.default_rng(3).integers(0, 1000, len(rows.keys)), strict=True
+    ):
+        one["bucket"] = int(number)
+    return {"range, 1%": [(one, Condition("bucket", "<", 10)) for one in questions]}
+
+
+def clusters(rows: Rows, questions: Sequence[Question]) -> dict[str, Asked]:
+    """Gives the rows their clusters, and returns what asks for some of these."""
+    asked: dict[str, Asked] = {}
+    for count in CLUSTERS:
+        numbers, centres = workload.cluster(rows, count)
+        for one, number in zip(rows.metadata, numbers, strict=True):
+            one[f"cluster_{count}"] = int(number)
+        orders = [np.argsort(centres @ one.embedding) for one in questions]
+        for name, place in {"own": count - 1, "middle": count // 2, "farthest": 0}.items():
+            asked[f"{name} of {count}"] = [
+                (one, Condition(f"cluster_{count}", "==", int(order[place])))
+                for one, order in zip(questions, orders, strict=True)
+            ]
+    return asked
+
+
+def measure(store: Store, rows: Rows, asked: Asked) -> dict[str, float]:
+    """Returns recall@10 (mean and worst), rows (fewest and mean) and median milliseconds."""
+    for question, where in asked[:5]:
+        store.search(question, K, where)  # the first ones read the disk
+    recalls, counts, times = [], [], []
+    for question, where in asked:
+        [least] = workload.truth(rows, [question], K, where)
+        seconds, found = stores.timed(store.search, question, K, where)
+        expected = min(K, int(rows.passing(where).sum()))
+        recalls.append(workload.recall(rows, found, question, least, expected))
+        counts.append(len(found))
+        times.append(seconds * 1000)
+    return {
+        "recall": statistics.mean(recalls),
+        "worst": min(recalls),
+        "fewest": min(counts),
+        "mean rows": statistics.mean(counts),
+        "ms": statistics.median(times),
+    }
+
+
+def show(results: dict[str, dict[str, dict[str, float]]], console: Console) -> None:
+    names = list(next(iter(results.values())))
+    table = Table("", *names, title="recall@10, mean (worst) / rows returned, mean / median ms")
+    for case, measured in results.items():
         table.add_row(
-            name,
+            case,
             *(
-                f"{one['recall']:.3f} / {one['mean rows']:.1f} / {one['ms']:.1f}"
+                f"{one['recall']:.3f} ({one['worst']:.1f}) / {one['mean rows']:.1f}"
+                f" / {one['ms']:.1f}"
                 for one in measured.values()
             ),
         )
     console.print(table)
-
-
-def load(
-    url: str, rows: Rows, make: Callable[[str], Store], console: Console
-) -> tuple[Store, dict[str, float]]:
-    """Returns a store with the rows in it, and how long that took."""
-    store = make(stores.database(url, f"rows_{make.__name__.lower()}"))
-    write, _ = stores.timed(store.write, rows)
-    index, _ = stores.timed(store.index)
-    console.print(f"{store.name}: {len(rows.keys) / write:,.0f} rows/s, index in {index:.0f} s")
-    return store, {"rows a second": len(rows.keys) / write, "index seconds": index}
 
 
 def main() -> None:
@@ -83,23 +113,30 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with scifact")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--stores", nargs="+", default=[one.__name__ for one in stores.STORES])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
-    console = Console(width=150)
+    console = Console(width=220)
     rows, questions = workload.read(
         arguments.data, arguments.rows, arguments.questions, arguments.cache
     )
-    results = {}
+    asked = shares(questions) | ranges(rows, questions) | clusters(rows, questions)
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
         url = embedded.start(Path(home))
         try:
-            for make in stores.STORES:
-                store, _ = load(url, rows, make, console)
-                results[store.name] = measure(store, rows, questions)
+            loaded = [
+                stores.load(url, rows, make, console)[0]
+                for make in (*stores.STORES, ExactQuery)
+                if make.__name__ in [*arguments.stores, "ExactQuery"]
+            ]
+            for case, each in asked.items():
+                results[case] = {store.name: measure(store, rows, each) for store in loaded}
         finally:
             embedded.stop(Path(home))
     show(results, console)
-    Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+    arguments.output.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from langchain_core.embeddings import Embeddings
 from rich.console import Console
 
 from benchmarks import filters, stores, workload
-from benchmarks.workload import DIMENSIONS, Found, Question, Rows, slices
+from benchmarks.workload import DIMENSIONS, Condition, Found, Question, Rows, slices
 from ragpg.database import embedded
 from ragpg.database.migrations import migrate
 from ragpg.models import PROBE_TEXT
@@ -58,7 +58,7 @@ class LangchainStore:
             vectors = rows.embeddings[slice_].tolist()
             self.embeddings.known.update(zip(texts, vectors, strict=True))
             self.store.add_texts(
-                texts, [{"part": part} for part in rows.parts[slice_]], ids=rows.keys[slice_]
+                texts, [dict(one) for one in rows.metadata[slice_]], ids=rows.keys[slice_]
             )
             for text in texts:
                 del self.embeddings.known[text]
@@ -66,11 +66,9 @@ class LangchainStore:
     def index(self) -> None:
         """Nothing: the store has none, or makes its own."""
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
         self.embeddings.known[question.text] = question.embedding.tolist()
-        found = self.store.similarity_search(
-            question.text, k=k, filter={"part": part} if part else None
-        )
+        found = self.store.similarity_search(question.text, k=k, filter=stores.dictionary(where))
         return [str(document.id) for document in found]
 
 
@@ -131,21 +129,20 @@ def main() -> None:
     given = parser.parse_args()
     console = Console(width=150)
     rows, questions = workload.read(given.data, given.rows, given.questions, given.cache)
-    results = {}
+    asked = filters.shares(questions)
+    loaded = {}
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
         url = embedded.start(Path(home))
         try:
             for make in STORES:
-                store, written = filters.load(url, rows, make, console)
-                results[store.name] = filters.measure(store, rows, questions) | written
+                store, loaded[make.__name__] = stores.load(url, rows, make, console)
+                for case, each in asked.items():
+                    results.setdefault(case, {})[store.name] = filters.measure(store, rows, each)
         finally:
             embedded.stop(Path(home))
-    Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
-    shown = {
-        name: {share: one[share] for share in filters.SHARES.values()}
-        for name, one in results.items()
-    }
-    filters.show(shown, console)
+    Path(__file__).with_suffix(".json").write_text(json.dumps(results | loaded, indent=2) + "\n")
+    filters.show(results, console)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """How quick is search, beside a hand-written prepared query and four libraries?
 
-    python -m benchmarks.search ../shared/data --rows 100000 [--filters]    # writes search.json
+    python -m benchmarks.search ../shared/data --rows 100000    # writes search.json
 
 Same rows, embeddings and kind of index on one server (stores.py): rows written a second without an
 index (ragpg counts words and builds its indexes in the same call, so its figure holds all of it),
 median and 95th percentile of a search for ten rows, and searches a second by 1, 2 and 8 threads of
 one process. The question's embedding is given. "any word" is ts_rank over a GIN index, the hand-
-written counterpart of keyword mode. With --filters also the table of filters.py.
+written counterpart of keyword mode. Filters: filters.py.
 Installs: benchmarks/stores_requirements.txt.
 """
 
@@ -28,7 +28,7 @@ from pgvector.psycopg import register_vector
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import filters, stores, workload
+from benchmarks import stores, workload
 from benchmarks.workload import Question
 from ragpg.database import embedded
 from ragpg.models import HalfVector
@@ -143,7 +143,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=3, help="of each count of searches")
-    parser.add_argument("--filters", action="store_true", help="also the tables of filters.py")
     parser.add_argument("--stores", nargs="+", default=[one.__name__ for one in stores.STORES])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
@@ -153,12 +152,11 @@ def main() -> None:
         arguments.data, arguments.rows, arguments.questions, arguments.cache
     )
     results: dict[str, Any] = {}
-    filtered: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
         url = embedded.start(Path(home))
         try:
             loaded = [
-                filters.load(url, rows, make, console)
+                stores.load(url, rows, make, console)
                 for make in stores.STORES
                 if make.__name__ in arguments.stores
             ]
@@ -172,17 +170,10 @@ def main() -> None:
                 results[store.name] = written | {
                     mode: measured[store.name, mode] for mode in searches(store)
                 }
-                if arguments.filters:
-                    filtered[store.name] = filters.measure(store, rows, questions)
         finally:
             embedded.stop(Path(home))
     show(results, console)
     arguments.output.write_text(json.dumps(results, indent=2) + "\n")
-    if filtered:
-        filters.show(filtered, console)
-        Path(filters.__file__).with_suffix(".json").write_text(
-            json.dumps(filtered, indent=2) + "\n"
-        )
 
 
 def show(results: dict[str, Any], console: Console) -> None:

@@ -7,13 +7,15 @@ ef_construction 64, cosine), through its own synchronous Python interface.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import psycopg
 from pgvector.psycopg import register_vector
+from rich.console import Console
 
 import ragpg
-from benchmarks.workload import DIMENSIONS, Found, Question, Rows, slices
+from benchmarks.workload import DIMENSIONS, Condition, Found, Question, Rows, slices
 from ragpg.models import HalfVector
 
 
@@ -26,8 +28,8 @@ class Store(Protocol):
     def index(self) -> None:
         """Builds the vector index."""
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
-        """Returns the nearest rows; only those of a part, if given."""
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
+        """Returns the nearest rows; only those that pass, if given."""
 
 
 def database(url: str, name: str) -> str:
@@ -46,6 +48,24 @@ def sqlalchemy_url(url: str, driver: str) -> str:
     return f"postgresql+{driver}://{part['user']}@/{part['dbname']}?host={part['host']}"
 
 
+def load(
+    url: str, rows: Rows, make: Callable[[str], Store], console: Console
+) -> tuple[Store, dict[str, float]]:
+    """Returns a store with the rows in it, and how long that took."""
+    store = make(database(url, f"rows_{make.__name__.lower()}"))
+    write, _ = timed(store.write, rows)
+    index, _ = timed(store.index)
+    console.print(f"{store.name}: {len(rows.keys) / write:,.0f} rows/s, index in {index:.0f} s")
+    return store, {"rows a second": len(rows.keys) / write, "index seconds": index}
+
+
+def dictionary(where: Condition | None) -> Any:
+    """Returns the condition as ragpg, LangChain and vecs take it."""
+    if where is None:
+        return None
+    return {where.key: {"$eq" if where.operator == "==" else "$lt": where.value}}
+
+
 class Ragpg:
     name = "ragpg"
 
@@ -60,9 +80,9 @@ class Ragpg:
     def write(self, rows: Rows) -> None:
         self.collection.add(
             records=[
-                {"text": text, "source": key, "metadata": {"part": part}, "embedding": embedding}
-                for text, key, part, embedding in zip(
-                    rows.texts, rows.keys, rows.parts, rows.embeddings, strict=True
+                {"text": text, "source": key, "metadata": metadata, "embedding": embedding}
+                for text, key, metadata, embedding in zip(
+                    rows.texts, rows.keys, rows.metadata, rows.embeddings, strict=True
                 )
             ]
         )
@@ -70,11 +90,11 @@ class Ragpg:
     def index(self) -> None:
         pass  # `add` builds it after the first load
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
         hits = self.collection.search(
             question.text,
             k,
-            filter={"part": part} if part else None,
+            filter=dictionary(where),
             mode=self.mode,
             query_embedding=question.embedding,
         )
@@ -85,47 +105,56 @@ class PreparedQuery:
     """What one would write by hand: halfvec, HNSW, one prepared statement, binary parameters."""
 
     name = "prepared SQL"
+    distance = "embedding <=> %s"
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.connection = psycopg.connect(url, autocommit=True)
         register_vector(self.connection)
-        self.connection.execute(
-            "create table rows (key text, part text, content text,"
-            " words tsvector generated always as (to_tsvector('english', content)) stored,"
-            f" embedding halfvec({DIMENSIONS}))"
-        )
 
     def write(self, rows: Rows) -> None:
-        with (
-            self.connection.cursor() as cursor,
-            cursor.copy(
-                "copy rows (key, part, content, embedding) from stdin (format binary)"
-            ) as copy,
-        ):
-            copy.set_types(["text", "text", "text", "halfvec"])
-            for key, part, text, embedding in zip(
-                rows.keys, rows.parts, rows.texts, rows.embeddings, strict=True
+        types = {key: "int4" if isinstance(value, int) else "text"
+                 for key, value in rows.metadata[0].items()}  # fmt: skip
+        columns = "".join(f"{key} {kind}, " for key, kind in types.items())
+        self.keys = list(types)
+        self.connection.execute(
+            f"create table rows (key text, {columns}content text, embedding halfvec({DIMENSIONS}),"
+            " words tsvector generated always as (to_tsvector('english', content)) stored)".encode()
+        )
+        names = ", ".join(["key", *types, "content", "embedding"])
+        statement = f"copy rows ({names}) from stdin (format binary)".encode()
+        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(["text", *types.values(), "text", "halfvec"])
+            for key, metadata, text, embedding in zip(
+                rows.keys, rows.metadata, rows.texts, rows.embeddings, strict=True
             ):
-                copy.write_row((key, part, text, HalfVector(embedding)))
+                copy.write_row((key, *metadata.values(), text, HalfVector(embedding)))
 
     def index(self) -> None:
         self.connection.execute("set maintenance_work_mem = '1GB'")
         self.connection.execute("create index on rows using hnsw (embedding halfvec_cosine_ops)")
         self.connection.execute("create index on rows using gin (words)")
-        self.connection.execute("create index on rows (part)")
+        for key in self.keys:
+            self.connection.execute(f"create index on rows ({key})".encode())
         self.connection.execute("analyze rows")
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
-        condition = "where part = %s" if part else ""
-        given = [part] if part else []
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
+        operator = "=" if where and where.operator == "==" else "<"
+        condition = f"where {where.key} {operator} %s" if where else ""
         rows = self.connection.execute(
-            f"select key from rows {condition} order by embedding <=> %s limit %s".encode(),
-            [*given, HalfVector(question.embedding), k],
+            f"select key from rows {condition} order by {self.distance} limit %s".encode(),
+            [*([where.value] if where else []), HalfVector(question.embedding), k],
             prepare=True,
             binary=True,
         )
         return [key for (key,) in rows]
+
+
+class ExactQuery(PreparedQuery):
+    """The same, but it sorts everything that passes."""
+
+    name = "prepared SQL, exact"
+    distance = "(embedding <=> %s) + 0"  # no index has this
 
 
 class Langchain:
@@ -143,20 +172,28 @@ class Langchain:
                 raise AssertionError("every row and question brings its embedding")
 
         engine = PGEngine.from_connection_string(url=sqlalchemy_url(url, "psycopg"))
-        engine.init_vectorstore_table(
-            "rows",
-            DIMENSIONS,
-            metadata_columns=[Column("part", "text")],
-            id_column=Column("langchain_id", "text"),
-        )
-        self.store = PGVectorStore.create_sync(engine, Given(), "rows", metadata_columns=["part"])
+        self.engine, self.embeddings = engine, Given()
+        self.Column, self.Store = Column, PGVectorStore
 
     def write(self, rows: Rows) -> None:
+        columns = [
+            self.Column(key, "integer" if isinstance(value, int) else "text")
+            for key, value in rows.metadata[0].items()
+        ]
+        self.engine.init_vectorstore_table(
+            "rows",
+            DIMENSIONS,
+            metadata_columns=columns,
+            id_column=self.Column("langchain_id", "text"),
+        )
+        self.store = self.Store.create_sync(
+            self.engine, self.embeddings, "rows", metadata_columns=[one.name for one in columns]
+        )
         for slice_ in slices(len(rows.keys)):
             self.store.add_embeddings(
                 rows.texts[slice_],
                 rows.embeddings[slice_].tolist(),
-                [{"part": part} for part in rows.parts[slice_]],
+                rows.metadata[slice_],
                 ids=rows.keys[slice_],
             )
 
@@ -165,9 +202,9 @@ class Langchain:
 
         self.store.apply_vector_index(HNSWIndex())
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
         found = self.store.similarity_search_by_vector(
-            question.embedding.tolist(), k=k, filter={"part": part} if part else None
+            question.embedding.tolist(), k=k, filter=dictionary(where)
         )
         return [str(document.id) for document in found]
 
@@ -192,11 +229,11 @@ class LlamaIndex:
         for slice_ in slices(len(rows.keys)):
             self.store.add(
                 [
-                    TextNode(id_=key, text=text, metadata={"part": part}, embedding=embedding)
-                    for key, text, part, embedding in zip(
+                    TextNode(id_=key, text=text, metadata=metadata, embedding=embedding)
+                    for key, text, metadata, embedding in zip(
                         rows.keys[slice_],
                         rows.texts[slice_],
-                        rows.parts[slice_],
+                        rows.metadata[slice_],
                         rows.embeddings[slice_].tolist(),
                         strict=True,
                     )
@@ -212,19 +249,22 @@ class LlamaIndex:
                 " with (m = 16, ef_construction = 64)"
             )
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
         from llama_index.core.vector_stores.types import (
+            FilterOperator,
             MetadataFilter,
             MetadataFilters,
             VectorStoreQuery,
         )
 
-        filters = MetadataFilters(filters=[MetadataFilter(key="part", value=part)])
+        filters = None
+        if where:
+            operator = FilterOperator.EQ if where.operator == "==" else FilterOperator.LT
+            one = MetadataFilter(key=where.key, value=where.value, operator=operator)
+            filters = MetadataFilters(filters=[one])
         found = self.store.query(
             VectorStoreQuery(
-                query_embedding=question.embedding.tolist(),
-                similarity_top_k=k,
-                filters=filters if part else None,
+                query_embedding=question.embedding.tolist(), similarity_top_k=k, filters=filters
             )
         )
         return list(found.ids or [])
@@ -258,11 +298,11 @@ class Haystack:
         for slice_ in slices(len(rows.keys)):
             self.store.write_documents(
                 [
-                    Document(id=key, content=text, meta={"part": part}, embedding=embedding)
-                    for key, text, part, embedding in zip(
+                    Document(id=key, content=text, meta=metadata, embedding=embedding)
+                    for key, text, metadata, embedding in zip(
                         rows.keys[slice_],
                         rows.texts[slice_],
-                        rows.parts[slice_],
+                        rows.metadata[slice_],
                         rows.embeddings[slice_].tolist(),
                         strict=True,
                     )
@@ -274,8 +314,11 @@ class Haystack:
         store._ensure_db_setup()
         self.retriever = self.Retriever(document_store=store)
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
-        only = {"field": "meta.part", "operator": "==", "value": part} if part else None
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
+        only = None
+        if where:
+            field = f"meta.{where.key}"
+            only = {"field": field, "operator": where.operator, "value": where.value}
         found = self.retriever.run(
             query_embedding=question.embedding.tolist(), top_k=k, filters=only
         )
@@ -295,11 +338,11 @@ class Vecs:
         for slice_ in slices(len(rows.keys)):
             self.store.upsert(
                 [
-                    (key, embedding, {"part": part, "text": text})
-                    for key, embedding, part, text in zip(
+                    (key, embedding, {**metadata, "text": text})
+                    for key, embedding, metadata, text in zip(
                         rows.keys[slice_],
                         rows.embeddings[slice_],
-                        rows.parts[slice_],
+                        rows.metadata[slice_],
                         rows.texts[slice_],
                         strict=True,
                     )
@@ -309,18 +352,14 @@ class Vecs:
     def index(self) -> None:
         from vecs import IndexArgsHNSW, IndexMeasure, IndexMethod
 
-        self.store.indexes.create(
+        self.store.create_index(
             method=IndexMethod.hnsw,
             measure=IndexMeasure.cosine_distance,
             index_arguments=IndexArgsHNSW(m=16, ef_construction=64),
         )
 
-    def search(self, question: Question, k: int, part: str | None) -> Found:
-        return list(
-            self.store.query(
-                question.embedding, limit=k, filters={"part": {"$eq": part}} if part else None
-            )
-        )
+    def search(self, question: Question, k: int, where: Condition | None) -> Found:
+        return list(self.store.query(question.embedding, limit=k, filters=dictionary(where)))
 
 
 STORES: tuple[Any, ...] = (Ragpg, PreparedQuery, Langchain, LlamaIndex, Haystack, Vecs)

@@ -45,7 +45,7 @@ def of_tenant(rows: Rows, tenant: str | None) -> Rows:
     return Rows(
         [rows.keys[n] for n in own],
         [rows.texts[n] for n in own],
-        [rows.parts[n] for n in own],
+        [rows.metadata[n] for n in own],
         rows.embeddings[own],
     )
 
@@ -72,9 +72,9 @@ def fill(url: str, rows: Rows) -> None:
         ) as client:
             client.collection("rows").add(
                 records=[
-                    {"text": text, "source": key, "metadata": {"part": part}, "embedding": vector}
-                    for key, text, part, vector in zip(
-                        own.keys, own.texts, own.parts, own.embeddings, strict=True
+                    {"text": text, "source": key, "metadata": metadata, "embedding": vector}
+                    for key, text, metadata, vector in zip(
+                        own.keys, own.texts, own.metadata, own.embeddings, strict=True
                     )
                 ]
             )

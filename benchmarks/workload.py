@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,11 +27,27 @@ Found = list[str]  # keys of rows, best first
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What a filter asks of one value of the metadata."""
+
+    key: str
+    operator: Literal["==", "<"]
+    value: str | int
+
+
+@dataclass(frozen=True)
 class Rows:
     keys: list[str]
     texts: list[str]
-    parts: list[str]
+    metadata: list[dict[str, str | int]]
     embeddings: Any  # (n, 384) float32, each of length 1
+
+    def passing(self, where: Condition | None) -> Any:
+        """Returns for each row whether it passes, (n,) bool."""
+        if where is None:
+            return np.ones(len(self.keys), bool)
+        values = np.array([one[where.key] for one in self.metadata])
+        return values == where.value if where.operator == "==" else values < where.value
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,8 @@ def read(data: Path, count: int, questions: int, cache: Path) -> tuple[Rows, lis
         for n in number
     ]
     parts = rng.choice([*PARTS, "rest"], count, p=[*PARTS.values(), 1 - sum(PARTS.values())])
-    rows = Rows([f"row-{n}" for n in range(count)], texts, [str(part) for part in parts], vectors)
+    metadata: list[dict[str, str | int]] = [{"part": str(part)} for part in parts]
+    rows = Rows([f"row-{n}" for n in range(count)], texts, metadata, vectors)
     return rows, [
         Question(text, embedding.astype(np.float32))
         for text, embedding in zip(asked, embedded[len(abstracts) :], strict=True)
@@ -82,9 +99,26 @@ def slices(count: int, size: int = 1000) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, count, size))
 
 
-def truth(rows: Rows, questions: Sequence[Question], k: int, part: str | None) -> list[float]:
+def cluster(rows: Rows, count: int) -> tuple[Any, Any]:
+    """Returns each row's cluster, (n,) int, and the centres: k-means, 10 rounds on cosine."""
+    embeddings = rows.embeddings
+    rng = np.random.default_rng(count)
+    centres = embeddings[rng.choice(len(embeddings), count, replace=False)]
+    nearest = np.zeros(len(embeddings), int)
+    for _ in range(10):
+        nearest = np.argmax(embeddings @ centres.T, axis=1)
+        for one in range(count):
+            if (nearest == one).any():
+                centres[one] = embeddings[nearest == one].mean(0)
+        centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    return nearest, centres
+
+
+def truth(
+    rows: Rows, questions: Sequence[Question], k: int, where: Condition | None
+) -> list[float]:
     """Returns the similarity of the k-th nearest row to each question, by brute force."""
-    chosen = np.array([part is None or each == part for each in rows.parts])
+    chosen = rows.passing(where)
     similarity = rows.embeddings[chosen] @ np.stack([q.embedding for q in questions]).T
     return [float(x) for x in np.sort(similarity, axis=0)[-min(k, chosen.sum())]]
 
