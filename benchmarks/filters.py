@@ -40,7 +40,7 @@ Asked = list[tuple[Question, Condition | None]]
 
 def shares(questions: Sequence[Question]) -> dict[str, Asked]:
     """Returns what is asked by the share of the rows that it lets through."""
-    asked = {
+    asked: dict[str, Asked] = {
         f"{share:.1%}": [(one, Condition("part", "==", part)) for one in questions]
         for part, share in PARTS.items()
     }

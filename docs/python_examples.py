@@ -157,6 +157,9 @@ handbook.indexes.drop(made.id)
 print(handbook.indexes.measure_recall(k=10, queries_asked=20))
 # -- Indexes.tune_ef_search
 handbook.indexes.tune_ef_search(recall=0.98, queries_asked=20)
+# -- Indexes.quantize
+handbook.indexes.quantize(before, "bit")
+handbook.indexes.quantize(before, "none")
 # -- Indexes.estimate_contexts
 print(handbook.indexes.estimate_contexts("claude-haiku-4-5"))
 # -- Indexes.estimate_missing_contexts

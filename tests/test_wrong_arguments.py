@@ -156,13 +156,13 @@ def test_a_bad_record_does_not_lose_the_batch(
 
 def test_a_model_of_too_many_dimensions_is_told(url: str, words: Any) -> None:
     class Wide(type(words)):  # type: ignore[misc]
-        name, dimensions = "wide", 4500
+        name, dimensions = "wide", 16001
 
         def embed_documents(self, texts: Any, progress: Any = None) -> Any:
-            return np.ones((len(texts), 4500), np.float32)
+            return np.ones((len(texts), 16001), np.float32)
 
     with (
         ragpg.connect(url, embedder=Wide()) as client,
-        pytest.raises(BadArgument, match=r"1 to 4,000 dimensions.*choose a model with fewer"),
+        pytest.raises(BadArgument, match=r"1 to 16,000 dimensions.*choose a model with fewer"),
     ):
         client.collection("docs").add(text="refund", source="a")

@@ -12,6 +12,7 @@ from ragpg.cli.console import (
     CollectionName,
     Json,
     count_progress,
+    err,
     ingest_progress,
     open_client,
     out,
@@ -32,6 +33,7 @@ from ragpg.cli.evaluation import SetName, print_differences
 from ragpg.cli.help import Commands
 from ragpg.contexts.situating import DOING
 from ragpg.errors import BadArgument
+from ragpg.indexing.indexes import Quantize
 from ragpg.models import Budget, require_client
 
 index = typer.Typer(
@@ -40,6 +42,9 @@ index = typer.Typer(
     no_args_is_help=True,
 )
 IndexId = Annotated[int, typer.Argument(help="Id of the search index, as index list shows it.")]
+OtherIndex = Annotated[
+    int | None, typer.Option("--index", help="A search index, if not the active one.")
+]
 
 
 @index.command("list")
@@ -61,13 +66,14 @@ def index_list(as_json: Json = False) -> None:
 def _cells(row: dict[str, Any]) -> list[str]:
     overlap = f", overlap {row['overlap_tokens']}" if row["overlap_tokens"] else ""
     context = f", context by {escape(row['context_model'])}" if row["context_model"] else ""
+    bits = ", bits" if row["quantize"] == "bit" else ""
     failed = f" ({row['failed_documents']:,} failed)" if row["failed_documents"] else ""
     return [
         str(row["index_id"]),
         escape(row["collection"]),
         "active" if row["active"] else row["state"],
         escape(row["embedding_model"]),
-        f"{row['chunk_tokens']} tokens{overlap}, {row['language']}{context}",
+        f"{row['chunk_tokens']} tokens{overlap}, {row['language']}{context}{bits}",
         f"{row['chunks']:,}",
         f"{row['pending_documents']:,}{failed}",
         f"{((row['table_bytes'] or 0) + (row['index_bytes'] or 0)) / 1e6:,.1f} MB",
@@ -88,6 +94,9 @@ def index_build(
         str | None,
         typer.Option("--model", help="Embedding model (docs/models.md), not the active one."),
     ] = None,
+    quantize: Annotated[
+        Quantize, typer.Option(help="What the vector index holds: all, or a bit of each number.")
+    ] = "none",
     contextual: Annotated[
         bool,
         typer.Option("--contextual", help="Have Claude write a sentence of context per chunk."),
@@ -123,7 +132,9 @@ def index_build(
         if writer:  # what is missing is told before anything is made
             require_client(client.session.anthropic_client(), DOING)
             budget = make_budget(client, writer, max_tokens, max_cost, batch)
-        made = held.indexes.create(**recipe, language=language, context_model=writer)
+        made = held.indexes.create(
+            **recipe, language=language, context_model=writer, quantize=quantize
+        )
         _fill(client, made.id, as_json, budget)
 
 
@@ -229,17 +240,45 @@ def index_drop(index_id: IndexId) -> None:
     out.print(f"search index {index_id} is gone")
 
 
+@index.command("quantize")
+def index_quantize(
+    index_id: IndexId,
+    quantize: Annotated[Quantize, typer.Argument(help="bit, none, or auto.")] = "auto",
+    queries: Annotated[int, typer.Option(help="How many questions to measure by.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Have the vector index hold a bit of each number of the embeddings, or all; measure it then.
+
+    With bits the nearest are ordered by the embeddings themselves (index tune: how many). auto:
+    bits where a whole one would be larger than Postgres's effective_cache_size. The vector index is
+    built anew: searches go on meanwhile, writing waits.
+    """
+    with open_client() as client:
+        indexes = client.collection().indexes
+        with err.status("building the vector index"):
+            kept = indexes.quantize(index_id, quantize)
+        found = indexes.measure_recall(index_id=index_id, queries_asked=queries)
+    if as_json:
+        print_json({"index_id": index_id, "quantize": kept, "recall": found})
+        return
+    holds = "a bit of each number" if kept == "bit" else "embeddings whole"
+    out.print(f"the vector index of search index {index_id} holds {holds}")
+    _print_recall(found, as_json)
+
+
 @index.command("recall")
 def index_recall(
     collection: CollectionName = "default",
     k: Annotated[int, typer.Option("-k", help="Neighbours asked for.")] = 10,
     queries: Annotated[int, typer.Option(help="How many questions to ask.")] = 100,
+    index_id: OtherIndex = None,
     as_json: Json = False,
 ) -> None:
     """Measure how many of the nearest chunks the vector index finds, and keep the number."""
     with open_client() as client:
         indexes = client.collection(collection).indexes
-        _print_recall(indexes.measure_recall(k=k, queries_asked=queries), as_json)
+        found = indexes.measure_recall(k=k, queries_asked=queries, index_id=index_id)
+    _print_recall(found, as_json)
 
 
 @index.command("tune")
@@ -248,12 +287,13 @@ def index_tune(
     recall: Annotated[float, typer.Option(help="Recall to reach, from 0 to 1.")] = 0.98,
     k: Annotated[int, typer.Option("-k", help="Neighbours asked for.")] = 10,
     queries: Annotated[int, typer.Option(help="How many questions to ask.")] = 100,
+    index_id: OtherIndex = None,
     as_json: Json = False,
 ) -> None:
     """Find the smallest ef_search that reaches a recall; searches use it from then on."""
     with open_client() as client:
         indexes = client.collection(collection).indexes
-        found = indexes.tune_ef_search(recall=recall, k=k, queries_asked=queries)
+        found = indexes.tune_ef_search(recall=recall, k=k, queries_asked=queries, index_id=index_id)
     _print_recall(found, as_json)
     if found["recall"] is not None and found["recall"] < recall:
         raise typer.Exit(1)

@@ -139,6 +139,7 @@ class SearchIndex(Base):
     missing_names_slope: Mapped[float] = mapped_column(server_default=text("0"))
     unmatched_negation_slope: Mapped[float] = mapped_column(server_default=text("0"))
     min_relevance: Mapped[float | None]
+    quantize: Mapped[str] = mapped_column(server_default="none")
 
 
 class Chunk(Base):

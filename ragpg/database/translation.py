@@ -13,14 +13,14 @@ _COLLECTION_NAME = "a collection's name is 1 to 48 bytes of UTF-8, no space at i
 _CONSTRAINTS = {
     "collections_name_is_short_and_trimmed": _COLLECTION_NAME,
     "documents_source_is_not_blank": "a document's source is not blank",
-    "embedding_models_dimensions_can_be_indexed": (
-        "an embedding has 1 to 4,000 dimensions, which pgvector's index takes: "
-        "choose a model with fewer, or name fewer, such as openai/text-embedding-3-large@3072"
-    ),
     "search_indexes_language_is_installed": (
         "the language is no text-search configuration of this server: \\dF in psql lists them"
     ),
 }
+_TOO_WIDE = (
+    "an embedding has 1 to 16,000 dimensions, which pgvector's halfvec takes: "
+    "choose a model with fewer, or name fewer, such as openai/text-embedding-3-large@3072"
+)
 # What Postgres's codes mean to a person, and what to do; the first two characters are a class.
 _MEANINGS = {
     "25006": "nothing can be written here: the connection is read only, or the server a standby",
@@ -62,6 +62,8 @@ def translate(error: psycopg.Error) -> RagpgError:
         return ConnectionFailed(f"the database cannot be reached: {message}")
     if state in _ABSENT:
         return BadArgument(f"{_ABSENT[state]} ({message})")
+    if state == "54000" and "dimensions" in message:
+        return BadArgument(f"{_TOO_WIDE} ({message})")
     state = state or "22"  # refused by the driver
     meaning = _MEANINGS.get(state) or _MEANINGS.get(state[:2]) or "the database refused"
     return by_sqlstate().get(state, DatabaseError)(f"{meaning} ({message})")

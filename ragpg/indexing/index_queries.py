@@ -20,6 +20,10 @@ where collection = %(collection)s
 order by index_id
 """
 
+QUANTIZE_SEARCH_INDEX: LiteralString = """
+select ragpg.quantize_search_index(%(index_id)s, %(quantize)s)
+"""
+
 PENDING_DOCUMENTS: LiteralString = """
 select pending_documents from ragpg.index_health where index_id = %(index_id)s
 """
@@ -35,13 +39,14 @@ DROP_SEARCH_INDEX: LiteralString = "select ragpg.drop_search_index(%(index_id)s)
 MEASURE_RECALL: LiteralString = """
 select found.*
 from ragpg.measure_recall(
-    collection => %(collection)s, k => %(k)s, queries => %(queries)s, ef_search => %(ef_search)s
+    collection => %(collection)s, k => %(k)s, queries => %(queries)s, index_id => %(index_id)s
 ) as found
 """
 
 TUNE_EF_SEARCH: LiteralString = """
 select found.*
 from ragpg.tune_ef_search(
-    collection => %(collection)s, recall => %(recall)s, k => %(k)s, queries => %(queries)s
+    collection => %(collection)s, recall => %(recall)s, k => %(k)s, queries => %(queries)s,
+    index_id => %(index_id)s
 ) as found
 """

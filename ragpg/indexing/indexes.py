@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ragpg.arguments import tells
 from ragpg.contexts import (
@@ -25,6 +25,8 @@ from ragpg.session import SearchIndex, Session
 
 if TYPE_CHECKING:
     from ragpg.indexing.tally import AddProgress
+
+Quantize = Literal["none", "bit", "auto"]
 
 
 @tells
@@ -47,17 +49,18 @@ class Indexes:
         language: str | None = None,
         model: str | Embedder | EmbedFunction | None = None,
         context_model: str | None = None,
+        quantize: Quantize = "none",
     ) -> SearchIndex:
         """Makes another search index with all documents queued for it; searches do not use it yet.
 
         `fill` or workers fill it. What is not given is as in the active one; `model` is another
         model instead of the active one's, itself or by a name that `open_embedder` takes. With a
         `context_model` that language model writes a sentence of context per chunk, which costs
-        money: `estimate_contexts` before, `write_contexts` with a cap then.
+        money: `estimate_contexts` before, `write_contexts` with a cap then. `quantize` as there.
         """
         active = self.session.active_index(self.collection)
         embedder, tokens = self._recipe(active, model, chunk_tokens)
-        return make_index(
+        made = make_index(
             self.session,
             index_queries.CREATE_SEARCH_INDEX,
             embedder,
@@ -67,6 +70,23 @@ class Indexes:
             language=language or (active.language if active else "english"),
             context_model=context_model,
             context_tokens=tokens_of_context(tokens) if context_model else 0,
+        )
+        if quantize != "none":
+            self.quantize(made.id, quantize)
+        return made
+
+    def quantize(self, index_id: int, quantize: Quantize = "auto") -> str:
+        """Sets how much of the embeddings the vector index holds; returns it.
+
+        "none" of them is left out; "bit" leaves a bit of each number, and what is nearest by these
+        is ordered by the embeddings; "auto" is bit where a whole one would be larger than
+        effective_cache_size. One that answers gets its vector index built anew: searches go on
+        meanwhile, writing waits. Look at `measure_recall` and `tune_ef_search` then.
+        """
+        return str(
+            self.session.database.value(
+                index_queries.QUANTIZE_SEARCH_INDEX, index_id=index_id, quantize=quantize
+            )
         )
 
     def _recipe(
@@ -124,19 +144,29 @@ class Indexes:
 
     # How well the vector index finds what an exact search finds
 
-    def measure_recall(self, *, k: int = 10, queries_asked: int = 100) -> dict[str, Any]:
-        """Returns what share of the k nearest chunks the vector index finds, and keeps it."""
+    def measure_recall(
+        self, *, k: int = 10, queries_asked: int = 100, index_id: int | None = None
+    ) -> dict[str, Any]:
+        """Returns what share of the k nearest chunks the vector index finds, and keeps it.
+
+        Of the active search index, or of `index_id`, before it is activated.
+        """
         (row,) = self.session.database.rows(
             index_queries.MEASURE_RECALL,
             collection=self.collection,
             k=k,
             queries=queries_asked,
-            ef_search=None,
+            index_id=index_id,
         )
         return row
 
     def tune_ef_search(
-        self, *, recall: float = 0.98, k: int = 10, queries_asked: int = 100
+        self,
+        *,
+        recall: float = 0.98,
+        k: int = 10,
+        queries_asked: int = 100,
+        index_id: int | None = None,
     ) -> dict[str, Any]:
         """Stores the smallest ef_search that reaches the recall; returns its measurement."""
         (row,) = self.session.database.rows(
@@ -145,6 +175,7 @@ class Indexes:
             recall=recall,
             k=k,
             queries=queries_asked,
+            index_id=index_id,
         )
         return row
 

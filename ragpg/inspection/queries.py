@@ -61,7 +61,7 @@ select
     index_id, collection, active, state, embedding_model, chunk_tokens, overlap_tokens, language,
     documents, chunks, pending_documents, failed_documents, table_bytes, index_bytes,
     indexes_valid, created_at, activated_at, refreshed_at, ef_search, dead_chunks, recall,
-    recall_measured_at, context_model
+    recall_measured_at, context_model, quantize
 from ragpg.index_health
 order by collection, index_id
 """

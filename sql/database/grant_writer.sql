@@ -42,7 +42,8 @@ begin
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
-        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search to %I',
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search,'
+        ' ragpg.quantize_search_index to %I',
         role_name
     );
 end

@@ -59,6 +59,8 @@ begin
         context_model, context_tokens
     )
     returning id into new_id;
+    -- What halfvec's HNSW does not take.
+    perform ragpg.quantize_search_index(new_id, 'bit', proof) where dimensions > 4000;
     -- Made apart and attached: that locks the parent less than "partition of" does.
     execute format(
         'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
@@ -90,4 +92,4 @@ revoke execute on function
 ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid)
 from public;
 comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid) is
-'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.';
+'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Embeddings of more than 4,000 dimensions are quantised (ragpg.quantize_search_index).';

@@ -34,7 +34,8 @@ select
     pg_stat_get_dead_tuples(partition.relation) as dead_chunks,
     measured.recall,
     measured.measured_at as recall_measured_at,
-    recipe.context_model
+    recipe.context_model,
+    recipe.quantize
 from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
 join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
@@ -94,3 +95,5 @@ comment on column ragpg.index_health.recall is 'Recall when it was last measured
 comment on column ragpg.index_health.recall_measured_at is 'When that was.';
 comment on column ragpg.index_health.context_model is
 'The language model that writes a sentence of context per chunk; null: none does.';
+comment on column ragpg.index_health.quantize is
+'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.';

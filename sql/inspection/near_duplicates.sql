@@ -20,16 +20,26 @@ as $$
 declare
     active_id bigint;
     dimensions integer;
+    quantize text;
+    scanned integer;
     looked_at record;
     near_ids bigint[];
     pairs bigint[] := '{}';
 begin
-    select recipe.id, model.dimensions into active_id, dimensions
+    select
+        recipe.id, model.dimensions, recipe.quantize,
+        least(
+            greatest(
+                case recipe.quantize when 'bit' then recipe.ef_search else 40 end, neighbours + 1
+            ),
+            1000
+        )
+    into active_id, dimensions, quantize, scanned
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
-    perform set_config('hnsw.ef_search', least(greatest(40, neighbours + 1), 1000)::text, true);
+    perform set_config('hnsw.ef_search', scanned::text, true);
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
     for looked_at in
@@ -45,12 +55,11 @@ begin
         limit near_duplicates.chunks
     loop
         execute format(
-            'select array_agg(near.id) from ('
-            '  select chunk.id, chunk.embedding <=> $1 as distance'
-            '  from ragpg.chunks as chunk where chunk.index_id = %1$s'
-            '  order by chunk.embedding::%2$s.halfvec(%3$s) operator(%2$s.<=>) $1 limit %4$s'
-            ' ) as near where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            active_id, ragpg_internal.vector_schema(), dimensions, neighbours + 1
+            'select array_agg(near.id) from (%s) as near'
+            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            ragpg_internal.nearest_query(
+                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+            )
         )
         into near_ids
         using looked_at.embedding, looked_at.id, min_similarity;

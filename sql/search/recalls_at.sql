@@ -14,21 +14,24 @@ declare
     held bigint := (
         select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
     );
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
     found bigint;
 begin
     perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
     for place in 1..cardinality(embeddings) loop
         execute format(
             'select count(*) from ('
-            '  select near.distance from ('
-            '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
-            '   where chunk.index_id = %2$s'
-            '   order by chunk.embedding::%1$s.halfvec(%3$s) operator(%1$s.<=>) $1 limit %4$s'
-            '  ) as near where near.id is distinct from $2 order by near.distance limit %5$s'
+            '  select near.distance from (%s) as near where near.id is distinct from $2'
+            '  order by near.distance limit %s'
             -- By distance, not by id: of chunks equally far any will do.
             ' ) as best where best.distance <= $3 + 1e-6',
-            ragpg_internal.vector_schema(), recalls_at.index_id, vector_dims(embeddings[place]),
-            k + (own_ids[place] is not null)::integer, k
+            ragpg_internal.nearest_query(
+                'chunks', recalls_at.index_id, vector_dims(embeddings[place]), quantize, '',
+                k + (own_ids[place] is not null)::integer, ef_search
+            ),
+            k
         )
         into found
         using embeddings[place], own_ids[place], distances[place];

@@ -20,13 +20,6 @@ as $$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
-    template constant text :=
-        'select array_agg(near.id), array_agg(near.distance)'
-        ' from (select chunk.id, chunk.%1$s operator(%6$s.<=>) $1 as distance'
-        '  from %2$s as chunk'
-        '  where chunk.index_id = %3$s%4$s'
-        '  order by chunk.%1$s operator(%6$s.<=>) $1 limit %5$s) as near';
-    vector_schema constant text := ragpg_internal.vector_schema();
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
@@ -40,6 +33,7 @@ declare
     end;
     only_own text := '';
     tenant_chunks bigint;
+    scanned integer;
     scan text;
     ids bigint[];
     distances double precision[];
@@ -71,14 +65,9 @@ begin
         table_name := 'chunks';
     end if;
     if not exactly then
-        perform set_config(
-            'hnsw.ef_search',
-            -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
-            least(
-                greatest(recipe.ef_search, wanted, case when filter is not null then 200 end), 1000
-            )::text,
-            true
-        );
+        -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
+        scanned := greatest(recipe.ef_search, wanted, case when filter is not null then 200 end);
+        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
         if only_tenant is not null then
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
@@ -90,12 +79,13 @@ begin
             else '{strict_order}' end
         loop
             perform set_config('hnsw.iterative_scan', scan, true);
-            -- The index's own expression, one table, ascending: anything else loses the index.
-            execute format(
-                template,
-                format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
-                'ragpg.' || table_name, recipe.id, only_own || only_passing, wanted, vector_schema
-            )
+            execute
+                'select array_agg(near.id), array_agg(near.distance) from ('
+                || ragpg_internal.nearest_query(
+                    table_name, recipe.id, vector_dims(query_embedding), recipe.quantize,
+                    only_own || only_passing, wanted, scanned
+                )
+                || ') as near'
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
             exit when cardinality(ids) >= wanted;
@@ -107,8 +97,12 @@ begin
         perform set_config('enable_sort', 'on', true);
         if document_ids is null then
             execute format(
-                template, 'embedding', 'ragpg.' || table_name, recipe.id,
-                only_own || only_passing, wanted, vector_schema
+                'select array_agg(near.id), array_agg(near.distance)'
+                ' from (select chunk.id, chunk.embedding operator(%5$s.<=>) $1 as distance'
+                '  from ragpg.%1$s as chunk where chunk.index_id = %2$s%3$s'
+                '  order by chunk.embedding operator(%5$s.<=>) $1 limit %4$s) as near',
+                table_name, recipe.id, only_own || only_passing, wanted,
+                ragpg_internal.vector_schema()
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;

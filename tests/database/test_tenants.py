@@ -116,6 +116,7 @@ def test_a_writer_writes_only_its_own(shared: psycopg.Connection, server: str) -
             "select ragpg.drop_collection('shared')",
             "select ragpg.drop_search_index(1)",
             "select ragpg.tune_ef_search('shared')",
+            "select ragpg.quantize_search_index(1, 'bit')",
             "select ragpg.create_search_index('shared', 1, 50)",
             "select ragpg.activate_search_index(1)",
         )

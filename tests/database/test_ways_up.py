@@ -183,6 +183,7 @@ def test_operators_that_fit_better_are_not_run(
             held.indexes.activate(made.id)
             held.indexes.measure_recall(k=3, queries_asked=5)
             held.indexes.tune_ef_search(k=3, queries_asked=5)
+            held.indexes.quantize(made.id, "bit")
             held.indexes.rollback()
             held.indexes.drop(made.id)
             held.delete("1")

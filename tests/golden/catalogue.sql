@@ -509,6 +509,7 @@ table index_health column dead_chunks bigint null   storage p
 table index_health column recall double precision null   storage p
 table index_health column recall_measured_at timestamp with time zone null   storage p
 table index_health column context_model text null   storage x
+table index_health column quantize text null   storage x
 table index_statistics column index_id bigint not null   storage p
 table index_statistics column chunk_count bigint not null   storage p
 table index_statistics column mean_length real not null   storage p
@@ -605,6 +606,7 @@ table search_indexes column words_held_slope double precision not null default 0
 table search_indexes column missing_names_slope double precision not null default 0  storage p
 table search_indexes column unmatched_negation_slope double precision not null default 0  storage p
 table search_indexes column min_relevance double precision null   storage p
+table search_indexes column quantize text not null default 'none'::text  storage x
 table searches column id bigint not null  a storage p
 table searches column collection_id bigint not null   storage p
 table searches column index_id bigint not null   storage p
@@ -694,7 +696,6 @@ table documents constraint documents_page_starts_has_no_null CHECK ((array_posit
 table documents constraint documents_pkey PRIMARY KEY (id)
 table documents constraint documents_source_is_not_blank CHECK ((source ~ '\S'::text))
 table documents constraint documents_version_is_positive CHECK ((version > 0))
-table embedding_models constraint embedding_models_dimensions_can_be_indexed CHECK (((dimensions >= 1) AND (dimensions <= 4000)))
 table embedding_models constraint embedding_models_max_tokens_is_positive CHECK ((max_tokens > 0))
 table embedding_models constraint embedding_models_pkey PRIMARY KEY (id)
 table embedding_models constraint embedding_models_probe_has_the_dimensions CHECK ((vector_dims(probe) = dimensions))
@@ -798,6 +799,7 @@ table search_indexes constraint search_indexes_min_relevance_is_a_share CHECK ((
 table search_indexes constraint search_indexes_min_similarity_is_a_cosine CHECK (((min_similarity >= ('-1'::integer)::double precision) AND (min_similarity <= (1)::double precision)))
 table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHECK (((overlap_tokens >= 0) AND (overlap_tokens < chunk_tokens)))
 table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
+table search_indexes constraint search_indexes_quantize_is_known CHECK ((quantize = ANY (ARRAY['none'::text, 'bit'::text])))
 table search_indexes constraint search_indexes_relevance_is_whole CHECK ((num_nulls(relevance_offset, relevance_slope) = ANY (ARRAY[0, 2])))
 table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text])))
 table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
@@ -1517,6 +1519,8 @@ begin
         context_model, context_tokens
     )
     returning id into new_id;
+    -- What halfvec's HNSW does not take.
+    perform ragpg.quantize_search_index(new_id, 'bit', proof) where dimensions > 4000;
     -- Made apart and attached: that locks the parent less than "partition of" does.
     execute format(
         'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
@@ -2328,7 +2332,8 @@ begin
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
-        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search to %I',
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search,'
+        ' ragpg.quantize_search_index to %I',
         role_name
     );
 end
@@ -2797,16 +2802,26 @@ AS $function$
 declare
     active_id bigint;
     dimensions integer;
+    quantize text;
+    scanned integer;
     looked_at record;
     near_ids bigint[];
     pairs bigint[] := '{}';
 begin
-    select recipe.id, model.dimensions into active_id, dimensions
+    select
+        recipe.id, model.dimensions, recipe.quantize,
+        least(
+            greatest(
+                case recipe.quantize when 'bit' then recipe.ef_search else 40 end, neighbours + 1
+            ),
+            1000
+        )
+    into active_id, dimensions, quantize, scanned
     from ragpg.collections as one
     join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
-    perform set_config('hnsw.ef_search', least(greatest(40, neighbours + 1), 1000)::text, true);
+    perform set_config('hnsw.ef_search', scanned::text, true);
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
     for looked_at in
@@ -2822,12 +2837,11 @@ begin
         limit near_duplicates.chunks
     loop
         execute format(
-            'select array_agg(near.id) from ('
-            '  select chunk.id, chunk.embedding <=> $1 as distance'
-            '  from ragpg.chunks as chunk where chunk.index_id = %1$s'
-            '  order by chunk.embedding::%2$s.halfvec(%3$s) operator(%2$s.<=>) $1 limit %4$s'
-            ' ) as near where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            active_id, ragpg_internal.vector_schema(), dimensions, neighbours + 1
+            'select array_agg(near.id) from (%s) as near'
+            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            ragpg_internal.nearest_query(
+                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+            )
         )
         into near_ids
         using looked_at.embedding, looked_at.id, min_similarity;
@@ -3081,6 +3095,76 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.quantize_search_index(index_id bigint, quantize text DEFAULT 'auto'::text, proof uuid DEFAULT ragpg_internal.proof())
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    recipe ragpg.search_indexes := ragpg_internal.recipe_of(null, quantize_search_index.index_id);
+    index_name constant text := format('chunks_%s_embedding_hnsw', recipe.id);
+    dimensions integer;
+    chunks bigint;
+begin
+    perform ragpg_internal.check_shared('search index ' || recipe.id, proof);
+    -- Not while refresh_search_index builds what this drops.
+    perform pg_advisory_xact_lock(
+        hashtext('ragpg.refresh_search_index'), hashtext(recipe.id::text)
+    );
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = recipe.embedding_model_id;
+    if quantize = 'auto' then
+        -- What it lacks is taken to be as many chunks as in the active one.
+        select max(held.chunks) into chunks
+        from (
+            select sum(state.chunk_count) as chunks
+            from ragpg.collections as one
+            join ragpg.index_documents as state
+                on state.index_id in (recipe.id, one.active_index_id)
+            where one.id = recipe.collection_id
+            group by state.index_id
+        ) as held;
+        quantize := case
+            when dimensions > 4000
+                -- An embedding in the graph, and its neighbours (docs/scale.md).
+                or chunks * (2 * dimensions + 300)
+                > pg_size_bytes(current_setting('effective_cache_size'))
+                then 'bit'
+            else 'none'
+        end;
+    end if;
+    if quantize is null or quantize not in ('none', 'bit') then
+        raise exception 'there is no quantisation "%"', quantize
+            using errcode = 'RG005', hint = 'none, bit or auto';
+    elsif quantize = 'none' and dimensions > 4000 then
+        raise exception 'the embeddings have % dimensions, a vector index of them takes 4,000 at most',
+            dimensions
+            using errcode = 'RG005', hint = 'bit: it holds a bit of each';
+    end if;
+    if quantize = recipe.quantize then
+        return quantize;
+    end if;
+    update ragpg.search_indexes as known
+    set quantize = quantize_search_index.quantize,
+        ef_search = case quantize_search_index.quantize when 'bit' then 400 else 100 end
+    where known.id = recipe.id;
+    if recipe.state = 'ready' then
+        -- Searches go on by the one there is until the other one is built.
+        execute format('alter index ragpg.%I rename to %I', index_name, index_name || '_before');
+        perform ragpg_internal.build_vector_index(recipe.id, dimensions);
+        execute format('drop index ragpg.%I', index_name || '_before');
+        if ragpg_internal.tenants_enabled() then  -- the new index's expression, too
+            perform ragpg_internal.protect_table(
+                format('ragpg.%I', 'chunks_' || recipe.id)::regclass, true
+            );
+        end if;
+    end if;
+    return quantize;
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.rank_runs(run_ids bigint[])
  RETURNS TABLE(run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer, overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer, train_ndcg double precision, train_span_recall double precision, held_out_ndcg double precision, held_out_span_recall double precision, latency_p50_ms double precision, index_bytes bigint, best_trade boolean)
  LANGUAGE sql
@@ -4859,9 +4943,16 @@ CREATE OR REPLACE FUNCTION ragpg_internal.build_vector_index(index_id bigint, di
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
+    -- ragpg_internal.nearest_query asks for these expressions.
     statement text := format(
-        'create index if not exists %1$I on ragpg.%2$I'
-        ' using hnsw ((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)',
+        case (select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id)
+            when 'bit' then
+                'create index if not exists %1$I on ragpg.%2$I using hnsw'
+                ' ((%3$s.binary_quantize(embedding)::bit(%4$s)) %3$s.bit_hamming_ops)'
+            else
+                'create index if not exists %1$I on ragpg.%2$I'
+                ' using hnsw ((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)'
+        end,
         format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id,
         ragpg_internal.vector_schema(), dimensions
     );
@@ -7144,6 +7235,19 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.nearest_query(table_name text, index_id bigint, dimensions integer, quantize text, conditions text, wanted integer, scanned integer)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+BEGIN ATOMIC
+ SELECT format(
+         CASE quantize
+             WHEN 'bit'::text THEN 'select chunk.id, chunk.embedding operator(%1$s.<=>) $1 as distance from (  select chunk.id, chunk.embedding from ragpg.%2$s as chunk  where chunk.index_id = %3$s%4$s  order by %1$s.binary_quantize(chunk.embedding)::bit(%5$s)   operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s) limit %7$s ) as chunk order by distance limit %6$s'::text
+             ELSE 'select chunk.id, chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s'::text
+         END, ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted, GREATEST(scanned, wanted)) AS format;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.normal_form(content text)
  RETURNS text
  LANGUAGE sql
@@ -7856,21 +7960,24 @@ declare
     held bigint := (
         select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
     );
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
     found bigint;
 begin
     perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
     for place in 1..cardinality(embeddings) loop
         execute format(
             'select count(*) from ('
-            '  select near.distance from ('
-            '   select chunk.id, chunk.embedding <=> $1 as distance from ragpg.chunks as chunk'
-            '   where chunk.index_id = %2$s'
-            '   order by chunk.embedding::%1$s.halfvec(%3$s) operator(%1$s.<=>) $1 limit %4$s'
-            '  ) as near where near.id is distinct from $2 order by near.distance limit %5$s'
+            '  select near.distance from (%s) as near where near.id is distinct from $2'
+            '  order by near.distance limit %s'
             -- By distance, not by id: of chunks equally far any will do.
             ' ) as best where best.distance <= $3 + 1e-6',
-            ragpg_internal.vector_schema(), recalls_at.index_id, vector_dims(embeddings[place]),
-            k + (own_ids[place] is not null)::integer, k
+            ragpg_internal.nearest_query(
+                'chunks', recalls_at.index_id, vector_dims(embeddings[place]), quantize, '',
+                k + (own_ids[place] is not null)::integer, ef_search
+            ),
+            k
         )
         into found
         using embeddings[place], own_ids[place], distances[place];
@@ -8744,13 +8851,6 @@ AS $function$
 #variable_conflict use_column
 declare
     recipe ragpg.search_indexes;
-    template constant text :=
-        'select array_agg(near.id), array_agg(near.distance)'
-        ' from (select chunk.id, chunk.%1$s operator(%6$s.<=>) $1 as distance'
-        '  from %2$s as chunk'
-        '  where chunk.index_id = %3$s%4$s'
-        '  order by chunk.%1$s operator(%6$s.<=>) $1 limit %5$s) as near';
-    vector_schema constant text := ragpg_internal.vector_schema();
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
@@ -8764,6 +8864,7 @@ declare
     end;
     only_own text := '';
     tenant_chunks bigint;
+    scanned integer;
     scan text;
     ids bigint[];
     distances double precision[];
@@ -8795,14 +8896,9 @@ begin
         table_name := 'chunks';
     end if;
     if not exactly then
-        perform set_config(
-            'hnsw.ef_search',
-            -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
-            least(
-                greatest(recipe.ef_search, wanted, case when filter is not null then 200 end), 1000
-            )::text,
-            true
-        );
+        -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
+        scanned := greatest(recipe.ef_search, wanted, case when filter is not null then 200 end);
+        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
         if only_tenant is not null then
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
@@ -8814,12 +8910,13 @@ begin
             else '{strict_order}' end
         loop
             perform set_config('hnsw.iterative_scan', scan, true);
-            -- The index's own expression, one table, ascending: anything else loses the index.
-            execute format(
-                template,
-                format('embedding::%s.halfvec(%s)', vector_schema, vector_dims(query_embedding)),
-                'ragpg.' || table_name, recipe.id, only_own || only_passing, wanted, vector_schema
-            )
+            execute
+                'select array_agg(near.id), array_agg(near.distance) from ('
+                || ragpg_internal.nearest_query(
+                    table_name, recipe.id, vector_dims(query_embedding), recipe.quantize,
+                    only_own || only_passing, wanted, scanned
+                )
+                || ') as near'
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
             exit when cardinality(ids) >= wanted;
@@ -8831,8 +8928,12 @@ begin
         perform set_config('enable_sort', 'on', true);
         if document_ids is null then
             execute format(
-                template, 'embedding', 'ragpg.' || table_name, recipe.id,
-                only_own || only_passing, wanted, vector_schema
+                'select array_agg(near.id), array_agg(near.distance)'
+                ' from (select chunk.id, chunk.embedding operator(%5$s.<=>) $1 as distance'
+                '  from ragpg.%1$s as chunk where chunk.index_id = %2$s%3$s'
+                '  order by chunk.embedding operator(%5$s.<=>) $1 limit %4$s) as near',
+                table_name, recipe.id, only_own || only_passing, wanted,
+                ragpg_internal.vector_schema()
             )
             into ids, distances
             using query_embedding, document_ids, filter, only_tenant;
@@ -9676,7 +9777,8 @@ view index_health {security_invoker=true}
     pg_stat_get_dead_tuples((partition.relation)::oid) AS dead_chunks,
     measured.recall,
     measured.measured_at AS recall_measured_at,
-    recipe.context_model
+    recipe.context_model,
+    recipe.quantize
    FROM ((((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
@@ -10022,7 +10124,7 @@ comment on ragpg.corpus_problems.problem: The kind, as ragpg_internal.inspection
 comment on ragpg.corpus_problems.source: The document's source; null for a line of many documents.
 comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
-comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer,pg_catalog.uuid): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money.
+comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer,pg_catalog.uuid): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Embeddings of more than 4,000 dimensions are quantised (ragpg.quantize_search_index).
 comment on ragpg.current_tenant(): Returns the tenant the current role acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_documents(pg_catalog.text,pg_catalog.jsonpath,pg_catalog.text[],boolean): Deletes the documents of a collection whose metadata match the filter and whose source is one of the sources, with their chunks, and returns their sources; dry_run deletes nothing. Raises RG005 when neither is given: ragpg.drop_collection deletes all. Their last versions stay in document_versions.
@@ -10432,6 +10534,7 @@ comment on ragpg.index_health.indexes_valid: Whether all its indexes can be used
 comment on ragpg.index_health.language: Text-search configuration of the word leg.
 comment on ragpg.index_health.overlap_tokens: Tokens a chunk shares with the one before it.
 comment on ragpg.index_health.pending_documents: Documents whose newest version it does not hold yet.
+comment on ragpg.index_health.quantize: What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.
 comment on ragpg.index_health.recall: Recall when it was last measured: ragpg.measure_recall.
 comment on ragpg.index_health.recall_measured_at: When that was.
 comment on ragpg.index_health.refreshed_at: When words were last counted.
@@ -10500,6 +10603,7 @@ comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_evaluation_draft(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.text,integer,pg_catalog.text): Stores a drafted question of an evaluation set, which is made when it is new, and returns its id; null when the set has that question or draft already. No run asks it before ragpg.accept_draft. Raises RG006 when the document does not hold the quote at that character.
 comment on ragpg.put_evaluation_question(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,boolean,pg_catalog.text[]): Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.
+comment on ragpg.quantize_search_index(bigint,pg_catalog.text,pg_catalog.uuid): Sets what the vector index of a search index holds of its embeddings, and returns it: none (of it left out), bit (a bit of each number; the ef_search nearest by these are ordered by the embeddings), or auto: bit where more than 4,000 dimensions leave no choice, or where a whole one would be larger than effective_cache_size. A search index that answers gets its vector index built anew; searches go on meanwhile, writing waits. How much it finds: ragpg.measure_recall; ragpg.tune_ef_search sets how many are ordered anew (400 at first). Raises RG005, RG010.
 comment on ragpg.query_embeddings.embedding: What ragpg.embed_query returned.
 comment on ragpg.query_embeddings.embedding_model_id: The encoder's model. It references the model, not the encoder: a search must not wait for a load, nor a load for a search.
 comment on ragpg.query_embeddings.id: Key; grows in the order of storing.
@@ -10562,6 +10666,7 @@ comment on ragpg.search_indexes.min_relevance: Relevance of the hits below which
 comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity; 0.25 kept all of 400 fitting questions and refused half of 800 foreign ones with all-MiniLM-L6-v2.
 comment on ragpg.search_indexes.missing_names_slope: Its slope by ln(1 + the number of missing names).
 comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
+comment on ragpg.search_indexes.quantize: What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number; those nearest by bits, ef_search of them, are ordered by the embeddings.
 comment on ragpg.search_indexes.relevance_offset: Of the curve that gives relevance (ragpg_internal.relevance), set by ragpg.calibrate; null before.
 comment on ragpg.search_indexes.relevance_slope: Its slope by similarity.
 comment on ragpg.search_indexes.state: building (first load, vector index not there yet) or ready.
@@ -10642,7 +10747,7 @@ comment on ragpg_internal.acting_for(): Returns {"tenant": true} for the tenant 
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
-comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine, halfvec) if it is not there; without parallel workers when shared memory is short.
+comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine of halfvec, or the bits of a quantised one) if it is not there; without parallel workers when shared memory is short.
 comment on ragpg_internal.check_choice(pg_catalog.jsonpath,pg_catalog.text[]): Raises RG005 when neither a filter nor sources are given, RG004 when the filter is no predicate.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, or of a version that is not there any more (RG007), and notes its page.
 comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
@@ -10700,6 +10805,7 @@ comment on ragpg_internal.metadata_values(pg_catalog.jsonb): Returns the values 
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
+comment on ragpg_internal.nearest_query(pg_catalog.text,bigint,integer,pg_catalog.text,pg_catalog.text,integer,integer): Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits, scanned of them, ordered by the embeddings themselves.
 comment on ragpg_internal.normal_form(pg_catalog.text): Returns a text as words are looked for in it: Unicode's NFKC (Annex 15), so that ligatures, full-width and decomposed letters are the plain ones, without soft hyphens and marks of no width; every dash and apostrophe the plain one.
 comment on ragpg_internal.normal_tail(double precision): Returns the share of a normal distribution that is more than so many standard deviations above its mean (to 0.3 %).
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.

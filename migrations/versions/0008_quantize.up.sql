@@ -1,0 +1,750 @@
+-- pgvector's library is loaded by its first use, before functions that set its parameters.
+select '[1]'::halfvec <=> '[1]'::halfvec;
+
+alter table ragpg.search_indexes
+    add column quantize text not null default 'none',
+    add constraint search_indexes_quantize_is_known check (quantize in ('none', 'bit'));
+comment on column ragpg.search_indexes.quantize is
+'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number; those nearest by bits, ef_search of them, are ordered by the embeddings.';
+-- halfvec takes 16,000; of more than 4,000 the vector index holds bits.
+alter table ragpg.embedding_models drop constraint embedding_models_dimensions_can_be_indexed;
+
+-- How is the vector index of a search index asked?
+create or replace function ragpg_internal.nearest_query(
+    table_name text,
+    index_id bigint,
+    dimensions integer,
+    quantize text,
+    conditions text,
+    wanted integer,
+    scanned integer
+) returns text
+language sql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+begin atomic
+    -- The index's own expression, one table, ascending: anything else loses the index.
+    select format(
+        case quantize
+            when 'bit' then
+                'select chunk.id, chunk.embedding operator(%1$s.<=>) $1 as distance from ('
+                '  select chunk.id, chunk.embedding from ragpg.%2$s as chunk'
+                '  where chunk.index_id = %3$s%4$s'
+                '  order by %1$s.binary_quantize(chunk.embedding)::bit(%5$s)'
+                '   operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s) limit %7$s'
+                ' ) as chunk order by distance limit %6$s'
+            else
+                'select chunk.id, chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1'
+                ' as distance from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s'
+                ' order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s'
+        end,
+        ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted,
+        greatest(scanned, wanted)
+    );
+end;
+comment on function ragpg_internal.nearest_query(text, bigint, integer, text, text, integer, integer) is
+'Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits, scanned of them, ordered by the embeddings themselves.';
+
+-- Lets a role search, ingest and answer, without the right to change the schema.
+create or replace function ragpg.grant_writer(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    written record;
+begin
+    perform ragpg.grant_reader(role_name);
+    execute format(
+        'grant update, delete on ragpg.collections, ragpg.documents,'
+        ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
+        ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
+        ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
+        role_name
+    );
+    -- Into every column but keys that Postgres gives: one taken would not be given to others.
+    for written in
+        select
+            kept.oid::regclass as relation,
+            string_agg(quote_ident(col.attname), ', ' order by col.attnum) as columns
+        from pg_class as kept
+        join pg_attribute as col on col.attrelid = kept.oid and col.attnum > 0
+        cross join aclexplode(kept.relacl) as given
+        where kept.relnamespace = 'ragpg'::regnamespace
+            and given.grantee = quote_ident(role_name)::regrole
+            and given.privilege_type = 'DELETE'
+            and not col.attisdropped
+            and col.attidentity = ''
+            and col.attgenerated = ''
+            and (kept.relname <> 'collections' or col.attname in ('name', 'description'))
+        group by kept.oid
+    loop
+        execute format('revoke insert on %s from %I', written.relation, role_name);
+        execute format(
+            'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
+        );
+    end loop;
+    execute format(
+        'grant execute on function'
+        ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search,'
+        ' ragpg.quantize_search_index to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_writer(text) from public;
+comment on function ragpg.grant_writer(text) is
+'Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.';
+
+-- The HNSW index of a search index, after its first load.
+create or replace function ragpg_internal.build_vector_index(index_id bigint, dimensions integer)
+returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    -- ragpg_internal.nearest_query asks for these expressions.
+    statement text := format(
+        case (select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id)
+            when 'bit' then
+                'create index if not exists %1$I on ragpg.%2$I using hnsw'
+                ' ((%3$s.binary_quantize(embedding)::bit(%4$s)) %3$s.bit_hamming_ops)'
+            else
+                'create index if not exists %1$I on ragpg.%2$I'
+                ' using hnsw ((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)'
+        end,
+        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id,
+        ragpg_internal.vector_schema(), dimensions
+    );
+begin
+    execute statement;
+exception
+    -- Too little shared memory for a parallel build (containers often have 64 MB): build alone.
+    when disk_full or out_of_memory then
+        perform set_config('max_parallel_maintenance_workers', '0', true);
+        execute statement;
+end
+$$;
+revoke execute on function ragpg_internal.build_vector_index(bigint, integer) from public;
+comment on function ragpg_internal.build_vector_index(bigint, integer) is
+'Builds the HNSW index of a search index''s partition (cosine of halfvec, or the bits of a quantised one) if it is not there; without parallel workers when shared memory is short.';
+
+-- A new recipe for a collection: its row, its partition of chunks, its view.
+create or replace function ragpg.create_search_index(
+    collection text,
+    embedding_model_id bigint,
+    chunk_tokens integer,
+    overlap_tokens integer default 0,
+    language text default 'english',
+    context_model text default null,
+    context_tokens integer default 0,
+    proof uuid default ragpg_internal.proof()
+) returns bigint
+language plpgsql volatile
+-- Security definer: a partition is the one piece of DDL of daily work, and a role that may
+-- write documents should not need to own the tables. Execute is revoked from public.
+security definer
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(collection);
+    new_id bigint;
+    dimensions integer;
+    whose regrole;
+begin
+    -- The first one is anybody's who begins a collection, another one is work for all.
+    perform ragpg_internal.check_shared('collection ' || collection, proof)
+    from ragpg.collections as one
+    where one.id = parent_id and one.active_index_id is not null;
+    -- What goes with a session, or with whoever made it, would take the search index with it, and a
+    -- dump could not be restored.
+    select config.cfgowner into whose
+    from pg_ts_config as config
+    join pg_roles as maker on maker.oid = config.cfgowner
+    where create_search_index.language <> 'auto'
+        and config.oid = create_search_index.language::regconfig
+        and (
+            config.cfgnamespace::regnamespace::text like 'pg_temp%'
+            or not (
+                maker.rolsuper or pg_has_role(maker.oid, quote_ident(current_user)::regrole, 'usage')
+            )
+        );
+    if whose is not null then
+        raise exception 'the text-search configuration "%" is temporary, or the role %''s own',
+            create_search_index.language, whose
+            using errcode = 'RG005',
+                hint = 'one of Postgres''s (\dF in psql), or one that a superuser or the owner of ragpg made for good';
+    end if;
+    -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
+    -- or waits and then queues them for the new index too.
+    lock table ragpg.documents in share row exclusive mode;
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = embedding_model_id;
+    insert into ragpg.search_indexes (
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
+    values (
+        parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
+    returning id into new_id;
+    -- What halfvec's HNSW does not take.
+    perform ragpg.quantize_search_index(new_id, 'bit', proof) where dimensions > 4000;
+    -- Made apart and attached: that locks the parent less than "partition of" does.
+    execute format(
+        'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
+        ' including generated including storage, constraint chunks_embedding_has_%s_dimensions'
+        ' check (%s.vector_dims(embedding) = %s))',
+        'chunks_' || new_id, dimensions, ragpg_internal.vector_schema(), dimensions
+    );
+    execute format(
+        'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
+        'chunks_' || new_id, new_id
+    );
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg_internal.protect_table(format('ragpg.%I', 'chunks_' || new_id)::regclass, true);
+    end if;
+    execute format(
+        'comment on table ragpg.%I is %L',
+        'chunks_' || new_id,
+        format('Chunks of search index %s, collection %s.', new_id, collection)
+    );
+    insert into ragpg.index_documents (index_id, document_id, pending_since, tenant)
+    select new_id, document.id, now(), document.tenant
+    from ragpg.documents as document
+    where document.collection_id = parent_id;
+    notify ragpg_documents;
+    return new_id;
+end
+$$;
+revoke execute on function
+ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid)
+from public;
+comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid) is
+'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Embeddings of more than 4,000 dimensions are quantised (ragpg.quantize_search_index).';
+
+-- How large is each search index, and are its statistics fresh?
+create or replace view ragpg.index_health with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    recipe.state,
+    model.name as embedding_model,
+    recipe.chunk_tokens,
+    held.chunks,
+    held.documents,
+    statistics.chunk_count as counted_chunks,
+    statistics.refreshed_at,
+    pg_table_size(partition.relation) as table_bytes,
+    pg_indexes_size(partition.relation) as index_bytes,
+    coalesce(
+        (
+            select bool_and(part.indisvalid)
+            from pg_index as part
+            where part.indrelid = partition.relation
+        ),
+        false
+    ) as indexes_valid,
+    held.pending_documents,
+    held.failed_documents,
+    recipe.overlap_tokens,
+    recipe.language,
+    recipe.created_at,
+    recipe.activated_at,
+    recipe.ef_search,
+    pg_relation_size(partition.vector_index) as vector_index_bytes,
+    pg_relation_size(partition.vector_index)::double precision
+        / pg_size_bytes(current_setting('shared_buffers')) as share_of_buffers,
+    pg_stat_get_dead_tuples(partition.relation) as dead_chunks,
+    measured.recall,
+    measured.measured_at as recall_measured_at,
+    recipe.context_model,
+    recipe.quantize
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+left join ragpg.index_statistics as statistics
+    on statistics.index_id = recipe.id
+    and statistics.tenant = (select ragpg_internal.counted_tenant())
+cross join lateral (
+    select
+        coalesce(sum(state.chunk_count), 0) as chunks,
+        count(state.document_version) as documents,
+        count(state.pending_since) as pending_documents,
+        count(state.error) as failed_documents
+    from ragpg.index_documents as state
+    where state.index_id = recipe.id
+) as held
+cross join lateral (
+    select
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation,
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id || '_embedding_hnsw')) as vector_index
+) as partition
+left join lateral (
+    select known.recall, known.measured_at
+    from ragpg.recall_measurements as known
+    where known.index_id = recipe.id
+    order by known.measured_at desc
+    limit 1
+) as measured on true;
+comment on view ragpg.index_health is
+'A row per search index: its size, and whether its counts for ranking are those of now.';
+comment on column ragpg.index_health.collection is 'Name of the collection.';
+comment on column ragpg.index_health.index_id is 'The search index.';
+comment on column ragpg.index_health.active is 'Whether it answers searches.';
+comment on column ragpg.index_health.state is 'building (first load, vector index not there yet) or ready.';
+comment on column ragpg.index_health.embedding_model is 'The model of its embeddings.';
+comment on column ragpg.index_health.chunk_tokens is 'Most tokens of a chunk.';
+comment on column ragpg.index_health.chunks is 'Chunks now.';
+comment on column ragpg.index_health.documents is 'Documents it holds.';
+comment on column ragpg.index_health.counted_chunks is 'Chunks when words were last counted.';
+comment on column ragpg.index_health.refreshed_at is 'When words were last counted.';
+comment on column ragpg.index_health.table_bytes is 'Bytes of its chunks.';
+comment on column ragpg.index_health.index_bytes is 'Bytes of its indexes.';
+comment on column ragpg.index_health.indexes_valid is 'Whether all its indexes can be used.';
+comment on column ragpg.index_health.pending_documents is
+'Documents whose newest version it does not hold yet.';
+comment on column ragpg.index_health.failed_documents is
+'Those of them whose last attempt failed: ragpg.ingest_queue has the errors.';
+comment on column ragpg.index_health.overlap_tokens is 'Tokens a chunk shares with the one before it.';
+comment on column ragpg.index_health.language is 'Text-search configuration of the word leg.';
+comment on column ragpg.index_health.created_at is 'When the recipe was made.';
+comment on column ragpg.index_health.activated_at is 'When it last began to answer searches.';
+comment on column ragpg.index_health.ef_search is 'Least hnsw.ef_search of its scans: ragpg.tune_ef_search.';
+comment on column ragpg.index_health.vector_index_bytes is 'Bytes of the vector index; null: there is none yet.';
+comment on column ragpg.index_health.share_of_buffers is
+'Those bytes by shared_buffers: near 1 or above, scans may wait for the disk.';
+comment on column ragpg.index_health.dead_chunks is 'Dead rows that the next vacuum takes away, estimated.';
+comment on column ragpg.index_health.recall is 'Recall when it was last measured: ragpg.measure_recall.';
+comment on column ragpg.index_health.recall_measured_at is 'When that was.';
+comment on column ragpg.index_health.context_model is
+'The language model that writes a sentence of context per chunk; null: none does.';
+comment on column ragpg.index_health.quantize is
+'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.';
+
+-- How much of each embedding does the vector index hold?
+create or replace function ragpg.quantize_search_index(
+    index_id bigint, quantize text default 'auto', proof uuid default ragpg_internal.proof()
+) returns text
+language plpgsql volatile
+-- Security definer: an index is built and another dropped, which takes their owner.
+security definer
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    recipe ragpg.search_indexes := ragpg_internal.recipe_of(null, quantize_search_index.index_id);
+    index_name constant text := format('chunks_%s_embedding_hnsw', recipe.id);
+    dimensions integer;
+    chunks bigint;
+begin
+    perform ragpg_internal.check_shared('search index ' || recipe.id, proof);
+    -- Not while refresh_search_index builds what this drops.
+    perform pg_advisory_xact_lock(
+        hashtext('ragpg.refresh_search_index'), hashtext(recipe.id::text)
+    );
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = recipe.embedding_model_id;
+    if quantize = 'auto' then
+        -- What it lacks is taken to be as many chunks as in the active one.
+        select max(held.chunks) into chunks
+        from (
+            select sum(state.chunk_count) as chunks
+            from ragpg.collections as one
+            join ragpg.index_documents as state
+                on state.index_id in (recipe.id, one.active_index_id)
+            where one.id = recipe.collection_id
+            group by state.index_id
+        ) as held;
+        quantize := case
+            when dimensions > 4000
+                -- An embedding in the graph, and its neighbours (docs/scale.md).
+                or chunks * (2 * dimensions + 300)
+                > pg_size_bytes(current_setting('effective_cache_size'))
+                then 'bit'
+            else 'none'
+        end;
+    end if;
+    if quantize is null or quantize not in ('none', 'bit') then
+        raise exception 'there is no quantisation "%"', quantize
+            using errcode = 'RG005', hint = 'none, bit or auto';
+    elsif quantize = 'none' and dimensions > 4000 then
+        raise exception 'the embeddings have % dimensions, a vector index of them takes 4,000 at most',
+            dimensions
+            using errcode = 'RG005', hint = 'bit: it holds a bit of each';
+    end if;
+    if quantize = recipe.quantize then
+        return quantize;
+    end if;
+    update ragpg.search_indexes as known
+    set quantize = quantize_search_index.quantize,
+        ef_search = case quantize_search_index.quantize when 'bit' then 400 else 100 end
+    where known.id = recipe.id;
+    if recipe.state = 'ready' then
+        -- Searches go on by the one there is until the other one is built.
+        execute format('alter index ragpg.%I rename to %I', index_name, index_name || '_before');
+        perform ragpg_internal.build_vector_index(recipe.id, dimensions);
+        execute format('drop index ragpg.%I', index_name || '_before');
+        if ragpg_internal.tenants_enabled() then  -- the new index's expression, too
+            perform ragpg_internal.protect_table(
+                format('ragpg.%I', 'chunks_' || recipe.id)::regclass, true
+            );
+        end if;
+    end if;
+    return quantize;
+end
+$$;
+revoke execute on function ragpg.quantize_search_index(bigint, text, uuid) from public;
+comment on function ragpg.quantize_search_index(bigint, text, uuid) is
+'Sets what the vector index of a search index holds of its embeddings, and returns it: none (of it left out), bit (a bit of each number; the ef_search nearest by these are ordered by the embeddings), or auto: bit where more than 4,000 dimensions leave no choice, or where a whole one would be larger than effective_cache_size. A search index that answers gets its vector index built anew; searches go on meanwhile, writing waits. How much it finds: ragpg.measure_recall; ragpg.tune_ef_search sets how many are ordered anew (400 at first). Raises RG005, RG010.';
+
+-- Which chunks say nearly the same?
+create or replace function ragpg.near_duplicates(
+    collection text default null,
+    min_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    neighbours integer default 5,
+    chunks integer default null
+) returns table (
+    first_chunk_id bigint, second_chunk_id bigint, first_source text, second_source text,
+    similarity double precision, overlap double precision, content text
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 40
+-- A tenant's chunks may be few among the nearest.
+set hnsw.iterative_scan = strict_order
+as $$
+#variable_conflict use_column
+declare
+    active_id bigint;
+    dimensions integer;
+    quantize text;
+    scanned integer;
+    looked_at record;
+    near_ids bigint[];
+    pairs bigint[] := '{}';
+begin
+    select
+        recipe.id, model.dimensions, recipe.quantize,
+        least(
+            greatest(
+                case recipe.quantize when 'bit' then recipe.ef_search else 40 end, neighbours + 1
+            ),
+            1000
+        )
+    into active_id, dimensions, quantize, scanned
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where one.id = ragpg.collection_id(near_duplicates.collection);
+    perform set_config('hnsw.ef_search', scanned::text, true);
+    -- One question to the vector index per chunk, so the work grows with the chunks and not with
+    -- their square. Of chunks of one text only the first asks.
+    for looked_at in
+        select drawn.id, drawn.embedding
+        from (
+            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id
+            order by ragpg_internal.hash_text(chunk.content), chunk.id
+        ) as drawn
+        -- Drawn by hash, not by random(): the same chunks give the same answer.
+        order by hashint8extended(drawn.id, 0)
+        limit near_duplicates.chunks
+    loop
+        execute format(
+            'select array_agg(near.id) from (%s) as near'
+            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            ragpg_internal.nearest_query(
+                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+            )
+        )
+        into near_ids
+        using looked_at.embedding, looked_at.id, min_similarity;
+        if near_ids is not null then
+            pairs := pairs || (
+                select array_agg(side.id order by near.id, side.place)
+                from unnest(near_ids) as near (id)
+                cross join lateral unnest(
+                    case
+                        when near_duplicates.chunks is null and near.id < looked_at.id
+                            then array[near.id, looked_at.id]
+                        else array[looked_at.id, near.id]
+                    end
+                ) with ordinality as side (id, place)
+            );
+        end if;
+    end loop;
+    return query
+    with pair as (
+        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+    ),
+    copy as (
+        select same.first_id as a_id, same.id as b_id
+        from (
+            select
+                chunk.id,
+                min(chunk.id) over (
+                    partition by ragpg_internal.hash_text(chunk.content)
+                ) as first_id
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id and near_duplicates.chunks is null
+        ) as same
+        where same.id <> same.first_id
+    ),
+    measured as (
+        select
+            a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
+            1 - (a.embedding <=> b.embedding) as similarity,
+            case
+                when a.content = b.content then 1
+                else ragpg_internal.word_overlap(a.content, b.content)
+            end
+                as overlap,
+            a.content
+        from (select * from pair union select * from copy) as pair
+        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
+        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+    )
+    select
+        measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
+        measured.content
+    from measured
+    join ragpg.documents as a on a.id = measured.a_document
+    join ragpg.documents as b on b.id = measured.b_document
+    where measured.overlap >= min_overlap
+    order by measured.similarity desc, measured.a_id, measured.b_id;
+end
+$$;
+comment on function ragpg.near_duplicates(text, double precision, double precision, integer, integer) is
+'Returns pairs of chunks of a collection''s active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk''s nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.';
+
+-- What share of the nearest chunks does the vector index find with this ef_search?
+create or replace function ragpg_internal.recalls_at(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[],
+    k integer, ef_search integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- As ragpg_internal.vector_candidates scans. Named here so that what is set below ends with it.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = strict_order
+as $$
+declare
+    recalls double precision[] := '{}';
+    held bigint := (
+        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
+    );
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
+    found bigint;
+begin
+    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    for place in 1..cardinality(embeddings) loop
+        execute format(
+            'select count(*) from ('
+            '  select near.distance from (%s) as near where near.id is distinct from $2'
+            '  order by near.distance limit %s'
+            -- By distance, not by id: of chunks equally far any will do.
+            ' ) as best where best.distance <= $3 + 1e-6',
+            ragpg_internal.nearest_query(
+                'chunks', recalls_at.index_id, vector_dims(embeddings[place]), quantize, '',
+                k + (own_ids[place] is not null)::integer, ef_search
+            ),
+            k
+        )
+        into found
+        using embeddings[place], own_ids[place], distances[place];
+        recalls := recalls || coalesce(
+            found::double precision
+                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
+            1
+        );
+    end loop;
+    return recalls;
+end
+$$;
+comment on function ragpg_internal.recalls_at(bigint, halfvec[], bigint[], double precision[], integer, integer) is
+'Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.';
+
+-- Which chunks are nearest in meaning?
+create or replace function ragpg_internal.vector_candidates(
+    index_id bigint,
+    query_embedding halfvec,
+    wanted integer,
+    document_ids bigint[] default null,
+    matching_chunks bigint default null,
+    filter jsonpath default null,
+    exactly boolean default false
+) returns table (chunk_id bigint, similarity double precision)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = off
+set enable_sort = on
+set enable_indexscan = on
+set enable_seqscan = on
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    -- The partition itself is planned more quickly than its parent, whose policies keep tenants
+    -- apart.
+    table_name text := 'chunks_' || vector_candidates.index_id;
+    only_passing text := case
+        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
+        -- meets, until it has enough.
+        when filter is not null then
+            ' and (select ragpg_internal.passes(document.metadata, $3)'
+            '  from ragpg.documents as document where document.id = chunk.document_id)'
+        else ''
+    end;
+    only_own text := '';
+    tenant_chunks bigint;
+    scanned integer;
+    scan text;
+    ids bigint[];
+    distances double precision[];
+    only_tenant constant text := ragpg_internal.searched_tenant();
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = vector_candidates.index_id;
+    if only_tenant is not null then
+        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
+        -- looked at as quickly as the index finds some of them.
+        only_own := ' and chunk.tenant = $4';
+        tenant_chunks := coalesce(
+            (
+                select counted.chunk_count
+                from ragpg.index_statistics as counted
+                where counted.index_id = recipe.id and counted.tenant = only_tenant
+            ),
+            0
+        );
+        exactly := exactly or tenant_chunks <= 20000;
+        if document_ids is null then
+            matching_chunks := tenant_chunks;
+        end if;
+    end if;
+    if only_tenant is not null
+        or not coalesce(has_table_privilege(to_regclass('ragpg.' || table_name), 'select'), false)
+    then
+        table_name := 'chunks';
+    end if;
+    if not exactly then
+        -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
+        scanned := greatest(recipe.ef_search, wanted, case when filter is not null then 200 end);
+        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
+        if only_tenant is not null then
+            -- The planner takes a tenant for few rows, and would read and sort them all.
+            perform set_config('enable_sort', 'off', true);
+        end if;
+        -- A scan that goes on until it has enough takes longer, so only where rows it meets are
+        -- left out: by a condition, or, seen by what came back, because they were deleted.
+        foreach scan in array case
+            when only_own || only_passing = '' then '{off,strict_order}'::text[]
+            else '{strict_order}' end
+        loop
+            perform set_config('hnsw.iterative_scan', scan, true);
+            execute
+                'select array_agg(near.id), array_agg(near.distance) from ('
+                || ragpg_internal.nearest_query(
+                    table_name, recipe.id, vector_dims(query_embedding), recipe.quantize,
+                    only_own || only_passing, wanted, scanned
+                )
+                || ') as near'
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
+            exit when cardinality(ids) >= wanted;
+        end loop;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+        -- Few match, or the scan stopped short of them: without the cast it is not the index's
+        -- expression, so every matching chunk is looked at.
+        perform set_config('enable_sort', 'on', true);
+        if document_ids is null then
+            execute format(
+                'select array_agg(near.id), array_agg(near.distance)'
+                ' from (select chunk.id, chunk.embedding operator(%5$s.<=>) $1 as distance'
+                '  from ragpg.%1$s as chunk where chunk.index_id = %2$s%3$s'
+                '  order by chunk.embedding operator(%5$s.<=>) $1 limit %4$s) as near',
+                table_name, recipe.id, only_own || only_passing, wanted,
+                ragpg_internal.vector_schema()
+            )
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
+        elsif only_tenant is null and cardinality(document_ids) > 4000 then
+            -- Page by page of the table, in order: two thirds of the time where there are so many.
+            perform set_config('enable_indexscan', 'off', true);
+            perform set_config('enable_seqscan', 'off', true);
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select chunk.id, chunk.embedding <=> query_embedding as distance
+                from ragpg.chunks as chunk
+                where chunk.index_id = vector_candidates.index_id
+                    and chunk.document_id = any((select document_ids)::bigint[])
+                order by 2
+                limit wanted
+            ) as near;
+        else
+            -- Document by document: else a policy's index may be taken, which reads all of a
+            -- tenant's chunks, and since Postgres 17 the whole index of documents is. Planned once
+            -- in a session: two thirds of the time where few match.
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select one.id, one.embedding <=> query_embedding as distance
+                from unnest(document_ids) as listed (id)
+                cross join lateral (
+                    select chunk.id, chunk.embedding
+                    from ragpg.chunks as chunk
+                    where chunk.index_id = vector_candidates.index_id
+                        and chunk.document_id = listed.id
+                        and (only_tenant is null or chunk.tenant = only_tenant)
+                    offset 0
+                ) as one
+                order by 2
+                limit wanted
+            ) as near;
+        end if;
+    end if;
+    return query
+    select found.id, 1 - found.distance
+    from unnest(ids, distances) as found (id, distance);
+exception
+    when undefined_table then
+        return;  -- dropped between two looks at it; search says so
+end
+$$;
+comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';
+
+-- Whoever may tune a search index may do this.
+do $$
+declare
+    granted record;
+begin
+    for granted in
+        select acl.grantee::regrole::text as role_name
+        from pg_proc as routine
+        cross join aclexplode(routine.proacl) as acl
+        where routine.pronamespace = 'ragpg'::regnamespace
+            and routine.proname = 'tune_ef_search'
+            and acl.grantee not in (0, routine.proowner)
+    loop
+        execute format(
+            'grant execute on function ragpg.quantize_search_index to %s', granted.role_name
+        );
+    end loop;
+end
+$$;
