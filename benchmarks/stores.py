@@ -16,7 +16,7 @@ from rich.console import Console
 
 import ragpg
 from benchmarks.workload import DIMENSIONS, Condition, Found, Question, Rows, slices
-from ragpg.models import HalfVector
+from ragpg.models import GivenEmbedder, HalfVector
 
 
 class Store(Protocol):
@@ -69,11 +69,12 @@ def dictionary(where: Condition | None) -> Any:
 class Ragpg:
     name = "ragpg"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, dimensions: int = DIMENSIONS) -> None:
         from ragpg.database.migrations import migrate
 
         migrate(url)
-        self.client = ragpg.connect(url)
+        # Every row and question brings its embedding: no model is loaded.
+        self.client = ragpg.connect(url, embedder=GivenEmbedder("workload", dimensions))
         self.collection = self.client.collection("rows")
         self.mode: Any = "vector"
 
