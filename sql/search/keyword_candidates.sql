@@ -8,6 +8,7 @@ create or replace function ragpg_internal.keyword_candidates(
     document_ids bigint[] default null,
     filter jsonpath default null,
     least_score double precision default 0,
+    word_counts integer[] default null,
     proof uuid default ragpg_internal.proof()
 ) returns table (chunk_id bigint, score double precision)
 language plpgsql stable
@@ -15,7 +16,7 @@ set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    total_weight constant double precision := (select sum(weight) from unnest(weights) as weight);
+    most_possible double precision := (select sum(weight) from unnest(weights) as weight);
     -- What a word can add to a score, as a share of its weight: less than 1, however often it
     -- occurs, and .75 only if it occurs four times in a chunk of mean length.
     most_added double precision;
@@ -69,41 +70,45 @@ begin
         wanted
     );
     most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;
+    most_possible := most_added * most_possible;
     least_score := greatest(coalesce(least_score, 0), 0);
     -- A first guess of the last score wanted; then, from what it found, what is certain.
     threshold := greatest(
         least_score,
         case
-            when document_ids is null and word_chunks > few then 0.45 * most_added * total_weight
+            when word_counts is not null then 0.3 * most_possible
+            when document_ids is null and word_chunks > few then 0.45 * most_possible
         end
     );
     loop
         sought := ragpg_internal.word_combinations(
-            words, array(select most_added * weight from unnest(weights) as weight), threshold
+            words, array(select most_added * weight from unnest(weights) as weight), threshold,
+            word_counts
         );
         execute statement into ids, scores using sought, document_ids, filter, only_tenant;
-        exit when threshold <= least_score or scores[wanted] >= threshold;
+        exit when threshold <= least_score or scores[wanted] >= threshold
+            or word_counts is not null;
         threshold := greatest(
             least_score,
             case
                 when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
-                when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+                when threshold > 0.05 * most_possible then 0.5 * threshold
             end
         );
     end loop;
     return query
     select found.id, found.score
     from unnest(ids, scores) as found (id, score)
-    where found.score >= least_score;
+    where found.score >= least_score or word_counts is not null;
 end
 $$;
 grant execute on function ragpg_internal.keyword_candidates(
     bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
-    uuid
+    integer[], uuid
 )
 to public;
 comment on function ragpg_internal.keyword_candidates(
     bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
-    uuid
+    integer[], uuid
 ) is
-'Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.';
+'Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. With word_counts, the chunks that hold each word, in one scan that reads of the commonest words only beside rarer ones (ragpg_internal.word_combinations), and what it met below that score, too. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.';

@@ -34,6 +34,7 @@ declare
     bm25_scores double precision[];  -- of the same chunks
     words tsquery[];  -- the rarest first
     word_weights double precision[];
+    word_counts integer[];  -- of chunks
     word_chunks bigint;  -- that hold one of the words, at most
     word_ids bigint[];  -- best first
     word_scores double precision[];
@@ -192,9 +193,10 @@ begin
     if mode <> 'vector' then
         select
             array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
-            sum(word.chunk_count), coalesce(sum(word.mean_score), 0),
+            array_agg(word.chunk_count order by word.place), sum(word.chunk_count),
+            coalesce(sum(word.mean_score), 0),
             coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
-        into words, word_weights, word_chunks, word_mean, word_deviation
+        into words, word_weights, word_counts, word_chunks, word_mean, word_deviation
         from ragpg_internal.query_words(recipe.id, search.query) as word;
         if cardinality(words) = 64 then
             raise notice 'of the question''s words the 64 that weigh most are looked for';
@@ -299,11 +301,16 @@ begin
                 + word_weight * known.bm25 / word_deviation desc
             offset k - 1
             limit 1;
+            -- Where very many chunks hold the words, those that only the commonest speak for are
+            -- left to the vector leg: none of the best 30 by words were lost (docs/measured.md).
+            if word_chunks <= 30000 or matching_documents is not null then
+                word_counts := null;
+            end if;
             select array_agg(found.chunk_id), array_agg(found.score)
             into word_ids, word_scores
             from ragpg_internal.keyword_candidates(
                 recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter,
-                least_bm25
+                least_bm25, word_counts
             ) as found;
         end if;
     end if;

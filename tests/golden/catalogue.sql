@@ -68,7 +68,7 @@ table chunks column context text not null default ''::text  storage x
 table chunks column content text not null   storage x
 table chunks column content_hash bytea not null default ragpg_internal.hash_text(((context || '
 '::text) || content)) s storage x
-table chunks column lexemes tsvector not null   storage x
+table chunks column lexemes tsvector not null   storage m
 table chunks column embedding halfvec not null   storage m
 table chunks column generated_chars integer not null default 0  storage p
 table chunks column tenant text not null default ''::text  storage x
@@ -3457,6 +3457,7 @@ declare
     bm25_scores double precision[];  -- of the same chunks
     words tsquery[];  -- the rarest first
     word_weights double precision[];
+    word_counts integer[];  -- of chunks
     word_chunks bigint;  -- that hold one of the words, at most
     word_ids bigint[];  -- best first
     word_scores double precision[];
@@ -3615,9 +3616,10 @@ begin
     if mode <> 'vector' then
         select
             array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
-            sum(word.chunk_count), coalesce(sum(word.mean_score), 0),
+            array_agg(word.chunk_count order by word.place), sum(word.chunk_count),
+            coalesce(sum(word.mean_score), 0),
             coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
-        into words, word_weights, word_chunks, word_mean, word_deviation
+        into words, word_weights, word_counts, word_chunks, word_mean, word_deviation
         from ragpg_internal.query_words(recipe.id, search.query) as word;
         if cardinality(words) = 64 then
             raise notice 'of the question''s words the 64 that weigh most are looked for';
@@ -3722,11 +3724,16 @@ begin
                 + word_weight * known.bm25 / word_deviation desc
             offset k - 1
             limit 1;
+            -- Where very many chunks hold the words, those that only the commonest speak for are
+            -- left to the vector leg: none of the best 30 by words were lost (docs/measured.md).
+            if word_chunks <= 30000 or matching_documents is not null then
+                word_counts := null;
+            end if;
             select array_agg(found.chunk_id), array_agg(found.score)
             into word_ids, word_scores
             from ragpg_internal.keyword_candidates(
                 recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter,
-                least_bm25
+                least_bm25, word_counts
             ) as found;
         end if;
     end if;
@@ -6527,7 +6534,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.key_step(key text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN CASE WHEN ((key ~ '[."]'::text) OR (key = ''::text)) THEN (to_json(key))::text ELSE key END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, words tsquery[], weights double precision[], word_chunks bigint, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0, proof uuid DEFAULT ragpg_internal.proof())
+CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, words tsquery[], weights double precision[], word_chunks bigint, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], filter jsonpath DEFAULT NULL::jsonpath, least_score double precision DEFAULT 0, word_counts integer[] DEFAULT NULL::integer[], proof uuid DEFAULT ragpg_internal.proof())
  RETURNS TABLE(chunk_id bigint, score double precision)
  LANGUAGE plpgsql
  STABLE
@@ -6535,7 +6542,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.keyword_candidates(index_id bigint, wo
 AS $function$
 #variable_conflict use_column
 declare
-    total_weight constant double precision := (select sum(weight) from unnest(weights) as weight);
+    most_possible double precision := (select sum(weight) from unnest(weights) as weight);
     -- What a word can add to a score, as a share of its weight: less than 1, however often it
     -- occurs, and .75 only if it occurs four times in a chunk of mean length.
     most_added double precision;
@@ -6589,32 +6596,36 @@ begin
         wanted
     );
     most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;
+    most_possible := most_added * most_possible;
     least_score := greatest(coalesce(least_score, 0), 0);
     -- A first guess of the last score wanted; then, from what it found, what is certain.
     threshold := greatest(
         least_score,
         case
-            when document_ids is null and word_chunks > few then 0.45 * most_added * total_weight
+            when word_counts is not null then 0.3 * most_possible
+            when document_ids is null and word_chunks > few then 0.45 * most_possible
         end
     );
     loop
         sought := ragpg_internal.word_combinations(
-            words, array(select most_added * weight from unnest(weights) as weight), threshold
+            words, array(select most_added * weight from unnest(weights) as weight), threshold,
+            word_counts
         );
         execute statement into ids, scores using sought, document_ids, filter, only_tenant;
-        exit when threshold <= least_score or scores[wanted] >= threshold;
+        exit when threshold <= least_score or scores[wanted] >= threshold
+            or word_counts is not null;
         threshold := greatest(
             least_score,
             case
                 when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
-                when threshold > 0.05 * most_added * total_weight then 0.5 * threshold
+                when threshold > 0.05 * most_possible then 0.5 * threshold
             end
         );
     end loop;
     return query
     select found.id, found.score
     from unnest(ids, scores) as found (id, score)
-    where found.score >= least_score;
+    where found.score >= least_score or word_counts is not null;
 end
 $function$
  -- access {=X/owner,owner=X/owner}
@@ -9016,7 +9027,7 @@ BEGIN ATOMIC
            WHERE (wilson_interval.total > 0)) observed;
 END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.word_combinations(words tsquery[], weights double precision[], threshold double precision)
+CREATE OR REPLACE FUNCTION ragpg_internal.word_combinations(words tsquery[], weights double precision[], threshold double precision, chunk_counts integer[] DEFAULT NULL::integer[])
  RETURNS tsquery
  LANGUAGE sql
  IMMUTABLE
@@ -9025,19 +9036,21 @@ BEGIN ATOMIC
           SELECT word.query,
              word.weight,
              word.place,
-             sum(word.weight) OVER (ORDER BY word.place DESC) AS weight_from_here
-            FROM UNNEST(word_combinations.words, word_combinations.weights) WITH ORDINALITY word(query, weight, place)
+             sum(word.weight) OVER (ORDER BY word.place DESC) AS weight_from_here,
+             COALESCE((sum(word.chunk_count) OVER (ORDER BY word.place) <= 2000), false) AS is_rare,
+             COALESCE((sum(word.chunk_count) OVER (ORDER BY word.place) > 30000), false) AS is_common
+            FROM UNNEST(word_combinations.words, word_combinations.weights, word_combinations.chunk_counts) WITH ORDINALITY word(query, weight, chunk_count, place)
          )
   SELECT (string_agg(combined.query, ' | '::text ORDER BY combined.place))::tsquery AS string_agg
     FROM ( SELECT first.place,
                  CASE
-                     WHEN (first.weight >= word_combinations.threshold) THEN (first.query)::text
+                     WHEN ((first.weight >= word_combinations.threshold) OR first.is_rare) THEN (first.query)::text
                      ELSE ((((first.query)::text || ' & ('::text) || ( SELECT string_agg((second.query)::text, ' | '::text ORDER BY second.place) AS string_agg
                         FROM said second
                        WHERE ((second.place > first.place) AND (second.weight_from_here >= (word_combinations.threshold - first.weight))))) || ')'::text)
                  END AS query
             FROM said first
-           WHERE (first.weight_from_here >= word_combinations.threshold)) combined;
+           WHERE (((first.weight_from_here >= word_combinations.threshold) OR first.is_rare) AND ((NOT first.is_common) OR (first.place = 1)))) combined;
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.word_overlap(first_text text, second_text text)
@@ -10792,7 +10805,7 @@ comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of
 comment on ragpg_internal.keep_document_values(): Trigger of documents: their metadata's values in document_values, once a statement. Security definer, so that nobody but it writes there.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg_internal.key_step(pg_catalog.text): Returns a key as it stands in a path of keys (ragpg.document_values.key), between dots: in double quotes where it has a dot or a quote itself.
-comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.tsquery[],double precision[],bigint,integer,bigint[],pg_catalog.jsonpath,double precision,pg_catalog.uuid): Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.tsquery[],double precision[],bigint,integer,bigint[],pg_catalog.jsonpath,double precision,integer[],pg_catalog.uuid): Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. With word_counts, the chunks that hold each word, in one scan that reads of the commonest words only beside rarer ones (ragpg_internal.word_combinations), and what it met below that score, too. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.
 comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -10863,7 +10876,7 @@ comment on ragpg_internal.vector_dims(public.vector): The function of pgvector, 
 comment on ragpg_internal.vector_norm(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.vector_schema(): Returns the schema of the extension vector, quoted. No function of ragpg has it on its search_path, because others may create operators there: ragpg_internal has names of its own for pgvector's types, operators and functions, and statements that use an index name this schema.
 comment on ragpg_internal.wilson_interval(bigint,bigint): Returns the 95 % interval of a share of which successes of total were observed (Wilson 1927); null for none.
-comment on ragpg_internal.word_combinations(pg_catalog.tsquery[],double precision[],double precision): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light.
+comment on ragpg_internal.word_combinations(pg_catalog.tsquery[],double precision[],double precision,integer[]): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light. With chunk_counts, of words that are the rarest first: also every chunk that holds one of the rarest, which 2,000 hold together, and none whose first word is not among those that 30,000 hold together.
 comment on ragpg_internal.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
 comment on ragpg_internal.word_parts(pg_catalog.text,pg_catalog.text): Returns, labelled C, the words by which a text (in its normal form) is found besides its own: parts and wholes of compounds (paths, hosts, identifiers, codes), numbers without the signs that group them, words without their accents or hyphens. Those of more than 256 characters without a space have none.
 comment on ragpg_internal.written_tenant(): Returns the tenant of rows written now, the default of the columns tenant: empty when none is set.

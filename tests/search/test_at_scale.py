@@ -107,6 +107,52 @@ def test_any_k_is_answered(big: psycopg.Connection, k: int) -> None:
     assert len({chunk for _, chunk in found}) == len(found)
 
 
+def test_of_very_common_words_the_best_are_found_in_one_scan(big: psycopg.Connection) -> None:
+    """As a million chunks are searched: the counts of this small collection, a hundredfold."""
+    kept = []
+    for query in ("w1 w60 w150 w280", "w2 w5 w9 w200 w299", "w10 w20 w30", "w3 w80 w120"):
+        words, weights, counts = rows(
+            big,
+            "select array_agg(word order by place), array_agg(weight order by place),"
+            " array_agg(chunk_count order by place) from ragpg_internal.query_words(1, %s)",
+            query,
+        )[0]
+        best: list[set[int]] = []
+        for given in (None, [100 * count for count in counts]):
+            found = rows(
+                big,
+                "select chunk_id from ragpg_internal.keyword_candidates("
+                "1, %s::tsquery[], %s, 50000, 30, null, null, 0, %s::integer[]) limit 10",
+                words, weights, given,
+            )  # fmt: skip
+            best.append({chunk for (chunk,) in found})
+        kept.append(len(best[0] & best[1]) / len(best[0]))
+    assert sum(kept) / len(kept) >= 0.95, kept
+
+
+@pytest.mark.parametrize(
+    ("counts", "asked"),
+    [
+        (None, "'a' | 'b' & ( 'c' | 'd' ) | 'c' & 'd'"),
+        ([10, 2500, 20000, 90000], "'a' | 'b' & ( 'c' | 'd' ) | 'c' & 'd'"),
+        ([10, 2500, 40000, 90000], "'a' | 'b' & ( 'c' | 'd' )"),
+        ([10, 20, 40000, 90000], "'a' | 'b'"),
+        ([90000, 91000, 92000, 93000], "'a'"),
+    ],
+)
+def test_what_is_read_of_common_words(
+    sql: psycopg.Connection, counts: list[int] | None, asked: str
+) -> None:
+    """A rare word alone, the others with a partner, the commonest only as partners."""
+    [(found,)] = rows(
+        sql,
+        "select ragpg_internal.word_combinations("
+        "'{a,b,c,d}'::tsquery[], '{5,2,2,2}', 4, %s::integer[])::text",
+        counts,
+    )
+    assert found == asked
+
+
 def test_many_dead_rows_do_not_shorten_the_answer(big: psycopg.Connection) -> None:
     query = np.ones(DIMENSIONS)
     near = [f"d{n}" for n in np.argsort(-(RANDOM @ query))[:1200]]
