@@ -27,6 +27,7 @@ from ragpg.cli import (
     inspection,
     mcp,
     models,
+    planning,
     server,
     tune,
     ui,
@@ -222,6 +223,7 @@ finetuning.finetune.command("embedder")(finetune_embedder.finetune_embedder)
 app.add_typer(finetuning.finetune, name="finetune")
 app.command()(health.status)
 app.command()(health.metrics)
+app.command()(planning.plan)
 app.command()(ui.ui)
 app.command()(mcp.mcp)
 app.command("import")(importing.import_)

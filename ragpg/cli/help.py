@@ -12,7 +12,7 @@ _SECTIONS = {
     " drop worker",
     "Questions": "search ask feedback ui mcp",
     "How good it is, and how to better it": "eval tune index model advise finetune",
-    "Operation": "status metrics migrate db",
+    "Operation": "status metrics plan migrate db",
 }
 _OF_EVAL = "load run list compare diagnose report calibrate draft review from-feedback"
 
