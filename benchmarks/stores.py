@@ -238,7 +238,7 @@ class Haystack:
         from haystack_integrations.components.retrievers.pgvector import PgvectorEmbeddingRetriever
         from haystack_integrations.document_stores.pgvector import PgvectorDocumentStore
 
-        def store(strategy: str) -> Any:
+        def store(strategy: Any) -> Any:
             return PgvectorDocumentStore(
                 connection_string=Secret.from_token(url),
                 embedding_dimension=DIMENSIONS,

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 EVERYTHING = "1 == 1"  # a filter: what deletes many wants one
 TEXT = "_text"
+NODE_ID = "_node_id"  # of LlamaIndex's node, in its metadata: filters know no sources
 _NO_TEXT = "\N{EMPTY SET}"
 
 

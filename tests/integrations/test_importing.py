@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from langchain_core.embeddings import Embeddings
 
 import ragpg
 from ragpg import AddReport, errors
 from ragpg.integrations import importing
 from ragpg.integrations.importing import import_table
 from ragpg.integrations.langchain import RagpgVectorStore
+from ragpg.models import GivenEmbedder
 
 from ..conftest import ROOT, WordEmbedder
 
@@ -106,6 +108,44 @@ def test_a_table_of_pgvectorstore(client: ragpg.Client, tables: psycopg.Connecti
     assert found.metadata == {"tier": "pro", "page": 2}
 
 
+class Words(Embeddings):
+    """The hand-checkable embedder as LangChain's."""
+
+    model = "words"
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return [float(one) for one in WordEmbedder().embed_query(text)]
+
+
+def test_the_store_brings_the_embeddings(url: str, tables: psycopg.Connection) -> None:
+    """To its own collection, and to one whose vectors were taken without a model."""
+    with ragpg.connect(url, embedder=GivenEmbedder("records", 8)) as client:
+        import_table(client, "langchain", "my docs", collection="given")
+    own = RagpgVectorStore(Words(), connection=url, collection_name="own")
+    import_table(own.client, "langchain", "my docs", collection="own")
+    given = RagpgVectorStore(Words(), connection=url, collection_name="given")
+    for store in (own, given):
+        store.add_texts(["The uptime."], ids=["new"])
+        ((found, distance),) = store.similarity_search_with_score("of refunds", k=1)
+        near = float(
+            WordEmbedder().embed_query("of refunds") @ WordEmbedder().embed_query(ROWS[0][0])
+        )
+        assert found.id == "id0" and distance == pytest.approx(1 - near, abs=0.01)
+        (diverse,) = store.max_marginal_relevance_search("uptimes", k=1)
+        assert diverse.id == "new"
+        store.close()
+
+
+def test_nothing_is_found_in_a_collection_that_is_not_there(url: str) -> None:
+    store = RagpgVectorStore(Words(), connection=url)
+    assert store.max_marginal_relevance_search("refund") == []
+    assert store.similarity_search("refund") == []
+    store.close()
+
+
 def test_interrupted_it_goes_on(
     client: ragpg.Client, tables: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +176,7 @@ def test_what_cannot_be_taken_is_told(client: ragpg.Client, tables: psycopg.Conn
     with pytest.raises(errors.BadArgument, match="no column 'langchain_id'"):
         taken(client, "plain")
     tables.execute("drop table langchain_pg_embedding")
-    with pytest.raises(errors.BadArgument, match='no table "others", nor tables of PGVector'):
+    with pytest.raises(errors.BadArgument, match=r'no table "others" .*nor tables of PGVector'):
         taken(client, "others")
 
 
@@ -144,7 +184,7 @@ def test_vectors_of_another_model_are_refused(
     client: ragpg.Client, tables: psycopg.Connection
 ) -> None:
     tables.execute("update langchain_pg_embedding set embedding = %s", (vector("password"),))
-    with pytest.raises(errors.ModelMismatch, match=r"given/NAME@8 where it cannot be had"):
+    with pytest.raises(errors.ModelMismatch, match=r"given/records@8 where it cannot be had"):
         taken(client, "my docs")
 
 
