@@ -5,7 +5,8 @@
 The same rows, embeddings, questions and filters as filters.py, on one server in one run, through
 the framework's own interface; recall@10 is held against brute force. In an environment of its own:
 
-    pip install -e '.[langchain]' langchain-postgres
+    pip install -e '.[langchain,llamaindex,haystack]' langchain-postgres \\
+        llama-index-vector-stores-postgres pgvector-haystack
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class LangchainStore:
         return [str(document.id) for document in found]
 
 
-class Ragpg(LangchainStore):
-    name = "ragpg: RagpgVectorStore"
+class RagpgLangchain(LangchainStore):
+    name = "LangChain: RagpgVectorStore"
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -86,7 +87,7 @@ class Ragpg(LangchainStore):
 
 
 class PGVector(LangchainStore):
-    name = "langchain-postgres: PGVector (no index)"
+    name = "LangChain: PGVector, which makes no index"
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -97,7 +98,7 @@ class PGVector(LangchainStore):
 
 
 class PGVectorStore(LangchainStore):
-    name = "langchain-postgres: PGVectorStore, HNSW"
+    name = "LangChain: PGVectorStore, HNSW"
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -119,7 +120,71 @@ class PGVectorStore(LangchainStore):
         self.store.apply_vector_index(HNSWIndex())
 
 
-STORES: tuple[Any, ...] = (Ragpg, PGVectorStore, PGVector)
+class RagpgLlamaIndex(stores.LlamaIndex):
+    name = "LlamaIndex: RagpgVectorStore"
+
+    def __init__(self, url: str) -> None:
+        from ragpg.integrations.llamaindex import RagpgVectorStore
+
+        migrate(url)
+        self.store = RagpgVectorStore(url, "rows", embed_dim=DIMENSIONS)
+
+    def index(self) -> None:
+        """Nothing: `add` builds it."""
+
+
+class LlamaIndexHnsw(stores.LlamaIndex):
+    name = "LlamaIndex: PGVectorStore, HNSW"
+
+    def index(self) -> None:
+        """Makes the index, and queries use it, as the framework's page on Postgres says."""
+        from llama_index.vector_stores.postgres import PGVectorStore
+
+        self.store = PGVectorStore(
+            connection_string=stores.sqlalchemy_url(self.url, "psycopg2"),
+            async_connection_string=stores.sqlalchemy_url(self.url, "asyncpg"),
+            table_name="rows",
+            embed_dim=DIMENSIONS,
+            hnsw_kwargs={
+                "hnsw_m": 16,
+                "hnsw_ef_construction": 64,
+                "hnsw_ef_search": 40,
+                "hnsw_dist_method": "vector_cosine_ops",
+            },
+        )
+        self.store._initialize()
+
+
+class RagpgHaystack(stores.Haystack):
+    name = "Haystack: RagpgDocumentStore"
+
+    def __init__(self, url: str) -> None:
+        from haystack.utils import Secret
+
+        from ragpg.integrations.haystack import RagpgDocumentStore
+
+        migrate(url)
+        self.store = RagpgDocumentStore(
+            connection_string=Secret.from_token(url),
+            collection_name="rows",
+            embedding_dimension=DIMENSIONS,
+        )
+
+    def index(self) -> None:
+        from ragpg.integrations.haystack import RagpgEmbeddingRetriever
+
+        self.retriever = RagpgEmbeddingRetriever(document_store=self.store)
+
+
+class HaystackHnsw(stores.Haystack):
+    name = "Haystack: PgvectorDocumentStore, HNSW"
+
+
+STORES: tuple[Any, ...] = (
+    *(RagpgLlamaIndex, LlamaIndexHnsw),
+    *(RagpgHaystack, HaystackHnsw),
+    *(RagpgLangchain, PGVectorStore, PGVector),
+)
 
 
 def main() -> None:
@@ -131,16 +196,16 @@ def main() -> None:
     given = parser.parse_args()
     console = Console(width=150)
     rows, questions = workload.read(given.data, given.rows, given.questions, given.cache)
-    results = {}
+    results, written_to = {}, Path(__file__).with_suffix(".json")
     with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
         url = embedded.start(Path(home))
         try:
             for make in STORES:
                 store, written = filters.load(url, rows, make, console)
                 results[store.name] = filters.measure(store, rows, questions) | written
+                written_to.write_text(json.dumps(results, indent=2) + "\n")
         finally:
             embedded.stop(Path(home))
-    Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
     shown = {
         name: {share: one[share] for share in filters.SHARES.values()}
         for name, one in results.items()

@@ -270,9 +270,10 @@ class Haystack:
             )
 
     def index(self) -> None:
-        store = self.make("hnsw")
-        store._ensure_db_setup()
-        self.retriever = self.Retriever(document_store=store)
+        self.store.close()
+        self.store = self.make("hnsw")
+        self.store._ensure_db_setup()
+        self.retriever = self.Retriever(document_store=self.store)
 
     def search(self, question: Question, k: int, part: str | None) -> Found:
         only = {"field": "meta.part", "operator": "==", "value": part} if part else None

@@ -49,14 +49,9 @@ where held.attrelid = %(oid)s
 order by held.attnum
 """
 
-# A collection of langchain-postgres' PGVector: all of them are in one table.
+# A collection of PGVector, langchain-postgres' or langchain-community's: all are in one table.
 PGVECTOR_ROWS: LiteralString = """
-select jsonb_build_object(
-    'langchain_id', held.id,
-    'content', held.document,
-    'embedding', held.embedding,
-    'langchain_metadata', held.cmetadata
-) as held
+select to_jsonb(held) as held
 from langchain_pg_embedding as held
 join langchain_pg_collection as named on named.uuid = held.collection_id
 where named.name = %(name)s

@@ -76,11 +76,17 @@ def _pgvector_collection(wanted: Wanted) -> Found:
         raise BadArgument(
             f'there is no table "{wanted.table}", nor rows of a collection of PGVector'
         )
-    rows = (_of_langchain(held) for held in streamed(connection, queries.PGVECTOR_ROWS, name))
+    rows = (_of_pgvector(held) for held in streamed(connection, queries.PGVECTOR_ROWS, name))
     table = Wanted(connection, "langchain_pg_embedding", None, Columns()).find(
         "langchain_pg_embedding"
     )
     return Found(rows, row[0], table.dimensions("embedding"))
+
+
+def _of_pgvector(held: Record) -> Taken:
+    """Returns the record of a row; before langchain-postgres it had a uuid, and perhaps an id."""
+    source = held.get("id") or held.get("custom_id") or held.get("uuid")
+    return _record(source, held["document"], held["embedding"], held["cmetadata"] or {})
 
 
 def _of_langchain(held: Record) -> Taken:

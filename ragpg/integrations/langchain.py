@@ -82,13 +82,13 @@ class RagpgVectorStore(VectorStore):
         ids: Sequence[str | None] | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Stores the texts, replacing those of the same ids, and returns their ids.
+        """Stores the texts, replacing those of the same ids, and returns their ids, as text.
 
         Raises BadArgument, with each reason, where some cannot be stored; the others are.
         """
         texts = list(texts)
         given: Sequence[str | None] = ids or [None] * len(texts)
-        stored = [one or str(uuid.uuid4()) for one in given]
+        stored = [str(uuid.uuid4() if one in (None, "") else one) for one in given]
         records: list[dict[str, Any]] = [
             {"text": text, "source": source, "media_type": "text/plain", "metadata": metadata}
             for text, source, metadata in zip(

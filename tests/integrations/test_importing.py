@@ -96,6 +96,23 @@ def test_a_collection_of_pgvector(
     np.testing.assert_allclose(held.embeddings(hits), expected, atol=1e-3)
 
 
+def test_a_collection_of_langchain_community(
+    client: ragpg.Client, tables: psycopg.Connection
+) -> None:
+    """langchain_community/vectorstores/pgvector.py (0.3): a uuid, and an id where one was given."""
+    tables.execute(
+        "alter table langchain_pg_embedding rename id to custom_id;"
+        "alter table langchain_pg_embedding drop constraint langchain_pg_embedding_pkey;"
+        "alter table langchain_pg_embedding alter custom_id drop not null;"
+        "alter table langchain_pg_embedding add uuid uuid default gen_random_uuid() primary key;"
+        "alter table langchain_pg_embedding alter cmetadata type json;"
+        "update langchain_pg_embedding set custom_id = null, uuid = '00000000-0000-0000-0000-00000000000a' where custom_id = 'id1'"
+    )
+    assert taken(client, "my docs") == [(3, 0, 0, 0)]
+    sources = {one.source for one in client.collection("taken").documents()}
+    assert sources == {"id0", "id2", "00000000-0000-0000-0000-00000000000a"}
+
+
 def test_a_table_of_pgvectorstore(client: ragpg.Client, tables: psycopg.Connection) -> None:
     assert taken(
         client,

@@ -194,6 +194,15 @@ def test_of_two_vectors_the_other_is_no_metadata(
     assert held(client)[2] == ("3", "Login", {"words": ["Login"], "when": "2026-11-28"})
 
 
+def test_a_view_of_two_tables(client: ragpg.Client, tables: psycopg.Connection) -> None:
+    """Texts in one table, vectors in another: a view is a table to us."""
+    tables.execute(
+        "create table texts as select id, content from documents;"
+        "create view both_of_them as select * from texts join (select id, embedding from documents) as held using (id)"
+    )
+    assert taken(client, "pgvector", "both_of_them")[0] == [(3, 0, 0, 0)]
+
+
 def test_an_empty_table(client: ragpg.Client, tables: psycopg.Connection) -> None:
     tables.execute("truncate documents")
     assert taken(client, "pgvector", "documents")[0] == []
