@@ -30,7 +30,8 @@ Framework = Annotated[
 TableName = Annotated[
     str,
     typer.Argument(
-        help="Its name, as the store was given it; of LangChain's PGVector the collection's."
+        help="Its name, or schema.name, as the store was given it; of LangChain's PGVector the "
+        "collection's."
     ),
 ]
 Into = Annotated[

@@ -44,7 +44,8 @@ def import_table(
 ) -> None:
     """Adds the rows of a framework's table to a collection; `on_batch` hears of every 10,000.
 
-    `framework` is one of `READERS`; `table` is in the client's database, or that of the URL.
+    `framework` is one of `READERS`; `table`, or schema.table, is in the client's database, or that
+    of the URL.
     `columns` are those of any table with vectors (pgvector): `on_note` hears which were taken, and
     what else to know. `progress` hears how many rows of all are done; `stop`, once set, ends it
     after the rows at hand. Raises ModelMismatch unless the client's embedder made the vectors, as
@@ -52,6 +53,8 @@ def import_table(
     """
     if framework not in READERS:
         raise BadArgument(f'no tables of "{framework}" are known: {", ".join(READERS)}')
+    if schema is None and framework != "langchain" and "." in table:  # its collections may have one
+        schema, _, table = table.partition(".")
     url = settings.from_environment(database_url or client.database.url).database_url
     with _connected(url or "") as connection:
         found = READERS[framework](Wanted(connection, table, schema, columns))

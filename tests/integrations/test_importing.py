@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -181,6 +182,23 @@ def test_interrupted_it_goes_on(
     assert again.tolist() == [1, 1, 1, 0]
     assert len(client.collection("taken").documents()) == 3
     assert taken(client, "my docs") == [(0, 0, 2, 0), (0, 0, 1, 0)]
+
+
+def test_stopped_it_ends_after_the_rows_at_hand(
+    client: ragpg.Client, tables: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_BATCH", 2)
+    stop, done = threading.Event(), []
+
+    def heard(count: int, total: int) -> None:
+        done.append((count, total))
+        if count:
+            stop.set()
+
+    counts = taken(client, "my docs", progress=heard, stop=stop)
+    assert counts == [(2, 0, 0, 0)] and done[-1] == (2, 3)
+    assert np.sum(taken(client, "my docs", progress=heard), axis=0).tolist() == [1, 0, 2, 0]
+    assert done[-1] == (3, 3)
 
 
 def test_what_cannot_be_taken_is_told(client: ragpg.Client, tables: psycopg.Connection) -> None:

@@ -65,7 +65,8 @@ def store(url: str) -> Iterator[RagpgVectorStore]:
 
 
 @pytest.mark.parametrize(
-    ("table", "schema"), [("Nodes", None), ("data_nodes", "public"), ("hybrid", "rag")]
+    ("table", "schema"),
+    [("Nodes", None), ("data_nodes", "public"), ("hybrid", "rag"), ("rag.hybrid", None)],
 )
 def test_a_table_of_llamaindex(
     client: ragpg.Client,
