@@ -191,16 +191,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with scifact")
     parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--only", default="", help="one framework; the others' figures are kept")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
     given = parser.parse_args()
     console = Console(width=150)
     rows, questions = workload.read(given.data, given.rows, given.questions, given.cache)
-    results, written_to = {}, Path(__file__).with_suffix(".json")
+    written_to = Path(__file__).with_suffix(".json")
+    results = json.loads(written_to.read_text()) if given.only else {}
     with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
         url = embedded.start(Path(home))
         try:
-            for make in STORES:
+            for make in (one for one in STORES if one.name.startswith(given.only)):
                 store, written = filters.load(url, rows, make, console)
                 results[store.name] = filters.measure(store, rows, questions) | written
                 written_to.write_text(json.dumps(results, indent=2) + "\n")

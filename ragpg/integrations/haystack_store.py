@@ -169,14 +169,15 @@ class RagpgDocumentStore(Metadata):
         """Returns the best documents with their scores, best first."""
         if top_k < 1:
             return []
+        given: Any = {"mode": mode, "query_embedding": query_embedding}
         chosen = of_filters(filters)
-        if mode == "vector":
-            embedded = f'!(exists ($."{WITHOUT}"))'
-            chosen = f"({chosen}) && {embedded}" if chosen else embedded
         try:
-            hits = self.collection.search(
-                query, top_k, filter=chosen, mode=mode, query_embedding=query_embedding
-            )
+            hits = self.collection.search(query, top_k, filter=chosen, **given)
+            # A filter that lets all but these through costs more than the search: only when needed.
+            if mode == "vector" and any(WITHOUT in hit.metadata for hit in hits):
+                embedded = f'!(exists ($."{WITHOUT}"))'
+                chosen = f"({chosen}) && {embedded}" if chosen else embedded
+                hits = self.collection.search(query, top_k, filter=chosen, **given)
         except UnknownCollection:
             return []
         return [
