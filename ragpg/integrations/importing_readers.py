@@ -20,7 +20,7 @@ from ragpg.integrations import importing_queries as queries
 from ragpg.integrations.haystack_records import OTHER, WITHOUT, haystack_record
 from ragpg.integrations.importing_columns import Columns, chosen_columns
 from ragpg.integrations.importing_tables import Table, find_table, no_table, streamed
-from ragpg.integrations.vectors import NODE_ID, given_text, text_of
+from ragpg.integrations.vectors import NODE_ID, given_text, text_of, title_of
 
 Record = dict[str, Any]
 Taken = Record | Failure
@@ -207,8 +207,8 @@ def _record(source: Any, text: Any, vector: Any, metadata: Record, row: str = "a
         read = _vector(vector)
     except ValueError:
         return Failure(str(source), f"its vector is {vector!r:.60}, no list of numbers")
-    plain = {"source": str(source), "text": text, "media_type": "text/plain"}
-    return {**plain, "metadata": metadata, "embedding": read}
+    plain = {"source": str(source), "text": text, "title": title_of(metadata)}
+    return {**plain, "media_type": "text/plain", "metadata": metadata, "embedding": read}
 
 
 def _vector(given: Any) -> np.ndarray[Any, Any] | None:

@@ -29,6 +29,7 @@ import ragpg
 from ragpg import Client, Collection, Hit
 from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.integrations.langchain_filters import of_filter
+from ragpg.integrations.vectors import title_of
 
 
 class RagpgVectorStore(VectorStore):
@@ -89,11 +90,11 @@ class RagpgVectorStore(VectorStore):
         texts = list(texts)
         given: Sequence[str | None] = ids or [None] * len(texts)
         stored = [str(uuid.uuid4() if one in (None, "") else one) for one in given]
-        records: list[dict[str, Any]] = [
-            {"text": text, "source": source, "media_type": "text/plain", "metadata": metadata}
-            for text, source, metadata in zip(
-                texts, stored, metadatas or [{}] * len(texts), strict=True
-            )
+        told = metadatas or [{}] * len(texts)
+        plain: dict[str, Any] = {"media_type": "text/plain"}
+        records = [
+            {**plain, "text": text, "source": source, "title": title_of(one), "metadata": one}
+            for text, source, one in zip(texts, stored, told, strict=True)
         ]
         if self._embeddings is not None:
             vectors = self._embeddings.embed_documents(texts) if texts else []

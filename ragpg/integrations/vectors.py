@@ -77,6 +77,12 @@ def given_text(text: str) -> dict[str, Any]:
     return {**record, "metadata": {} if stored == text else {TEXT: json.dumps(text)}}
 
 
+def title_of(metadata: Mapping[str, Any] | None) -> str:
+    """Returns the title of a text: words search it, so an id, as without one, is none."""
+    title = (metadata or {}).get("title")
+    return title if isinstance(title, str) else ""
+
+
 def text_of(metadata: Mapping[str, Any], content: str | None) -> str:
     """Returns a text as it was given."""
     return str(json.loads(metadata[TEXT])) if TEXT in metadata else content or ""

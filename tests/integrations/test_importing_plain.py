@@ -95,6 +95,18 @@ def test_columns_become_metadata(client: ragpg.Client, tables: psycopg.Connectio
     assert digits == ("0.10000000000000000001",)
 
 
+def test_a_title_is_searched_and_an_id_is_not(
+    client: ragpg.Client, tables: psycopg.Connection
+) -> None:
+    tables.execute("alter table documents add title text")
+    tables.execute("update documents set title = 'Zebra' where id = 2")
+    taken(client, "pgvector", "documents")
+    pages = client.collection("taken")
+    assert [one.title for one in pages.documents()] == ["", "Zebra", ""]
+    assert [hit.source for hit in pages.search("zebra", mode="keyword")] == ["2"]
+    assert pages.search("3", mode="keyword") == []
+
+
 def test_columns_that_are_named(client: ragpg.Client, tables: psycopg.Connection) -> None:
     columns = Columns("tier", "body", "vec", ("Uuid", "price"))
     taken(client, "pgvector", "My Facts", columns=columns)

@@ -215,6 +215,12 @@ async def test_asynchronous_calls_do_the_same(store: RagpgVectorStore) -> None:
     assert ids(await store.amax_marginal_relevance_search("refund", k=1)) == ["b"]
 
 
+def test_words_search_a_title_and_no_id(store: RagpgVectorStore) -> None:
+    store.add_texts(["One text.", "More."], [{"title": "Zebra"}, {}], ids=["okapi", "quagga"])
+    hits = store.similarity_search("zebra okapi quagga", mode="keyword")
+    assert [one.id for one in hits] == ["okapi"]
+
+
 def test_embeddings_of_hits_are_those_given(store: RagpgVectorStore) -> None:
     hits = store.collection.search("refund", 4, mode="vector")
     vectors = store.collection.embeddings(hits)
