@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs site sizes resolve lowest clean
+.PHONY: demo test lint docs site sizes resolve lowest fresh clean
 
 demo: .venv/.installed
 	.venv/bin/ragpg demo
@@ -52,6 +52,18 @@ lowest: .venv-lowest/.installed
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 		-c .venv-lowest/lowest.txt -c .venv-lowest/torch.txt -e '.[dev]'
 	@touch $@
+
+# The wheel in a new environment, by pip alone with the newest of everything; then the demo there.
+# Only torch is given, since its default on Linux brings 4 GB for graphics cards.
+fresh: .venv/.installed-dev
+	rm -rf build/fresh
+	.venv/bin/python -m build --wheel --no-isolation --outdir build/fresh .
+	$(PYTHON) -m venv build/fresh/venv
+	grep ^torch== constraints.txt > build/fresh/torch.txt
+	build/fresh/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c build/fresh/torch.txt "$$(ls build/fresh/*.whl)[offline]"
+	build/fresh/venv/bin/python -m pip check
+	cd build/fresh && export RAGPG_HOME="$$PWD/home" && venv/bin/ragpg demo && venv/bin/ragpg db stop
 
 LOWEST_EXTRAS = cohere haystack langchain llamaindex mcp offline openai otel ui voyage
 

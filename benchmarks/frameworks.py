@@ -5,7 +5,8 @@
 The same rows, embeddings, questions and filters as filters.py, on one server in one run, through
 the framework's own interface; recall@10 is held against brute force. In an environment of its own:
 
-    pip install -e '.[langchain]' langchain-postgres
+    pip install -e '.[langchain,llamaindex,haystack]' langchain-postgres \\
+        llama-index-vector-stores-postgres pgvector-haystack
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class LangchainStore:
         return [str(document.id) for document in found]
 
 
-class Ragpg(LangchainStore):
-    name = "ragpg: RagpgVectorStore"
+class RagpgLangchain(LangchainStore):
+    name = "LangChain: RagpgVectorStore"
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -84,7 +85,7 @@ class Ragpg(LangchainStore):
 
 
 class PGVector(LangchainStore):
-    name = "langchain-postgres: PGVector (no index)"
+    name = "LangChain: PGVector, which makes no index"
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ class PGVector(LangchainStore):
 
 
 class PGVectorStore(LangchainStore):
-    name = "langchain-postgres: PGVectorStore, HNSW"
+    name = "LangChain: PGVectorStore, HNSW"
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -117,32 +118,99 @@ class PGVectorStore(LangchainStore):
         self.store.apply_vector_index(HNSWIndex())
 
 
-STORES: tuple[Any, ...] = (Ragpg, PGVectorStore, PGVector)
+class RagpgLlamaIndex(stores.LlamaIndex):
+    name = "LlamaIndex: RagpgVectorStore"
+
+    def __init__(self, url: str) -> None:
+        from ragpg.integrations.llamaindex import RagpgVectorStore
+
+        migrate(url)
+        self.store = RagpgVectorStore(url, "rows", embed_dim=DIMENSIONS)
+
+    def index(self) -> None:
+        """Nothing: `add` builds it."""
+
+
+class LlamaIndexHnsw(stores.LlamaIndex):
+    name = "LlamaIndex: PGVectorStore, HNSW"
+
+    def index(self) -> None:
+        """Makes the index, and queries use it, as the framework's page on Postgres says."""
+        from llama_index.vector_stores.postgres import PGVectorStore
+
+        self.store = PGVectorStore(
+            connection_string=stores.sqlalchemy_url(self.url, "psycopg2"),
+            async_connection_string=stores.sqlalchemy_url(self.url, "asyncpg"),
+            table_name="rows",
+            embed_dim=DIMENSIONS,
+            hnsw_kwargs={
+                "hnsw_m": 16,
+                "hnsw_ef_construction": 64,
+                "hnsw_ef_search": 40,
+                "hnsw_dist_method": "vector_cosine_ops",
+            },
+        )
+        self.store._initialize()
+
+
+class RagpgHaystack(stores.Haystack):
+    name = "Haystack: RagpgDocumentStore"
+
+    def __init__(self, url: str) -> None:
+        from haystack.utils import Secret
+
+        from ragpg.integrations.haystack import RagpgDocumentStore
+
+        migrate(url)
+        self.store = RagpgDocumentStore(
+            connection_string=Secret.from_token(url),
+            collection_name="rows",
+            embedding_dimension=DIMENSIONS,
+        )
+
+    def index(self) -> None:
+        from ragpg.integrations.haystack import RagpgEmbeddingRetriever
+
+        self.retriever = RagpgEmbeddingRetriever(document_store=self.store)
+
+
+class HaystackHnsw(stores.Haystack):
+    name = "Haystack: PgvectorDocumentStore, HNSW"
+
+
+STORES: tuple[Any, ...] = (
+    *(RagpgLlamaIndex, LlamaIndexHnsw),
+    *(RagpgHaystack, HaystackHnsw),
+    *(RagpgLangchain, PGVectorStore, PGVector),
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with scifact")
     parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--only", default="", help="one framework; the others' figures are kept")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
     given = parser.parse_args()
     console = Console(width=150)
     rows, questions = workload.read(given.data, given.rows, given.questions, given.cache)
+    written_to = Path(__file__).with_suffix(".json")
+    results = json.loads(written_to.read_text()) if given.only else {}
     asked = filters.shares(questions)
-    loaded = {}
-    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
         url = embedded.start(Path(home))
         try:
-            for make in STORES:
-                store, loaded[make.__name__] = stores.load(url, rows, make, console)
-                for case, each in asked.items():
-                    results.setdefault(case, {})[store.name] = filters.measure(store, rows, each)
+            for make in (one for one in STORES if one.name.startswith(given.only)):
+                store, written = stores.load(url, rows, make, console)
+                found = {case: filters.measure(store, rows, each) for case, each in asked.items()}
+                results[store.name] = found | written
+                written_to.write_text(json.dumps(results, indent=2) + "\n")
         finally:
             embedded.stop(Path(home))
-    Path(__file__).with_suffix(".json").write_text(json.dumps(results | loaded, indent=2) + "\n")
-    filters.show(results, console)
+    filters.show(
+        {case: {name: one[case] for name, one in results.items()} for case in asked}, console
+    )
 
 
 if __name__ == "__main__":

@@ -279,7 +279,7 @@ class Haystack:
         from haystack_integrations.components.retrievers.pgvector import PgvectorEmbeddingRetriever
         from haystack_integrations.document_stores.pgvector import PgvectorDocumentStore
 
-        def store(strategy: str) -> Any:
+        def store(strategy: Any) -> Any:
             return PgvectorDocumentStore(
                 connection_string=Secret.from_token(url),
                 embedding_dimension=DIMENSIONS,
@@ -311,9 +311,10 @@ class Haystack:
             )
 
     def index(self) -> None:
-        store = self.make("hnsw")
-        store._ensure_db_setup()
-        self.retriever = self.Retriever(document_store=store)
+        self.store.close()
+        self.store = self.make("hnsw")
+        self.store._ensure_db_setup()
+        self.retriever = self.Retriever(document_store=self.store)
 
     def search(self, question: Question, k: int, where: Condition | None) -> Found:
         only = None

@@ -25,13 +25,15 @@ def embedder_of(session: Session, collection: str, dimensions: int) -> Embedder:
     """Returns the model of a collection whose documents come with their embedding.
 
     That is the configured one; where sentence-transformers cannot be imported, and where the
-    collection has begun so, it is none: questions then bring their embedding, too.
+    collection has begun so, it is none: questions then bring their embedding, too. Where none is
+    configured, the adapters' way, it is the collection's.
     """
     try:
         active = session.active_index(collection)
     except UnknownCollection:
         active = None
-    if active is not None and active.provider == GivenEmbedder.provider:
+    none = GivenEmbedder.provider
+    if active is not None and none in (active.provider, session.embedder.provider):
         return session.embedder_for(active)
     if active is None and isinstance(session.embedder, SentenceTransformerEmbedder):
         try:

@@ -10,9 +10,9 @@ from typing import Any
 from haystack.errors import FilterError
 
 from ragpg.errors import BadArgument
+from ragpg.integrations.haystack_records import ID
 from ragpg.search.filters import to_jsonpath
 
-ID = "_id"  # of a document, in its metadata: filters know no sources
 _NOTHING = "1 == 0"
 _ORDERS = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _FIELDS = ("content", "blob", "score", "embedding", "sparse_embedding")

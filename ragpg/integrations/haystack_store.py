@@ -14,22 +14,13 @@ from ragpg.client import Client
 from ragpg.collection import Collection
 from ragpg.errors import UnknownCollection
 from ragpg.integrations import queries
-from ragpg.integrations.haystack_filters import ID, of_filters
+from ragpg.integrations.haystack_filters import of_filters
 from ragpg.integrations.haystack_metadata import Metadata
-from ragpg.integrations.vectors import (
-    EVERYTHING,
-    TEXT,
-    Opened,
-    awaited,
-    given_text,
-    no_vector,
-    text_of,
-)
+from ragpg.integrations.haystack_records import ID, OTHER, WITHOUT, haystack_record
+from ragpg.integrations.vectors import EVERYTHING, TEXT, Opened, awaited, text_of
 from ragpg.search import Mode
 
-_OTHER = "_haystack"  # what a document has beside content, meta and embedding
-_WITHOUT = "_no_embedding"
-_OWN = (ID, TEXT, _OTHER, _WITHOUT)
+_OWN = (ID, TEXT, OTHER, WITHOUT)
 Filters = dict[str, Any] | None
 
 
@@ -128,16 +119,16 @@ class RagpgDocumentStore(Metadata):
         return {one.source for one in held}
 
     def _record(self, document: Document) -> dict[str, Any]:
-        record = given_text(document.content or "")
-        other: dict[str, Any] = {"has_content": document.content is not None}
-        for name in ("blob", "sparse_embedding"):
-            if (value := getattr(document, name)) is not None:
-                other[name] = value.to_dict()
-        record["metadata"] |= {**document.meta, ID: document.id, _OTHER: other}
-        if document.embedding is None:
-            record["metadata"][_WITHOUT] = True
-        vector = document.embedding or no_vector(self.embedding_dimension)
-        return {**record, "source": document.id, "embedding": vector}
+        blob, sparse = document.blob, document.sparse_embedding
+        return haystack_record(
+            document.id,
+            document.content,
+            document.meta,
+            document.embedding,
+            self.embedding_dimension,
+            blob=None if blob is None else blob.to_dict(),
+            sparse_embedding=None if sparse is None else sparse.to_dict(),
+        )
 
     def delete_documents(self, document_ids: list[str]) -> None:
         """Deletes the documents of these ids."""
@@ -178,14 +169,15 @@ class RagpgDocumentStore(Metadata):
         """Returns the best documents with their scores, best first."""
         if top_k < 1:
             return []
+        given: Any = {"mode": mode, "query_embedding": query_embedding}
         chosen = of_filters(filters)
-        if mode == "vector":
-            embedded = f'!(exists ($."{_WITHOUT}"))'
-            chosen = f"({chosen}) && {embedded}" if chosen else embedded
         try:
-            hits = self.collection.search(
-                query, top_k, filter=chosen, mode=mode, query_embedding=query_embedding
-            )
+            hits = self.collection.search(query, top_k, filter=chosen, **given)
+            # A filter that lets all but these through costs more than the search: only when needed.
+            if mode == "vector" and any(WITHOUT in hit.metadata for hit in hits):
+                embedded = f'!(exists ($."{WITHOUT}"))'
+                chosen = f"({chosen}) && {embedded}" if chosen else embedded
+                hits = self.collection.search(query, top_k, filter=chosen, **given)
         except UnknownCollection:
             return []
         return [
@@ -209,8 +201,8 @@ class RagpgDocumentStore(Metadata):
 
 
 def _document(id: str, text: str | None, metadata: dict[str, Any], **more: Any) -> Document:
-    other = metadata.get(_OTHER, {})
-    if metadata.get(_WITHOUT):
+    other = metadata.get(OTHER, {})
+    if metadata.get(WITHOUT):
         more["embedding"] = None
     return Document(
         id=id,

@@ -12,7 +12,7 @@ Asynchronous calls run the same in threads, as a client is thread-safe.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -28,8 +28,8 @@ from pydantic import InstanceOf
 import ragpg
 from ragpg import Client, Collection, Hit
 from ragpg.errors import BadArgument, UnknownCollection
-
-Filter = str | Mapping[str, Any]
+from ragpg.integrations.langchain_filters import of_filter
+from ragpg.integrations.vectors import title_of
 
 
 class RagpgVectorStore(VectorStore):
@@ -83,18 +83,18 @@ class RagpgVectorStore(VectorStore):
         ids: Sequence[str | None] | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Stores the texts, replacing those of the same ids, and returns their ids.
+        """Stores the texts, replacing those of the same ids, and returns their ids, as text.
 
         Raises BadArgument, with each reason, where some cannot be stored; the others are.
         """
         texts = list(texts)
         given: Sequence[str | None] = ids or [None] * len(texts)
-        stored = [one or str(uuid.uuid4()) for one in given]
-        records: list[dict[str, Any]] = [
-            {"text": text, "source": source, "media_type": "text/plain", "metadata": metadata}
-            for text, source, metadata in zip(
-                texts, stored, metadatas or [{}] * len(texts), strict=True
-            )
+        stored = [str(uuid.uuid4() if one in (None, "") else one) for one in given]
+        told = metadatas or [{}] * len(texts)
+        plain: dict[str, Any] = {"media_type": "text/plain"}
+        records = [
+            {**plain, "text": text, "source": source, "title": title_of(one), "metadata": one}
+            for text, source, one in zip(texts, stored, told, strict=True)
         ]
         if self._embeddings is not None:
             vectors = self._embeddings.embed_documents(texts) if texts else []
@@ -164,7 +164,10 @@ class RagpgVectorStore(VectorStore):
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """Returns k of the `fetch_k` nearest documents, near the query and unlike each other."""
-        vector = self.client.session.embed_query(self.collection.name, query)
+        try:
+            vector = self._embedded(query)
+        except UnknownCollection:
+            return []
         return self.max_marginal_relevance_search_by_vector(
             vector, k, fetch_k, lambda_mult, **kwargs
         )
@@ -190,7 +193,23 @@ class RagpgVectorStore(VectorStore):
         return self._hits("", k, **{**kwargs, "query_embedding": vector, "mode": "vector"})
 
     def _hits(self, query: str, k: int, **kwargs: Any) -> list[Hit]:
-        return hits_of(self.collection, query, k, **{"mode": self._mode, **kwargs})
+        given = {"mode": self._mode, **kwargs}
+        try:
+            if query.strip() and given["mode"] != "keyword" and "query_embedding" not in given:
+                given["query_embedding"] = self._embedded(query)
+        except UnknownCollection:
+            return []
+        return hits_of(self.collection, query, k, **given)
+
+    def _embedded(self, query: str) -> Any:
+        """Returns the query's embedding, of the embeddings where the collection has no model.
+
+        That is so of vectors that were imported as they are.
+        """
+        vector = self.client.session.embed_query(self.collection.name, query)
+        if vector is None and self._embeddings is not None:
+            return self._embeddings.embed_query(query)
+        return vector
 
 
 class RagpgRetriever(BaseRetriever):
@@ -217,7 +236,7 @@ class RagpgRetriever(BaseRetriever):
 def hits_of(collection: Collection, query: str, k: int, **kwargs: Any) -> list[Hit]:
     """Returns the hits of a collection; none while it is not made."""
     try:
-        return collection.search(query, k, **{**kwargs, "filter": _filter(kwargs.get("filter"))})
+        return collection.search(query, k, **{**kwargs, "filter": of_filter(kwargs.get("filter"))})
     except UnknownCollection:
         return []
 
@@ -226,24 +245,3 @@ def _document(hit: Hit, *, place: bool = False) -> Document:
     names = ("source", "title", "document_version", "start_char", "end_char", "page", "score")
     where = {"ragpg": {name: getattr(hit, name) for name in names}} if place else {}
     return Document(id=hit.source, page_content=hit.content, metadata={**hit.metadata, **where})
-
-
-def _filter(given: Filter | None) -> Filter | None:
-    """Returns a filter of PGVector as ragpg's: $between is two bounds, $not of a filter $nor."""
-    if not isinstance(given, Mapping):
-        return given
-    found: dict[str, Any] = {}
-    for key, value in given.items():
-        if key in ("$and", "$or"):
-            found[key] = [_filter(one) for one in value]
-        elif key == "$not":
-            found["$nor"] = [
-                _filter(one) for one in (value if isinstance(value, list) else [value])
-            ]
-        elif isinstance(value, Mapping) and "$between" in value:
-            low, high = value["$between"]
-            rest = {name: one for name, one in value.items() if name != "$between"}
-            found[key] = {"$gte": low, "$lte": high, **rest}
-        else:
-            found[key] = value
-    return found

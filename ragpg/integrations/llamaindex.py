@@ -22,8 +22,16 @@ from pydantic import PrivateAttr
 from ragpg.client import Client
 from ragpg.collection import Collection
 from ragpg.errors import UnknownCollection
-from ragpg.integrations.llamaindex_filters import ID, of_filters, of_query
-from ragpg.integrations.vectors import EVERYTHING, Opened, awaited, given_text, text_of
+from ragpg.integrations.llamaindex_filters import of_filters, of_query
+from ragpg.integrations.vectors import (
+    EVERYTHING,
+    NODE_ID,
+    TEXT,
+    Opened,
+    awaited,
+    given_text,
+    text_of,
+)
 from ragpg.search import Hit, Mode
 from ragpg.search.filters import Filter, to_jsonpath
 
@@ -109,7 +117,7 @@ class RagpgVectorStore(BasePydanticVectorStore):
             scores = [hit.score for hit in hits]
         if is_mmr and hits:
             hits, scores = self._diverse(query, hits, wanted)
-        nodes = [_node(hit.metadata, hit.content) for hit in hits]
+        nodes = [_node(hit.source, hit.metadata, hit.content) for hit in hits]
         ids = [node.node_id for node in nodes]
         return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=ids)
 
@@ -135,7 +143,7 @@ class RagpgVectorStore(BasePydanticVectorStore):
             )
         except UnknownCollection:
             return []
-        return [_node(one.metadata, one.text) for one in found]
+        return [_node(one.source, one.metadata, one.text) for one in found]
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Deletes the nodes of a document."""
@@ -171,12 +179,17 @@ class RagpgVectorStore(BasePydanticVectorStore):
 
 def _record(node: BaseNode) -> dict[str, Any]:
     record = given_text(node.get_content(metadata_mode=MetadataMode.NONE))
-    record["metadata"] |= {**node_to_metadata_dict(node, remove_text=True), ID: node.node_id}
+    record["metadata"] |= {**node_to_metadata_dict(node, remove_text=True), NODE_ID: node.node_id}
     return {**record, "source": node.node_id, "embedding": node.get_embedding()}
 
 
-def _node(metadata: dict[str, Any], content: str | None) -> BaseNode:
-    return metadata_dict_to_node(metadata, text_of(metadata, content))
+def _node(source: str, metadata: dict[str, Any], content: str | None) -> BaseNode:
+    """Returns the node that was stored; of what was no node, such as a row of SQL, one of text."""
+    text = text_of(metadata, content)
+    if "_node_content" in metadata:
+        return metadata_dict_to_node(metadata, text)
+    known = {key: value for key, value in metadata.items() if key not in (NODE_ID, TEXT)}
+    return TextNode(id_=source, text=text, metadata=known)
 
 
 # The retriever -----------------------------------------------------------------------------------

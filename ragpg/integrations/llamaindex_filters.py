@@ -12,9 +12,9 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQuery,
 )
 
+from ragpg.integrations.vectors import NODE_ID
 from ragpg.search.filters import to_jsonpath
 
-ID = "_node_id"  # of a node, in its document's metadata: filters know no sources
 _OPERATORS = {
     FilterOperator.EQ: "$eq",
     FilterOperator.NE: "$ne",
@@ -35,7 +35,7 @@ def of_query(query: VectorStoreQuery) -> str | None:
     """Returns the filter of a query, with its nodes and documents."""
     parts = [of_filters(query.filters)]
     if query.node_ids:  # an index gives an empty list for all
-        parts.append(to_jsonpath({ID: {"$in": query.node_ids}}))
+        parts.append(to_jsonpath({NODE_ID: {"$in": query.node_ids}}))
     if query.doc_ids:
         parts.append(to_jsonpath({"ref_doc_id": {"$in": query.doc_ids}}))
     return " && ".join(f"({part})" for part in parts if part) or None

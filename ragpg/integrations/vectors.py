@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 EVERYTHING = "1 == 1"  # a filter: what deletes many wants one
 TEXT = "_text"
+NODE_ID = "_node_id"  # of LlamaIndex's node, in its metadata: filters know no sources
 _NO_TEXT = "\N{EMPTY SET}"
 
 
@@ -74,6 +75,12 @@ def given_text(text: str) -> dict[str, Any]:
     record = {"text": text if text.strip() else _NO_TEXT, "title": "", "media_type": "text/plain"}
     stored = load_text(record["text"], media_type="text/plain", name="").content.strip(" \t\r\n")
     return {**record, "metadata": {} if stored == text else {TEXT: json.dumps(text)}}
+
+
+def title_of(metadata: Mapping[str, Any] | None) -> str:
+    """Returns the title of a text: words search it, so an id, as without one, is none."""
+    title = (metadata or {}).get("title")
+    return title if isinstance(title, str) else ""
 
 
 def text_of(metadata: Mapping[str, Any], content: str | None) -> str:

@@ -117,6 +117,12 @@ def test_the_page_on_languages(initialised: Path) -> None:
     assert "'京大':2" in told and "**国立**综合性**大学**" in told
 
 
+def test_the_page_on_importing(initialised: Path) -> None:
+    told = run_page(initialised, "importing.md")
+    assert told.count("2 added, 0 updated, 0 unchanged, 1 failed") == 2
+    assert told.count("yes") == 2, "facts 1 and 2"
+
+
 def test_the_page_on_psql(initialised: Path) -> None:
     told = run_page(initialised, "psql.md")
     assert "2 indexed, 0 failed" in told

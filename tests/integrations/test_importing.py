@@ -6,18 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from langchain_core.embeddings import Embeddings
 
 import ragpg
 from ragpg import AddReport, errors
 from ragpg.integrations import importing
 from ragpg.integrations.importing import import_table
 from ragpg.integrations.langchain import RagpgVectorStore
+from ragpg.models import GivenEmbedder
 
 from ..conftest import ROOT, WordEmbedder
 
@@ -94,6 +97,23 @@ def test_a_collection_of_pgvector(
     np.testing.assert_allclose(held.embeddings(hits), expected, atol=1e-3)
 
 
+def test_a_collection_of_langchain_community(
+    client: ragpg.Client, tables: psycopg.Connection
+) -> None:
+    """langchain_community/vectorstores/pgvector.py (0.3): a uuid, and an id where one was given."""
+    tables.execute(
+        "alter table langchain_pg_embedding rename id to custom_id;"
+        "alter table langchain_pg_embedding drop constraint langchain_pg_embedding_pkey;"
+        "alter table langchain_pg_embedding alter custom_id drop not null;"
+        "alter table langchain_pg_embedding add uuid uuid default gen_random_uuid() primary key;"
+        "alter table langchain_pg_embedding alter cmetadata type json;"
+        "update langchain_pg_embedding set custom_id = null, uuid = '00000000-0000-0000-0000-00000000000a' where custom_id = 'id1'"
+    )
+    assert taken(client, "my docs") == [(3, 0, 0, 0)]
+    sources = {one.source for one in client.collection("taken").documents()}
+    assert sources == {"id0", "id2", "00000000-0000-0000-0000-00000000000a"}
+
+
 def test_a_table_of_pgvectorstore(client: ragpg.Client, tables: psycopg.Connection) -> None:
     assert taken(
         client,
@@ -104,6 +124,44 @@ def test_a_table_of_pgvectorstore(client: ragpg.Client, tables: psycopg.Connecti
     (found,) = store.similarity_search("login", k=1, filter={"page": {"$gte": 1}, "tier": "pro"})
     assert (found.id, found.page_content) == (IDS[2], "Login and password.")
     assert found.metadata == {"tier": "pro", "page": 2}
+
+
+class Words(Embeddings):
+    """The hand-checkable embedder as LangChain's."""
+
+    model = "words"
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return [float(one) for one in WordEmbedder().embed_query(text)]
+
+
+def test_the_store_brings_the_embeddings(url: str, tables: psycopg.Connection) -> None:
+    """To its own collection, and to one whose vectors were taken without a model."""
+    with ragpg.connect(url, embedder=GivenEmbedder("records", 8)) as client:
+        import_table(client, "langchain", "my docs", collection="given")
+    own = RagpgVectorStore(Words(), connection=url, collection_name="own")
+    import_table(own.client, "langchain", "my docs", collection="own")
+    given = RagpgVectorStore(Words(), connection=url, collection_name="given")
+    for store in (own, given):
+        store.add_texts(["The uptime."], ids=["new"])
+        ((found, distance),) = store.similarity_search_with_score("of refunds", k=1)
+        near = float(
+            WordEmbedder().embed_query("of refunds") @ WordEmbedder().embed_query(ROWS[0][0])
+        )
+        assert found.id == "id0" and distance == pytest.approx(1 - near, abs=0.01)
+        (diverse,) = store.max_marginal_relevance_search("uptimes", k=1)
+        assert diverse.id == "new"
+        store.close()
+
+
+def test_nothing_is_found_in_a_collection_that_is_not_there(url: str) -> None:
+    store = RagpgVectorStore(Words(), connection=url)
+    assert store.max_marginal_relevance_search("refund") == []
+    assert store.similarity_search("refund") == []
+    store.close()
 
 
 def test_interrupted_it_goes_on(
@@ -126,6 +184,23 @@ def test_interrupted_it_goes_on(
     assert taken(client, "my docs") == [(0, 0, 2, 0), (0, 0, 1, 0)]
 
 
+def test_stopped_it_ends_after_the_rows_at_hand(
+    client: ragpg.Client, tables: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_BATCH", 2)
+    stop, done = threading.Event(), []
+
+    def heard(count: int, total: int) -> None:
+        done.append((count, total))
+        if count:
+            stop.set()
+
+    counts = taken(client, "my docs", progress=heard, stop=stop)
+    assert counts == [(2, 0, 0, 0)] and done[-1] == (2, 3)
+    assert np.sum(taken(client, "my docs", progress=heard), axis=0).tolist() == [1, 0, 2, 0]
+    assert done[-1] == (3, 3)
+
+
 def test_what_cannot_be_taken_is_told(client: ragpg.Client, tables: psycopg.Connection) -> None:
     tables.execute("update langchain_pg_embedding set document = null where id = 'id1'")
     assert taken(client, "my docs") == [(2, 0, 0, 1)]
@@ -136,7 +211,7 @@ def test_what_cannot_be_taken_is_told(client: ragpg.Client, tables: psycopg.Conn
     with pytest.raises(errors.BadArgument, match="no column 'langchain_id'"):
         taken(client, "plain")
     tables.execute("drop table langchain_pg_embedding")
-    with pytest.raises(errors.BadArgument, match='no table "others", nor tables of PGVector'):
+    with pytest.raises(errors.BadArgument, match=r'no table "others" .*nor tables of PGVector'):
         taken(client, "others")
 
 
@@ -144,7 +219,7 @@ def test_vectors_of_another_model_are_refused(
     client: ragpg.Client, tables: psycopg.Connection
 ) -> None:
     tables.execute("update langchain_pg_embedding set embedding = %s", (vector("password"),))
-    with pytest.raises(errors.ModelMismatch, match=r"given/NAME@8 where it cannot be had"):
+    with pytest.raises(errors.ModelMismatch, match=r"given/records@8 where it cannot be had"):
         taken(client, "my docs")
 
 

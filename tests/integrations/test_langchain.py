@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +20,7 @@ import ragpg
 from ragpg import errors
 from ragpg.integrations.langchain import RagpgRetriever, RagpgVectorStore
 
-from ..conftest import ROOT, WordEmbedder
+from ..conftest import WordEmbedder
 
 
 class TestVectorStore(VectorStoreIntegrationTests):
@@ -216,18 +215,14 @@ async def test_asynchronous_calls_do_the_same(store: RagpgVectorStore) -> None:
     assert ids(await store.amax_marginal_relevance_search("refund", k=1)) == ["b"]
 
 
+def test_words_search_a_title_and_no_id(store: RagpgVectorStore) -> None:
+    store.add_texts(["One text.", "More."], [{"title": "Zebra"}, {}], ids=["okapi", "quagga"])
+    hits = store.similarity_search("zebra okapi quagga", mode="keyword")
+    assert [one.id for one in hits] == ["okapi"]
+
+
 def test_embeddings_of_hits_are_those_given(store: RagpgVectorStore) -> None:
     hits = store.collection.search("refund", 4, mode="vector")
     vectors = store.collection.embeddings(hits)
     expected = WordEmbedder().embed_documents([hit.content for hit in hits])
     np.testing.assert_allclose(vectors, expected, atol=1e-3)
-
-
-def test_the_page_begins_with_lines_to_change_and_its_code_runs(url: str) -> None:
-    page = (ROOT / "docs/langchain.md").read_text()
-    assert page.split("\n", 2)[2].lstrip().startswith("You have this code: change these lines")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    found: dict[str, Any] = {"embeddings": Words(), "url": url, "print": lambda *given: None}
-    for block in blocks:
-        exec(block, found)
-    assert found["documents"][0].metadata["ragpg"]["source"]

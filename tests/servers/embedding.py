@@ -222,6 +222,7 @@ def _checked(
     if body.get("model") not in models:
         raise Refused(missing, f"the model {body.get('model')} does not exist")
     model = models[body["model"]]
+    texts = [texts] if isinstance(texts, str) else texts  # OpenAI and Voyage take one text, too
     if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
         raise Refused(400, "the input must be a list of texts")
     if not all(texts):
