@@ -27,6 +27,10 @@ from ragpg.cli.console import (
 )
 from ragpg.cli.sync import (
     DeleteManyOption,
+    DepthOption,
+    ExcludeOption,
+    IncludeOption,
+    PagesOption,
     SyncOption,
     WatchOption,
     add_paths,
@@ -35,6 +39,7 @@ from ragpg.cli.sync import (
 )
 from ragpg.documents import DocumentInfo, queries
 from ragpg.errors import BadArgument, RagpgError
+from ragpg.reading.wanted import MAX_SITE_PAGES
 from ragpg.search.filters import read_filter
 
 Source = Annotated[
@@ -57,7 +62,8 @@ _MOST_TOLD = 20  # documents by name
 
 def add(
     paths: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or s3:// and https:// addresses.")
+        list[str],
+        typer.Argument(help="Files, folders, globs, or s3://, github:// and https:// addresses."),
     ],
     collection: CollectionName = "default",
     language: Annotated[
@@ -69,6 +75,10 @@ def add(
     sync: SyncOption = False,
     delete_many: DeleteManyOption = False,
     watch: WatchOption = False,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    depth: DepthOption = None,
+    pages: PagesOption = MAX_SITE_PAGES,
     as_json: Json = False,
 ) -> None:
     """Make a collection hold these documents as they are now.
@@ -79,11 +89,13 @@ def add(
     Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
     reason, and the rest done. Exit code 1 when one failed.
 
-    Addresses (s3://bucket/prefix, gs://, az://, https://page; pip install 'ragpg[remote]') are not
-    read where their ETag or time is that of last time. --sync deletes what vanished below the given
-    folders or prefixes; when that is more than a fifth it asks, or refuses where nobody can answer.
-    --watch then follows every change, telling a line for each (with --json an object a line); it
-    also deletes what vanishes from then on.
+    Addresses (s3://bucket/prefix, gs://, az://, github://owner/repo, https://page; pip install
+    'ragpg[remote]') are not read where their ETag or time is that of last time. Of
+    https://host/sitemap.xml its pages are read, of a start page with --depth 2 those that two links
+    lead to on its site, politely and as robots.txt allows. --sync deletes what vanished below the
+    given folders, prefixes, or from the sites; when that is more than a fifth it asks, or refuses
+    where nobody can answer. --watch then follows every change of files, telling a line for each
+    (with --json an object a line); it also deletes what vanishes from then on.
     """
     with open_client() as client, ended_by_signals() as stop:
         if all(map(os.path.lexists, paths)):  # else it is an error
@@ -92,7 +104,9 @@ def add(
         if watch:
             watch_paths(held, paths, language, sync, delete_many, as_json, stop)
             return
-        report = add_paths(held, paths, language, sync, delete_many, stop)
+        chosen = {"include": include or [], "exclude": exclude or [], "depth": depth}
+        options = {"language": language, "sync": sync, "pages": pages, **chosen}
+        report = add_paths(held, paths, options, delete_many, stop)
     if as_json:
         print_json(asdict(report))
     else:

@@ -12,7 +12,7 @@ from ragpg.database import Database
 from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.inputs import Failure, Input
-from ragpg.reading import FoundFiles, clean_text, is_remote
+from ragpg.reading import ALL, FoundFiles, Wanted, clean_text, is_remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Sync:
     few: int = 0
     kept: Sequence[str] = ()
     unread: Sequence[str] = ()
+    wanted: Wanted = ALL
 
     def check(self) -> None:
         """Raises TooManyVanished when more would go than may."""
@@ -38,6 +39,10 @@ class Sync:
     def delete(self) -> list[str]:
         """Deletes what vanished and returns the sources; raises TooManyVanished, deleting none."""
         return self._call()
+
+    def vanished(self) -> list[str]:
+        """Returns the sources that would be deleted, however many."""
+        return replace(self, max_share=1)._call(dry_run=True)
 
     def but(self, found: FoundFiles, inputs: Iterable[Input], failures: Iterable[Failure]) -> Sync:
         """Returns it with what was found kept, and what was found but could not be read."""
@@ -52,10 +57,15 @@ class Sync:
     def but_what_is_on_disk(self, looked_at: Collection[str] = ()) -> Sync:
         """Returns it with every document kept whose file exists, though nobody looked at it.
 
-        Such as a hidden file, a kind that is not read, or one written a moment ago.
+        Such as a hidden file, a kind that is not read, or one written a moment ago; and with those
+        that are not wanted, of which nobody knows.
         """
-        gone = replace(self, max_share=1)._call(dry_run=True)
-        there = [source for source in gone if _file_of(source, looked_at) is not None]
+        gone = self.vanished()
+        there = [
+            source
+            for source in gone
+            if _file_of(source, looked_at) is not None or not self.wanted.passes(source)
+        ]
         return replace(self, unread=[*self.unread, *there])
 
     def _call(self, *, dry_run: bool = False) -> list[str]:

@@ -14,6 +14,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,7 +28,9 @@ from ragpg.version import __version__
 T = TypeVar("T")
 _WEB = ("http", "https")
 _BUCKETS = ("s3", "gs", "gcs", "az", "abfs")  # az: Azure, with adlfs
-_TRIES = 4  # of what answers that it is asked too often
+_NEEDED = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+TRIES = 4  # of what answers that it is asked too often
+USER_AGENT = f"ragpg/{__version__}"
 _LONGEST_WAIT = 60.0
 _SECONDS = 300.0  # for one file
 _SILENCE = 30.0
@@ -146,15 +150,13 @@ def _of_web(url: str) -> RemoteFile:
     from fsspec.implementations.http import HTTPFileSystem
 
     files = HTTPFileSystem(
-        get_client=_session,
-        skip_instance_cache=True,
-        headers={"User-Agent": f"ragpg/{__version__}"},
+        get_client=open_session, skip_instance_cache=True, headers={"User-Agent": USER_AGENT}
     )
     told = _told(url, lambda: files.info(url))
     return RemoteFile(url, files, url, told.get("size"), told.get("mimetype", ""), _validator(told))
 
 
-async def _session(**options: Any) -> Any:
+async def open_session(**options: Any) -> Any:
     import aiohttp
 
     return aiohttp.ClientSession(
@@ -192,27 +194,34 @@ def _is_public(host: str) -> bool:
 
 def _told(url: str, call: Callable[[], T]) -> T:
     """Returns what the call returns, asked again when it is too early; LoadError says why not."""
-    for tried in range(1, _TRIES + 1):
+    for tried in range(1, TRIES + 1):
         try:
             return call()
         except LoadError:
             raise
         except ImportError as error:
-            raise LoadError(f"{url} needs {error.name}: pip install 'ragpg[remote]'") from error
+            needed = _NEEDED.get(url.partition(":")[0]) or error.name
+            also = needed if needed in ("gcsfs", "adlfs") else ""
+            told = f"pip install 'ragpg[remote]' {also}".strip()
+            raise LoadError(f"{url} needs {needed}: {told}") from error
         except Exception as error:  # of the libraries of each store
             cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
             status = getattr(cause, "status", None)
             if cause is None or status == 404:
                 raise LoadError(f"{url} does not exist") from error
-            if status not in (429, 503) or tried == _TRIES:
+            if status not in (429, 503) or tried == TRIES:
                 said = f"it answers {status}" if status else " ".join(str(cause).split())
                 raise LoadError(f"{url} cannot be read: {said or type(cause).__name__}") from error
-            time.sleep(_wait(getattr(cause, "headers", None) or {}, tried))
+            time.sleep(waiting(getattr(cause, "headers", None) or {}, tried))
     raise AssertionError
 
 
-def _wait(headers: Any, tried: int) -> float:
-    try:
-        return min(float(headers.get("Retry-After", 2.0**tried)), _LONGEST_WAIT)
-    except ValueError:  # a date
-        return 2.0**tried
+def waiting(headers: Any, tried: int) -> float:
+    """Returns the seconds to wait after so many tries, as Retry-After says, a minute at most."""
+    told = headers.get("Retry-After") or ""
+    if not told.strip().isdigit():
+        try:  # a date
+            told = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):  # none, or one without a zone
+            told = 2.0**tried
+    return min(max(float(told), 0.0), _LONGEST_WAIT)
