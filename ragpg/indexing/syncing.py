@@ -13,6 +13,7 @@ from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.inputs import Failure, Input
 from ragpg.reading import ALL, FoundFiles, Wanted, clean_text, is_remote
+from ragpg.reading.remote import is_pattern, source_beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,16 @@ class Sync:
 def source_of(path: str | Path) -> str:
     """Returns the source under which a file is stored, or the one its folder's begin with."""
     if is_remote(path):
-        return clean_text(str(path))
+        return clean_text(source_beginning(str(path)))
     return clean_text(Path(os.path.abspath(path)).as_posix())
 
 
 def sync_paths(arguments: Iterable[str | Path]) -> list[str]:
     """Returns the folders and files as the beginnings of sources; raises BadArgument for globs."""
     for argument in arguments:
-        if glob.has_magic(str(argument)) and not os.path.lexists(argument):
+        told = str(argument)
+        is_glob = is_pattern(told) if is_remote(told) else glob.has_magic(told)
+        if is_glob and not os.path.lexists(argument):
             raise BadArgument(
                 f"{argument} is a pattern, which does not say what should be there: "
                 "give folders or files"

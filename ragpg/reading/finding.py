@@ -51,8 +51,9 @@ def find_files(arguments: Iterable[str | Path], wanted: Wanted = ALL) -> FoundFi
         named: Path | RemoteFile | None = None
         paths: Iterable[Path | RemoteFile]
         if is_remote(argument):
-            paths = files = find_remote(argument)
-            named = files[0] if files[0].url == argument else None
+            paths = files = find_remote(argument, skipped)
+            is_named = files[0].url == argument or argument.endswith(f":/{files[0].path}")
+            named = files[0] if is_named else None
         else:
             named = Path(os.path.abspath(argument))
             paths = _found(named, argument, skipped)

@@ -106,21 +106,40 @@ def is_remote(argument: object) -> bool:
     return bool(found) and scheme.isalnum()
 
 
-def find_remote(url: str) -> list[RemoteFile]:
+def find_remote(url: str, skipped: dict[str, str]) -> list[RemoteFile]:
     """Returns the files an address names: one, all below a prefix of a bucket, or of a pattern.
 
-    LoadError says why there is none.
+    LoadError says why there is none; `skipped` is told what is no file.
     """
     scheme = url.partition("://")[0].lower()
     if scheme in _WEB:
         return [_of_web(url)]
-    if scheme not in _BUCKETS:
-        known = ", ".join(f"{one}://" for one in (*_BUCKETS, *_WEB))
+    if scheme == "github":
+        from ragpg.reading.github import find_on_github
+
+        found = find_on_github(url, skipped)
+    elif scheme in _BUCKETS:
+        found = _told(url, lambda: list(_of_bucket(scheme, url)))
+    else:
+        known = ", ".join(f"{one}://" for one in (*_BUCKETS, "github", *_WEB))
         raise LoadError(f"{url} is no address that is read: {known}")
-    found = _told(url, lambda: list(_of_bucket(scheme, url)))
     if not found:
         raise LoadError(f"{url} holds no file")
     return found
+
+
+def source_beginning(url: str) -> str:
+    """Returns what the sources of the files begin with that an address names."""
+    if not url.startswith("github://"):
+        return url
+    from ragpg.reading.github import source_on_github
+
+    return source_on_github(url)
+
+
+def is_pattern(url: str) -> bool:
+    """Returns whether an address is a pattern of files; a web address has its ? otherwise."""
+    return not url.startswith(_WEB) and any(one in url for one in "*?[")
 
 
 def _of_bucket(scheme: str, url: str) -> Iterator[RemoteFile]:
@@ -156,11 +175,12 @@ def _of_web(url: str) -> RemoteFile:
     return RemoteFile(url, files, url, told.get("size"), told.get("mimetype", ""), _validator(told))
 
 
-async def open_session(**options: Any) -> Any:
+async def open_session(*, is_guarded: bool = True, **options: Any) -> Any:
+    """Returns a session that connects to no local address, unless it is not guarded."""
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(socket_factory=_socket),
+        connector=aiohttp.TCPConnector(socket_factory=_socket if is_guarded else None),
         timeout=aiohttp.ClientTimeout(total=_SECONDS, connect=10, sock_read=_SILENCE),
         **options,
     )
