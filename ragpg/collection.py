@@ -114,7 +114,8 @@ class Collection:
 
         Files that vanish from then on are deleted, those that vanished before with `sync`.
         `on_ready` hears the report of the first pass, `on_change` of each document after it. A
-        lost connection is waited out. `options` are `add`'s language and chunk_tokens.
+        lost connection is waited out. `options` are `add`'s language, chunk_tokens, include and
+        exclude.
         """
         from ragpg.indexing.watching import watch
 

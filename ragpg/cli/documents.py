@@ -39,6 +39,7 @@ from ragpg.cli.sync import (
 )
 from ragpg.documents import DocumentInfo, queries
 from ragpg.errors import BadArgument, RagpgError
+from ragpg.reading.remote import is_remote
 from ragpg.reading.wanted import MAX_SITE_PAGES
 from ragpg.search.filters import read_filter
 
@@ -98,14 +99,15 @@ def add(
     (with --json an object a line); it also deletes what vanishes from then on.
     """
     with open_client() as client, ended_by_signals() as stop:
-        if all(map(os.path.lexists, paths)):  # else it is an error
+        if all(os.path.lexists(one) or is_remote(one) for one in paths):  # else it is an error
             load_model_once(client)
         held = client.collection(collection)
+        chosen = {"include": include or [], "exclude": exclude or []}
+        options = {"language": language, "sync": sync, **chosen}
         if watch:
-            watch_paths(held, paths, language, sync, delete_many, as_json, stop)
+            watch_paths(held, paths, options, delete_many, as_json, stop)
             return
-        chosen = {"include": include or [], "exclude": exclude or [], "depth": depth}
-        options = {"language": language, "sync": sync, "pages": pages, **chosen}
+        options |= {"depth": depth, "pages": pages}
         report = add_paths(held, paths, options, delete_many, stop)
     if as_json:
         print_json(asdict(report))

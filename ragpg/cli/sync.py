@@ -71,8 +71,7 @@ def add_paths(
 def watch_paths(
     held: Any,
     paths: list[str],
-    language: str,
-    sync: bool,
+    options: dict[str, Any],
     delete_many: bool,
     as_json: bool,
     stop: threading.Event,
@@ -99,10 +98,9 @@ def watch_paths(
             stop=stop,
             on_ready=ready,
             on_change=change,
-            sync=sync,
             max_deleted_share=1.0 if delete_many else MAX_DELETED_SHARE,
             progress=progress,
-            language=language,
+            **options,
         )
 
 

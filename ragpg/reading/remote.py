@@ -150,6 +150,8 @@ def _of_bucket(scheme: str, url: str) -> Iterator[RemoteFile]:
     path = files._strip_protocol(url).rstrip("/")
     is_pattern = any(one in path for one in "*?[")
     listed = files.glob(path, detail=True) if is_pattern else files.find(path, detail=True)
+    if not isinstance(listed, dict):  # adlfs, of one file
+        listed = {name: files.info(name) for name in listed}
     for name, told in sorted(listed.items()):
         below = name if is_pattern else name.removeprefix(path)
         if told["type"] == "file" and not any(one.startswith(".") for one in below.split("/")):
