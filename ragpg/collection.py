@@ -55,8 +55,8 @@ class Collection:
         max_deleted_share: float = MAX_DELETED_SHARE,
         stop: threading.Event | None = None,
         on_outcome: OnOutcome | None = None,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         depth: int | None = None,
         pages: int = MAX_SITE_PAGES,
     ) -> AddReport:
@@ -76,7 +76,7 @@ class Collection:
 
         `include` and `exclude` are patterns of sources, in which * stands for anything. Of a web
         address with a `depth` so many links are followed from it on its site, and at most `pages`
-        are read; of a sitemap its pages.
+        are read; of a sitemap its pages. Long, because of all it takes.
         """
         if text is not None:
             if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
@@ -88,7 +88,7 @@ class Collection:
             self.name,
             paths,
             records=records,
-            wanted=Wanted(tuple(include), tuple(exclude), depth, pages),
+            wanted=Wanted.of(include, exclude, depth, pages),
             language=language,
             chunk_tokens=chunk_tokens,
             sync=sync,

@@ -39,6 +39,7 @@ from ragpg.cli.sync import (
 )
 from ragpg.documents import DocumentInfo, queries
 from ragpg.errors import BadArgument, RagpgError
+from ragpg.indexing import AddReport
 from ragpg.reading.remote import is_remote
 from ragpg.reading.wanted import MAX_SITE_PAGES
 from ragpg.search.filters import read_filter
@@ -109,6 +110,11 @@ def add(
             return
         options |= {"depth": depth, "pages": pages}
         report = add_paths(held, paths, options, delete_many, stop)
+    _end_add(report, paths, as_json, is_stopped=stop.is_set())
+
+
+def _end_add(report: AddReport, paths: list[str], as_json: bool, *, is_stopped: bool) -> None:
+    """Prints what was done, and exits as it went."""
     if as_json:
         print_json(asdict(report))
     else:
@@ -116,7 +122,7 @@ def add(
     done = report.added + report.updated + report.unchanged + report.deleted + report.failed
     if not (done or report.skipped):
         err.print(f"no file was found in {', '.join(paths)}", markup=False)
-    if stop.is_set():
+    if is_stopped:
         err.print("stopped before its end: what is told above is kept, the same command continues")
         raise typer.Exit(130)
     if report.failed:

@@ -52,7 +52,7 @@ def watch(
     given = [paths] if isinstance(paths, (str, Path)) else paths
     for address in filter(is_remote, given):
         raise BadArgument(f"{address} is not watched, as files are: add it again, by cron say")
-    include, exclude = (tuple(options.pop(name, ())) for name in ("include", "exclude"))
+    patterns = {name: options.pop(name, ()) for name in ("include", "exclude")}
     FolderWatch(
         session,
         collection,
@@ -63,7 +63,7 @@ def watch(
         sync,
         max_deleted_share,
         progress,
-        {**options, "wanted": Wanted(include, exclude)},
+        {**options, "wanted": Wanted.of(**patterns)},
     ).run()
 
 

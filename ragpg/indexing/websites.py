@@ -17,6 +17,7 @@ from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.syncing import Sync
 from ragpg.indexing.tally import Tally
 from ragpg.reading import LoadedDocument, Skipped, Wanted
+from ragpg.reading.web_links import normal_address
 from ragpg.reading.website import SitePage, Stored, Visit
 from ragpg.session import Session
 
@@ -35,12 +36,19 @@ def add_sites(
 ) -> list[Skipped]:
     """Makes the collection hold the sites' pages, and returns what was left out.
 
-    With a share pages that vanished are deleted; TooManyVanished is raised where they are more.
+    With a share pages that vanished are deleted; TooManyVanished is raised where they are more. A
+    site that cannot be read raises LoadError, or has failed where there is more to add.
     """
     skipped: list[Skipped] = []
     for start in sites:
         site = _Site(session, collection, start, wanted, recipe, tally, stop)
-        site.read()
+        try:
+            site.read()
+        except LoadError as error:
+            if len(sites) == 1 and not tally.total:  # nothing else was asked for
+                raise
+            tally.fail(Failure(start, str(error)))
+            continue
         skipped += [Skipped(url, reason) for url, reason in sorted(site.visit.skipped.items())]
         if max_deleted_share is not None and not stop.is_set():
             for source in site.vanished(max_deleted_share).delete():
@@ -64,6 +72,7 @@ class _Site:
     visit: Visit = field(init=False)
 
     def __post_init__(self) -> None:
+        self.start = normal_address(self.start) or self.start
         self.hashes = indexed_hashes(self.session.database, self.collection)
         self.visit = Visit(self.start, self.wanted, self._known, self.stop, self._fail)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
@@ -20,6 +21,18 @@ class Wanted:
     exclude: tuple[str, ...] = ()
     depth: int | None = None
     pages: int = MAX_SITE_PAGES
+
+    @classmethod
+    def of(
+        cls,
+        include: str | Iterable[str] = (),
+        exclude: str | Iterable[str] = (),
+        depth: int | None = None,
+        pages: int = MAX_SITE_PAGES,
+    ) -> Wanted:
+        """Returns it for one pattern or several of each kind."""
+        only, none = ((one,) if isinstance(one, str) else tuple(one) for one in (include, exclude))
+        return cls(only, none, depth, pages)
 
     def passes(self, source: str) -> bool:
         """Returns whether the patterns let a source through."""

@@ -195,11 +195,11 @@ class Visit:
         if url in self._visited:
             return
         self._visited.add(url)
-        self.asked += 1
         try:
             if reason := self._refusal(url):
                 self._skip(url, reason)
                 return
+            self.asked += 1
             is_leaf = depth >= (self.wanted.depth or 0)
             answer = self._client.follow(
                 url, self._conditions if is_leaf else _none, self._refusal, _PAGE_BYTES
@@ -226,7 +226,9 @@ class Visit:
         self._done[url] = False
         if answer.status == 304:
             stored = self.known(url)
-            if stored is not None and self._is_new_text(url, stored.text_hash):
+            if stored is None:  # it was not asked whether it changed
+                self._fail(url, f"{url} cannot be read: it answers 304", is_leaf=False)
+            elif self._is_new_text(url, stored.text_hash):
                 yield SitePage(url, stored)
             return
         kind = kind_of(answer)

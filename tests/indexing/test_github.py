@@ -32,11 +32,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[GithubServer]:
         yield hub
 
 
-@pytest.fixture
-def pages(client: ragpg.Client) -> ragpg.Collection:
-    return client.collection("pages")
-
-
 def sources(pages: ragpg.Collection) -> list[str]:
     return [one.source.removeprefix(BEGINNING) for one in pages.documents()]
 

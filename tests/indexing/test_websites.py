@@ -4,56 +4,17 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 import ragpg
 from ragpg import errors
-from ragpg.reading import remote, web, web_sitemaps, website
+from ragpg.reading import web, web_sitemaps, website
 
 from ..servers.pages import Page, PagesServer
-
-
-@pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAGPG_LOCAL_ADDRESSES", "1")
-    monkeypatch.setattr(website, "_PAUSE", 0.0)
-
-
-@pytest.fixture
-def site() -> Iterator[PagesServer]:
-    with PagesServer() as server:
-        yield server
-
-
-@pytest.fixture
-def pages(client: ragpg.Client) -> ragpg.Collection:
-    return client.collection("pages")
-
-
-def html(text: str, *links: str, head: str = "") -> Page:
-    anchors = "".join(f'<p><a href="{link}">to {link}</a></p>' for link in links)
-    return Page(f"<html><head>{head}</head><body><p>{text}</p>{anchors}</body></html>".encode())
-
-
-def sitemap(*addresses: str, root: str = "urlset", of: str = "url") -> Page:
-    inside = "".join(f"<{of}><loc> {one} </loc></{of}>" for one in addresses)
-    space = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
-    return Page(f"<?xml version='1.0'?><{root} {space}>{inside}</{root}>".encode(), kind="text/xml")
-
-
-def paths(pages: ragpg.Collection, site: PagesServer) -> list[str]:
-    try:
-        return [one.source.removeprefix(site.url) for one in pages.documents()]
-    except errors.UnknownCollection:
-        return []
-
-
-def left_out(report: ragpg.AddReport, site: PagesServer) -> dict[str, str]:
-    return {one.path.removeprefix(site.url): one.reason for one in report.skipped}
-
+from .sites import html, left_out, paths, sitemap
 
 # Links -------------------------------------------------------------------------------------------
 
@@ -156,12 +117,62 @@ def test_an_endless_calendar_ends(pages: ragpg.Collection, site: PagesServer) ->
     }
 
 
+@pytest.mark.parametrize(
+    ("bound", "most", "told"),
+    [("_SITE_SECONDS", 0.0, "0 minutes are over"), ("_SITE_BYTES", 10, "0 GiB were read")],
+)
+def test_bounds_of_time_and_bytes(
+    pages: ragpg.Collection,
+    site: PagesServer,
+    monkeypatch: pytest.MonkeyPatch,
+    bound: str,
+    most: float,
+    told: str,
+) -> None:
+    monkeypatch.setattr(website, bound, most)
+    site.pages["/"] = html("Start.", "/a", "/b")
+    report = pages.add(f"{site.url}/", depth=1)
+    assert report.added == 1
+    assert left_out(report, site) == {"/": f"ended before 2 further addresses: {told}"}
+
+
+def test_slow_and_endless_pages_fail_and_the_rest_is_read(
+    pages: ragpg.Collection, site: PagesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(website, "WebClient", partial(web.WebClient, seconds=1.0))
+    monkeypatch.setattr(website, "_PAGE_BYTES", 2**20)
+    site.pages["/"] = html("Start.", "/slow", "/endless", "/early", "/bomb", "/fine")
+    site.pages["/slow"] = Page(b"slow " * 1000, pause=0.01)
+    site.pages["/endless"] = Page(endless=True)
+    site.pages["/early"] = Page(b"<p>A refund.</p>", early=2)
+    bomb = gzip.compress(bytes(2**24))
+    site.pages["/bomb"] = Page(bomb, headers={"Content-Encoding": "gzip"})
+    site.pages["/fine"] = html("Fine.")
+    report = pages.add(f"{site.url}/", depth=1)
+    assert paths(pages, site) == ["/", "/early", "/fine"]
+    assert [one.reason.removeprefix(site.url) for one in report.failures] == [
+        "/slow cannot be read: it takes more than 1 s",
+        "/endless cannot be read: it has more than 1 MiB",
+        "/bomb cannot be read: it has more than 1 MiB",
+    ]
+
+
+def test_one_of_several_sites_that_does_not_answer(
+    pages: ragpg.Collection, site: PagesServer, tmp_path: Path
+) -> None:
+    site.pages["/"] = html("Start.")
+    (tmp_path / "a.md").write_text("A refund.")
+    report = pages.add([f"{site.url}/none", f"{site.url}/", tmp_path], depth=0)
+    assert report.added == 2
+    assert [one.source for one in report.failures] == [f"{site.url}/none"]
+
+
 def test_patterns(pages: ragpg.Collection, site: PagesServer) -> None:
     site.pages["/"] = html("Start.", "/en/a", "/en/old/b", "/de/c")
     site.pages["/en/a"] = html("A.")
     site.pages["/en/old/b"] = html("B.")
     site.pages["/de/c"] = html("C.")
-    pages.add(f"{site.url}/", depth=1, include=["*/en/*"], exclude=["*/old/*"])
+    pages.add(f"{site.url}/", depth=1, include="*/en/*", exclude=["*/old/*"])
     assert paths(pages, site) == ["/en/a"]
     assert site.gets() == ["/robots.txt", "/", "/en/a"]
 
@@ -273,160 +284,3 @@ def test_what_is_named_as_a_sitemap_and_is_a_page(
     site.pages["/sitemap.html"] = html("All our pages.", "/a")
     assert pages.add(f"{site.url}/sitemap.html").added == 1
     assert site.gets() == ["/robots.txt", "/sitemap.html"]
-
-
-# Read again --------------------------------------------------------------------------------------
-
-
-def test_pages_that_did_not_change_are_not_downloaded(
-    pages: ragpg.Collection, site: PagesServer
-) -> None:
-    site.pages["/"] = html("Start.", "/etag", "/time", "/nonce")
-    site.pages["/etag"] = html("A refund.")
-    site.pages["/etag"].headers["ETag"] = 'W/"1"'
-    site.pages["/time"] = html("A password.")
-    site.pages["/time"].headers["Last-Modified"] = "Sat, 01 Aug 2026 10:00:00 GMT"
-    site.pages["/nonce"] = html("Money.", head='<meta name="csrf" content="1">')
-    first = pages.add(f"{site.url}/", depth=1)
-    assert (first.added, site.not_modified) == (4, [])
-    site.pages["/nonce"].body = html("Money.", head='<meta name="csrf" content="2">').body
-    again = pages.add(f"{site.url}/", depth=1)
-    assert (again.unchanged, again.updated, again.chunks_embedded) == (4, 0, 0)
-    assert site.not_modified == ["/etag", "/time"]
-    site.pages["/etag"].headers["ETag"] = 'W/"2"'  # with the same text
-    assert pages.add(f"{site.url}/", depth=1).unchanged == 4
-    site.pages["/time"].headers["Last-Modified"] = "Sun, 02 Aug 2026 10:00:00 GMT"
-    site.pages["/time"].body = html("Another password.").body
-    assert pages.add(f"{site.url}/", depth=1).updated == 1
-
-
-def test_a_loader_of_another_version_reads_them_again(
-    pages: ragpg.Collection, site: PagesServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.pages["/"] = html("A refund.")
-    site.pages["/"].headers["ETag"] = '"1"'
-    pages.add(f"{site.url}/", depth=0)
-    monkeypatch.setattr("ragpg.indexing.inputs.LOADER_VERSION", "next")
-    pages.add(f"{site.url}/", depth=0)
-    assert site.not_modified == []
-    pages.add(f"{site.url}/", depth=0)
-    assert site.not_modified == ["/"]
-
-
-# In step -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def stored(pages: ragpg.Collection, site: PagesServer) -> ragpg.Collection:
-    names = [f"/p{number}" for number in range(8)]
-    site.pages["/"] = html("Start.", *names, "/inner")
-    site.pages["/inner"] = html("Inner.", "/deep")
-    site.pages["/deep"] = html("Deep.")
-    for name in names:
-        site.pages[name] = html(f"Page {name}.")
-    assert pages.add(f"{site.url}/", depth=2).added == 11
-    pages.add(text="Of somebody else.", source=f"{site.url}/p1/else")
-    return pages
-
-
-def test_sync_deletes_what_vanished(stored: ragpg.Collection, site: PagesServer) -> None:
-    site.pages["/p0"] = Page(status=404)
-    site.pages["/inner"] = html("Inner, without a link.")
-    report = stored.add(f"{site.url}/", depth=2, sync=True)
-    assert report.deleted == 2
-    assert {"/p0", "/deep"}.isdisjoint(paths(stored, site))
-    assert "/p1/else" in paths(stored, site)
-
-
-def test_more_than_a_fifth_is_not_deleted(stored: ragpg.Collection, site: PagesServer) -> None:
-    site.pages["/"] = html("We are being rebuilt.", "/p0")
-    with pytest.raises(errors.TooManyVanished, match="9 of 12 documents"):
-        stored.add(f"{site.url}/", depth=2, sync=True)
-    assert len(paths(stored, site)) == 12
-    assert stored.add(f"{site.url}/", depth=2, sync=True, max_deleted_share=1).deleted == 9
-
-
-@pytest.mark.parametrize("status", [500, 403, 429])
-def test_an_outage_deletes_nothing(
-    stored: ragpg.Collection, site: PagesServer, status: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(web, "TRIES", 1)
-    site.pages["/p1"] = site.pages["/inner"] = Page(status=status)  # /deep is not found then
-    report = stored.add(f"{site.url}/", depth=2, sync=True, max_deleted_share=1)
-    assert (report.deleted, len(report.failures)) == (0, 2)
-    site.pages["/p0"] = Page(status=404)  # this one surely is gone
-    assert stored.add(f"{site.url}/", depth=2, sync=True, max_deleted_share=1).deleted == 1
-    for path in ("/", "/robots.txt"):
-        site.pages[path] = Page(status=500)
-        with pytest.raises(errors.LoadError):
-            stored.add(f"{site.url}/", depth=2, sync=True, max_deleted_share=1)
-    assert len(paths(stored, site)) == 11
-
-
-def test_after_five_outages_it_ends(stored: ragpg.Collection, site: PagesServer) -> None:
-    for number in range(8):
-        site.pages[f"/p{number}"] = Page(status=500)
-    site.gets()
-    report = stored.add(f"{site.url}/", depth=2, sync=True, max_deleted_share=1)
-    assert left_out(report, site)["/"].endswith("5 pages in a row gave no answer")
-    assert (len(report.failures), report.deleted) == (5, 0)
-
-
-def test_a_bound_and_other_patterns_delete_nothing(
-    stored: ragpg.Collection, site: PagesServer
-) -> None:
-    all_of_it: dict[str, Any] = {"sync": True, "max_deleted_share": 1.0}
-    assert stored.add(f"{site.url}/", depth=2, pages=3, **all_of_it).deleted == 0
-    assert stored.add(f"{site.url}/", depth=2, exclude=["*/p*"], **all_of_it).deleted == 0
-    site.pages["/robots.txt"] = Page(b"User-agent: *\nDisallow: /p3")
-    assert stored.add(f"{site.url}/", depth=2, **all_of_it).deleted == 0
-    assert stored.add(f"{site.url}/inner", depth=1, **all_of_it).deleted == 0  # a walk of its own
-
-
-def test_what_was_read_before_the_end_is_kept(pages: ragpg.Collection, site: PagesServer) -> None:
-    site.pages["/"] = html("Start.", *(f"/p{number}" for number in range(9)))
-    for number in range(9):
-        site.pages[f"/p{number}"] = html(f"Page {number}.")
-    stop = threading.Event()
-
-    def progress(*, documents: int, total: int, chunks: int, share: float) -> None:
-        if len(site.asked) > 4:
-            stop.set()
-
-    report = pages.add([f"{site.url}/"], depth=1, stop=stop, progress=progress, sync=True)
-    assert 0 < report.added < 10
-    assert len(paths(pages, site)) == report.added
-    assert pages.add(f"{site.url}/", depth=1).unchanged == report.added
-
-
-# The local network -------------------------------------------------------------------------------
-
-
-def test_no_page_of_the_local_network_is_asked(
-    pages: ragpg.Collection, site: PagesServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.pages["/"] = html("Start.", "/a")
-    monkeypatch.delenv("RAGPG_LOCAL_ADDRESSES")
-    with pytest.raises(errors.LoadError, match="local network"):
-        pages.add(f"{site.url}/", depth=1)
-    assert site.asked == []
-
-
-def test_a_name_that_leads_elsewhere_later_is_refused(
-    pages: ragpg.Collection, site: PagesServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each connection is looked at: the first two lead to a public address, as it is told here."""
-    real, looked = remote._is_public, []
-
-    def changing(host: str) -> bool:
-        looked.append(host)
-        return len(looked) <= 2 or real(host)
-
-    monkeypatch.delenv("RAGPG_LOCAL_ADDRESSES")
-    monkeypatch.setattr(remote, "_is_public", changing)
-    site.pages["/"] = html("Start.", "/a")
-    site.pages["/a"] = html("A secret.")
-    report = pages.add(f"{site.url}/", depth=1)
-    assert [one.source for one in report.failures] == [f"{site.url}/a"]
-    assert "local network" in report.failures[0].reason
-    assert paths(pages, site) == ["/"]
