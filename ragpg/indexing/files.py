@@ -51,7 +51,9 @@ def look(
     if sync:
         from ragpg.indexing.syncing import Sync, sync_paths
 
-        plan = Sync(database, collection, sync_paths(paths), max_share, few, wanted=wanted)
+        single = [str(one) for one in paths if str(one).startswith(("http://", "https://"))]
+        beginnings = sync_paths(paths)
+        plan = Sync(database, collection, beginnings, max_share, few, wanted=wanted, single=single)
     found = find_files(paths, wanted)
     inputs, failures = inputs_of_files(found)
     if plan:

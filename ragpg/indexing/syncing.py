@@ -20,7 +20,8 @@ from ragpg.reading.remote import is_pattern, source_beginning
 class Sync:
     """The documents below some paths, and which of them are still there.
 
-    `kept` are sources; what is at or below one of `unread` could not be looked at and stays.
+    `kept` are sources; what is at or below one of `unread` could not be looked at and stays. What
+    lies below one of the `single` web pages is a page by itself.
     Up to `few` documents go whatever their share.
     """
 
@@ -32,6 +33,7 @@ class Sync:
     kept: Sequence[str] = ()
     unread: Sequence[str] = ()
     wanted: Wanted = ALL
+    single: Sequence[str] = ()
 
     def check(self) -> None:
         """Raises TooManyVanished when more would go than may."""
@@ -65,7 +67,11 @@ class Sync:
         there = [
             source
             for source in gone
-            if _file_of(source, looked_at) is not None or not self.wanted.passes(source)
+            if _file_of(source, looked_at) is not None
+            or not self.wanted.passes(source)
+            or any(
+                source.startswith(f"{page.rstrip('/')}/") for page in self.single if page != source
+            )
         ]
         return replace(self, unread=[*self.unread, *there])
 

@@ -207,14 +207,14 @@ class Visit:
         except LoadError as error:  # robots.txt of its scheme
             self._fail(url, str(error), is_leaf=False)
             return
-        answer = replace(answer, url=normal_address(answer.url) or url)
+        target, answer = answer.url, replace(answer, url=normal_address(answer.url) or url)
         self._visited.add(answer.url)
         self._outages = self._outages + 1 if answer.is_outage else 0
         if answer.status in (404, 410):
             self.gone |= {url, answer.url}
             self.skipped[url] = f"it is not there: it answers {answer.status}"
         elif answer.trouble and answer.status // 100 == 3:
-            self._skip(url, f"it leads to {answer.url}: {answer.trouble}")
+            self._skip(url, f"it leads to {target}: {answer.trouble}")
         elif answer.trouble or answer.status not in (200, 304):
             self._fail(url, f"{url} cannot be read: {answer.reason}", is_leaf=is_leaf)
             self.kept.add(answer.url)

@@ -69,6 +69,17 @@ def test_a_page_reached_twice_is_one_document(pages: ragpg.Collection, site: Pag
     assert len(site.gets()) == len(site.pages) + 2  # robots.txt and /not-there, none twice
 
 
+def test_a_site_that_moved_is_read_where_it_is_now(
+    pages: ragpg.Collection, site: PagesServer
+) -> None:
+    there = site.url.replace("127.0.0.1", "localhost")
+    site.pages["/old"] = Page(status=308, headers={"Location": f"{there}/new"})
+    site.pages["/new"] = html("Here.", "/a", f"{site.url}/not-asked")
+    site.pages["/a"] = html("A.")
+    assert pages.add(f"{site.url}/old", depth=1).added == 2
+    assert [one.source for one in pages.documents()] == [f"{there}/a", f"{there}/new"]
+
+
 def test_what_is_not_read_is_told(pages: ragpg.Collection, site: PagesServer) -> None:
     site.pages["/"] = html(
         "Start.", "/gone", "/app", "/x.json", "/pic.png", "/away", "/round", "/broken", "/n.md"

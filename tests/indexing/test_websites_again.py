@@ -122,6 +122,15 @@ def test_a_bound_and_other_patterns_delete_nothing(
     assert stored.add(f"{site.url}/inner", depth=1, **all_of_it).deleted == 0  # a walk of its own
 
 
+def test_a_page_by_itself_does_not_take_others_with_it(
+    stored: ragpg.Collection, site: PagesServer
+) -> None:
+    report = stored.add(f"{site.url}/", sync=True, max_deleted_share=1)
+    assert (report.deleted, len(paths(stored, site))) == (0, 12)
+    site.pages["/p2"] = html("Page of now.")
+    assert stored.add(f"{site.url}/p2", sync=True, max_deleted_share=1).deleted == 0
+
+
 def test_what_was_read_before_the_end_is_kept(pages: ragpg.Collection, site: PagesServer) -> None:
     site.pages["/"] = html("Start.", *(f"/p{number}" for number in range(9)))
     for number in range(9):
