@@ -14,6 +14,7 @@ from ragpg.answer import Answer
 from ragpg.arguments import tells
 from ragpg.errors import BadArgument
 from ragpg.indexing import MAX_DELETED_SHARE, AddProgress, AddReport, OnOutcome
+from ragpg.reading import MAX_SITE_PAGES, Wanted
 from ragpg.search import Hit, Mode
 from ragpg.session import Session
 
@@ -54,19 +55,28 @@ class Collection:
         max_deleted_share: float = MAX_DELETED_SHARE,
         stop: threading.Event | None = None,
         on_outcome: OnOutcome | None = None,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        depth: int | None = None,
+        pages: int = MAX_SITE_PAGES,
     ) -> AddReport:
         """Makes the collection hold these documents as they are now, and returns what that took.
 
-        `paths` are files, folders or globs; `text` with its `source` is one document; `records`
-        are mappings with text, source and optionally title, media_type, metadata (what else they
-        hold is metadata, too); with an `embedding` one is stored as one chunk, as given. Unchanged
-        ones are skipped; each other one is replaced in one transaction; one that cannot be read is
-        in the report's `failures`. `language` and `chunk_tokens` count when the collection is new.
+        `paths` are files, folders, globs or addresses (docs/remote.md); `text` with its `source` is
+        one document; `records` are mappings with text, source and optionally title, media_type,
+        metadata (what else they hold is metadata, too); with an `embedding` one is stored as one
+        chunk, as given. Unchanged ones are skipped; each other one is replaced in one transaction;
+        one that cannot be read is in the report's `failures`. `language` and `chunk_tokens` count
+        when the collection is new.
 
         With `sync` the documents below the given folders, and parts of the given files, that are
         gone there are deleted; TooManyVanished is raised, and nothing changed, when that is more
         than `max_deleted_share` of them. `stop`, once set, ends it after the documents at hand;
         `on_outcome` hears of each change: its outcome, source and reason.
+
+        `include` and `exclude` are patterns of sources, in which * stands for anything. Of a web
+        address with a `depth` so many links are followed from it on its site, and at most `pages`
+        are read; of a sitemap its pages. Long, because of all it takes.
         """
         if text is not None:
             if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
@@ -78,6 +88,7 @@ class Collection:
             self.name,
             paths,
             records=records,
+            wanted=Wanted.of(include, exclude, depth, pages),
             language=language,
             chunk_tokens=chunk_tokens,
             sync=sync,
@@ -103,7 +114,8 @@ class Collection:
 
         Files that vanish from then on are deleted, those that vanished before with `sync`.
         `on_ready` hears the report of the first pass, `on_change` of each document after it. A
-        lost connection is waited out. `options` are `add`'s language and chunk_tokens.
+        lost connection is waited out. `options` are `add`'s language, chunk_tokens, include and
+        exclude.
         """
         from ragpg.indexing.watching import watch
 

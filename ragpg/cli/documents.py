@@ -27,6 +27,10 @@ from ragpg.cli.console import (
 )
 from ragpg.cli.sync import (
     DeleteManyOption,
+    DepthOption,
+    ExcludeOption,
+    IncludeOption,
+    PagesOption,
     SyncOption,
     WatchOption,
     add_paths,
@@ -35,6 +39,9 @@ from ragpg.cli.sync import (
 )
 from ragpg.documents import DocumentInfo, queries
 from ragpg.errors import BadArgument, RagpgError
+from ragpg.indexing import AddReport
+from ragpg.reading.remote import is_remote
+from ragpg.reading.wanted import MAX_SITE_PAGES
 from ragpg.search.filters import read_filter
 
 Source = Annotated[
@@ -57,7 +64,8 @@ _MOST_TOLD = 20  # documents by name
 
 def add(
     paths: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or s3:// and https:// addresses.")
+        list[str],
+        typer.Argument(help="Files, folders, globs, or s3://, github:// and https:// addresses."),
     ],
     collection: CollectionName = "default",
     language: Annotated[
@@ -69,6 +77,10 @@ def add(
     sync: SyncOption = False,
     delete_many: DeleteManyOption = False,
     watch: WatchOption = False,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    depth: DepthOption = None,
+    pages: PagesOption = MAX_SITE_PAGES,
     as_json: Json = False,
 ) -> None:
     """Make a collection hold these documents as they are now.
@@ -79,20 +91,30 @@ def add(
     Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
     reason, and the rest done. Exit code 1 when one failed.
 
-    Addresses (s3://bucket/prefix, gs://, az://, https://page; pip install 'ragpg[remote]') are not
-    read where their ETag or time is that of last time. --sync deletes what vanished below the given
-    folders or prefixes; when that is more than a fifth it asks, or refuses where nobody can answer.
-    --watch then follows every change, telling a line for each (with --json an object a line); it
-    also deletes what vanishes from then on.
+    Addresses (s3://bucket/prefix, gs://, az://, github://owner/repo, https://page; pip install
+    'ragpg[remote]') are not read where their ETag or time is that of last time. Of
+    https://host/sitemap.xml its pages are read, of a start page with --depth 2 those that two links
+    lead to on its site, politely and as robots.txt allows. --sync deletes what vanished below the
+    given folders, prefixes, or from the sites; when that is more than a fifth it asks, or refuses
+    where nobody can answer. --watch then follows every change of files, telling a line for each
+    (with --json an object a line); it also deletes what vanishes from then on.
     """
     with open_client() as client, ended_by_signals() as stop:
-        if all(map(os.path.lexists, paths)):  # else it is an error
+        if all(os.path.lexists(one) or is_remote(one) for one in paths):  # else it is an error
             load_model_once(client)
         held = client.collection(collection)
+        chosen = {"include": include or [], "exclude": exclude or []}
+        options = {"language": language, "sync": sync, **chosen}
         if watch:
-            watch_paths(held, paths, language, sync, delete_many, as_json, stop)
+            watch_paths(held, paths, options, delete_many, as_json, stop)
             return
-        report = add_paths(held, paths, language, sync, delete_many, stop)
+        options |= {"depth": depth, "pages": pages}
+        report = add_paths(held, paths, options, delete_many, stop)
+    _end_add(report, paths, as_json, is_stopped=stop.is_set())
+
+
+def _end_add(report: AddReport, paths: list[str], as_json: bool, *, is_stopped: bool) -> None:
+    """Prints what was done, and exits as it went."""
     if as_json:
         print_json(asdict(report))
     else:
@@ -100,7 +122,7 @@ def add(
     done = report.added + report.updated + report.unchanged + report.deleted + report.failed
     if not (done or report.skipped):
         err.print(f"no file was found in {', '.join(paths)}", markup=False)
-    if stop.is_set():
+    if is_stopped:
         err.print("stopped before its end: what is told above is kept, the same command continues")
         raise typer.Exit(130)
     if report.failed:

@@ -29,11 +29,24 @@ WatchOption = Annotated[
     bool,
     typer.Option("--watch", help="Go on and follow the folders' changes until Ctrl-C or SIGTERM."),
 ]
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Only paths and addresses like this; * is anything. Again for several."),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(help="None like this, such as '*/drafts/*'; web pages are not asked for."),
+]
+DepthOption = Annotated[
+    int | None,
+    typer.Option(min=0, help="Of web addresses: follow so many links from them, on their sites."),
+]
+PagesOption = Annotated[int, typer.Option(min=1, help="Of each web site, at most so many pages.")]
 _COLOURS = {"added": "green", "updated": "cyan", "deleted": "yellow"}
 
 
 def add_paths(
-    held: Any, paths: list[str], language: str, sync: bool, delete_many: bool, stop: threading.Event
+    held: Any, paths: list[str], options: dict[str, Any], delete_many: bool, stop: threading.Event
 ) -> Any:
     """Returns the report of an ingest; on a terminal asks before more than a fifth is deleted."""
     share = 1.0 if delete_many else MAX_DELETED_SHARE
@@ -41,26 +54,24 @@ def add_paths(
         try:
             return held.add(
                 paths,
-                language=language,
                 progress=progress,
-                sync=sync,
                 max_deleted_share=share,
                 on_outcome=_tell_slow,
                 stop=stop,
+                **options,
             )
         except TooManyVanished as error:
             if not (sys.stdin.isatty() and err.is_terminal):
                 raise
             question = str(error).partition(" (")[0]
     typer.confirm(f"{question}. Delete them", abort=True, err=True)
-    return add_paths(held, paths, language, sync, True, stop)
+    return add_paths(held, paths, options, True, stop)
 
 
 def watch_paths(
     held: Any,
     paths: list[str],
-    language: str,
-    sync: bool,
+    options: dict[str, Any],
     delete_many: bool,
     as_json: bool,
     stop: threading.Event,
@@ -87,10 +98,9 @@ def watch_paths(
             stop=stop,
             on_ready=ready,
             on_change=change,
-            sync=sync,
             max_deleted_share=1.0 if delete_many else MAX_DELETED_SHARE,
             progress=progress,
-            language=language,
+            **options,
         )
 
 

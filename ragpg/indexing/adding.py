@@ -17,11 +17,11 @@ from ragpg.errors import RagpgError
 from ragpg.indexing import queries
 from ragpg.indexing.batching import in_batches
 from ragpg.indexing.indexer import Indexer, Prepared
-from ragpg.indexing.inputs import Input, inputs_of_files, inputs_of_records
+from ragpg.indexing.inputs import Failure, Input, inputs_of_records
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
 from ragpg.models import HalfVector
-from ragpg.reading import LoadedDocument, find_files, told_if_slow
+from ragpg.reading import ALL, LoadedDocument, Skipped, Wanted, told_if_slow
 from ragpg.reading.metadata import json_text
 from ragpg.session import Session
 
@@ -44,6 +44,7 @@ def add(
     paths: str | Path | Sequence[str | Path] = (),
     *,
     records: Iterable[Mapping[str, Any]] = (),
+    wanted: Wanted = ALL,
     language: str = "english",
     chunk_tokens: int | None = None,
     sync: bool = False,
@@ -60,16 +61,15 @@ def add(
     before anything is changed. `Collection.add` tells its arguments. Long, because in order.
     """
     started, stop = time.monotonic(), stop or threading.Event()
-    arguments = [paths] if isinstance(paths, (str, Path)) else paths
-    if sync:
-        from ragpg.indexing.syncing import Sync, sync_paths
+    arguments = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    sites = [str(one) for one in arguments if wanted.is_site(one)]
+    arguments = [one for one in arguments if not wanted.is_site(one)]
+    inputs, failures, skipped, plan = list[Input](), list[Failure](), list[Skipped](), None
+    if arguments or (sync and not sites):
+        from ragpg.indexing.files import look
 
-        sync_to = Sync(session.database, collection, sync_paths(arguments), max_deleted_share, few)
-    found = find_files(arguments)
-    inputs, failures = inputs_of_files(found)
-    plan = sync_to.but(found, inputs, failures) if sync else None
-    if plan:
-        plan.check()
+        how = session.database, collection, arguments, wanted, max_deleted_share, few
+        inputs, failures, skipped, plan = look(*how, sync=sync)
     given, wrong = inputs_of_records(records)
     inputs, failures = inputs + given, failures + wrong
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
@@ -87,7 +87,13 @@ def add(
             embedder = embedder_of(session, collection, len(changed[0].embedding))
         index = ensure_index(session, collection, embedder, language, chunk_tokens)
         indexer = Indexer(session, index)
-        _Writer(session.database, collection, indexer, tally, stop).write_all(changed)
+        Writer(session.database, collection, indexer, tally, stop).write_all(changed)
+    if sites:
+        from ragpg.indexing.websites import add_sites
+
+        most = max_deleted_share if sync else None
+        recipe = language, chunk_tokens
+        skipped += add_sites(session, collection, sites, wanted, recipe, tally, stop, most)
     if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused
         for source in plan.delete():
             tally.count("deleted", source)
@@ -98,17 +104,22 @@ def add(
         from ragpg.indexing.worker import index_waiting
 
         index_waiting(session, collection, tally)
-    return tally.report(found.skipped)
+    return tally.report(skipped)
+
+
+def indexed_hashes(database: Database, collection: str) -> dict[str, bytes]:
+    """Returns the hash of what each indexed document was made of, by source."""
+    rows = database.rows(queries.INDEXED_HASHES, collection=collection)
+    return {row["source"]: bytes(row["source_hash"]) for row in rows}
 
 
 def _changed(database: Database, collection: str, items: list[Input]) -> list[Input]:
-    rows = database.rows(queries.INDEXED_HASHES, collection=collection)
-    known = {row["source"]: bytes(row["source_hash"]) for row in rows}
+    known = indexed_hashes(database, collection)
     return [item for item in items if known.get(item.source) != item.source_hash]
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class Writer:
     """Loads, embeds and stores documents of one collection."""
 
     database: Database

@@ -1,30 +1,15 @@
-"""Files, texts and records as what is to be taken in: a source, a hash, and how to load it."""
+"""Texts and records as what is to be taken in: a source, a hash, and how to load it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ragpg.errors import BadArgument, LoadError
-from ragpg.reading import (
-    LOADER_VERSION,
-    MEDIA_TYPES,
-    SEVERAL_MEDIA_TYPES,
-    FoundFiles,
-    LoadedDocument,
-    LoadedPart,
-    RemoteFile,
-    clean_text,
-    digest_of_file,
-    load_documents,
-    load_path,
-    load_text,
-)
+from ragpg.errors import BadArgument
+from ragpg.reading import LOADER_VERSION, LoadedDocument, clean_text, load_text
 from ragpg.reading.metadata import metadata_of, shown, vector_of
 
 
@@ -47,16 +32,6 @@ class Input:
     source_hash: bytes
     load: Callable[[], LoadedDocument]
     embedding: Any = None
-
-
-def inputs_of_files(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
-    inputs: list[Input] = []
-    failures: list[Failure] = []
-    for source, path in found.files:
-        read, failed = _inputs_of_file(clean_text(source), path)
-        inputs += read
-        failures += failed
-    return inputs, failures
 
 
 def inputs_of_records(records: Iterable[Mapping[str, Any]]) -> tuple[list[Input], list[Failure]]:
@@ -107,32 +82,6 @@ def input_of_record(record: Mapping[str, Any]) -> Input:
     vector = None if embedding is None else vector_of(embedding, f"embedding of {source[:80]!r}")
     raw = b"" if vector is None else vector.tobytes()
     return Input(source, fingerprint(media_type, text, told, raw), load, vector)
-
-
-def _inputs_of_file(source: str, path: Path | RemoteFile) -> tuple[list[Input], list[Failure]]:
-    """Returns the inputs for the documents of a file, and the parts of it that cannot be read.
-
-    A file of one document is only hashed here. One of records or mails is read: each of its
-    documents has a hash of its own, so that those that did not change cost nothing more.
-    """
-    failures: list[Failure] = []
-    try:
-        if MEDIA_TYPES.get(path.suffix.lower()) not in SEVERAL_MEDIA_TYPES:
-            told = fingerprint(path.suffix.lower(), digest_of_file(path))
-            return [Input(source, told, partial(load_path, path))], []
-        parts = load_documents(
-            path, lambda suffix, error: failures.append(Failure(source + suffix, str(error)))
-        )
-        return [_part_input(source, part) for part in parts], failures
-    except LoadError as error:
-        return [], [Failure(source, str(error))]
-    except OSError as error:
-        return [], [Failure(source, f"{source} cannot be read: {error.strerror}")]
-
-
-def _part_input(source: str, part: LoadedPart) -> Input:
-    told = json.dumps(asdict(part.document), sort_keys=True)
-    return Input(source + part.suffix, fingerprint(told), lambda: part.document)
 
 
 def fingerprint(*parts: bytes | str) -> bytes:

@@ -12,14 +12,16 @@ from ragpg.database import Database
 from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.inputs import Failure, Input
-from ragpg.reading import FoundFiles, clean_text, is_remote
+from ragpg.reading import ALL, FoundFiles, Wanted, clean_text, is_remote
+from ragpg.reading.remote import is_pattern, source_beginning
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
     """The documents below some paths, and which of them are still there.
 
-    `kept` are sources; what is at or below one of `unread` could not be looked at and stays.
+    `kept` are sources; what is at or below one of `unread` could not be looked at and stays. What
+    lies below one of the `single` web pages is a page by itself.
     Up to `few` documents go whatever their share.
     """
 
@@ -30,6 +32,8 @@ class Sync:
     few: int = 0
     kept: Sequence[str] = ()
     unread: Sequence[str] = ()
+    wanted: Wanted = ALL
+    single: Sequence[str] = ()
 
     def check(self) -> None:
         """Raises TooManyVanished when more would go than may."""
@@ -38,6 +42,10 @@ class Sync:
     def delete(self) -> list[str]:
         """Deletes what vanished and returns the sources; raises TooManyVanished, deleting none."""
         return self._call()
+
+    def vanished(self) -> list[str]:
+        """Returns the sources that would be deleted, however many."""
+        return replace(self, max_share=1)._call(dry_run=True)
 
     def but(self, found: FoundFiles, inputs: Iterable[Input], failures: Iterable[Failure]) -> Sync:
         """Returns it with what was found kept, and what was found but could not be read."""
@@ -52,10 +60,19 @@ class Sync:
     def but_what_is_on_disk(self, looked_at: Collection[str] = ()) -> Sync:
         """Returns it with every document kept whose file exists, though nobody looked at it.
 
-        Such as a hidden file, a kind that is not read, or one written a moment ago.
+        Such as a hidden file, a kind that is not read, or one written a moment ago; and with those
+        that are not wanted, of which nobody knows.
         """
-        gone = replace(self, max_share=1)._call(dry_run=True)
-        there = [source for source in gone if _file_of(source, looked_at) is not None]
+        gone = self.vanished()
+        there = [
+            source
+            for source in gone
+            if _file_of(source, looked_at) is not None
+            or not self.wanted.passes(source)
+            or any(
+                source.startswith(f"{page.rstrip('/')}/") for page in self.single if page != source
+            )
+        ]
         return replace(self, unread=[*self.unread, *there])
 
     def _call(self, *, dry_run: bool = False) -> list[str]:
@@ -78,14 +95,16 @@ class Sync:
 def source_of(path: str | Path) -> str:
     """Returns the source under which a file is stored, or the one its folder's begin with."""
     if is_remote(path):
-        return clean_text(str(path))
+        return clean_text(source_beginning(str(path)))
     return clean_text(Path(os.path.abspath(path)).as_posix())
 
 
 def sync_paths(arguments: Iterable[str | Path]) -> list[str]:
     """Returns the folders and files as the beginnings of sources; raises BadArgument for globs."""
     for argument in arguments:
-        if glob.has_magic(str(argument)) and not os.path.lexists(argument):
+        told = str(argument)
+        is_glob = is_pattern(told) if is_remote(told) else glob.has_magic(told)
+        if is_glob and not os.path.lexists(argument):
             raise BadArgument(
                 f"{argument} is a pattern, which does not say what should be there: "
                 "give folders or files"

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import watchfiles
 
-from ragpg.errors import LoadError, RagpgError, TooManyVanished
+from ragpg.errors import BadArgument, LoadError, RagpgError, TooManyVanished
 from ragpg.indexing.adding import add
 from ragpg.indexing.syncing import Sync, source_of, sync_paths
 from ragpg.indexing.tally import AddProgress, AddReport, Outcome
-from ragpg.reading import MEDIA_TYPES
+from ragpg.reading import MEDIA_TYPES, Wanted, is_remote
 from ragpg.session import Session
 
 # A file is read when nothing has changed for so long, or the first change is so long ago.
@@ -49,17 +49,21 @@ def watch(
     options: dict[str, Any],
 ) -> None:
     """Keeps a collection in step with folders and files: `Collection.watch`."""
+    given = [paths] if isinstance(paths, (str, Path)) else paths
+    for address in filter(is_remote, given):
+        raise BadArgument(f"{address} is not watched, as files are: add it again, by cron say")
+    patterns = {name: options.pop(name, ()) for name in ("include", "exclude")}
     FolderWatch(
         session,
         collection,
-        [paths] if isinstance(paths, (str, Path)) else paths,
+        given,
         stop or threading.Event(),
         on_change or (lambda change: None),
         on_ready or (lambda report: None),
         sync,
         max_deleted_share,
         progress,
-        options,
+        {**options, "wanted": Wanted.of(**patterns)},
     ).run()
 
 
@@ -68,7 +72,7 @@ class FolderWatch:
     """Keeps a collection in step with folders and files until `stop` is set.
 
     `on_change` hears of each document, `on_ready` of the first pass. `options` are `add`'s
-    language and chunk_tokens.
+    language, chunk_tokens and wanted.
     """
 
     session: Session

@@ -27,11 +27,14 @@ from ragpg.reading.media_types import (
 from ragpg.reading.ocr_setting import told_of_scans
 from ragpg.reading.remote import RemoteFile, is_remote
 from ragpg.reading.slow import told_if_slow
+from ragpg.reading.wanted import ALL, MAX_SITE_PAGES, Wanted
 
 __all__ = [
+    "ALL",
     "BLOCKS",
     "LOADER_VERSION",
     "MARKDOWN_MEDIA_TYPES",
+    "MAX_SITE_PAGES",
     "MEDIA_TYPES",
     "SEVERAL_MEDIA_TYPES",
     "FoundFiles",
@@ -39,6 +42,7 @@ __all__ = [
     "LoadedPart",
     "RemoteFile",
     "Skipped",
+    "Wanted",
     "clean_text",
     "digest_of_file",
     "find_files",

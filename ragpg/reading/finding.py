@@ -15,6 +15,7 @@ from ragpg.reading.decoding import clean_text
 from ragpg.reading.media_types import MEDIA_TYPES, PICTURE_MEDIA_TYPES
 from ragpg.reading.ocr_setting import ocr_is_wanted
 from ragpg.reading.remote import RemoteFile, find_remote, is_remote
+from ragpg.reading.wanted import ALL, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class FoundFiles:
     skipped: tuple[Skipped, ...]
 
 
-def find_files(arguments: Iterable[str | Path]) -> FoundFiles:
-    """Returns the files the arguments name: files, folders (with all below them) and globs.
+def find_files(arguments: Iterable[str | Path], wanted: Wanted = ALL) -> FoundFiles:
+    """Returns the wanted files the arguments name: files, folders (all below them) and globs.
 
     An address (`ragpg.reading.remote`) is asked which files it names. A source is the address, or
     the absolute path as the user reaches it, with links kept. Hidden files and folders
@@ -50,12 +51,15 @@ def find_files(arguments: Iterable[str | Path]) -> FoundFiles:
         named: Path | RemoteFile | None = None
         paths: Iterable[Path | RemoteFile]
         if is_remote(argument):
-            paths = files = find_remote(argument)
-            named = files[0] if files[0].url == argument else None
+            paths = files = find_remote(argument, skipped)
+            is_named = files[0].url == argument or argument.endswith(f":/{files[0].path}")
+            named = files[0] if is_named else None
         else:
             named = Path(os.path.abspath(argument))
             paths = _found(named, argument, skipped)
         for path in paths:
+            if not wanted.passes(clean_text(path.as_posix())):
+                continue
             kind = MEDIA_TYPES.get(path.suffix.lower())
             if path is not named and kind in PICTURE_MEDIA_TYPES and not ocr_is_wanted():
                 skipped[path.as_posix()] = "a picture: with RAGPG_OCR=1 its text is recognised"

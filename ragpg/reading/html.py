@@ -77,8 +77,7 @@ _META_PREFIXES = ("og:", "article:")
 
 def read_html(text: str) -> Reading:
     """Returns the page's title, its main part as Markdown, and its metadata."""
-    # Fewer tags cannot be so deep: most pages need no look.
-    if text.count("<") ** 2 > 2 * _MAX_STEPS and _depth(text)[1] > _MAX_STEPS:
+    if is_too_deep(text):
         return Reading("", _words(text))
     page = LexborHTMLParser(text)
     title = _node_text(page.css_first("head title")) or _node_text(page.css_first("h1"))
@@ -87,6 +86,12 @@ def read_html(text: str) -> Reading:
     if main is not None and main.text(strip=True):
         page = LexborHTMLParser(main.html or "")
     return Reading(title, _markdown(page), metadata)
+
+
+def is_too_deep(text: str) -> bool:
+    """Returns whether the parser would take minutes for it."""
+    # Fewer tags cannot be so deep: most pages need no look.
+    return text.count("<") ** 2 > 2 * _MAX_STEPS and _depth(text)[1] > _MAX_STEPS
 
 
 def _depth(text: str) -> tuple[int, int]:

@@ -14,6 +14,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,7 +28,9 @@ from ragpg.version import __version__
 T = TypeVar("T")
 _WEB = ("http", "https")
 _BUCKETS = ("s3", "gs", "gcs", "az", "abfs")  # az: Azure, with adlfs
-_TRIES = 4  # of what answers that it is asked too often
+_NEEDED = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+TRIES = 4  # of what answers that it is asked too often
+USER_AGENT = f"ragpg/{__version__}"
 _LONGEST_WAIT = 60.0
 _SECONDS = 300.0  # for one file
 _SILENCE = 30.0
@@ -102,21 +106,40 @@ def is_remote(argument: object) -> bool:
     return bool(found) and scheme.isalnum()
 
 
-def find_remote(url: str) -> list[RemoteFile]:
+def find_remote(url: str, skipped: dict[str, str]) -> list[RemoteFile]:
     """Returns the files an address names: one, all below a prefix of a bucket, or of a pattern.
 
-    LoadError says why there is none.
+    LoadError says why there is none; `skipped` is told what is no file.
     """
     scheme = url.partition("://")[0].lower()
     if scheme in _WEB:
         return [_of_web(url)]
-    if scheme not in _BUCKETS:
-        known = ", ".join(f"{one}://" for one in (*_BUCKETS, *_WEB))
+    if scheme == "github":
+        from ragpg.reading.github import find_on_github
+
+        found = find_on_github(url, skipped)
+    elif scheme in _BUCKETS:
+        found = _told(url, lambda: list(_of_bucket(scheme, url)))
+    else:
+        known = ", ".join(f"{one}://" for one in (*_BUCKETS, "github", *_WEB))
         raise LoadError(f"{url} is no address that is read: {known}")
-    found = _told(url, lambda: list(_of_bucket(scheme, url)))
     if not found:
         raise LoadError(f"{url} holds no file")
     return found
+
+
+def source_beginning(url: str) -> str:
+    """Returns what the sources of the files begin with that an address names."""
+    if not url.startswith("github://"):
+        return url
+    from ragpg.reading.github import source_on_github
+
+    return source_on_github(url)
+
+
+def is_pattern(url: str) -> bool:
+    """Returns whether an address is a pattern of files; a web address has its ? otherwise."""
+    return not url.startswith(_WEB) and any(one in url for one in "*?[")
 
 
 def _of_bucket(scheme: str, url: str) -> Iterator[RemoteFile]:
@@ -127,6 +150,8 @@ def _of_bucket(scheme: str, url: str) -> Iterator[RemoteFile]:
     path = files._strip_protocol(url).rstrip("/")
     is_pattern = any(one in path for one in "*?[")
     listed = files.glob(path, detail=True) if is_pattern else files.find(path, detail=True)
+    if not isinstance(listed, dict):  # adlfs, of one file
+        listed = {name: files.info(name) for name in listed}
     for name, told in sorted(listed.items()):
         below = name if is_pattern else name.removeprefix(path)
         if told["type"] == "file" and not any(one.startswith(".") for one in below.split("/")):
@@ -146,19 +171,18 @@ def _of_web(url: str) -> RemoteFile:
     from fsspec.implementations.http import HTTPFileSystem
 
     files = HTTPFileSystem(
-        get_client=_session,
-        skip_instance_cache=True,
-        headers={"User-Agent": f"ragpg/{__version__}"},
+        get_client=open_session, skip_instance_cache=True, headers={"User-Agent": USER_AGENT}
     )
     told = _told(url, lambda: files.info(url))
     return RemoteFile(url, files, url, told.get("size"), told.get("mimetype", ""), _validator(told))
 
 
-async def _session(**options: Any) -> Any:
+async def open_session(*, is_guarded: bool = True, **options: Any) -> Any:
+    """Returns a session that connects to no local address, unless it is not guarded."""
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(socket_factory=_socket),
+        connector=aiohttp.TCPConnector(socket_factory=_socket if is_guarded else None),
         timeout=aiohttp.ClientTimeout(total=_SECONDS, connect=10, sock_read=_SILENCE),
         **options,
     )
@@ -192,27 +216,34 @@ def _is_public(host: str) -> bool:
 
 def _told(url: str, call: Callable[[], T]) -> T:
     """Returns what the call returns, asked again when it is too early; LoadError says why not."""
-    for tried in range(1, _TRIES + 1):
+    for tried in range(1, TRIES + 1):
         try:
             return call()
         except LoadError:
             raise
         except ImportError as error:
-            raise LoadError(f"{url} needs {error.name}: pip install 'ragpg[remote]'") from error
+            needed = _NEEDED.get(url.partition(":")[0]) or error.name
+            also = needed if needed in ("gcsfs", "adlfs") else ""
+            told = f"pip install 'ragpg[remote]' {also}".strip()
+            raise LoadError(f"{url} needs {needed}: {told}") from error
         except Exception as error:  # of the libraries of each store
             cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
             status = getattr(cause, "status", None)
             if cause is None or status == 404:
                 raise LoadError(f"{url} does not exist") from error
-            if status not in (429, 503) or tried == _TRIES:
+            if status not in (429, 503) or tried == TRIES:
                 said = f"it answers {status}" if status else " ".join(str(cause).split())
                 raise LoadError(f"{url} cannot be read: {said or type(cause).__name__}") from error
-            time.sleep(_wait(getattr(cause, "headers", None) or {}, tried))
+            time.sleep(waiting(getattr(cause, "headers", None) or {}, tried))
     raise AssertionError
 
 
-def _wait(headers: Any, tried: int) -> float:
-    try:
-        return min(float(headers.get("Retry-After", 2.0**tried)), _LONGEST_WAIT)
-    except ValueError:  # a date
-        return 2.0**tried
+def waiting(headers: Any, tried: int) -> float:
+    """Returns the seconds to wait after so many tries, as Retry-After says, a minute at most."""
+    told = headers.get("Retry-After") or ""
+    if not told.strip().isdigit():
+        try:  # a date
+            told = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):  # none, or one without a zone
+            told = 2.0**tried
+    return min(max(float(told), 0.0), _LONGEST_WAIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,11 +48,6 @@ def bucket(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield made
     made.objects.delete()
     made.delete()
-
-
-@pytest.fixture
-def pages(client: ragpg.Client) -> ragpg.Collection:
-    return client.collection("pages")
 
 
 def sources(pages: ragpg.Collection) -> list[str]:
@@ -142,13 +138,6 @@ def test_a_bucket_that_there_is_not_and_one_that_is_empty(
 # The web -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[PagesServer]:
-    monkeypatch.setenv("RAGPG_LOCAL_ADDRESSES", "1")
-    with PagesServer() as server:
-        yield server
-
-
 def test_a_page_by_its_type_read_again_when_it_changed(
     pages: ragpg.Collection, site: PagesServer
 ) -> None:
@@ -173,6 +162,14 @@ def test_without_an_etag_the_bytes_are_compared(pages: ragpg.Collection, site: P
     assert pages.add(f"{site.url}/notes.md").updated == 1
     page.has_head = False  # some servers answer no HEAD
     assert pages.add(f"{site.url}/notes.md").unchanged == 1
+
+
+def test_an_address_with_a_question_mark_is_no_pattern(
+    pages: ragpg.Collection, site: PagesServer
+) -> None:
+    site.pages["/page?id=1"] = Page(b"<p>A refund.</p>")
+    assert pages.add(f"{site.url}/page?id=1", sync=True).added == 1
+    assert pages.add(f"{site.url}/page?id=1", sync=True).unchanged == 1
 
 
 def test_redirects_and_what_is_asked_too_often(pages: ragpg.Collection, site: PagesServer) -> None:
@@ -258,6 +255,24 @@ def test_a_redirect_into_the_local_network_is_refused(
         with pytest.raises(errors.LoadError, match=r"cannot be read.*local network"):
             pages.add(f"{site.url}/page.md")
         assert site.asked and inner.asked == []
+
+
+def test_what_an_address_needs_is_named(pages: ragpg.Collection) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "gcsfs", None)
+        with pytest.raises(errors.LoadError, match=r"needs gcsfs: .*'ragpg\[remote\]' gcsfs"):
+            pages.add("gs://papers/x")
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("7", 7.0), ("3600", 60.0), ("", 2.0), ("soon", 2.0), ("-1", 2.0),
+        ("Sat, 01 Aug 2020 10:00:00 GMT", 0.0), ("Sat, 01 Aug 2099 10:00:00 GMT", 60.0),
+    ],
+)  # fmt: skip
+def test_how_long_is_waited(told: str, seconds: float) -> None:
+    assert remote.waiting({"Retry-After": told}, 1) == seconds
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,17 @@ def test_a_writer_may_sync(client: ragpg.Client, url: str, sql: psycopg.Connecti
     finally:
         sql.execute("drop owned by sync_writer")
         sql.execute("drop role sync_writer")
+
+
+def test_patterns_of_paths(client: ragpg.Client, tmp_path: Path) -> None:
+    """What they leave out is left alone, also where it is gone."""
+    folder = write(tmp_path / "docs", 4)
+    old = write(folder / "old", 2)
+    pages = client.collection("pages")
+    assert pages.add(folder, include=["*.md"], exclude=["*/old/*", "*page3*"]).added == 3
+    assert pages.add(folder).added == 3
+    (old / "page0.md").unlink()
+    (folder / "page1.md").unlink()
+    report = pages.add(folder, sync=True, exclude=["*/old/*"], max_deleted_share=1)
+    assert (report.deleted, report.unchanged) == (1, 3)
+    assert pages.add(folder, sync=True, max_deleted_share=1).deleted == 1

@@ -201,6 +201,25 @@ def test_what_cannot_be_watched_is_an_error(client: ragpg.Client, tmp_path: Path
         pages.watch(tmp_path / "absent")
     with pytest.raises(errors.BadArgument, match="is a pattern"):
         pages.watch(str(tmp_path / "*.md"))
+    with pytest.raises(errors.BadArgument, match=r"example\.com/ is not watched"):
+        pages.watch([tmp_path, "https://example.com/"])
+
+
+def test_patterns_hold_while_a_folder_is_watched(client: ragpg.Client, tmp_path: Path) -> None:
+    folder = write(tmp_path / "docs", 2)
+    stop, told = threading.Event(), list[str]()
+
+    def ready(report: ragpg.AddReport) -> None:
+        assert report.added == 1
+        write(tmp_path / "docs" / "more", 2)
+
+    def change(one: Any) -> None:
+        told.append(one.source)
+        stop.set()
+
+    pages = client.collection("pages")
+    pages.watch(folder, stop=stop, on_ready=ready, on_change=change, exclude="*/page0.md")
+    assert told == [str(folder / "more" / "page1.md")]
 
 
 class Process:

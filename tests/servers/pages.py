@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,7 @@ class PagesServer:
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.asked: list[tuple[str, str]] = []
+        self.not_modified: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.owner = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -48,6 +50,13 @@ class PagesServer:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _is_known(page: Mapping[str, str], asked: Mapping[str, str]) -> bool:
+    """Returns whether who asks has it already; an ETag counts before a time (RFC 9110)."""
+    if "If-None-Match" in asked:
+        return asked["If-None-Match"] == page.get("ETag")
+    return asked.get("If-Modified-Since", "?") == page.get("Last-Modified")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, page = 429, Page(headers={"Retry-After": "0"})
         if method == "HEAD" and not page.has_head:
             status = 405
+        if _is_known(page.headers, dict(self.headers)):
+            owner.not_modified.append(self.path)
+            status = 304
         self.send_response(status)
         for name, value in page.headers.items():
             self.send_header(name, value)
