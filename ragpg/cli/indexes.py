@@ -46,6 +46,13 @@ OtherIndex = Annotated[
     int | None, typer.Option("--index", help="A search index, if not the active one.")
 ]
 
+Quantized = Annotated[
+    Quantize, typer.Option(help="What the vector index holds: all, or a bit of each number.")
+]
+Contextual = Annotated[
+    bool, typer.Option("--contextual", help="Have Claude write a sentence of context per chunk.")
+]
+
 
 @index.command("list")
 def index_list(as_json: Json = False) -> None:
@@ -94,13 +101,8 @@ def index_build(
         str | None,
         typer.Option("--model", help="Embedding model (docs/models.md), not the active one."),
     ] = None,
-    quantize: Annotated[
-        Quantize, typer.Option(help="What the vector index holds: all, or a bit of each number.")
-    ] = "none",
-    contextual: Annotated[
-        bool,
-        typer.Option("--contextual", help="Have Claude write a sentence of context per chunk."),
-    ] = False,
+    quantize: Quantized = "none",
+    contextual: Contextual = False,
     context_model: Annotated[
         str | None, typer.Option(help="Model that writes it, not the one that answers.")
     ] = None,
