@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import fsspec.registry
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -260,6 +261,8 @@ def test_a_redirect_into_the_local_network_is_refused(
 def test_what_an_address_needs_is_named(pages: ragpg.Collection) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "gcsfs", None)
+        # Which keeps what another test had it import.
+        patch.delitem(fsspec.registry._registry, "gs", raising=False)
         with pytest.raises(errors.LoadError, match=r"needs gcsfs: .*'ragpg\[remote\]' gcsfs"):
             pages.add("gs://papers/x")
 
