@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
-import fsspec.registry
 import pytest
+from fsspec.registry import _registry
 from moto.server import ThreadedMotoServer
 
 import ragpg
@@ -262,7 +262,7 @@ def test_what_an_address_needs_is_named(pages: ragpg.Collection) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "gcsfs", None)
         # Which keeps what another test had it import.
-        patch.delitem(fsspec.registry._registry, "gs", raising=False)
+        patch.delitem(_registry, "gs", raising=False)
         with pytest.raises(errors.LoadError, match=r"needs gcsfs: .*'ragpg\[remote\]' gcsfs"):
             pages.add("gs://papers/x")
 
