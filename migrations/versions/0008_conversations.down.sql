@@ -1,0 +1,371 @@
+drop view ragpg.conversation_overview;
+drop view ragpg.conversation_turns;
+drop function ragpg_internal.read_document(text, text, integer, integer, jsonpath);
+drop function ragpg_internal.shown_before(bigint);
+drop function ragpg_internal.start_answer(text, text, text, bigint);
+drop function ragpg_internal.note_step(
+    bigint, integer, text, text, text, integer, integer, integer, jsonb, integer, integer,
+    integer, integer, integer, text
+);
+drop function ragpg_internal.finish_answer(
+    bigint, text, text, boolean, boolean, text, integer, integer, integer, integer, integer, text,
+    jsonb
+);
+drop function ragpg.start_conversation(text);
+drop function ragpg.delete_conversation(bigint);
+drop function ragpg.prune_conversations(interval, text);
+
+-- Keeps an answer and what it cites.
+create or replace function ragpg.save_answer(
+    collection text,
+    question text,
+    content text,
+    model text,
+    abstained boolean,
+    grounded boolean,
+    stop_reason text,
+    input_tokens integer,
+    output_tokens integer,
+    cache_read_tokens integer,
+    cache_creation_tokens integer,
+    latency_ms integer,
+    citations jsonb
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    new_id bigint;
+    of_tenant text;
+begin
+    insert into ragpg.answers as answer (
+        collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
+        output_tokens, cache_read_tokens, cache_creation_tokens, latency_ms
+    )
+    values (
+        ragpg.collection_id(save_answer.collection), save_answer.question, save_answer.content,
+        save_answer.model, save_answer.abstained, save_answer.grounded, save_answer.stop_reason,
+        save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
+        save_answer.cache_creation_tokens, save_answer.latency_ms
+    )
+    returning answer.id, answer.tenant into new_id, of_tenant;
+    insert into ragpg.citations (
+        answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
+        answer_start, answer_end, tenant
+    )
+    select
+        new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
+        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end,
+        of_tenant
+    from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
+    cross join jsonb_to_record(cited.body) as said (
+        document_id bigint, document_version integer, start_char integer, end_char integer,
+        quote text, answer_start integer, answer_end integer
+    );
+    return new_id;
+end
+$$;
+comment on function ragpg.save_answer(text, text, text, text, boolean, boolean, text, integer, integer, integer, integer, integer, jsonb) is
+'Stores an answer with its citations (a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end) and returns its id. Raises RG006 when a quote is not what the document holds there, RG007 when that version was erased meanwhile.';
+
+-- From now on everybody sees the rows of one tenant.
+create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    kept regclass;
+    leg regprocedure;
+    granted record;
+    recipe_id bigint;
+begin
+    if not pg_has_role(
+        current_user,
+        (
+            select known.relowner
+            from pg_class as known
+            where known.oid = 'ragpg.documents'::regclass
+        ),
+        'usage'
+    ) then
+        raise exception 'role % does not own the tables of ragpg', current_user
+            using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    -- Its policy shows it to nobody: who sees all tenants proves it by this row.
+    insert into ragpg.tenant_roles (role, tenant) values ('', null)
+    on conflict on constraint tenant_roles_key do nothing;
+    if existing_tenant is not null then
+        -- chunks and index_documents follow by their foreign keys, the rest by their parents.
+        foreach kept in array array[
+            'ragpg.documents', 'ragpg.document_versions', 'ragpg.answers', 'ragpg.searches',
+            'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
+        ]::regclass[]
+        loop
+            execute format('update %s set tenant = $1 where tenant = ''''', kept)
+            using existing_tenant;
+        end loop;
+    end if;
+    create index if not exists documents_tenant_btree on ragpg.documents (tenant);
+    create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
+    comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
+    comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, true);
+    end loop;
+    -- Operators on words and on metadata are not leakproof: under a policy they would lose their
+    -- indexes. So what uses them runs as the owner and compares the tenant itself.
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
+        execute format('alter function %s security definer', leg);
+        execute format('revoke execute on function %s from public', leg);
+        for granted in
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
+            from pg_class as chunks
+            cross join aclexplode(chunks.relacl) as acl
+            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
+        loop
+            execute format('grant execute on function %s to %s', leg, granted.to_whom);
+        end loop;
+    end loop;
+    for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
+        perform ragpg.refresh_search_index(recipe_id);
+    end loop;
+end
+$$;
+revoke execute on function ragpg.enable_tenants(text) from public;
+comment on function ragpg.enable_tenants(text) is
+'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+
+-- Lets a role search, ingest and answer, without the right to change the schema.
+create or replace function ragpg.grant_writer(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    written record;
+begin
+    perform ragpg.grant_reader(role_name);
+    execute format(
+        'grant update, delete on ragpg.collections, ragpg.documents,'
+        ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
+        ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
+        ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
+        role_name
+    );
+    -- Into every column but keys that Postgres gives: one taken would not be given to others.
+    for written in
+        select
+            kept.oid::regclass as relation,
+            string_agg(quote_ident(col.attname), ', ' order by col.attnum) as columns
+        from pg_class as kept
+        join pg_attribute as col on col.attrelid = kept.oid and col.attnum > 0
+        cross join aclexplode(kept.relacl) as given
+        where kept.relnamespace = 'ragpg'::regnamespace
+            and given.grantee = quote_ident(role_name)::regrole
+            and given.privilege_type = 'DELETE'
+            and not col.attisdropped
+            and col.attidentity = ''
+            and col.attgenerated = ''
+            and (kept.relname <> 'collections' or col.attname in ('name', 'description'))
+        group by kept.oid
+    loop
+        execute format('revoke insert on %s from %I', written.relation, role_name);
+        execute format(
+            'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
+        );
+    end loop;
+    execute format(
+        'grant execute on function'
+        ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_writer(text) from public;
+comment on function ragpg.grant_writer(text) is
+'Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.';
+
+-- What people said of answers, as questions to measure with.
+create or replace function ragpg.evaluation_from_feedback(
+    collection text default null, evaluation_set text default 'feedback'
+) returns bigint
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    parent_id constant bigint := ragpg.collection_id(evaluation_from_feedback.collection);
+    parent_name text := (select one.name from ragpg.collections as one where one.id = parent_id);
+    put_count bigint;
+begin
+    select count(
+        ragpg.put_evaluation_question(
+            collection => parent_name,
+            evaluation_set => evaluation_from_feedback.evaluation_set,
+            question => told.question, labels => told.labels,
+            expected_answer => told.expected_answer, is_answerable => told.is_answerable,
+            tags => '{feedback}'
+        )
+    )
+    into put_count
+    from (
+        select distinct on (answer.question)
+            answer.question,
+            -- A good answer that abstained was right to: there is none.
+            not (answer.abstained and newest.corrected_text is null) as is_answerable,
+            coalesce(newest.corrected_text, case when not answer.abstained then answer.content end)
+                as expected_answer,
+            case
+                -- What a wrong answer cited says nothing of where the right one stands.
+                when newest.rating = 'good' then
+                    coalesce(
+                        (
+                            select jsonb_agg(distinct jsonb_build_object(
+                                'source', coalesce(document.source, earlier.source),
+                                'quote', cited.quote
+                            ))
+                            from ragpg.citations as cited
+                            left join ragpg.documents as document
+                                on document.id = cited.document_id
+                            left join ragpg.document_versions as earlier
+                                on earlier.document_id = cited.document_id
+                                and earlier.version = cited.document_version
+                            where cited.answer_id = answer.id
+                                and coalesce(document.source, earlier.source) is not null
+                        ),
+                        '[]'
+                    )
+                else '[]'
+            end as labels
+        from ragpg.answers as answer
+        cross join lateral (
+            select said.id, said.rating, said.corrected_text
+            from ragpg.answer_feedback as said
+            where said.answer_id = answer.id
+            order by said.id desc
+            limit 1
+        ) as newest
+        where answer.collection_id = parent_id
+            and (newest.corrected_text is not null or newest.rating = 'good')
+            -- A question that somebody wrote or changed in the set stays as it is.
+            and not exists (
+                select
+                from ragpg.evaluation_questions as asked
+                join ragpg.evaluation_sets as known on known.id = asked.evaluation_set_id
+                where known.collection_id = parent_id
+                    and known.name = evaluation_from_feedback.evaluation_set
+                    and asked.question = answer.question
+                    and asked.tags <> '{feedback}'
+            )
+        order by answer.question, newest.id desc
+    ) as told;
+    return put_count;
+end
+$$;
+comment on function ragpg.evaluation_from_feedback(text, text) is
+'Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, and returns how many: of answers to the same question the last one that was called good or corrected, by the newest feedback to it. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.';
+
+-- Makes a document never have been here: for privacy.
+create or replace function ragpg.erase_document(collection text, source text)
+returns table (documents bigint, versions bigint, answers bigint)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    parent_id bigint := ragpg.collection_id(erase_document.collection);
+    ids bigint[];
+    recipe_id bigint;
+    owner_name constant text := ragpg_internal.written_tenant();
+begin
+    -- Also what was deleted under that source before: its versions are still there.
+    select array_agg(known.id) into ids
+    from (
+        select document.id
+        from ragpg.documents as document
+        where document.collection_id = parent_id
+            and document.tenant = owner_name
+            and document.source = erase_document.source
+        union
+        select earlier.document_id
+        from ragpg.document_versions as earlier
+        where earlier.collection_id = parent_id
+            and earlier.tenant = owner_name
+            and earlier.source = erase_document.source
+    ) as known;
+    -- Who stores an answer that cites it is waited for, and its answer found.
+    perform from ragpg.documents as document where document.id = any(ids) for update;
+    perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
+    -- Answers repeat what they read, so those that cite it go as a whole.
+    delete from ragpg.answers as answer
+    where answer.id in (
+        select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+    );
+    get diagnostics answers = row_count;
+    -- So do the questions that quote it, and the hits of past runs name it.
+    delete from ragpg.evaluation_questions as question
+    where question.id in (
+        select label.evaluation_question_id
+        from ragpg.evaluation_label_spans as label
+        where label.document_id = any(ids)
+        union
+        select label.evaluation_question_id
+        from ragpg.evaluation_labels as label
+        join ragpg.evaluation_questions as asked on asked.id = label.evaluation_question_id
+        join ragpg.evaluation_sets as of_set on of_set.id = asked.evaluation_set_id
+        where of_set.collection_id = parent_id
+            and of_set.tenant = owner_name
+            and label.source = erase_document.source
+    );
+    delete from ragpg.evaluation_hits as hit where hit.document_id = any(ids);
+    -- What a model wrote about its chunks, of all its versions.
+    delete from ragpg.chunk_contexts as written
+    where written.collection_id = parent_id
+        and written.document_hash in (
+            select document.content_hash
+            from ragpg.documents as document
+            where document.id = any(ids)
+            union all
+            select ragpg_internal.hash_text(earlier.content)
+            from ragpg.document_versions as earlier
+            where earlier.document_id = any(ids)
+        );
+    delete from ragpg.documents as document where document.id = any(ids);
+    get diagnostics documents = row_count;
+    delete from ragpg.document_versions as earlier where earlier.document_id = any(ids);
+    get diagnostics versions = row_count;
+    versions := versions - documents;  -- the delete above made the last ones
+    -- Its words are in the counts, its embeddings may be in the samples.
+    for recipe_id in
+        select recipe.id from ragpg.search_indexes as recipe where recipe.collection_id = parent_id
+    loop
+        perform ragpg.refresh_search_index(recipe_id, force => true);
+    end loop;
+    return next;
+end
+$$;
+comment on function ragpg.erase_document(text, text) is
+'Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';
+
+drop function ragpg_internal.put_citations(bigint, jsonb);
+drop table ragpg.answer_steps;
+alter table ragpg.answers
+    drop constraint answers_ended_by_is_known,
+    drop constraint answers_turn_is_of_a_conversation,
+    drop constraint answers_conversation_id_fkey,
+    drop constraint answers_conversation_id_turn_key,
+    drop column ended_by,
+    drop column standalone,
+    drop column turn,
+    drop column conversation_id;
+drop table ragpg.conversations;
