@@ -19,7 +19,10 @@ comment on column ragpg.conversations.tenant is 'Who asks.';
 create index conversations_collection_id_btree on ragpg.conversations (collection_id);
 comment on index ragpg.conversations_collection_id_btree is 'Serves the conversations of a collection.';
 create policy conversations_tenant on ragpg.conversations
-    using (tenant = (select ragpg.current_tenant()));
+    using (
+        (select ragpg_internal.acting_for())[tenant] is not null
+        and tenant = (select ragpg.current_tenant())
+    );
 comment on policy conversations_tenant on ragpg.conversations is 'Rows of the session''s tenant.';
 
 alter table ragpg.answers
@@ -104,7 +107,10 @@ comment on column ragpg.answer_steps.tenant is 'The answer''s, always: its forei
 create index answer_steps_hits_gin on ragpg.answer_steps using gin (hits jsonb_path_ops);
 comment on index ragpg.answer_steps_hits_gin is 'Serves "which answers were shown this document".';
 create policy answer_steps_tenant on ragpg.answer_steps
-    using (tenant = (select ragpg.current_tenant()));
+    using (
+        (select ragpg_internal.acting_for())[tenant] is not null
+        and tenant = (select ragpg.current_tenant())
+    );
 comment on policy answer_steps_tenant on ragpg.answer_steps is 'Rows of the session''s tenant.';
 
 -- What does an answer cite?

@@ -967,7 +967,7 @@ CREATE TRIGGER documents_values_are_changed AFTER UPDATE ON ragpg.documents REFE
 CREATE TRIGGER documents_values_are_dropped AFTER DELETE ON ragpg.documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg_internal.forget_queries()
 policy answer_feedback_tenant on answer_feedback for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
-policy answer_steps_tenant on answer_steps for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy answer_steps_tenant on answer_steps for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy answers_tenant on answers for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy chunk_contexts_nobody on chunk_contexts for * using false check 
 policy chunks_tenant on chunks for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
@@ -975,7 +975,7 @@ policy citations_tenant on citations for * using (((( SELECT ragpg_internal.acti
 policy collections_add on collections for a using  check true
 policy collections_read on collections for r using true check 
 policy context_batches_nobody on context_batches for * using false check 
-policy conversations_tenant on conversations for * using (tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) check 
+policy conversations_tenant on conversations for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy document_values_tenant on document_values for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy document_versions_tenant on document_versions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents own
