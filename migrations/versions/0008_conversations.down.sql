@@ -12,6 +12,7 @@ drop function ragpg_internal.finish_answer(
     jsonb
 );
 drop function ragpg.start_conversation(text);
+drop function ragpg.continue_conversation(text);
 drop function ragpg.delete_conversation(bigint);
 drop function ragpg.prune_conversations(interval, text);
 

@@ -4,8 +4,8 @@ Uses the answer package for what a question alone needs; imported at its first u
 """
 
 from ragpg.conversation.asking import ask
-from ragpg.conversation.conversations import Conversation, Turn
+from ragpg.conversation.conversations import Conversation, Turn, prune
 from ragpg.conversation.limits import ENDINGS, Limits
 from ragpg.conversation.steps import Step
 
-__all__ = ["ENDINGS", "Conversation", "Limits", "Step", "Turn", "ask"]
+__all__ = ["ENDINGS", "Conversation", "Limits", "Step", "Turn", "ask", "prune"]

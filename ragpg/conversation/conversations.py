@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +64,10 @@ class Conversation:
         return cls(session, collection, id)
 
     @classmethod
-    def newest(cls, session: Session, collection: str) -> Conversation | None:
-        """Returns the conversation that was asked last, None when there is none."""
-        found = session.database.value(queries.NEWEST_CONVERSATION, collection=collection)
-        return None if found is None else cls(session, collection, int(found))
+    def last(cls, session: Session, collection: str) -> Conversation:
+        """Returns that of the last answer; one asked alone becomes the first turn of a new one."""
+        found = session.database.value(queries.CONTINUE_CONVERSATION, collection=collection)
+        return cls(session, collection, int(found))
 
     def ask(
         self,
@@ -114,3 +114,11 @@ class Conversation:
                 queries.DELETE_CONVERSATION, collection=self.collection, conversation_id=self.id
             )
         )
+
+
+def prune(session: Session, collection: str, older_than: timedelta) -> int:
+    """Deletes conversations whose last turn is older than given; returns how many."""
+    found = session.database.value(
+        queries.PRUNE_CONVERSATIONS, collection=collection, older_than=older_than
+    )
+    return int(found)

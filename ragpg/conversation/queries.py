@@ -20,12 +20,12 @@ from ragpg.conversations
 where id = %(conversation_id)s and collection_id = ragpg.collection_id(%(collection)s)
 """
 
-NEWEST_CONVERSATION: LiteralString = """
-select conversation_id
-from ragpg.conversation_overview
-where collection = %(collection)s and turns > 0
-order by last_at desc, conversation_id desc
-limit 1
+PRUNE_CONVERSATIONS: LiteralString = """
+select ragpg.prune_conversations(older_than => %(older_than)s, collection => %(collection)s)
+"""
+
+CONTINUE_CONVERSATION: LiteralString = """
+select ragpg.continue_conversation(%(collection)s)
 """
 
 TURNS: LiteralString = """

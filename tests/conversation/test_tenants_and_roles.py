@@ -60,8 +60,8 @@ def test_a_tenant_s_conversation_is_nobody_else_s(
             "conversation_turns",
             "conversation_overview",
         ):
-            assert second.database.value(f"select count(*) from ragpg.{name}") == 0, name  # type: ignore[arg-type]
-            assert first.database.value(f"select count(*) from ragpg.{name}") > 0, name  # type: ignore[arg-type]
+            assert second.database.value(f"select count(*) from ragpg.{name}") == 0, name
+            assert first.database.value(f"select count(*) from ragpg.{name}") > 0, name
         tenants = "select distinct tenant from ragpg.answer_steps union select tenant from ragpg.conversations"
         assert sql.execute(tenants.encode()).fetchall() == [("a",)]
         assert conversation.delete()

@@ -1548,6 +1548,34 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.continue_conversation(collection text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    last_id bigint;
+    found_id bigint;
+    parent_id constant bigint := ragpg.collection_id(continue_conversation.collection);
+begin
+    select answer.id, answer.conversation_id into last_id, found_id
+    from ragpg.answers as answer
+    where answer.collection_id = parent_id
+        and not exists (
+            select from ragpg.evaluation_results as result where result.answer_id = answer.id
+        )
+    order by answer.created_at desc, answer.id desc
+    limit 1;
+    if found_id is null then
+        found_id := ragpg.start_conversation(continue_conversation.collection);
+        update ragpg.answers as answer
+        set conversation_id = found_id, turn = 1
+        where answer.id = last_id;
+    end if;
+    return found_id;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.create_search_index(collection text, embedding_model_id bigint, chunk_tokens integer, overlap_tokens integer DEFAULT 0, language text DEFAULT 'english'::text, context_model text DEFAULT NULL::text, context_tokens integer DEFAULT 0, proof uuid DEFAULT ragpg_internal.proof())
  RETURNS bigint
  LANGUAGE plpgsql
@@ -10412,6 +10440,7 @@ comment on ragpg.contextual_indexes.context_tokens: Tokens of a chunk kept free 
 comment on ragpg.contextual_indexes.index_id: The search index.
 comment on ragpg.contextual_indexes.mean_chars: Mean characters of a sentence.
 comment on ragpg.contextual_indexes: A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.
+comment on ragpg.continue_conversation(pg_catalog.text): Returns the id of the conversation whose turn was the last answer of a collection, by whomever; a question that was asked alone becomes the first turn of a new one. Raises RG001.
 comment on ragpg.conversation_overview.bad: Turns called bad.
 comment on ragpg.conversation_overview.collection: Name of the collection.
 comment on ragpg.conversation_overview.conversation_id: The conversation.
