@@ -602,6 +602,153 @@ comment on column ragpg.conversation_overview.cost is
 comment on column ragpg.conversation_overview.created_at is 'When it began.';
 comment on column ragpg.conversation_overview.last_at is 'When its last question was asked.';
 
+-- What did the answers of a run take, and were they right?
+create or replace function ragpg_internal.answer_costs(run_id bigint)
+returns table (
+    question_id bigint, is_right double precision, steps double precision,
+    tokens double precision, cost double precision
+)
+language sql stable
+begin atomic
+    select
+        result.evaluation_question_id,
+        (result.grade = 'right')::integer::double precision,
+        greatest(1, (
+            select count(*)
+            from ragpg.answer_steps as step
+            where step.answer_id = answer.id and step.tool <> 'standalone'
+        ))::double precision,
+        (
+            answer.input_tokens + answer.output_tokens + answer.cache_read_tokens
+            + answer.cache_creation_tokens
+        )::double precision,
+        (
+            (
+                answer.input_tokens * price.input_price
+                + answer.output_tokens * price.output_price
+                + answer.cache_read_tokens * price.cache_read_price
+                + answer.cache_creation_tokens * price.cache_creation_price
+            ) / 1000000
+        )::double precision
+    from ragpg.evaluation_results as result
+    join ragpg.answers as answer on answer.id = result.answer_id
+    left join ragpg.model_prices as price on price.model = answer.model
+    where result.evaluation_run_id = answer_costs.run_id;
+end;
+comment on function ragpg_internal.answer_costs(bigint) is
+'Returns a row per answered question of a run: whether a judge called the answer right (null without one), its steps, tokens, and their cost by ragpg.model_prices (null when the model is not there).';
+
+-- Is this run better than that one, or is it chance?
+create or replace function ragpg.compare_runs(
+    first_run bigint, second_run bigint, samples integer default 2000, split text default null
+) returns table (
+    measure text, questions bigint, first_mean double precision, second_mean double precision,
+    difference double precision, low double precision, high double precision,
+    better bigint, worse bigint
+)
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    perform ragpg_internal.check_run(first_run), ragpg_internal.check_run(second_run);
+    perform setseed(0.5);  -- the same runs give the same interval
+    return query
+    with pair as materialized (
+        select
+            row_number() over (order by a.evaluation_question_id) as number,
+            value.measure, value.was, value.became
+        from ragpg.evaluation_measures as a
+        join ragpg.evaluation_measures as b
+            on b.evaluation_run_id = second_run
+            and b.evaluation_question_id = a.evaluation_question_id
+        left join ragpg_internal.answer_costs(first_run) as before
+            on before.question_id = a.evaluation_question_id
+        left join ragpg_internal.answer_costs(second_run) as after
+            on after.question_id = a.evaluation_question_id
+        cross join lateral (
+            values
+                ('success', a.success, b.success),
+                ('recall', a.recall, b.recall),
+                ('mrr', a.reciprocal_rank, b.reciprocal_rank),
+                ('ndcg', a.ndcg, b.ndcg),
+                ('span_recall', a.span_recall, b.span_recall),
+                ('span_iou', a.span_iou, b.span_iou),
+                ('right', before.is_right, after.is_right),
+                ('steps', before.steps, after.steps),
+                ('tokens', before.tokens, after.tokens),
+                ('cost', before.cost, after.cost)
+        ) as value (measure, was, became)
+        where a.evaluation_run_id = first_run
+            and a.relevant_chunks > 0
+            and b.relevant_chunks > 0
+            -- What a search gives is 0 where nothing was found; an answer may not be asked for.
+            and (
+                value.measure not in ('right', 'steps', 'tokens', 'cost')
+                or num_nonnulls(value.was, value.became) = 2
+            )
+            and (
+                compare_runs.split is null
+                or ragpg_internal.evaluation_split(a.evaluation_question_id) = compare_runs.split
+            )
+    ),
+    numbered as materialized (
+        select
+            pair.measure, coalesce(pair.became, 0) - coalesce(pair.was, 0) as difference,
+            row_number() over (partition by pair.measure order by pair.number) as number
+        from pair
+    ),
+    drawn as materialized (
+        select sample, 1 + floor(random() * total.questions)::bigint as number
+        from (select count(distinct numbered.number) as questions from numbered) as total
+        cross join generate_series(1, samples) as sample
+        cross join lateral generate_series(1, total.questions)
+    ),
+    resampled as (
+        select numbered.measure, avg(numbered.difference) as difference
+        from drawn
+        join numbered on numbered.number = drawn.number
+        group by numbered.measure, drawn.sample
+    ),
+    bounded as (
+        select
+            resampled.measure,
+            percentile_cont(0.025) within group (order by resampled.difference) as low,
+            percentile_cont(0.975) within group (order by resampled.difference) as high
+        from resampled
+        group by resampled.measure
+    )
+    select
+        pair.measure,
+        count(*),
+        avg(coalesce(pair.was, 0)),
+        avg(coalesce(pair.became, 0)),
+        avg(coalesce(pair.became, 0) - coalesce(pair.was, 0)),
+        bounded.low,
+        bounded.high,
+        count(*) filter (
+            where (coalesce(pair.became, 0) - coalesce(pair.was, 0))
+                * case when pair.measure in ('steps', 'tokens', 'cost') then -1 else 1 end > 0
+        ),
+        count(*) filter (
+            where (coalesce(pair.became, 0) - coalesce(pair.was, 0))
+                * case when pair.measure in ('steps', 'tokens', 'cost') then -1 else 1 end < 0
+        )
+    from pair
+    join bounded on bounded.measure = pair.measure
+    group by pair.measure, bounded.low, bounded.high
+    order by array_position(
+        array[
+            'success', 'recall', 'mrr', 'ndcg', 'span_recall', 'span_iou', 'right', 'steps',
+            'tokens', 'cost'
+        ],
+        pair.measure
+    );
+end
+$$;
+comment on function ragpg.compare_runs(bigint, bigint, integer, text) is
+'Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. Where both were answered, too: the share that a judge called right, and steps (of one search 1), tokens and cost of an answer, of which less is better. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split). Raises RG011 for a run that there is not, or that did not finish.';
+
 -- From now on everybody sees the rows of one tenant.
 create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
 language plpgsql volatile

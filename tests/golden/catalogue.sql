@@ -1486,6 +1486,10 @@ begin
         join ragpg.evaluation_measures as b
             on b.evaluation_run_id = second_run
             and b.evaluation_question_id = a.evaluation_question_id
+        left join ragpg_internal.answer_costs(first_run) as before
+            on before.question_id = a.evaluation_question_id
+        left join ragpg_internal.answer_costs(second_run) as after
+            on after.question_id = a.evaluation_question_id
         cross join lateral (
             values
                 ('success', a.success, b.success),
@@ -1493,11 +1497,20 @@ begin
                 ('mrr', a.reciprocal_rank, b.reciprocal_rank),
                 ('ndcg', a.ndcg, b.ndcg),
                 ('span_recall', a.span_recall, b.span_recall),
-                ('span_iou', a.span_iou, b.span_iou)
+                ('span_iou', a.span_iou, b.span_iou),
+                ('right', before.is_right, after.is_right),
+                ('steps', before.steps, after.steps),
+                ('tokens', before.tokens, after.tokens),
+                ('cost', before.cost, after.cost)
         ) as value (measure, was, became)
         where a.evaluation_run_id = first_run
             and a.relevant_chunks > 0
             and b.relevant_chunks > 0
+            -- What a search gives is 0 where nothing was found; an answer may not be asked for.
+            and (
+                value.measure not in ('right', 'steps', 'tokens', 'cost')
+                or num_nonnulls(value.was, value.became) = 2
+            )
             and (
                 compare_runs.split is null
                 or ragpg_internal.evaluation_split(a.evaluation_question_id) = compare_runs.split
@@ -1537,13 +1550,23 @@ begin
         avg(coalesce(pair.became, 0) - coalesce(pair.was, 0)),
         bounded.low,
         bounded.high,
-        count(*) filter (where coalesce(pair.became, 0) > coalesce(pair.was, 0)),
-        count(*) filter (where coalesce(pair.became, 0) < coalesce(pair.was, 0))
+        count(*) filter (
+            where (coalesce(pair.became, 0) - coalesce(pair.was, 0))
+                * case when pair.measure in ('steps', 'tokens', 'cost') then -1 else 1 end > 0
+        ),
+        count(*) filter (
+            where (coalesce(pair.became, 0) - coalesce(pair.was, 0))
+                * case when pair.measure in ('steps', 'tokens', 'cost') then -1 else 1 end < 0
+        )
     from pair
     join bounded on bounded.measure = pair.measure
     group by pair.measure, bounded.low, bounded.high
     order by array_position(
-        array['success', 'recall', 'mrr', 'ndcg', 'span_recall', 'span_iou'], pair.measure
+        array[
+            'success', 'recall', 'mrr', 'ndcg', 'span_recall', 'span_iou', 'right', 'steps',
+            'tokens', 'cost'
+        ],
+        pair.measure
     );
 end
 $function$
@@ -4918,6 +4941,24 @@ BEGIN ATOMIC
  SELECT COALESCE(jsonb_object_agg(acting.tenant, true), '{}'::jsonb) AS "coalesce"
     FROM ragpg.current_tenant() acting(tenant)
    WHERE (acting.tenant IS NOT NULL);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.answer_costs(run_id bigint)
+ RETURNS TABLE(question_id bigint, is_right double precision, steps double precision, tokens double precision, cost double precision)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT result.evaluation_question_id,
+     (((result.grade = 'right'::text))::integer)::double precision AS float8,
+     (GREATEST((1)::bigint, ( SELECT count(*) AS count
+            FROM ragpg.answer_steps step
+           WHERE ((step.answer_id = answer.id) AND (step.tool <> 'standalone'::text)))))::double precision AS "greatest",
+     ((((answer.input_tokens + answer.output_tokens) + answer.cache_read_tokens) + answer.cache_creation_tokens))::double precision AS float8,
+     (((((((answer.input_tokens)::numeric * price.input_price) + ((answer.output_tokens)::numeric * price.output_price)) + ((answer.cache_read_tokens)::numeric * price.cache_read_price)) + ((answer.cache_creation_tokens)::numeric * price.cache_creation_price)) / (1000000)::numeric))::double precision AS float8
+    FROM ((ragpg.evaluation_results result
+      JOIN ragpg.answers answer ON ((answer.id = result.answer_id)))
+      LEFT JOIN ragpg.model_prices price ON ((price.model = answer.model)))
+   WHERE (result.evaluation_run_id = answer_costs.run_id);
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.answer_signals(index_id bigint, query text, passages text[], titles text[], OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
@@ -10401,7 +10442,7 @@ comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections.search_log_share: Share of the searches that ragpg.searches keeps, drawn at random: 0 (the default) none, 1 all.
 comment on ragpg.collections: A named set of documents that are searched together.
-comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split). Raises RG011 for a run that there is not, or that did not finish.
+comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. Where both were answered, too: the share that a judge called right, and steps (of one search 1), tokens and cost of an answer, of which less is better. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split). Raises RG011 for a run that there is not, or that did not finish.
 comment on ragpg.context_batches.collection_id: The collection of the documents.
 comment on ragpg.context_batches.created_at: When the submission began.
 comment on ragpg.context_batches.ended_at: When its results were stored.
@@ -11125,6 +11166,7 @@ comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none whe
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
 comment on ragpg_internal.acting_for(): Returns {"tenant": true} for the tenant the session acts for, {} for none. A policy that looks a row's tenant up in it costs nothing in the planner's eyes, so that it is asked before whatever else a statement asks: explain analyze would tell how many rows of others passed that.
+comment on ragpg_internal.answer_costs(bigint): Returns a row per answered question of a run: whether a judge called the answer right (null without one), its steps, tokens, and their cost by ragpg.model_prices (null when the model is not there).
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
