@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,15 +26,20 @@ RAGPG = [sys.executable, "-m", "ragpg"]
 
 
 @pytest.fixture
-def environment(url: str, words: Any, claude: MessagesServer) -> dict[str, str]:
-    """Of commands; the collection's own model is that of tests, so it is searched by words."""
-    with ragpg.connect(
-        url, embedder=lambda texts: [[1.0, float(len(t) % 9)] for t in texts]
-    ) as one:
+def environment(initialised: Path, claude: MessagesServer) -> dict[str, str]:
+    """Of commands."""
+    with ragpg.connect() as client:
         for source, (text, metadata) in TEXTS.items():
-            one.collection("firm").add(text=text, source=source, metadata=metadata)
-    given = {"DATABASE_URL": url, "ANTHROPIC_API_KEY": "test", "ANTHROPIC_BASE_URL": claude.url}
-    return {**os.environ, **given, "COLUMNS": "200"}
+            client.collection("firm").add(text=text, source=source, metadata=metadata)
+    given = {"ANTHROPIC_API_KEY": "test", "ANTHROPIC_BASE_URL": claude.url, "COLUMNS": "200"}
+    return {**os.environ, **given}
+
+
+@pytest.fixture
+def stored(environment: dict[str, str]) -> Iterator[psycopg.Connection]:
+    """A connection to the commands' database."""
+    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
+        yield connection
 
 
 def chat(environment: dict[str, str], *lines: str, options: tuple[str, ...] = ()) -> Any:
@@ -49,7 +55,7 @@ def chat(environment: dict[str, str], *lines: str, options: tuple[str, ...] = ()
 
 
 def test_each_line_of_a_machine_is_answered_by_lines_of_json(
-    environment: dict[str, str], claude: MessagesServer, sql: psycopg.Connection
+    environment: dict[str, str], claude: MessagesServer, stored: psycopg.Connection
 ) -> None:
     claude.enqueue(calls(tool_call("search", query="audited by Hartwell")), answer())
     claude.enqueue(answer(text_block("Who signed the report of 2023?")), answer())
@@ -68,17 +74,17 @@ def test_each_line_of_a_machine_is_answered_by_lines_of_json(
     assert first["ended_by"] == "answer" and second["standalone"] == SIGNED
     assert {hit["source"] for hit in second["hits"]} == {"report-2023.md"}
     assert "/nonsense is no command" in told[9]["error"]
-    assert rows(sql, "select rating, corrected_text from ragpg.answer_feedback order by id") == [
+    assert rows(stored, "select rating, corrected_text from ragpg.answer_feedback order by id") == [
         ("good", None), ("bad", "It was Quill."),
     ]  # fmt: skip
-    assert rows(sql, "select turn from ragpg.conversation_turns order by 1") == [(1,), (2,)]
+    assert rows(stored, "select turn from ragpg.conversation_turns order by 1") == [(1,), (2,)]
     done = chat(environment, "And Acme?", options=("--continue", "--json", "--steps", "1"))
     assert done.returncode == 0, done.stderr
-    assert rows(sql, "select max(turn), count(*) from ragpg.conversation_turns") == [(3, 3)]
+    assert rows(stored, "select max(turn), count(*) from ragpg.conversation_turns") == [(3, 3)]
 
 
 def test_a_question_asked_alone_is_continued(
-    environment: dict[str, str], claude: MessagesServer, sql: psycopg.Connection
+    environment: dict[str, str], claude: MessagesServer, stored: psycopg.Connection
 ) -> None:
     ask = [*RAGPG, "ask", "-c", "firm"]
     for more in ([SIGNED], ["And of 2024?", "--continue", "--max-tokens", "90"]):
@@ -88,7 +94,7 @@ def test_a_question_asked_alone_is_continued(
         assert done.returncode == 0, done.stderr
     assert "ended by tokens: the cap of tokens was reached" in done.stderr
     assert "searching for, too:" in done.stderr
-    turns = rows(sql, "select turn, question, ended_by from ragpg.conversation_turns order by 1")
+    turns = rows(stored, "select turn, question, ended_by from ragpg.conversation_turns order by 1")
     assert turns == [(1, SIGNED, None), (2, "And of 2024?", "tokens")]
 
 
@@ -101,7 +107,7 @@ def until(what: Callable[[], Any]) -> None:
 
 
 def test_ctrl_c_ends_an_answer_and_not_the_chat(
-    environment: dict[str, str], claude: MessagesServer, sql: psycopg.Connection
+    environment: dict[str, str], claude: MessagesServer, stored: psycopg.Connection
 ) -> None:
     """On a terminal, as a person has it."""
     ours, theirs = pty.openpty()
@@ -114,12 +120,12 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat(
         os.write(ours, f"{SIGNED}\n".encode())
         until(lambda: claude.requests)
         process.send_signal(signal.SIGINT)
-        until(lambda: rows(sql, "select from ragpg.answers where ended_by = 'failed'"))
+        until(lambda: rows(stored, "select from ragpg.answers where ended_by = 'failed'"))
         claude.answers.set()
         os.write(
             ours, b"What does the Pro plan cost a month, all in all, for ten people in euros?\n"
         )
-        until(lambda: rows(sql, "select from ragpg.answers where ended_by = 'answer'"))
+        until(lambda: rows(stored, "select from ragpg.answers where ended_by = 'answer'"))
         os.write(ours, b"/quit\n")
         shown = b""
         while piece := _read(ours):
