@@ -123,7 +123,8 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat(
         until(lambda: rows(stored, "select from ragpg.answers where ended_by = 'failed'"))
         claude.answers.set()
         os.write(
-            ours, b"What does the Pro plan cost a month, all in all, for ten people in euros?\n"
+            ours,
+            b"What does the Enterprise plan cost a month, all in all, for ten people in euros?\n",
         )
         until(lambda: rows(stored, "select from ragpg.answers where ended_by = 'answer'"))
         os.write(ours, b"/quit\n")
@@ -132,7 +133,7 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat(
             shown += piece
         assert process.wait(60) == 0
     text = shown.decode()
-    assert "stopped; what was looked up is kept" in text and "40 euros" in text
+    assert "stopped; what was looked up is kept" in text and "900 euros" in text
     assert "to go on: ragpg chat -c firm --conversation 1" in text
     assert len(claude.requests) == 2, "a failed turn is nothing that is followed"
 
