@@ -179,8 +179,8 @@ class AsyncCollection(_Shell[Collection]):
     embeddings = _awaited(Collection.embeddings)
     wait_until_indexed = _awaited(Collection.wait_until_indexed)
 
-    @wraps(Collection.conversation)
     async def conversation(self, id: int | None = None) -> AsyncConversation:
+        """Returns the conversation of that id, or begins one."""
         begun = await self._client.run(Collection.conversation, self.sync, id)
         return AsyncConversation(self._client, begun)
 
