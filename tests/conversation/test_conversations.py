@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 from threading import Barrier
 from typing import Any
@@ -334,3 +335,19 @@ def test_what_a_conversation_cost_is_told(firm: ragpg.Collection, sql: psycopg.C
     assert all(cost is not None and cost > 0 for cost in costs)
     ((turns, cost),) = rows(sql, "select turns, cost from ragpg.conversation_overview")
     assert turns == 2 and cost == sum(one for one in costs if one is not None)
+
+
+def test_a_past_turn_is_told_without_what_was_pruned(
+    firm: ragpg.Collection, sql: psycopg.Connection, claude: MessagesServer
+) -> None:
+    conversation = firm.conversation()
+    conversation.ask(SIGNED, 4)
+    for source in ("report-2023.md", "notice.md"):  # the first is cited, and stays
+        firm.add(text="Something else is written here.", source=source)
+    assert firm.versions.prune(timedelta(0)) == 1
+    claude.enqueue(reworded())
+    assert conversation.ask(FOLLOWS, 1).grounded
+    first = claude.requests[-1].body["messages"][0]["content"]
+    sources = [block["source"] for block in first if block["type"] == "search_result"]
+    assert "notice.md" not in sources and "report-2023.md" in sources
+    assert "collection secrets" not in json.dumps(claude.requests[-1].body)
