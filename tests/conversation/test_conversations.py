@@ -320,6 +320,8 @@ def test_feedback_on_a_turn_becomes_a_question_that_stands_alone(
     assert rows(sql, "select question, expected_answer from ragpg.evaluation_questions") == [
         (ALONE, second.text)
     ]
+    examples = rows(sql, "select distinct question from ragpg.finetuning_examples")
+    assert examples == [(ALONE,)]
     assert [one.rating for one in conversation.turns()] == [None, "good"]
     assert rows(
         sql, "select turns, good, bad, first_question from ragpg.conversation_overview"

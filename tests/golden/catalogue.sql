@@ -4519,8 +4519,8 @@ BEGIN ATOMIC
               JOIN ragpg.evaluation_labels given ON ((given.id = span.evaluation_label_id)))
            WHERE (span.state = 'found'::text)
          ), cited AS MATERIALIZED (
-          SELECT lower(btrim(answer.question)) AS asked,
-             answer.question,
+          SELECT lower(btrim(COALESCE(answer.standalone, answer.question))) AS asked,
+             COALESCE(answer.standalone, answer.question) AS question,
                  CASE newest.rating
                      WHEN 'good'::text THEN 'accepted answer'::text
                      ELSE 'citation'::text
@@ -10045,7 +10045,7 @@ view finetuning_examples {security_invoker=true}
             WHEN (newest.corrected_text IS NULL) THEN 'accepted answer'::text
             ELSE 'corrected answer'::text
         END AS origin,
-    answer.question,
+    COALESCE(answer.standalone, answer.question) AS question,
     COALESCE(newest.corrected_text, answer.content) AS answer,
     COALESCE(( SELECT COALESCE(document.source, earlier.source) AS "coalesce"
            FROM ((ragpg.citations cited
@@ -10053,7 +10053,7 @@ view finetuning_examples {security_invoker=true}
              LEFT JOIN ragpg.document_versions earlier ON (((earlier.document_id = cited.document_id) AND (earlier.version = cited.document_version))))
           WHERE (cited.answer_id = answer.id)
           ORDER BY cited.ordinal
-         LIMIT 1), answer.question) AS split_by
+         LIMIT 1), COALESCE(answer.standalone, answer.question)) AS split_by
    FROM ((ragpg.answers answer
      JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
      CROSS JOIN LATERAL ( SELECT said.rating,
