@@ -15,6 +15,7 @@ from typing import Any
 import ragpg
 from ragpg import errors
 from ragpg.answer import Answer, Citation
+from ragpg.conversation import Conversation, Step, Turn
 from ragpg.documents import DocumentInfo, Versions
 from ragpg.encoders import Encoders
 from ragpg.evaluation import Evaluation
@@ -30,6 +31,7 @@ EXAMPLES = Path(__file__).with_name("python_examples.py")
 CALLED: tuple[type, ...] = (
     ragpg.Client,
     ragpg.Collection,
+    Conversation,
     Versions,
     Indexes,
     Evaluation,
@@ -39,7 +41,7 @@ CALLED: tuple[type, ...] = (
     Encoders,
     Worker,
 )
-RETURNED: tuple[type, ...] = (Hit, Answer, Citation, AddReport, Failure, DocumentInfo)
+RETURNED: tuple[type, ...] = (Hit, Answer, Citation, AddReport, Failure, DocumentInfo, Step, Turn)
 _HEAD = """# The Python surface
 
 What a person calls, in the order in which one meets it, each with an example; a test runs them

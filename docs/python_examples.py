@@ -76,6 +76,19 @@ for citation in answer.citations:
 assert answer.id is not None
 client.feedback(answer.id, "good", comment="as the page says")
 
+# --- Conversations
+# -- Collection.conversation
+conversation = handbook.conversation()
+# -- Conversation.ask
+answer = conversation.ask("How long do refunds take?", on_step=print)
+answer = conversation.ask("And by bank transfer?", steps=4, max_tokens=50_000, max_seconds=60)
+print(answer.standalone, answer.ended_by, [step.tool for step in answer.steps])
+# -- Conversation.turns
+for turn in conversation.turns():
+    print(turn.turn, turn.question, turn.answer, turn.cost)
+# -- Conversation.delete
+assert conversation.delete()
+
 # --- Versions: collection.versions
 # -- Versions.history
 notes.add(text="The office opens at eight.", source="opening")

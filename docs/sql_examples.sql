@@ -115,6 +115,20 @@ select ragpg.feedback(id, 'bad', corrected_text => 'Seven days at most.')
 from ragpg.answers
 order by id desc
 limit 1;
+-- continue_conversation
+select ragpg.continue_conversation('handbook');
+-- start_conversation
+select ragpg.start_conversation('handbook');
+-- conversation_turns
+select turn, question, standalone, left(answer, 40) as answer, steps, citations, rating, cost
+from ragpg.conversation_turns
+order by conversation_id, turn;
+-- conversation_overview
+select conversation_id, first_question, turns, steps, tokens, cost from ragpg.conversation_overview;
+-- delete_conversation
+select ragpg.delete_conversation(max(id)) from ragpg.conversations;
+-- prune_conversations
+select ragpg.prune_conversations('90 days', 'handbook');
 -- answers_by_day
 select day, model, answers, grounded_share, abstained, cost from ragpg.answers_by_day order by day;
 -- stale_citations

@@ -28,6 +28,7 @@ import psycopg
 from ragpg.answer import Answer
 from ragpg.client import Client, connect
 from ragpg.collection import Collection
+from ragpg.conversation import Conversation
 from ragpg.database.connection import IN_USE, Connection
 
 P = ParamSpec("P")
@@ -151,6 +152,19 @@ def _asked(ask: Callable[Concatenate[Any, P], Answer]) -> Callable[Concatenate[A
     return call
 
 
+class AsyncConversation(_Shell[Conversation]):
+    """A conversation for asyncio."""
+
+    ask = _asked(Conversation.ask)
+    turns = _awaited(Conversation.turns)
+    delete = _awaited(Conversation.delete)
+
+    @property
+    def id(self) -> int:
+        """The conversation's id."""
+        return self.sync.id
+
+
 class AsyncCollection(_Shell[Collection]):
     """A collection for asyncio; functions it is given, such as `progress`, run in its thread."""
 
@@ -164,6 +178,11 @@ class AsyncCollection(_Shell[Collection]):
     update_metadata = _awaited(Collection.update_metadata)
     embeddings = _awaited(Collection.embeddings)
     wait_until_indexed = _awaited(Collection.wait_until_indexed)
+
+    async def conversation(self, id: int | None = None) -> AsyncConversation:
+        """Returns the conversation of that id, or begins one."""
+        begun = await self._client.run(Collection.conversation, self.sync, id)
+        return AsyncConversation(self._client, begun)
 
     @property
     def name(self) -> str:

@@ -19,6 +19,10 @@ from ragpg.search import Hit, Mode
 from ragpg.session import Session
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from ragpg.conversation import Conversation
+    from ragpg.conversation.steps import OnStep
     from ragpg.documents import DocumentInfo, Documents, Versions
     from ragpg.evaluation import Evaluation
     from ragpg.finetuning import Finetuning
@@ -178,24 +182,42 @@ class Collection:
         on_text: Callable[[str], None] | None = None,
         index_id: int | None = None,
         store: bool = True,
+        steps: int = 1,
+        conversation_id: int | None = None,
+        on_step: OnStep | None = None,
+        max_tokens: int | None = None,
+        max_seconds: float | None = None,
+        max_cost: float | Decimal | None = None,
     ) -> Answer:
         """Returns an answer from the k best chunks, with citations to exact characters.
 
         It is stored, unless `store` is False, nothing can be written (a standby) or what it cites
         was erased meanwhile: then its id is None. `on_text` hears the text as it is written. It
         abstains, without a model, when the hits are not enough; without an API key it quotes them.
+
+        With `steps` above 1 the model may look again, so many times in all: search this collection,
+        read on in a document, under the same filter. Each step is a row of `ragpg.answer_steps` and
+        told to `on_step`; text heard before one is no part of the answer. `max_tokens` (read and
+        written, in all), `max_seconds` and `max_cost` (by `ragpg.model_prices`) end it with the
+        best there is; `Answer.ended_by` says what did. With `conversation_id` it is the next turn.
         """
-        return answer.ask(
-            self.session,
-            self.name,
-            question,
-            k,
-            filter=filter,
-            model=model,
-            on_text=on_text,
-            index_id=index_id,
-            store=store,
-        )
+        asked: dict[str, Any] = {"filter": filter, "model": model, "on_text": on_text}
+        asked |= {"index_id": index_id, "store": store}
+        caps = {"max_tokens": max_tokens, "max_seconds": max_seconds, "max_cost": max_cost}
+        if steps == 1 and all(one is None for one in (conversation_id, on_step, *caps.values())):
+            return answer.ask(self.session, self.name, question, k, **asked)
+        more = {"steps": steps, "conversation_id": conversation_id, **caps}
+        looking = import_module("ragpg.conversation").ask
+        found = looking(self.session, self.name, question, k, on_step=on_step, **asked, **more)
+        return cast("Answer", found)
+
+    def conversation(self, id: int | None = None) -> Conversation:
+        """Returns the conversation of that id, or begins one; raises BadArgument for none of its.
+
+        Its `ask` takes questions that follow each other (docs/answers.md).
+        """
+        begin = import_module("ragpg.conversation").Conversation.begin
+        return cast("Conversation", begin(self.session, self.name, id))
 
     def documents(
         self,

@@ -232,7 +232,9 @@ def _parts(content: str | Sequence[Arguments]) -> list[Attributes]:
 def _text(block: Arguments) -> str:
     if block["type"] == "search_result":
         return "\n".join([block["title"], *(part["text"] for part in block["content"])])
-    return str(block["text"])
+    if block["type"] == "tool_result":
+        return "\n".join(map(_text, block["content"]))
+    return str(block["text"] if block["type"] == "text" else json.dumps(block))
 
 
 # By module and name of the function that does it.

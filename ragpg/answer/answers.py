@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ragpg.search import Hit
 
@@ -41,7 +42,9 @@ class Answer:
     no word follows the last such block within the sentence: words may lead into a citation
     ("According to the manual, ...") but not trail after one.
 
-    `stop_reason` is the API's word; `max_tokens` says that `text` ends before its end.
+    `stop_reason` is the API's word; `max_tokens` says that `text` ends before its end. What looked
+    more than once, or is a turn of a conversation, has its `steps` (`ragpg.conversation.Step`),
+    what ended them (`ragpg.answers.ended_by`) and the `standalone` question of a follow-up.
     """
 
     question: str
@@ -59,6 +62,10 @@ class Answer:
     cache_creation_tokens: int = 0
     latency_ms: int = 0
     id: int | None = None  # set once stored
+    steps: tuple[Any, ...] = ()
+    ended_by: str | None = None
+    conversation_id: int | None = None
+    standalone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ QUOTED_PASSAGES = 3
 QUOTED_SENTENCES = 3
 
 
-def quote(question: str, passages: Sequence[Passage], missing: Sequence[str]) -> Answer:
-    """Returns the best passages, quoted; without any, that nothing fits."""
+def quote(
+    question: str, passages: Sequence[Passage], missing: Sequence[str], why: str = NO_KEY
+) -> Answer:
+    """Returns the best passages, quoted, and why it is they; without any, that nothing fits."""
     if not passages:
         told = f" Not found with the rest: {', '.join(missing)}." if missing else ""
         return Answer(question, NOTHING_FITS + told, (), (), abstained=True)
-    text, citations = NO_KEY, []
+    text, citations = why, []
     for number, (hit, start, end) in enumerate(_best_quotes(question, passages), 1):
         text += f"\n\n[{number}] {_place(cite(hit, start, end, 0, 0))}\n"
         citations.append(cite(hit, start, end, len(text), len(text) + end - start))

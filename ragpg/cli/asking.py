@@ -16,6 +16,7 @@ from ragpg.cli.console import CollectionName, Filter, Json, err, open_client, ou
 
 if TYPE_CHECKING:
     from ragpg.answer import Answer, Citation
+    from ragpg.conversation import Step
     from ragpg.search import Mode
 
 _MARKS = ("\x01", "\x02")
@@ -94,6 +95,16 @@ def _marked(text: str) -> Text:
     return styled
 
 
+Steps = Annotated[
+    int, typer.Option(min=1, help="Most look-ups; the model decides whether to look again.")
+]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Most tokens an answer may take, all its steps together.")
+]
+MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds it may take.")]
+MaxCost = Annotated[float | None, typer.Option(help="Most it may cost, by ragpg.model_prices.")]
+
+
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
     collection: CollectionName = "default",
@@ -102,6 +113,16 @@ def ask(
     answer_model: Annotated[
         str | None, typer.Option("--model", help="Claude model, instead of RAGPG_ANSWER_MODEL.")
     ] = None,
+    steps: Steps = 1,
+    goes_on: Annotated[
+        bool, typer.Option("--continue", help="As what follows the last question: a conversation.")
+    ] = False,
+    conversation_id: Annotated[
+        int | None, typer.Option("--conversation", help="As the next turn of this conversation.")
+    ] = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None,
+    max_cost: MaxCost = None,
     as_json: Json = False,
 ) -> None:
     """Answer a question from a collection, with citations to exact characters.
@@ -113,13 +134,19 @@ def ask(
     with open_client() as client:
         held = client.collection(collection)
         options: dict[str, Any] = {"filter": read_filter(filter), "model": answer_model}
+        options |= {"max_tokens": max_tokens, "max_seconds": max_seconds, "max_cost": max_cost}
+        if goes_on:
+            from ragpg.conversation import Conversation
+
+            conversation_id = Conversation.last(held.session, collection).id
+        options |= {"steps": steps, "conversation_id": conversation_id}
         if as_json:
             print_json(asdict(held.ask(question, k, **options)))
         else:
             ask_and_print(held, question, k, **options)
 
 
-def ask_and_print(held: Any, question: str, k: int = 8, **options: Any) -> None:
+def ask_and_print(held: Any, question: str, k: int = 8, **options: Any) -> Answer:
     """Asks, shows what is written while it is, and in its place the answer, its claims marked."""
     with Live(console=out, transient=True, auto_refresh=out.is_terminal) as live:
         written = Text()
@@ -129,29 +156,66 @@ def ask_and_print(held: Any, question: str, k: int = 8, **options: Any) -> None:
             # Its end, as far as it fits: what scrolled out of sight could not be taken back.
             live.update(Lines(written.wrap(out, out.width)[1 - out.height :]))
 
+        def tell(step: Step) -> None:
+            written.truncate(0)  # what was said before a look-up is no part of the answer
+            live.update("")
+            err.print(told_step(step))
+
+        if options.get("steps", 1) > 1 or options.get("conversation_id") is not None:
+            options["on_step"] = tell
         answer = held.ask(question, k, on_text=hear, **options)
-    _print_answer(answer)
+    print_answer(answer)
+    return cast("Answer", answer)
 
 
-def _print_answer(answer: Any) -> None:
+def told_step(step: Step) -> Text:
+    """Returns what is being looked up, on one line."""
+    what = {
+        "standalone": "searching for, too",
+        "search": "searched",
+        "read": "read",
+        "again": "the answer was cut, it is asked for again",
+    }.get(step.tool, f"refused {step.tool}")
+    told = f"{what}: {step.query}" if step.query else what
+    if step.filter:
+        told += f" where {step.filter}"
+    if step.end_char is not None:
+        told += f", characters {step.start_char} to {step.end_char}"
+    if step.failed:
+        told += f" ({step.failed})"
+    elif step.tool in ("search", "read"):
+        told += f" ({len(step.hits)} passages)" if len(step.hits) != 1 else " (1 passage)"
+    return Text(told, style="dim")
+
+
+def print_answer(answer: Any) -> None:
     if not answer.generated:  # it names its own sources
         out.print(answer.text + "\n", markup=False)
     else:
         numbers = _numbers(answer.citations)
         out.print(_with_marks(answer, numbers))
         out.print()
-        for (source, start, end, quote), number in numbers.items():
-            out.print(Text(f"[{number}] {source}, characters {start} to {end}", style="cyan"))
-            out.print(Text(f"    {' '.join(quote.split())}", style="dim"))
+        print_sources(answer)
         if answer.stop_reason == "max_tokens":
             out.print("the answer was cut: the model's limit of tokens was reached")
         if not answer.grounded and not answer.abstained:
             out.print("note: not every claim above is cited")
+    if answer.ended_by not in (None, "answer"):
+        from ragpg.conversation import ENDINGS
+
+        err.print(f"ended by {answer.ended_by}: {ENDINGS[answer.ended_by]}")
     if answer.id is None:
         err.print(
             "the answer was not stored: nothing can be written here, as on a standby, or what it "
             "cites was erased meanwhile"
         )
+
+
+def print_sources(answer: Any) -> None:
+    """Prints what an answer cites, by its numbers."""
+    for (source, start, end, quote), number in _numbers(answer.citations).items():
+        out.print(Text(f"[{number}] {source}, characters {start} to {end}", style="cyan"))
+        out.print(Text(f"    {' '.join(quote.split())}", style="dim"))
 
 
 _Place = tuple[str, int, int, str]

@@ -293,15 +293,26 @@ def erase(
 def prune(
     days: Annotated[int, typer.Option(help="Versions replaced longer ago go.", min=0)],
     collection: CollectionName = "default",
+    conversations: Annotated[
+        bool, typer.Option("--conversations", help="Conversations that ended longer ago, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Delete old versions of documents; those an answer cites stay."""
+    told = {}
     with open_client() as client:
-        gone = client.collection(collection).versions.prune(timedelta(days=days))
+        held = client.collection(collection)
+        if conversations:  # first: their citations keep versions
+            from ragpg.conversation import prune
+
+            told["conversations"] = prune(held.session, collection, timedelta(days=days))
+        told["pruned"] = held.versions.prune(timedelta(days=days))
     if as_json:
-        print_json({"pruned": gone})
-    else:
-        out.print(f"{gone:,} versions pruned")
+        print_json(told)
+        return
+    if conversations:
+        out.print(f"{told['conversations']:,} conversations pruned")
+    out.print(f"{told['pruned']:,} versions pruned")
 
 
 def documents(

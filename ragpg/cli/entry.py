@@ -15,6 +15,7 @@ from rich.text import Text
 from ragpg import settings
 from ragpg.cli import (
     asking,
+    chatting,
     collections,
     documents,
     evaluation,
@@ -210,6 +211,7 @@ for _command in (
     collections.drop,
     asking.search,
     asking.ask,
+    chatting.chat,
 ):
     app.command()(_command)
 app.add_typer(models.model, name="model")

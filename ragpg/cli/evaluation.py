@@ -99,12 +99,15 @@ def eval_run(
     answers: Annotated[
         bool, typer.Option("--answers", help="Answer each question, too; Claude grades with a key.")
     ] = False,
+    steps: Annotated[int, typer.Option(min=1, help="With --answers: most look-ups for each.")] = 1,
     report: Annotated[
         Path | None, typer.Option(help="Write the page of eval report there, too.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask every question of a set and print the measures; the run is kept for comparison."""
+    if steps > 1 and not answers:
+        raise BadArgument("--steps is of answers: say --answers, too")
     with open_client() as client, count_progress("asking") as progress:
         held = client.collection(collection)
         run_id = held.evaluation.run(
@@ -114,6 +117,7 @@ def eval_run(
             index_id=index_id,
             note=note,
             answers=answers,
+            steps=steps,
             progress=progress,
         )
         (row,) = [row for row in held.evaluation.runs() if row["run_id"] == run_id]

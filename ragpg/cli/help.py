@@ -10,7 +10,7 @@ _SECTIONS = {
     "First steps": "demo examples init",
     "Documents": "add import documents collections inspect metadata history delete erase prune"
     " drop worker",
-    "Questions": "search ask feedback ui mcp",
+    "Questions": "search ask chat feedback ui mcp",
     "How good it is, and how to better it": "eval tune index model advise finetune",
     "Operation": "status metrics plan migrate db",
 }

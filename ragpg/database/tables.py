@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import REAL, Computed, ForeignKey, Identity, Integer, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragpg.database.evaluation_tables import EvaluationDraft as EvaluationDraft
@@ -215,6 +215,7 @@ class AnswerRow(Base):
     """What was asked, what was answered and what it cost."""
 
     __tablename__ = "answers"
+    __table_args__ = (of_tenant("conversations", "conversation_id"),)
 
     id: Mapped[Key]
     collection_id: Mapped[OfCollection]
@@ -229,6 +230,47 @@ class AnswerRow(Base):
     cache_read_tokens: Mapped[Int]
     cache_creation_tokens: Mapped[Int]
     latency_ms: Mapped[Int]
+    created_at: Mapped[Now]
+    tenant: Mapped[Empty]
+    conversation_id: Mapped[int | None]
+    turn: Mapped[Int | None]
+    standalone: Mapped[str | None]
+    ended_by: Mapped[str | None]
+
+
+class ConversationRow(Base):
+    """A conversation, whose turns are answers."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[Key]
+    collection_id: Mapped[OfCollection]
+    created_at: Mapped[Now]
+    tenant: Mapped[Empty]
+
+
+class AnswerStepRow(Base):
+    """What was looked up for an answer."""
+
+    __tablename__ = "answer_steps"
+    __table_args__ = (of_tenant("answers", "answer_id"),)
+
+    id: Mapped[Key]
+    answer_id: Mapped[int]
+    place: Mapped[Int]
+    tool: Mapped[str]
+    query: Mapped[str]
+    filter: Mapped[str | None]
+    k: Mapped[Int | None]
+    start_char: Mapped[Int | None]
+    end_char: Mapped[Int | None]
+    hits: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    input_tokens: Mapped[Int]
+    output_tokens: Mapped[Int]
+    cache_read_tokens: Mapped[Int]
+    cache_creation_tokens: Mapped[Int]
+    milliseconds: Mapped[Int]
+    failed: Mapped[str | None]
     created_at: Mapped[Now]
     tenant: Mapped[Empty]
 

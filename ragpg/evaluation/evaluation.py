@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
-from ragpg.answer import ask
+from ragpg import answer as answering
+from ragpg import conversation as looking
 from ragpg.arguments import tells
 from ragpg.errors import BadArgument
 from ragpg.evaluation import drafting, evaluating, queries, report, tuning
@@ -58,17 +59,21 @@ class Evaluation:
         note: str = "",
         is_trial: bool = False,
         answers: bool = False,
+        steps: int = 1,
         progress: evaluating.Progress | None = None,
     ) -> int:
         """Asks every question of an evaluation set; returns the run's id.
 
         A trial, of other settings than those in use, is judged later only where it is named. With
         `answers` each is answered, too, as `Collection.ask` does (hybrid, at most 8 hits),
-        and graded where a model is there to do so and the set says what to expect.
+        and graded where a model is there to do so and the set says what to expect;
+        `steps` above 1 let it look again.
         """
 
         def answer(question: str, expected: str | None) -> tuple[int | None, Grade | None]:
-            given = ask(self.session, self.collection, question, min(k, 8), index_id=index_id)
+            asked: dict[str, Any] = {"index_id": index_id} | ({"steps": steps} if steps > 1 else {})
+            ask = looking.ask if steps > 1 else answering.ask
+            given = ask(self.session, self.collection, question, min(k, 8), **asked)
             judge = self.session.anthropic_client()
             if judge is None or expected is None or given.abstained:
                 return given.id, None

@@ -23,7 +23,7 @@ import ragpg
 from ragpg import errors
 from ragpg.client import Client
 from ragpg.settings import LOCAL_HOSTS
-from ragpg.ui import pages, requests
+from ragpg.ui import conversations, pages, requests
 from ragpg.ui.guard import Guard
 
 _NOTHING = "\N{EN DASH}"
@@ -51,6 +51,8 @@ def make_app(client: Client, allowed_hosts: Collection[str] = LOCAL_HOSTS) -> St
             Route("/problems", pages.problems),
             Route("/evaluation", pages.evaluation),
             Route("/evaluation/{run_id:int}", pages.evaluation_run),
+            Route("/conversations", conversations.conversations),
+            Route("/conversation/{conversation_id:int}", conversations.conversation),
             Route("/queue", pages.queue),
             Mount("/static", StaticFiles(directory=str(files("ragpg.ui") / "static"))),
         ],

@@ -38,9 +38,9 @@ class ShownHit:
 
 def home(request: Request) -> Response:
     """What is stored, and the box to search it."""
-    rows = _client(request).collections()
+    rows = client_of(request).collections()
     names = [row["collection"] for row in rows]
-    return _page(request, "home.html", collections=names, rows=rows, here="home")
+    return filled(request, "home.html", collections=names, rows=rows, here="home")
 
 
 # Search and answers ----------------------------------------------------------------------------
@@ -50,21 +50,21 @@ def search(request: Request) -> Response:
     """The hits of the address's search."""
     asked, names = _asked(request)
     if not asked.q:
-        return _page(request, "search.html", asked=asked, collections=names, hits=None, seconds=0)
+        return filled(request, "search.html", asked=asked, collections=names, hits=None, seconds=0)
     started = time.perf_counter()
-    held = _client(request).collection(asked.collection)
+    held = client_of(request).collection(asked.collection)
     try:
         hits = held.explain(asked.q, asked.k, filter=asked.parsed_filter, mode=asked.mode)
     except (BadArgument, BadFilter) as error:  # told above what was typed, to mend it
-        page = _page(
+        page = filled(
             request, "search.html", asked=asked, collections=names, hits=None, seconds=0,
             wrong=str(error),
         )  # fmt: skip
         page.status_code = 400
         return page
     seconds = time.perf_counter() - started
-    shown = _shown(_client(request), hits, asked)
-    return _page(
+    shown = _shown(client_of(request), hits, asked)
+    return filled(
         request, "search.html", asked=asked, collections=names, hits=shown, seconds=seconds
     )
 
@@ -91,7 +91,7 @@ def _answered(request: Request, form: dict[str, str]) -> Response:
     if not asked.q:
         return _ask_page(request, asked, names, None)
     answer = (
-        _client(request)
+        client_of(request)
         .collection(asked.collection)
         .ask(asked.q, min(asked.k, 20), filter=asked.parsed_filter, store=False)
     )
@@ -99,15 +99,15 @@ def _answered(request: Request, form: dict[str, str]) -> Response:
 
 
 def _ask_page(request: Request, asked: Asked, names: list[str], answer: Answer | None) -> Response:
-    client = _client(request)
-    cited = _cited(answer) if answer else []
-    return _page(
+    client = client_of(request)
+    cited = cited_once(answer) if answer else []
+    return filled(
         request,
         "ask.html",
         asked=asked,
         collections=names,
         answer=answer,
-        parts=list(_answer_parts(answer, cited)) if answer else [],
+        parts=list(answer_parts(answer, cited)) if answer else [],
         cited=cited,
         hits=_shown(client, answer.hits, asked) if answer else [],
         has_model=client.session.anthropic_client() is not None,
@@ -115,13 +115,13 @@ def _ask_page(request: Request, asked: Asked, names: list[str], answer: Answer |
     )
 
 
-def _cited(answer: Answer) -> list[Citation]:
+def cited_once(answer: Answer) -> list[Citation]:
     """Returns the cited spans, each once, in the order the answer cites them."""
     spans = {(one.document_id, one.start_char, one.end_char): one for one in answer.citations[::-1]}
     return sorted(spans.values(), key=lambda one: (one.answer_end, one.source, one.start_char))
 
 
-def _answer_parts(answer: Answer, cited: list[Citation]) -> Iterator[tuple[str, list[int]]]:
+def answer_parts(answer: Answer, cited: list[Citation]) -> Iterator[tuple[str, list[int]]]:
     """Yields the answer's texts with the numbers of the citations each ends with."""
     numbers = {
         (one.document_id, one.start_char, one.end_char): place for place, one in enumerate(cited, 1)
@@ -150,11 +150,11 @@ def _shown(client: Client, hits: Sequence[Hit], asked: Asked) -> list[ShownHit]:
 
 def document(request: Request) -> Response:
     """A document's text at one version, the address's span marked in it."""
-    client, given = _client(request), request.query_params
+    client, given = client_of(request), request.query_params
     document_id = request.path_params["document_id"]
     if document_id > 2**63 - 1:
         raise HTTPException(404, f"There is no document {document_id}")
-    versions = _rows(client, queries.DOCUMENT_VERSIONS, document_id=document_id)
+    versions = rows_of(client, queries.DOCUMENT_VERSIONS, document_id=document_id)
     if not versions:
         raise HTTPException(404, f"There is no document {document_id}, and there never was one")
     number = requests.number(given, "version", versions[0]["version"])
@@ -166,12 +166,12 @@ def document(request: Request) -> Response:
     part = requests.number(given, "part", span[0] // PART if span else 0)
     first = min(part, len(text) // PART) * PART
     marks = [(max(span[0] - first, 0), span[1] - first)] if span and span[1] > first else []
-    return _page(
+    return filled(
         request,
         "document.html",
         asked=requests.read_leniently(given),
         document_id=document_id,
-        document=next(iter(_rows(client, queries.DOCUMENT, document_id=document_id)), None),
+        document=next(iter(rows_of(client, queries.DOCUMENT, document_id=document_id)), None),
         versions=versions,
         version=version,
         blocks=texts.blocks(text[first : first + PART], marks),
@@ -219,11 +219,11 @@ def _where_now(
 
 def collection(request: Request) -> Response:
     """A collection: what is in it, its search indexes, its documents."""
-    client, given = _client(request), request.query_params
+    client, given = client_of(request), request.query_params
     name, names = _collection(request)
     (status,) = (row for row in client.collections() if row["collection"] == name)
     page, find = requests.number(given, "page", 1) or 1, given.get("find", "")
-    documents = _rows(
+    documents = rows_of(
         client,
         queries.DOCUMENTS_PAGE,
         collection=name,
@@ -231,7 +231,7 @@ def collection(request: Request) -> Response:
         limit=PER_PAGE + 1,
         offset=(page - 1) * PER_PAGE,
     )
-    return _page(
+    return filled(
         request,
         "collection.html",
         asked=Asked(collection=name),
@@ -239,7 +239,7 @@ def collection(request: Request) -> Response:
         here="home",
         status=status,
         indexes=client.collection(name).indexes.status(),
-        answers=_rows(client, queries.ANSWERS_BY_DAY, collection=name),
+        answers=rows_of(client, queries.ANSWERS_BY_DAY, collection=name),
         documents=documents[:PER_PAGE],
         has_more=len(documents) > PER_PAGE,
         page=page,
@@ -250,11 +250,11 @@ def collection(request: Request) -> Response:
 def problems(request: Request) -> Response:
     """What is wrong with what a collection holds."""
     name, names = _collection(request)
-    found = _client(request).collection(name).inspection.run()
+    found = client_of(request).collection(name).inspection.run()
     kinds: dict[str, list[Any]] = {}
     for problem in found.problems:
         kinds.setdefault(problem.problem, []).append(problem)
-    return _page(
+    return filled(
         request,
         "problems.html",
         asked=Asked(collection=name),
@@ -270,14 +270,14 @@ def problems(request: Request) -> Response:
 
 def evaluation(request: Request) -> Response:
     """The evaluation runs of a collection, as plots and a table."""
-    client = _client(request)
+    client = client_of(request)
     asked, names = _asked(request)
     if not requests.read(request.query_params).collection:  # not the first, which may have no run
-        newest = _rows(client, queries.NEWEST_RUN)
+        newest = rows_of(client, queries.NEWEST_RUN)
         asked = asked.but(collection=newest[0]["name"]) if newest else asked
     runs = client.collection(asked.collection).evaluation.runs() if names else []
     sets = dict.fromkeys(run["evaluation_set"] for run in runs)
-    return _page(
+    return filled(
         request,
         "evaluation.html",
         asked=asked,
@@ -295,24 +295,26 @@ def evaluation(request: Request) -> Response:
 
 def evaluation_run(request: Request) -> Response:
     """One run: its measures, how they are spread, and what it missed."""
-    client, run_id = _client(request), request.path_params["run_id"]
-    run = next(iter(_rows(client, queries.EVALUATION_RUN, run_id=min(run_id, 2**63 - 1))), None)
+    client, run_id = client_of(request), request.path_params["run_id"]
+    run = next(iter(rows_of(client, queries.EVALUATION_RUN, run_id=min(run_id, 2**63 - 1))), None)
     if run is None:
         raise HTTPException(404, f"There is no evaluation run {run_id}")
-    measures = _rows(client, queries.EVALUATION_MEASURES, run_id=run_id)
+    measures = rows_of(client, queries.EVALUATION_MEASURES, run_id=run_id)
     kinds: dict[str, list[dict[str, Any]]] = {}
     for row in client.collection().evaluation.failures(run_id):
         kinds.setdefault(row["kind"], []).append(row)
-    return _page(
+    return filled(
         request,
         "run.html",
         asked=Asked(collection=run["collection"], mode=run["mode"], k=run["k"]),
-        collections=_names(client),
+        collections=names_of(client),
         here="evaluation",
         run=run,
         measures=measures,
         kinds=sorted(kinds.items(), key=lambda kind: -len(kind[1])),
-        answers=_rows(client, queries.EVALUATION_ANSWERS, run_id=run_id) if run["answers"] else [],
+        answers=rows_of(client, queries.EVALUATION_ANSWERS, run_id=run_id)
+        if run["answers"]
+        else [],
         ndcg=plots.histogram([r["ndcg"] for r in measures if r["ndcg"] is not None], high=1.0),
         latency=plots.histogram([row["latency_ms"] for row in measures]),
         width=plots.WIDTH,
@@ -325,37 +327,37 @@ def evaluation_run(request: Request) -> Response:
 
 def queue(request: Request) -> Response:
     """What is stored but not yet searchable, failures first."""
-    rows = _rows(_client(request), queries.QUEUE, limit=QUEUE_ROWS)
-    return _page(
-        request, "queue.html", here="queue", collections=_names(_client(request)), rows=rows
+    rows = rows_of(client_of(request), queries.QUEUE, limit=QUEUE_ROWS)
+    return filled(
+        request, "queue.html", here="queue", collections=names_of(client_of(request)), rows=rows
     )
 
 
 # What the pages share --------------------------------------------------------------------------
 
 
-def _client(request: Request) -> Client:
+def client_of(request: Request) -> Client:
     client: Client = request.app.state.client
     return client
 
 
-def _page(request: Request, name: str, **values: Any) -> Response:
+def filled(request: Request, name: str, **values: Any) -> Response:
     page: Response = request.app.state.render(name, **values)
     return page
 
 
-def _rows(client: Client, query: Any, **parameters: Any) -> list[dict[str, Any]]:
+def rows_of(client: Client, query: Any, **parameters: Any) -> list[dict[str, Any]]:
     return client.database.rows(query, **parameters)
 
 
-def _names(client: Client) -> list[str]:
-    return [row["name"] for row in _rows(client, queries.COLLECTION_NAMES)]
+def names_of(client: Client) -> list[str]:
+    return [row["name"] for row in rows_of(client, queries.COLLECTION_NAMES)]
 
 
 def _asked(request: Request, given: dict[str, str] | None = None) -> tuple[Asked, list[str]]:
     """Returns the search, in the first collection when it names none, and the collections."""
     asked = requests.read(request.query_params if given is None else given)
-    names = _names(_client(request))
+    names = names_of(client_of(request))
     return asked if asked.collection or not names else asked.but(collection=names[0]), names
 
 

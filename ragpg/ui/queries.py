@@ -84,3 +84,56 @@ from ragpg.evaluation_answers
 where evaluation_run_id = %(run_id)s
 order by evaluation_question_id
 """
+
+CONVERSATIONS: LiteralString = """
+select
+    collection, conversation_id, first_question, turns, steps, unfinished, good, bad, tokens, cost,
+    last_at, count(*) over () as conversations
+from ragpg.conversation_overview
+where turns > 0
+order by last_at desc, conversation_id desc
+limit %(limit)s
+"""
+
+CONVERSATION_TURNS: LiteralString = """
+select
+    said.collection, said.turn, said.answer_id, said.question, said.standalone, said.answer,
+    said.model, said.abstained, said.grounded, said.ended_by, said.rating, said.cost,
+    said.latency_ms, said.created_at,
+    said.input_tokens + said.cache_read_tokens + said.cache_creation_tokens as tokens_read,
+    said.output_tokens,
+    coalesce(
+        (
+            select jsonb_agg(to_jsonb(step) order by step.place)
+            from ragpg.answer_steps as step
+            where step.answer_id = said.answer_id
+        ),
+        '[]'
+    ) as steps,
+    coalesce(
+        (
+            select jsonb_agg(
+                jsonb_build_object(
+                    'document_id', cited.document_id,
+                    'document_version', cited.document_version,
+                    'source', coalesce(document.source, earlier.source, 'a pruned document'),
+                    'title', coalesce(document.title, earlier.title, ''),
+                    'start_char', cited.start_char, 'end_char', cited.end_char,
+                    'quote', cited.quote, 'answer_start', cited.answer_start,
+                    'answer_end', cited.answer_end, 'page', cited.page
+                )
+                order by cited.ordinal
+            )
+            from ragpg.citations as cited
+            left join ragpg.documents as document on document.id = cited.document_id
+            left join ragpg.document_versions as earlier
+                on earlier.document_id = cited.document_id
+                and earlier.version = cited.document_version
+            where cited.answer_id = said.answer_id
+        ),
+        '[]'
+    ) as citations
+from ragpg.conversation_turns as said
+where said.conversation_id = %(conversation_id)s
+order by said.turn
+"""

@@ -20,7 +20,6 @@ as $$
 #variable_conflict use_column
 declare
     new_id bigint;
-    of_tenant text;
 begin
     insert into ragpg.answers as answer (
         collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
@@ -32,20 +31,8 @@ begin
         save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
         save_answer.cache_creation_tokens, save_answer.latency_ms
     )
-    returning answer.id, answer.tenant into new_id, of_tenant;
-    insert into ragpg.citations (
-        answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
-        answer_start, answer_end, tenant
-    )
-    select
-        new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
-        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end,
-        of_tenant
-    from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
-    cross join jsonb_to_record(cited.body) as said (
-        document_id bigint, document_version integer, start_char integer, end_char integer,
-        quote text, answer_start integer, answer_end integer
-    );
+    returning answer.id into new_id;
+    perform ragpg_internal.put_citations(new_id, save_answer.citations);
     return new_id;
 end
 $$;

@@ -28,8 +28,8 @@ begin
     if existing_tenant is not null then
         -- chunks and index_documents follow by their foreign keys, the rest by their parents.
         foreach kept in array array[
-            'ragpg.documents', 'ragpg.document_versions', 'ragpg.answers', 'ragpg.searches',
-            'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
+            'ragpg.documents', 'ragpg.document_versions', 'ragpg.conversations', 'ragpg.answers',
+            'ragpg.searches', 'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
         ]::regclass[]
         loop
             execute format('update %s set tenant = $1 where tenant = ''''', kept)

@@ -14,7 +14,8 @@ begin
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
         ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
         ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
-        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches,'
+        ' ragpg.conversations, ragpg.answer_steps to %I',
         role_name
     );
     -- Into every column but keys that Postgres gives: one taken would not be given to others.

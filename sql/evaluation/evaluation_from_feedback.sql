@@ -49,7 +49,13 @@ begin
                     )
                 else '[]'
             end as labels
-        from ragpg.answers as answer
+        from (
+            -- A follow-up says little without what it follows.
+            select
+                given.id, given.collection_id, given.content, given.abstained,
+                coalesce(given.standalone, given.question) as question
+            from ragpg.answers as given
+        ) as answer
         cross join lateral (
             select said.id, said.rating, said.corrected_text
             from ragpg.answer_feedback as said
@@ -75,4 +81,4 @@ begin
 end
 $$;
 comment on function ragpg.evaluation_from_feedback(text, text) is
-'Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, and returns how many: of answers to the same question the last one that was called good or corrected, by the newest feedback to it. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.';
+'Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, and returns how many: of answers to the same question the last one that was called good or corrected, by the newest feedback to it. Of a follow-up in a conversation the question is the standalone one. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.';

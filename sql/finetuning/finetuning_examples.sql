@@ -4,7 +4,8 @@ select
     one.name as collection,
     case when newest.corrected_text is null then 'accepted answer' else 'corrected answer' end
         as origin,
-    answer.question,
+    -- A follow-up says little without what it follows.
+    coalesce(answer.standalone, answer.question) as question,
     coalesce(newest.corrected_text, answer.content) as answer,
     coalesce(
         (
@@ -18,7 +19,7 @@ select
             order by cited.ordinal
             limit 1
         ),
-        answer.question
+        coalesce(answer.standalone, answer.question)
     ) as split_by
 from ragpg.answers as answer
 join ragpg.collections as one on one.id = answer.collection_id

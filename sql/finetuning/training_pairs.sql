@@ -30,7 +30,8 @@ begin atomic
     ),
     cited as materialized (
         select
-            lower(btrim(answer.question)) as asked, answer.question,
+            lower(btrim(coalesce(answer.standalone, answer.question))) as asked,
+            coalesce(answer.standalone, answer.question) as question,
             case newest.rating when 'good' then 'accepted answer' else 'citation' end as origin,
             document.id as document_id, place.start_char,
             place.start_char + char_length(quoted.quote) as end_char

@@ -29,10 +29,28 @@ begin
     -- Who stores an answer that cites it is waited for, and its answer found.
     perform from ragpg.documents as document where document.id = any(ids) for update;
     perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
-    -- Answers repeat what they read, so those that cite it go as a whole.
+    -- Answers repeat what they read, so those that cite it go as a whole; so do those that were
+    -- shown it, whose later steps may repeat it, and the turns of a conversation after them.
     delete from ragpg.answers as answer
     where answer.id in (
-        select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+        with touched as (
+            select cited.answer_id as id
+            from ragpg.citations as cited
+            where cited.document_id = any(ids)
+            union
+            select step.answer_id
+            from unnest(ids) as gone (id)
+            join ragpg.answer_steps as step
+                on step.hits @> jsonb_build_array(jsonb_build_object('document_id', gone.id))
+        )
+        select touched.id
+        from touched
+        union
+        select later.id
+        from touched
+        join ragpg.answers as earlier on earlier.id = touched.id
+        join ragpg.answers as later
+            on later.conversation_id = earlier.conversation_id and later.turn > earlier.turn
     );
     get diagnostics answers = row_count;
     -- So do the questions that quote it, and the hits of past runs name it.
@@ -78,4 +96,4 @@ begin
 end
 $$;
 comment on function ragpg.erase_document(text, text) is
-'Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';
+'Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it or was shown it in a step, and the turns of a conversation after that, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.';

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ragpg.answer.answering import DECLINED, DONT_KNOW, answer_question
+from ragpg.answer.answering import DONT_KNOW, answer_question
 from ragpg.answer.quoting import NOTHING_FITS
+from ragpg.answer.written import DECLINED
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.models import make_client
 from ragpg.search.searching import Hit

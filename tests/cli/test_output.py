@@ -93,7 +93,7 @@ def test_each_claim_has_the_numbers_of_what_it_cites(printed: io.StringIO) -> No
         generated=True,
         id=1,
     )
-    asking._print_answer(answer)
+    asking.print_answer(answer)
     told = printed.getvalue()
     assert told.startswith(
         "Five days for cards [1], ten by transfer [2][3]. [1]\n\nNobody else knows.\n"

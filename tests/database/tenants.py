@@ -55,6 +55,13 @@ def _fill(sql: psycopg.Connection, tenant: str, text: str, words: WordEmbedder) 
     assert answer is not None
     sql.execute("select ragpg.feedback(%s, 'bad', %s, %s)", (answer[0], text, text))
     sql.execute(
+        "select ragpg_internal.note_step(ragpg_internal.start_answer('shared', %s, 'm',"
+        " ragpg.start_conversation('shared')), 1, 'standalone', %s, null, 1, null, null,"
+        " jsonb_build_array(jsonb_build_object('document_id', %s::bigint, 'source', %s::text)),"
+        " 1, 1, 0, 0, 1, %s)",
+        (f"{text} turn?", f"{text} alone?", document[0], text, text),
+    )
+    sql.execute(
         "select ragpg.put_evaluation_question('shared', 'default', %s,"
         " jsonb_build_array(jsonb_build_object('source', 'same', 'quote', left(%s, 6))), %s)",
         (f"{text}?", document[2], text),

@@ -46,6 +46,7 @@ def reader(handbook: ragpg.Collection, sql: psycopg.Connection, url: str) -> psy
     handbook.search("password", filter='$.tier == "none"')
     cite(sql, "refunds", 8)
     handbook.add(text="Changed.", source="refunds")
+    handbook.conversation().ask("password")
     sql.execute("insert into ragpg.model_prices values ('m', 3, 15, 0.3, 3.75)")
     sql.execute("select ragpg.measure_recall('handbook', k => 2)")
     sql.execute(

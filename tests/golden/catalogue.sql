@@ -6,6 +6,24 @@ table answer_feedback column comment text not null default ''::text  storage x
 table answer_feedback column given_by text not null default CURRENT_USER  storage x
 table answer_feedback column given_at timestamp with time zone not null default now()  storage p
 table answer_feedback column tenant text not null default ragpg_internal.written_tenant()  storage x
+table answer_steps column id bigint not null  a storage p
+table answer_steps column answer_id bigint not null   storage p
+table answer_steps column place integer not null   storage p
+table answer_steps column tool text not null   storage x
+table answer_steps column query text not null   storage x
+table answer_steps column filter text null   storage x
+table answer_steps column k integer null   storage p
+table answer_steps column start_char integer null   storage p
+table answer_steps column end_char integer null   storage p
+table answer_steps column hits jsonb not null   storage x
+table answer_steps column input_tokens integer not null   storage p
+table answer_steps column output_tokens integer not null   storage p
+table answer_steps column cache_read_tokens integer not null   storage p
+table answer_steps column cache_creation_tokens integer not null   storage p
+table answer_steps column milliseconds integer not null   storage p
+table answer_steps column failed text null   storage x
+table answer_steps column created_at timestamp with time zone not null default clock_timestamp()  storage p
+table answer_steps column tenant text not null default ragpg_internal.written_tenant()  storage x
 table answers column id bigint not null  a storage p
 table answers column collection_id bigint not null   storage p
 table answers column question text not null   storage x
@@ -21,6 +39,10 @@ table answers column cache_creation_tokens integer not null   storage p
 table answers column latency_ms integer not null   storage p
 table answers column created_at timestamp with time zone not null default now()  storage p
 table answers column tenant text not null default ragpg_internal.written_tenant()  storage x
+table answers column conversation_id bigint null   storage p
+table answers column turn integer null   storage p
+table answers column standalone text null   storage x
+table answers column ended_by text null   storage x
 table answers_by_day column collection text null   storage x
 table answers_by_day column day date null   storage p
 table answers_by_day column model text null   storage x
@@ -136,6 +158,44 @@ table contextual_indexes column context_tokens integer null   storage p
 table contextual_indexes column chunks bigint null   storage p
 table contextual_indexes column chunks_with_sentence bigint null   storage p
 table contextual_indexes column mean_chars numeric null   storage m
+table conversation_overview column collection text null   storage x
+table conversation_overview column conversation_id bigint null   storage p
+table conversation_overview column first_question text null   storage x
+table conversation_overview column turns bigint null   storage p
+table conversation_overview column steps numeric null   storage m
+table conversation_overview column unfinished bigint null   storage p
+table conversation_overview column good bigint null   storage p
+table conversation_overview column bad bigint null   storage p
+table conversation_overview column tokens bigint null   storage p
+table conversation_overview column cost numeric null   storage m
+table conversation_overview column created_at timestamp with time zone null   storage p
+table conversation_overview column last_at timestamp with time zone null   storage p
+table conversation_turns column collection text null   storage x
+table conversation_turns column conversation_id bigint null   storage p
+table conversation_turns column turn integer null   storage p
+table conversation_turns column answer_id bigint null   storage p
+table conversation_turns column question text null   storage x
+table conversation_turns column standalone text null   storage x
+table conversation_turns column answer text null   storage x
+table conversation_turns column model text null   storage x
+table conversation_turns column abstained boolean null   storage p
+table conversation_turns column grounded boolean null   storage p
+table conversation_turns column ended_by text null   storage x
+table conversation_turns column steps bigint null   storage p
+table conversation_turns column failed_steps bigint null   storage p
+table conversation_turns column citations bigint null   storage p
+table conversation_turns column rating text null   storage x
+table conversation_turns column input_tokens integer null   storage p
+table conversation_turns column output_tokens integer null   storage p
+table conversation_turns column cache_read_tokens integer null   storage p
+table conversation_turns column cache_creation_tokens integer null   storage p
+table conversation_turns column latency_ms integer null   storage p
+table conversation_turns column cost numeric null   storage m
+table conversation_turns column created_at timestamp with time zone null   storage p
+table conversations column id bigint not null  a storage p
+table conversations column collection_id bigint not null   storage p
+table conversations column created_at timestamp with time zone not null default now()  storage p
+table conversations column tenant text not null default ragpg_internal.written_tenant()  storage x
 table corpus_overview column collection text null   storage x
 table corpus_overview column documents bigint null   storage p
 table corpus_overview column characters bigint null   storage p
@@ -655,9 +715,18 @@ table answer_feedback constraint answer_feedback_answer_id_fkey FOREIGN KEY (ans
 table answer_feedback constraint answer_feedback_corrected_text_is_not_blank CHECK ((corrected_text ~ '\S'::text))
 table answer_feedback constraint answer_feedback_pkey PRIMARY KEY (id)
 table answer_feedback constraint answer_feedback_rating_is_known CHECK ((rating = ANY (ARRAY['good'::text, 'bad'::text])))
+table answer_steps constraint answer_steps_answer_id_fkey FOREIGN KEY (answer_id, tenant) REFERENCES ragpg.answers(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table answer_steps constraint answer_steps_answer_id_place_key UNIQUE (answer_id, place)
+table answer_steps constraint answer_steps_hits_are_a_list CHECK ((jsonb_typeof(hits) = 'array'::text))
+table answer_steps constraint answer_steps_pkey PRIMARY KEY (id)
+table answer_steps constraint answer_steps_place_counts_from_1 CHECK ((place >= 1))
 table answers constraint answers_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table answers constraint answers_conversation_id_fkey FOREIGN KEY (conversation_id, tenant) REFERENCES ragpg.conversations(id, tenant) ON UPDATE CASCADE ON DELETE CASCADE
+table answers constraint answers_conversation_id_turn_key UNIQUE (conversation_id, turn)
+table answers constraint answers_ended_by_is_known CHECK ((ended_by = ANY (ARRAY['answer'::text, 'steps'::text, 'tokens'::text, 'seconds'::text, 'cost'::text, 'max_tokens'::text, 'refusal'::text, 'failed'::text, 'unfinished'::text])))
 table answers constraint answers_id_tenant_key UNIQUE (id, tenant)
 table answers constraint answers_pkey PRIMARY KEY (id)
+table answers constraint answers_turn_is_of_a_conversation CHECK ((((turn IS NULL) = (conversation_id IS NULL)) AND (turn >= 1)))
 table chunk_contexts constraint chunk_contexts_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES ragpg.context_batches(id) ON DELETE CASCADE
 table chunk_contexts constraint chunk_contexts_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table chunk_contexts constraint chunk_contexts_hashes_are_sha256 CHECK (((octet_length(asked_hash) = 32) AND (octet_length(document_hash) = 32)))
@@ -684,6 +753,9 @@ table collections constraint collections_pkey PRIMARY KEY (id)
 table collections constraint collections_search_log_share_is_a_share CHECK (((search_log_share >= (0)::double precision) AND (search_log_share <= (1)::double precision)))
 table context_batches constraint context_batches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
 table context_batches constraint context_batches_pkey PRIMARY KEY (id)
+table conversations constraint conversations_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ragpg.collections(id) ON DELETE CASCADE
+table conversations constraint conversations_id_tenant_key UNIQUE (id, tenant)
+table conversations constraint conversations_pkey PRIMARY KEY (id)
 table document_values constraint document_values_is_a_number_or_a_word CHECK ((num_nonnulls(number, word) = 1))
 table document_values constraint document_values_kind_is_known CHECK ((kind = ANY (ARRAY['n'::"char", 'N'::"char", 's'::"char", 'S'::"char", 't'::"char", 'T'::"char", 'l'::"char", 'L'::"char", 'x'::"char"])))
 table document_versions constraint document_versions_pkey PRIMARY KEY (document_id, version)
@@ -811,7 +883,11 @@ table tenant_roles constraint tenant_roles_proof_key UNIQUE (proof)
 table tenant_roles constraint tenant_roles_tenant_is_not_blank CHECK ((tenant ~ '\S'::text))
 CREATE INDEX answer_feedback_answer_id_btree ON ragpg.answer_feedback USING btree (answer_id)
 CREATE UNIQUE INDEX answer_feedback_pkey ON ragpg.answer_feedback USING btree (id)
+CREATE UNIQUE INDEX answer_steps_answer_id_place_key ON ragpg.answer_steps USING btree (answer_id, place)
+CREATE INDEX answer_steps_hits_gin ON ragpg.answer_steps USING gin (hits jsonb_path_ops)
+CREATE UNIQUE INDEX answer_steps_pkey ON ragpg.answer_steps USING btree (id)
 CREATE INDEX answers_collection_id_created_at_btree ON ragpg.answers USING btree (collection_id, created_at)
+CREATE UNIQUE INDEX answers_conversation_id_turn_key ON ragpg.answers USING btree (conversation_id, turn)
 CREATE UNIQUE INDEX answers_id_tenant_key ON ragpg.answers USING btree (id, tenant)
 CREATE UNIQUE INDEX answers_pkey ON ragpg.answers USING btree (id)
 CREATE INDEX chunk_contexts_batch_id_btree ON ragpg.chunk_contexts USING btree (batch_id) WHERE (batch_id IS NOT NULL)
@@ -827,6 +903,9 @@ CREATE UNIQUE INDEX collections_name_key ON ragpg.collections USING btree (name)
 CREATE UNIQUE INDEX collections_pkey ON ragpg.collections USING btree (id)
 CREATE INDEX context_batches_collection_id_btree ON ragpg.context_batches USING btree (collection_id)
 CREATE UNIQUE INDEX context_batches_pkey ON ragpg.context_batches USING btree (id)
+CREATE INDEX conversations_collection_id_btree ON ragpg.conversations USING btree (collection_id)
+CREATE UNIQUE INDEX conversations_id_tenant_key ON ragpg.conversations USING btree (id, tenant)
+CREATE UNIQUE INDEX conversations_pkey ON ragpg.conversations USING btree (id)
 CREATE INDEX document_values_document_id_btree ON ragpg.document_values USING btree (document_id)
 CREATE INDEX document_values_number_btree ON ragpg.document_values USING btree (tenant, collection_id, key, kind, number, document_id) WHERE (number IS NOT NULL)
 CREATE INDEX document_values_word_btree ON ragpg.document_values USING btree (tenant, collection_id, key, kind, word, document_id) WHERE (word IS NOT NULL)
@@ -890,6 +969,7 @@ CREATE TRIGGER documents_values_are_changed AFTER UPDATE ON ragpg.documents REFE
 CREATE TRIGGER documents_values_are_dropped AFTER DELETE ON ragpg.documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ragpg_internal.keep_document_values()
 CREATE TRIGGER encoders_forget_queries AFTER DELETE OR UPDATE ON ragpg.encoders FOR EACH ROW EXECUTE FUNCTION ragpg_internal.forget_queries()
 policy answer_feedback_tenant on answer_feedback for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
+policy answer_steps_tenant on answer_steps for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy answers_tenant on answers for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy chunk_contexts_nobody on chunk_contexts for * using false check 
 policy chunks_tenant on chunks for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
@@ -897,6 +977,7 @@ policy citations_tenant on citations for * using (((( SELECT ragpg_internal.acti
 policy collections_add on collections for a using  check true
 policy collections_read on collections for r using true check 
 policy context_batches_nobody on context_batches for * using false check 
+policy conversations_tenant on conversations for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy document_values_tenant on document_values for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check 
 policy document_versions_tenant on document_versions for * using (((( SELECT ragpg_internal.acting_for() AS acting_for))[tenant] IS NOT NULL) AND (tenant = ( SELECT ragpg.current_tenant() AS current_tenant))) check ((tenant = ( SELECT ragpg.current_tenant() AS current_tenant)) AND (EXISTS ( SELECT
    FROM ragpg.documents own
@@ -1407,6 +1488,10 @@ begin
         join ragpg.evaluation_measures as b
             on b.evaluation_run_id = second_run
             and b.evaluation_question_id = a.evaluation_question_id
+        left join ragpg_internal.answer_costs(first_run) as before
+            on before.question_id = a.evaluation_question_id
+        left join ragpg_internal.answer_costs(second_run) as after
+            on after.question_id = a.evaluation_question_id
         cross join lateral (
             values
                 ('success', a.success, b.success),
@@ -1414,11 +1499,20 @@ begin
                 ('mrr', a.reciprocal_rank, b.reciprocal_rank),
                 ('ndcg', a.ndcg, b.ndcg),
                 ('span_recall', a.span_recall, b.span_recall),
-                ('span_iou', a.span_iou, b.span_iou)
+                ('span_iou', a.span_iou, b.span_iou),
+                ('right', before.is_right, after.is_right),
+                ('steps', before.steps, after.steps),
+                ('tokens', before.tokens, after.tokens),
+                ('cost', before.cost, after.cost)
         ) as value (measure, was, became)
         where a.evaluation_run_id = first_run
             and a.relevant_chunks > 0
             and b.relevant_chunks > 0
+            -- What a search gives is 0 where nothing was found; an answer may not be asked for.
+            and (
+                value.measure not in ('right', 'steps', 'tokens', 'cost')
+                or num_nonnulls(value.was, value.became) = 2
+            )
             and (
                 compare_runs.split is null
                 or ragpg_internal.evaluation_split(a.evaluation_question_id) = compare_runs.split
@@ -1458,14 +1552,52 @@ begin
         avg(coalesce(pair.became, 0) - coalesce(pair.was, 0)),
         bounded.low,
         bounded.high,
-        count(*) filter (where coalesce(pair.became, 0) > coalesce(pair.was, 0)),
-        count(*) filter (where coalesce(pair.became, 0) < coalesce(pair.was, 0))
+        count(*) filter (
+            where (coalesce(pair.became, 0) - coalesce(pair.was, 0))
+                * case when pair.measure in ('steps', 'tokens', 'cost') then -1 else 1 end > 0
+        ),
+        count(*) filter (
+            where (coalesce(pair.became, 0) - coalesce(pair.was, 0))
+                * case when pair.measure in ('steps', 'tokens', 'cost') then -1 else 1 end < 0
+        )
     from pair
     join bounded on bounded.measure = pair.measure
     group by pair.measure, bounded.low, bounded.high
     order by array_position(
-        array['success', 'recall', 'mrr', 'ndcg', 'span_recall', 'span_iou'], pair.measure
+        array[
+            'success', 'recall', 'mrr', 'ndcg', 'span_recall', 'span_iou', 'right', 'steps',
+            'tokens', 'cost'
+        ],
+        pair.measure
     );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.continue_conversation(collection text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    last_id bigint;
+    found_id bigint;
+    parent_id constant bigint := ragpg.collection_id(continue_conversation.collection);
+begin
+    select answer.id, answer.conversation_id into last_id, found_id
+    from ragpg.answers as answer
+    where answer.collection_id = parent_id
+        and not exists (
+            select from ragpg.evaluation_results as result where result.answer_id = answer.id
+        )
+    order by answer.created_at desc, answer.id desc
+    limit 1;
+    if found_id is null then
+        found_id := ragpg.start_conversation(continue_conversation.collection);
+        update ragpg.answers as answer
+        set conversation_id = found_id, turn = 1
+        where answer.id = last_id;
+    end if;
+    return found_id;
 end
 $function$
  -- access 
@@ -1575,6 +1707,17 @@ begin
         return allowed[1];
     end if;
     return null;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg.delete_conversation(conversation_id bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    delete from ragpg.conversations as one where one.id = delete_conversation.conversation_id;
+    return found;
 end
 $function$
  -- access 
@@ -1884,8 +2027,8 @@ begin
     if existing_tenant is not null then
         -- chunks and index_documents follow by their foreign keys, the rest by their parents.
         foreach kept in array array[
-            'ragpg.documents', 'ragpg.document_versions', 'ragpg.answers', 'ragpg.searches',
-            'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
+            'ragpg.documents', 'ragpg.document_versions', 'ragpg.conversations', 'ragpg.answers',
+            'ragpg.searches', 'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
         ]::regclass[]
         loop
             execute format('update %s set tenant = $1 where tenant = ''''', kept)
@@ -1955,10 +2098,28 @@ begin
     -- Who stores an answer that cites it is waited for, and its answer found.
     perform from ragpg.documents as document where document.id = any(ids) for update;
     perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
-    -- Answers repeat what they read, so those that cite it go as a whole.
+    -- Answers repeat what they read, so those that cite it go as a whole; so do those that were
+    -- shown it, whose later steps may repeat it, and the turns of a conversation after them.
     delete from ragpg.answers as answer
     where answer.id in (
-        select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+        with touched as (
+            select cited.answer_id as id
+            from ragpg.citations as cited
+            where cited.document_id = any(ids)
+            union
+            select step.answer_id
+            from unnest(ids) as gone (id)
+            join ragpg.answer_steps as step
+                on step.hits @> jsonb_build_array(jsonb_build_object('document_id', gone.id))
+        )
+        select touched.id
+        from touched
+        union
+        select later.id
+        from touched
+        join ragpg.answers as earlier on earlier.id = touched.id
+        join ragpg.answers as later
+            on later.conversation_id = earlier.conversation_id and later.turn > earlier.turn
     );
     get diagnostics answers = row_count;
     -- So do the questions that quote it, and the hits of past runs name it.
@@ -2080,7 +2241,13 @@ begin
                     )
                 else '[]'
             end as labels
-        from ragpg.answers as answer
+        from (
+            -- A follow-up says little without what it follows.
+            select
+                given.id, given.collection_id, given.content, given.abstained,
+                coalesce(given.standalone, given.question) as question
+            from ragpg.answers as given
+        ) as answer
         cross join lateral (
             select said.id, said.rating, said.corrected_text
             from ragpg.answer_feedback as said
@@ -2304,7 +2471,8 @@ begin
         ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
         ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
         ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
-        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches to %I',
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches,'
+        ' ragpg.conversations, ragpg.answer_steps to %I',
         role_name
     );
     -- Into every column but keys that Postgres gives: one taken would not be given to others.
@@ -2902,6 +3070,30 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.prune_conversations(older_than interval, collection text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    gone bigint;
+begin
+    delete from ragpg.conversations as one
+    where one.created_at < now() - older_than
+        and (
+            prune_conversations.collection is null
+            or one.collection_id = ragpg.collection_id(prune_conversations.collection)
+        )
+        and not exists (
+            select
+            from ragpg.answers as answer
+            where answer.conversation_id = one.id and answer.created_at >= now() - older_than
+        );
+    get diagnostics gone = row_count;
+    return gone;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.prune_searches(older_than interval)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3399,7 +3591,6 @@ AS $function$
 #variable_conflict use_column
 declare
     new_id bigint;
-    of_tenant text;
 begin
     insert into ragpg.answers as answer (
         collection_id, question, content, model, abstained, grounded, stop_reason, input_tokens,
@@ -3411,20 +3602,8 @@ begin
         save_answer.input_tokens, save_answer.output_tokens, save_answer.cache_read_tokens,
         save_answer.cache_creation_tokens, save_answer.latency_ms
     )
-    returning answer.id, answer.tenant into new_id, of_tenant;
-    insert into ragpg.citations (
-        answer_id, ordinal, document_id, document_version, start_char, end_char, quote,
-        answer_start, answer_end, tenant
-    )
-    select
-        new_id, (cited.place - 1)::integer, said.document_id, said.document_version,
-        said.start_char, said.end_char, said.quote, said.answer_start, said.answer_end,
-        of_tenant
-    from jsonb_array_elements(save_answer.citations) with ordinality as cited (body, place)
-    cross join jsonb_to_record(cited.body) as said (
-        document_id bigint, document_version integer, start_char integer, end_char integer,
-        quote text, answer_start integer, answer_end integer
-    );
+    returning answer.id into new_id;
+    perform ragpg_internal.put_citations(new_id, save_answer.citations);
     return new_id;
 end
 $function$
@@ -4102,6 +4281,15 @@ exception
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg.start_conversation(collection text)
+ RETURNS bigint
+ LANGUAGE sql
+BEGIN ATOMIC
+ INSERT INTO ragpg.conversations (collection_id)
+   VALUES (ragpg.collection_id(start_conversation.collection))
+   RETURNING conversations.id;
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg.stop_indexing_table(table_name regclass, collection text, delete_documents boolean DEFAULT false)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -4422,8 +4610,8 @@ BEGIN ATOMIC
               JOIN ragpg.evaluation_labels given ON ((given.id = span.evaluation_label_id)))
            WHERE (span.state = 'found'::text)
          ), cited AS MATERIALIZED (
-          SELECT lower(btrim(answer.question)) AS asked,
-             answer.question,
+          SELECT lower(btrim(COALESCE(answer.standalone, answer.question))) AS asked,
+             COALESCE(answer.standalone, answer.question) AS question,
                  CASE newest.rating
                      WHEN 'good'::text THEN 'accepted answer'::text
                      ELSE 'citation'::text
@@ -4844,6 +5032,24 @@ BEGIN ATOMIC
  SELECT COALESCE(jsonb_object_agg(acting.tenant, true), '{}'::jsonb) AS "coalesce"
     FROM ragpg.current_tenant() acting(tenant)
    WHERE (acting.tenant IS NOT NULL);
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.answer_costs(run_id bigint)
+ RETURNS TABLE(question_id bigint, is_right double precision, steps double precision, tokens double precision, cost double precision)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT result.evaluation_question_id,
+     (((result.grade = 'right'::text))::integer)::double precision AS float8,
+     (GREATEST((1)::bigint, ( SELECT count(*) AS count
+            FROM ragpg.answer_steps step
+           WHERE ((step.answer_id = answer.id) AND (step.tool <> 'standalone'::text)))))::double precision AS "greatest",
+     ((((answer.input_tokens + answer.output_tokens) + answer.cache_read_tokens) + answer.cache_creation_tokens))::double precision AS float8,
+     (((((((answer.input_tokens)::numeric * price.input_price) + ((answer.output_tokens)::numeric * price.output_price)) + ((answer.cache_read_tokens)::numeric * price.cache_read_price)) + ((answer.cache_creation_tokens)::numeric * price.cache_creation_price)) / (1000000)::numeric))::double precision AS float8
+    FROM ((ragpg.evaluation_results result
+      JOIN ragpg.answers answer ON ((answer.id = result.answer_id)))
+      LEFT JOIN ragpg.model_prices price ON ((price.model = answer.model)))
+   WHERE (result.evaluation_run_id = answer_costs.run_id);
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.answer_signals(index_id bigint, query text, passages text[], titles text[], OUT words_held double precision, OUT missing_names text[], OUT unmatched_negation boolean)
@@ -6080,6 +6286,38 @@ begin
             cross join lateral ragpg_internal.filter_parts(part) as within
         );
     end if;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.finish_answer(answer_id bigint, content text, model text, abstained boolean, grounded boolean, stop_reason text, input_tokens integer, output_tokens integer, cache_read_tokens integer, cache_creation_tokens integer, latency_ms integer, ended_by text, citations jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    -- In the order of erase_document: documents first, then answers.
+    perform ragpg_internal.shown_before((cited.body ->> 'document_id')::bigint)
+    from jsonb_array_elements(finish_answer.citations) as cited (body);
+    update ragpg.answers as answer
+    set content = finish_answer.content,
+        model = finish_answer.model,
+        abstained = finish_answer.abstained,
+        grounded = finish_answer.grounded,
+        stop_reason = finish_answer.stop_reason,
+        input_tokens = finish_answer.input_tokens,
+        output_tokens = finish_answer.output_tokens,
+        cache_read_tokens = finish_answer.cache_read_tokens,
+        cache_creation_tokens = finish_answer.cache_creation_tokens,
+        latency_ms = finish_answer.latency_ms,
+        ended_by = finish_answer.ended_by
+    where answer.id = finish_answer.answer_id;
+    if not found then
+        raise exception 'answer % is not there any more', finish_answer.answer_id
+            using errcode = 'RG007', hint = 'what it was shown was erased meanwhile: ask again';
+    end if;
+    perform ragpg_internal.put_citations(finish_answer.answer_id, finish_answer.citations);
+    return finish_answer.answer_id;
 end
 $function$
  -- access 
@@ -7421,6 +7659,47 @@ BEGIN ATOMIC
    WHERE ((result.evaluation_run_id = note_answer.run_id) AND (result.evaluation_question_id = note_answer.question_id));
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.note_step(answer_id bigint, place integer, tool text, query text, filter text, k integer, start_char integer, end_char integer, hits jsonb, input_tokens integer, output_tokens integer, cache_read_tokens integer, cache_creation_tokens integer, milliseconds integer, failed text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    of_tenant text;
+begin
+    -- Who erases a document meanwhile waits, and then finds the answer; or was first.
+    perform ragpg_internal.shown_before((shown.hit ->> 'document_id')::bigint)
+    from jsonb_array_elements(note_step.hits) as shown (hit);
+    update ragpg.answers as answer
+    set input_tokens = answer.input_tokens + note_step.input_tokens,
+        output_tokens = answer.output_tokens + note_step.output_tokens,
+        cache_read_tokens = answer.cache_read_tokens + note_step.cache_read_tokens,
+        cache_creation_tokens = answer.cache_creation_tokens + note_step.cache_creation_tokens,
+        latency_ms = answer.latency_ms + note_step.milliseconds,
+        standalone = case
+            when note_step.tool = 'standalone' then note_step.query
+            else answer.standalone
+        end
+    where answer.id = note_step.answer_id
+    returning answer.tenant into of_tenant;
+    if not found then
+        raise exception 'answer % is not there any more', note_step.answer_id
+            using errcode = 'RG007', hint = 'what it was shown was erased meanwhile: ask again';
+    end if;
+    insert into ragpg.answer_steps (
+        answer_id, place, tool, query, filter, k, start_char, end_char, hits, input_tokens,
+        output_tokens, cache_read_tokens, cache_creation_tokens, milliseconds, failed, tenant
+    )
+    values (
+        note_step.answer_id, note_step.place, note_step.tool, note_step.query,
+        note_step.filter, note_step.k, note_step.start_char, note_step.end_char, note_step.hits,
+        note_step.input_tokens, note_step.output_tokens, note_step.cache_read_tokens,
+        note_step.cache_creation_tokens, note_step.milliseconds, note_step.failed, of_tenant
+    );
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.ownership_changes()
  RETURNS TABLE(statement text)
  LANGUAGE sql
@@ -7656,6 +7935,26 @@ BEGIN ATOMIC
                 FROM ragpg.tenant_roles bound
                WHERE (bound.proof = proven_writer.proof))
          END, ''::text) AS "coalesce";
+END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.put_citations(answer_id bigint, citations jsonb)
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ INSERT INTO ragpg.citations (answer_id, ordinal, document_id, document_version, start_char, end_char, quote, answer_start, answer_end, tenant)  SELECT answer.id,
+             ((cited.place - 1))::integer AS int4,
+             said.document_id,
+             said.document_version,
+             said.start_char,
+             said.end_char,
+             said.quote,
+             said.answer_start,
+             said.answer_end,
+             answer.tenant
+            FROM ((ragpg.answers answer
+              CROSS JOIN jsonb_array_elements(put_citations.citations) WITH ORDINALITY cited(body, place))
+              CROSS JOIN LATERAL jsonb_to_record(cited.body) said(document_id bigint, document_version integer, start_char integer, end_char integer, quote text, answer_start integer, answer_end integer))
+           WHERE (answer.id = put_citations.answer_id);
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.put_document_values(document_ids bigint[])
@@ -7957,6 +8256,36 @@ BEGIN ATOMIC
  SELECT COALESCE(sum((upper(part.part) - lower(part.part))), (0)::bigint) AS "coalesce"
     FROM unnest(range_length.spans) part(part);
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.read_document(collection text, source text, start_char integer, end_char integer, filter jsonpath)
+ RETURNS TABLE(document_id bigint, document_version integer, title text, content text, page integer, metadata jsonb, length integer)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    return query
+    select
+        document.id, document.version, document.title,
+        substr(
+            document.content, read_document.start_char + 1,
+            read_document.end_char - read_document.start_char
+        ),
+        ragpg_internal.page_at(document.id, document.version, read_document.start_char),
+        document.metadata, char_length(document.content)
+    from ragpg.documents as document
+    where document.collection_id = ragpg.collection_id(read_document.collection)
+        and document.source = read_document.source
+        and document.tenant = coalesce(ragpg_internal.searched_tenant(), document.tenant)
+        and (
+            read_document.filter is null
+            or ragpg_internal.passes(document.metadata, read_document.filter)
+        )
+    order by document.tenant = ragpg_internal.written_tenant() desc, document.id
+    limit 1;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.recalls_at(index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[], k integer, ef_search integer)
  RETURNS double precision[]
@@ -8478,6 +8807,28 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.shown_before(document_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    perform from ragpg.documents as document where document.id = shown_before.document_id
+    for key share;
+    if found then
+        return;
+    end if;
+    perform
+    from ragpg.document_versions as earlier
+    where earlier.document_id = shown_before.document_id
+    for key share;
+    if not found then
+        raise exception 'document % is not there any more', shown_before.document_id
+            using errcode = 'RG007', hint = 'it was erased or pruned meanwhile: ask again';
+    end if;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.similarity_spread(index_id bigint, tenant text, query_embedding halfvec, OUT mean double precision, OUT deviation double precision)
  RETURNS record
  LANGUAGE sql
@@ -8510,6 +8861,47 @@ BEGIN ATOMIC
   SELECT "left"(source_paths.source, (regexp_instr(source_paths.source, '[/#]'::text, 1, nth.nth) - 1)) AS "left"
     FROM generate_series(1, regexp_count(source_paths.source, '[/#]'::text)) nth(nth);
 END
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.start_answer(collection text, question text, model text, conversation_id bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    parent_id constant bigint := ragpg.collection_id(start_answer.collection);
+    new_id bigint;
+    of_tenant text := ragpg_internal.written_tenant();
+    next_turn integer;
+begin
+    if start_answer.conversation_id is not null then
+        -- Who asks at the same time waits here, and has the next turn.
+        select one.tenant into of_tenant
+        from ragpg.conversations as one
+        where one.id = start_answer.conversation_id and one.collection_id = parent_id
+        for update;
+        if not found then
+            raise exception 'there is no conversation % with collection "%"',
+                start_answer.conversation_id, start_answer.collection
+                using errcode = 'RG005', hint = 'view ragpg.conversation_overview has them';
+        end if;
+        select coalesce(max(answer.turn), 0) + 1 into next_turn
+        from ragpg.answers as answer
+        where answer.conversation_id = start_answer.conversation_id;
+    end if;
+    insert into ragpg.answers as answer (
+        collection_id, question, content, model, abstained, grounded, input_tokens, output_tokens,
+        cache_read_tokens, cache_creation_tokens, latency_ms, conversation_id, turn, ended_by,
+        tenant
+    )
+    values (
+        parent_id, start_answer.question, '', start_answer.model, false, false, 0, 0, 0, 0, 0,
+        start_answer.conversation_id, next_turn, 'unfinished', of_tenant
+    )
+    returning answer.id into new_id;
+    return new_id;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.start_context_batch(collection text, model text, asked_hashes bytea[], document_hashes bytea[])
  RETURNS TABLE(batch_id bigint, asked_hash bytea)
@@ -9280,6 +9672,69 @@ view contextual_indexes {security_invoker=true}
      LEFT JOIN ragpg.chunks chunk ON ((chunk.index_id = recipe.id)))
   WHERE (recipe.context_model IS NOT NULL)
   GROUP BY one.id, recipe.id;
+view conversation_overview {security_invoker=true}
+ SELECT one.name AS collection,
+    talk.id AS conversation_id,
+    taken.first_question,
+    taken.turns,
+    taken.steps,
+    taken.unfinished,
+    taken.good,
+    taken.bad,
+    taken.tokens,
+    taken.cost,
+    talk.created_at,
+    taken.last_at
+   FROM ((ragpg.conversations talk
+     JOIN ragpg.collections one ON ((one.id = talk.collection_id)))
+     CROSS JOIN LATERAL ( SELECT (array_agg(said.question ORDER BY said.turn))[1] AS first_question,
+            count(*) AS turns,
+            COALESCE(sum(said.steps), (0)::numeric) AS steps,
+            count(*) FILTER (WHERE (said.ended_by = 'unfinished'::text)) AS unfinished,
+            count(*) FILTER (WHERE (said.rating = 'good'::text)) AS good,
+            count(*) FILTER (WHERE (said.rating = 'bad'::text)) AS bad,
+            COALESCE(sum((((said.input_tokens + said.output_tokens) + said.cache_read_tokens) + said.cache_creation_tokens)), (0)::bigint) AS tokens,
+            sum(said.cost) AS cost,
+            max(said.created_at) AS last_at
+           FROM ragpg.conversation_turns said
+          WHERE (said.conversation_id = talk.id)) taken);
+view conversation_turns {security_invoker=true}
+ SELECT one.name AS collection,
+    answer.conversation_id,
+    answer.turn,
+    answer.id AS answer_id,
+    answer.question,
+    answer.standalone,
+    answer.content AS answer,
+    answer.model,
+    answer.abstained,
+    answer.grounded,
+    answer.ended_by,
+    taken.steps,
+    taken.failed_steps,
+    ( SELECT count(*) AS count
+           FROM ragpg.citations cited
+          WHERE (cited.answer_id = answer.id)) AS citations,
+    ( SELECT said.rating
+           FROM ragpg.answer_feedback said
+          WHERE (said.answer_id = answer.id)
+          ORDER BY said.id DESC
+         LIMIT 1) AS rating,
+    answer.input_tokens,
+    answer.output_tokens,
+    answer.cache_read_tokens,
+    answer.cache_creation_tokens,
+    answer.latency_ms,
+    ((((((answer.input_tokens)::numeric * price.input_price) + ((answer.output_tokens)::numeric * price.output_price)) + ((answer.cache_read_tokens)::numeric * price.cache_read_price)) + ((answer.cache_creation_tokens)::numeric * price.cache_creation_price)) / (1000000)::numeric) AS cost,
+    answer.created_at
+   FROM (((ragpg.answers answer
+     JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
+     LEFT JOIN ragpg.model_prices price ON ((price.model = answer.model)))
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (step.tool <> 'standalone'::text)) AS steps,
+            count(*) FILTER (WHERE (step.failed IS NOT NULL)) AS failed_steps
+           FROM ragpg.answer_steps step
+          WHERE (step.answer_id = answer.id)) taken)
+  WHERE (answer.conversation_id IS NOT NULL);
 view corpus_overview {security_invoker=true}
  SELECT one.name AS collection,
     held.documents,
@@ -9704,7 +10159,7 @@ view finetuning_examples {security_invoker=true}
             WHEN (newest.corrected_text IS NULL) THEN 'accepted answer'::text
             ELSE 'corrected answer'::text
         END AS origin,
-    answer.question,
+    COALESCE(answer.standalone, answer.question) AS question,
     COALESCE(newest.corrected_text, answer.content) AS answer,
     COALESCE(( SELECT COALESCE(document.source, earlier.source) AS "coalesce"
            FROM ((ragpg.citations cited
@@ -9712,7 +10167,7 @@ view finetuning_examples {security_invoker=true}
              LEFT JOIN ragpg.document_versions earlier ON (((earlier.document_id = cited.document_id) AND (earlier.version = cited.document_version))))
           WHERE (cited.answer_id = answer.id)
           ORDER BY cited.ordinal
-         LIMIT 1), answer.question) AS split_by
+         LIMIT 1), COALESCE(answer.standalone, answer.question)) AS split_by
    FROM ((ragpg.answers answer
      JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
      CROSS JOIN LATERAL ( SELECT said.rating,
@@ -9920,6 +10375,7 @@ view unanswered_searches {security_invoker=true}
   WHERE ((logged.hit_count = 0) OR (logged.best_similarity < recipe.min_similarity))
   GROUP BY one.id, logged.query;
 comment on answer_feedback_tenant on ragpg.answer_feedback: Rows of the session's tenant.
+comment on answer_steps_tenant on ragpg.answer_steps: Rows of the session's tenant.
 comment on answers_tenant on ragpg.answers: Rows of the session's tenant.
 comment on chunks_set_lexemes on ragpg.chunks: Sets lexemes and lexeme_count.
 comment on chunks_tenant on ragpg.chunks: Rows of the session's tenant.
@@ -9927,6 +10383,7 @@ comment on citations_check_quote on ragpg.citations: Refuses a quote that is not
 comment on citations_tenant on ragpg.citations: Rows of the session's tenant.
 comment on collections_add on ragpg.collections: A tenant may add one; changing it is the owner's.
 comment on collections_read on ragpg.collections: Shared by all tenants.
+comment on conversations_tenant on ragpg.conversations: Rows of the session's tenant.
 comment on document_values_tenant on ragpg.document_values: Rows of the session's tenant.
 comment on document_versions_tenant on ragpg.document_versions: Rows of the session's tenant.
 comment on documents_keep_version on ragpg.documents: Keeps the old row in document_versions and counts the version.
@@ -9964,12 +10421,34 @@ comment on ragpg.answer_feedback.rating: good or bad.
 comment on ragpg.answer_feedback.tenant: The answer's, always: its foreign key says so.
 comment on ragpg.answer_feedback: What people think of answers; the newest row of an answer counts. It goes with its answer, also when a cited document is erased.
 comment on ragpg.answer_feedback_answer_id_btree: Serves the newest feedback of an answer.
+comment on ragpg.answer_steps.answer_id: The answer.
+comment on ragpg.answer_steps.cache_creation_tokens: Tokens it stored in the prompt cache.
+comment on ragpg.answer_steps.cache_read_tokens: Tokens it read from the prompt cache.
+comment on ragpg.answer_steps.created_at: When.
+comment on ragpg.answer_steps.end_char: One past the last.
+comment on ragpg.answer_steps.failed: Why nothing was shown, in the words the model was told; null: it was.
+comment on ragpg.answer_steps.filter: The model's own filter as jsonpath; the question's holds beside it.
+comment on ragpg.answer_steps.hits: What the model was shown, in order: a list of objects with document_id, document_version, start_char, end_char, chunk_id (null for what was read), source, heading.
+comment on ragpg.answer_steps.id: Key.
+comment on ragpg.answer_steps.input_tokens: Tokens read, without cached ones, by the model's message that asked for it; 0 for all but the first step a message asks for.
+comment on ragpg.answer_steps.k: Hits asked for.
+comment on ragpg.answer_steps.milliseconds: Milliseconds the look-up took, without the model's message.
+comment on ragpg.answer_steps.output_tokens: Tokens written in that message.
+comment on ragpg.answer_steps.place: Place among the answer's steps, from 1.
+comment on ragpg.answer_steps.query: What was searched for; of read the source.
+comment on ragpg.answer_steps.start_char: First character to read.
+comment on ragpg.answer_steps.tenant: The answer's, always: its foreign key says so.
+comment on ragpg.answer_steps.tool: standalone (a follow-up was worded so that it can be searched for), search, read, or what else the model asked for and did not get.
+comment on ragpg.answer_steps: What was looked up for an answer, a row for each step, stored as it happens. Goes with its answer, also when a document it was shown is erased.
+comment on ragpg.answer_steps_hits_gin: Serves "which answers were shown this document".
 comment on ragpg.answers.abstained: Nothing fitted, the model declined, or it cited nothing.
 comment on ragpg.answers.cache_creation_tokens: Tokens written to the prompt cache.
 comment on ragpg.answers.cache_read_tokens: Tokens read from the prompt cache.
 comment on ragpg.answers.collection_id: The collection that was searched.
 comment on ragpg.answers.content: The answer's text.
+comment on ragpg.answers.conversation_id: The conversation whose turn it is; null for a question alone.
 comment on ragpg.answers.created_at: When.
+comment on ragpg.answers.ended_by: What ended an answer whose steps are kept: answer (the model had what it needed), steps, tokens, seconds, cost (the cap of that name), max_tokens, refusal, failed; unfinished while it is written, and for good when its writer was killed. Null where one search was all.
 comment on ragpg.answers.grounded: A model wrote it and what it claims is cited.
 comment on ragpg.answers.id: Key.
 comment on ragpg.answers.input_tokens: Tokens read, without cached ones.
@@ -9977,8 +10456,10 @@ comment on ragpg.answers.latency_ms: Milliseconds from the question to the whole
 comment on ragpg.answers.model: The language model; null when none was asked.
 comment on ragpg.answers.output_tokens: Tokens written.
 comment on ragpg.answers.question: The question.
+comment on ragpg.answers.standalone: The question as it was searched for beside its own words, where it follows others; null where it stands by itself.
 comment on ragpg.answers.stop_reason: Why the model stopped, in the API's words.
 comment on ragpg.answers.tenant: Who asked.
+comment on ragpg.answers.turn: Its place in the conversation, from 1.
 comment on ragpg.answers: What was asked, what was answered and what it cost.
 comment on ragpg.answers_by_day.abstained: How many said that nothing fits.
 comment on ragpg.answers_by_day.answers: How many.
@@ -10076,7 +10557,7 @@ comment on ragpg.collections.id: Key.
 comment on ragpg.collections.name: What callers say: unique, trimmed, at most 48 bytes.
 comment on ragpg.collections.search_log_share: Share of the searches that ragpg.searches keeps, drawn at random: 0 (the default) none, 1 all.
 comment on ragpg.collections: A named set of documents that are searched together.
-comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split). Raises RG011 for a run that there is not, or that did not finish.
+comment on ragpg.compare_runs(bigint,bigint,integer,pg_catalog.text): Compares two runs on the questions both asked: means, their difference with a 95 % interval by paired bootstrap (Efron 1979; the questions are drawn anew samples times), and on how many questions the second is better or worse. An interval that holds 0 is noise. Where both were answered, too: the share that a judge called right, and steps (of one search 1), tokens and cost of an answer, of which less is better. split keeps one half of them: train or held-out (ragpg_internal.evaluation_split). Raises RG011 for a run that there is not, or that did not finish.
 comment on ragpg.context_batches.collection_id: The collection of the documents.
 comment on ragpg.context_batches.created_at: When the submission began.
 comment on ragpg.context_batches.ended_at: When its results were stored.
@@ -10115,6 +10596,49 @@ comment on ragpg.contextual_indexes.context_tokens: Tokens of a chunk kept free 
 comment on ragpg.contextual_indexes.index_id: The search index.
 comment on ragpg.contextual_indexes.mean_chars: Mean characters of a sentence.
 comment on ragpg.contextual_indexes: A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.
+comment on ragpg.continue_conversation(pg_catalog.text): Returns the id of the conversation whose turn was the last answer of a collection, by whomever; a question that was asked alone becomes the first turn of a new one. Raises RG001.
+comment on ragpg.conversation_overview.bad: Turns called bad.
+comment on ragpg.conversation_overview.collection: Name of the collection.
+comment on ragpg.conversation_overview.conversation_id: The conversation.
+comment on ragpg.conversation_overview.cost: What they cost by ragpg.model_prices; null when no model of it is there.
+comment on ragpg.conversation_overview.created_at: When it began.
+comment on ragpg.conversation_overview.first_question: Its first question; null before it is asked.
+comment on ragpg.conversation_overview.good: Turns called good.
+comment on ragpg.conversation_overview.last_at: When its last question was asked.
+comment on ragpg.conversation_overview.steps: Look-ups of all turns.
+comment on ragpg.conversation_overview.tokens: Tokens of all kinds.
+comment on ragpg.conversation_overview.turns: Questions asked.
+comment on ragpg.conversation_overview.unfinished: Turns that are being written, or whose writer was killed.
+comment on ragpg.conversation_overview: A row per conversation: how it began, how long it is, what people thought of it and what it cost.
+comment on ragpg.conversation_turns.abstained: Whether it says that there is no answer.
+comment on ragpg.conversation_turns.answer: The answer's text; empty while it is written.
+comment on ragpg.conversation_turns.answer_id: The answer.
+comment on ragpg.conversation_turns.cache_creation_tokens: Tokens stored in the prompt cache.
+comment on ragpg.conversation_turns.cache_read_tokens: Tokens read from the prompt cache.
+comment on ragpg.conversation_turns.citations: How many it cites.
+comment on ragpg.conversation_turns.collection: Name of the collection.
+comment on ragpg.conversation_turns.conversation_id: The conversation.
+comment on ragpg.conversation_turns.cost: What the tokens cost by ragpg.model_prices; null when the model is not there.
+comment on ragpg.conversation_turns.created_at: When it was asked.
+comment on ragpg.conversation_turns.ended_by: What ended it (ragpg.answers.ended_by).
+comment on ragpg.conversation_turns.failed_steps: Steps that showed nothing.
+comment on ragpg.conversation_turns.grounded: Whether every claim is cited.
+comment on ragpg.conversation_turns.input_tokens: Tokens read, all steps together.
+comment on ragpg.conversation_turns.latency_ms: Milliseconds from question to answer.
+comment on ragpg.conversation_turns.model: The language model; null when none was asked.
+comment on ragpg.conversation_turns.output_tokens: Tokens written.
+comment on ragpg.conversation_turns.question: What was asked.
+comment on ragpg.conversation_turns.rating: good or bad, by the newest feedback.
+comment on ragpg.conversation_turns.standalone: The question as it was searched for beside its own words; null where it stands by itself.
+comment on ragpg.conversation_turns.steps: Look-ups, failed ones too.
+comment on ragpg.conversation_turns.turn: Place in it, from 1.
+comment on ragpg.conversation_turns: A row per turn of a conversation: the question, as it was searched for, the answer and what it took. Its steps are in ragpg.answer_steps, its quotes in ragpg.citations, by answer_id.
+comment on ragpg.conversations.collection_id: The collection that is asked, and no other.
+comment on ragpg.conversations.created_at: When it began.
+comment on ragpg.conversations.id: Key.
+comment on ragpg.conversations.tenant: Who asks.
+comment on ragpg.conversations: Conversations with a collection. Their turns are rows of ragpg.answers, which go with them; ragpg.conversation_turns shows both.
+comment on ragpg.conversations_collection_id_btree: Serves the conversations of a collection.
 comment on ragpg.corpus_overview.characters: Characters of all of them.
 comment on ragpg.corpus_overview.chunks: Chunks of the active search index.
 comment on ragpg.corpus_overview.code_share: Share of the characters that is in fenced code or source code.
@@ -10139,6 +10663,7 @@ comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
 comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer,pg_catalog.uuid): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Embeddings of more than 4,000 dimensions are quantised (ragpg.quantize_search_index).
 comment on ragpg.current_tenant(): Returns the tenant the current role acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.
+comment on ragpg.delete_conversation(bigint): Deletes a conversation with its turns: their answers, citations, steps and feedback; returns whether there was one.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
 comment on ragpg.delete_documents(pg_catalog.text,pg_catalog.jsonpath,pg_catalog.text[],boolean): Deletes the documents of a collection whose metadata match the filter and whose source is one of the sources, with their chunks, and returns their sources; dry_run deletes nothing. Raises RG005 when neither is given: ragpg.drop_collection deletes all. Their last versions stay in document_versions.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
@@ -10279,7 +10804,7 @@ comment on ragpg.encoders.verified: Whether it agrees with the model in Python: 
 comment on ragpg.encoders.verified_cosine: The smallest cosine to the model in Python on a fixed list of texts; null before that is measured.
 comment on ragpg.encoders.width: Length of the vector that stands for a token.
 comment on ragpg.encoders: The embedding models whose weights are in this database, so that ragpg.embed_query computes the embedding of a question here.
-comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
+comment on ragpg.erase_document(pg_catalog.text,pg_catalog.text): Erases a document for good: its text, chunks, the sentences a model wrote about them, all versions, every answer that cites it or was shown it in a step, and the turns of a conversation after that, every evaluation question that quotes it, and its words from the statistics; returns how many documents, earlier versions and answers went. The log of searches holds questions and no text of documents: it stays. Dead rows leave the files with the next vacuum; backups and logs of Postgres itself are not touched.
 comment on ragpg.evaluate(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text): Asks every question of an evaluation set and returns the id of the run; view evaluation_leaderboard has its measures. The database embeds the questions if it holds the model (ragpg model load); else words stand in for it.
 comment on ragpg.evaluation_answers.abstained: Whether it says that there is no answer.
 comment on ragpg.evaluation_answers.abstained_rightly: Whether that is as the question wants it.
@@ -10321,7 +10846,7 @@ comment on ragpg.evaluation_failures.question: Its text.
 comment on ragpg.evaluation_failures.span_recall: Share of the labelled characters found.
 comment on ragpg.evaluation_failures.what_to_try: What may help.
 comment on ragpg.evaluation_failures: A row per question of a run that went wrong, with the reason. The hits do not hold the answer whole: its document or quote is not in the corpus; no chunk holds it whole; no chunk of it is a candidate; or one is, but ranked below k. With answers also those whose hits sufficed: the answer is wrong or uncited (knowledge was there), or right in fact but wrong in form (a behaviour gap, which retrieval does not close), and those that should have abstained.
-comment on ragpg.evaluation_from_feedback(pg_catalog.text,pg_catalog.text): Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, and returns how many: of answers to the same question the last one that was called good or corrected, by the newest feedback to it. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.
+comment on ragpg.evaluation_from_feedback(pg_catalog.text,pg_catalog.text): Makes questions of an evaluation set, tagged feedback, from ragpg.feedback, and returns how many: of answers to the same question the last one that was called good or corrected, by the newest feedback to it. Of a follow-up in a conversation the question is the standalone one. A good answer is what to expect, its quotes are the labels; a good abstention makes the question unanswerable; a correction is what to expect, without labels. Bad answers without a correction, and questions the set holds under other tags, are left out. Raises RG001, RG002.
 comment on ragpg.evaluation_hits.bm25: Score of its words.
 comment on ragpg.evaluation_hits.document_id: Its document.
 comment on ragpg.evaluation_hits.document_version: Its version then.
@@ -10611,6 +11136,7 @@ comment on ragpg.model_prices.output_price: A million tokens written.
 comment on ragpg.model_prices: What language models cost, per million tokens, in a currency of yours: ragpg.answers_by_day counts with it. Empty until you fill it.
 comment on ragpg.near_duplicate_documents(pg_catalog.text,double precision): Returns pairs of documents of a collection that are nearly the same: the characters of the lines and sentences they share, of all those of both (weighted Jaccard). A copy to the character (is_copy) is paired with the first one only; so are documents whose every shared line stands in more than 20 documents.
 comment on ragpg.near_duplicates(pg_catalog.text,double precision,double precision,integer,integer): Returns pairs of chunks of a collection's active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk's nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.
+comment on ragpg.prune_conversations(interval,pg_catalog.text): Deletes conversations whose last turn is older than given, with their turns, in one collection or all, and returns how many. Versions of documents that only they cited can be pruned then (ragpg.prune_versions).
 comment on ragpg.prune_searches(interval): Deletes logged searches older than given and returns how many.
 comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that stopped being current longer ago than given, in one collection or all, and returns how many. Versions that answers cite stay. Sentences a model wrote about texts that are gone go, too.
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
@@ -10732,6 +11258,7 @@ comment on ragpg.stale_citations.quote: The cited characters.
 comment on ragpg.stale_citations.quote_is: kept (the new version still says it), gone, or deleted with the document.
 comment on ragpg.stale_citations.source: The document's source.
 comment on ragpg.stale_citations: A row per citation of a document version that is no longer the current one.
+comment on ragpg.start_conversation(pg_catalog.text): Begins a conversation with a collection and returns its id, for conversation_id of ask. Raises RG001.
 comment on ragpg.stop_indexing_table(pg_catalog.regclass,pg_catalog.text,boolean): Takes the triggers of ragpg.index_table off a table; with delete_documents also the documents its rows became. Returns how many documents went. To be called by the table's owner.
 comment on ragpg.surroundings(bigint,integer): Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.
 comment on ragpg.tenant_roles.proof: What functions that run as their owner are shown by whoever acts by this row: ragpg_internal.proof().
@@ -10757,6 +11284,7 @@ comment on ragpg.verify(pg_catalog.text): Returns a row per problem, so none whe
 comment on ragpg.wait_until_indexed(pg_catalog.text,pg_catalog.text,interval): Returns true as soon as searches see the newest version of the document, or of all documents of the collection when no source is given; false after the timeout. A worker must be running; to be called after the commit of what was written.
 comment on ragpg: Retrieval that lives in Postgres: documents, chunks, embeddings, ranking, answers and their citations.
 comment on ragpg_internal.acting_for(): Returns {"tenant": true} for the tenant the session acts for, {} for none. A policy that looks a row's tenant up in it costs nothing in the planner's eyes, so that it is asked before whatever else a statement asks: explain analyze would tell how many rows of others passed that.
+comment on ragpg_internal.answer_costs(bigint): Returns a row per answered question of a run: whether a judge called the answer right (null without one), its steps, tokens, and their cost by ragpg.model_prices (null when the model is not there).
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
@@ -10788,6 +11316,7 @@ comment on ragpg_internal.feedback_embedding(bigint,bigint[],double precision[])
 comment on ragpg_internal.filter_condition(pg_catalog.text): Returns what a comparison of a jsonpath predicate asks for, in the words of ragpg.document_values: kind, key, sign (==, <, <=, >, >=, starts with), number or word, and whether the values for which that is true are exactly those that the comparison lets through, or may be more. No kind where the values cannot tell.
 comment on ragpg_internal.filter_of_each(pg_catalog.text): Returns the condition that exists ($.key ? (condition)) has of each value, asked of the key instead, which lets more through; null of anything else.
 comment on ragpg_internal.filter_parts(pg_catalog.text): Returns the conditions that a jsonpath predicate, as Postgres writes it, joins by && or ||, and which of them; the one condition it is, without parentheses around it, where it joins none.
+comment on ragpg_internal.finish_answer(bigint,pg_catalog.text,pg_catalog.text,boolean,boolean,pg_catalog.text,integer,integer,integer,integer,integer,pg_catalog.text,pg_catalog.jsonb): Stores what an answer that start_answer began says and cites, what it took in all and what ended it. Raises RG006 when a quote is not what the document holds there, RG007 when the answer or what it cites was erased meanwhile.
 comment on ragpg_internal.finish_context_batch(bigint,pg_catalog.text): Ends a batch whose results are stored: what it left unwritten may be asked again. Returns how many sentences that are; error says why.
 comment on ragpg_internal.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg_internal.logistic that tell from the best hit's similarity and ragpg_internal.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.followed_tables(): Returns the tables that ragpg.index_table follows, with what their triggers were given; row_of is what documents of their rows are marked with, null where a table is followed since before version 0003.
@@ -10823,6 +11352,7 @@ comment on ragpg_internal.normal_form(pg_catalog.text): Returns a text as words 
 comment on ragpg_internal.normal_tail(double precision): Returns the share of a normal distribution that is more than so many standard deviations above its mean (to 0.3 %).
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
+comment on ragpg_internal.note_step(bigint,integer,pg_catalog.text,pg_catalog.text,pg_catalog.text,integer,integer,integer,pg_catalog.jsonb,integer,integer,integer,integer,integer,pg_catalog.text): Stores a step of an answer that is being written, and what it took. Raises RG007 when the answer, or a document it was shown, was erased meanwhile.
 comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
 comment on ragpg_internal.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
 comment on ragpg_internal.passes(pg_catalog.jsonb,pg_catalog.jsonpath,boolean): Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none. has_times, where it is known, is ragpg_internal.has_times of the filter, which a statement that is planned once would ask for each row.
@@ -10832,6 +11362,7 @@ comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches r
 comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
 comment on ragpg_internal.proven_tenant(pg_catalog.uuid): Returns whether who handed over ragpg_internal.proof() sees all tenants, and the tenant it acts for (null for all). Raises RG013 for a proof of nothing while tenants are on.
 comment on ragpg_internal.proven_writer(pg_catalog.uuid): Returns the tenant of who handed over ragpg_internal.proof(), empty for none: for what readers leave behind by functions that run as their owner.
+comment on ragpg_internal.put_citations(bigint,pg_catalog.jsonb): Stores what an answer cites: a JSON array of objects with document_id, document_version, start_char, end_char, quote, answer_start, answer_end.
 comment on ragpg_internal.put_document_values(bigint[]): Makes document_values of these documents what their metadata hold; of those that are no more, nothing. For the trigger of documents, and for an owner whom ragpg.verify told to.
 comment on ragpg_internal.put_embedded_documents(bigint,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],pg_catalog.jsonb[],pg_catalog.bytea[],public.halfvec[]): Stores documents of one chunk each with given embeddings of the search index's model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.
 comment on ragpg_internal.query_lexemes(pg_catalog.text[],pg_catalog.text): Returns the words of a question with their places, stemmed by each of the languages, without the stop words of the one it seems to be in; those it is also found by (ragpg_internal.word_parts) marked. Of a question of stop words alone every two in a row.
@@ -10840,6 +11371,7 @@ comment on ragpg_internal.query_words(bigint,pg_catalog.text): Returns the words
 comment on ragpg_internal.question_weight(double precision): Returns the share of the vector leg in hybrid scores, by how many standard deviations the nearest chunk is above the mean similarity of the index: a model that does not know the question's language or matter finds all chunks alike. None where there is no chunk.
 comment on ragpg_internal.queue_documents(): Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told. A new version whose metadata alone are new has the chunks of the one before, at once.
 comment on ragpg_internal.range_length(pg_catalog.int4multirange): Returns the number of characters in a set of spans.
+comment on ragpg_internal.read_document(pg_catalog.text,pg_catalog.text,integer,integer,pg_catalog.jsonpath): Returns the characters of a document's newest version from start_char (from 0) to before end_char, with its length, where the collection holds the document for the session's tenant and the filter, if given, lets it through; no row else.
 comment on ragpg_internal.recalls_at(bigint,public.halfvec[],bigint[],double precision[],integer,integer): Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.
 comment on ragpg_internal.recipe_of(pg_catalog.text,bigint): Returns the search index of that id, else the active one of the collection. Raises RG010 when there is none.
 comment on ragpg_internal.release_document(bigint,bigint,integer,pg_catalog.text): Gives a claimed document back. With an error the document waits longer after each attempt (5 seconds doubled, at most an hour), and view ingest_queue shows it.
@@ -10854,9 +11386,11 @@ comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a s
 comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the current role owns the tables, is a superuser or bypasses row-level security. Always, therefore, within a function that runs as the owner.
 comment on ragpg_internal.session_tenant(): Returns the tenant of the session's role, null for none; for the trigger of ragpg.index_table, which runs as the owner in the session of whoever writes the table.
 comment on ragpg_internal.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg_internal.shown_before(bigint): Keeps a document, or its versions, from being erased until the transaction ends; raises RG007 when there is none any more.
 comment on ragpg_internal.similarity_spread(bigint,pg_catalog.text,public.halfvec): Returns mean and standard deviation of the cosine similarities of a question to a sample of a search index's embeddings, or of a tenant's in it (ragpg.index_statistics): 0 and 1 of an empty one.
 comment on ragpg_internal.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
 comment on ragpg_internal.source_paths(pg_catalog.text): Returns the source itself and everything before a / or # in it: of /srv/a.jsonl#7 also /srv/a.jsonl, /srv and the root (an empty text).
+comment on ragpg_internal.start_answer(pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint): Stores that an answer is being written, as the next turn of a conversation if one is given, and returns its id; note_step and finish_answer follow. Raises RG001, and RG005 for a conversation that the collection, or the session's tenant, does not have.
 comment on ragpg_internal.start_context_batch(pg_catalog.text,pg_catalog.text,pg_catalog.bytea[],pg_catalog.bytea[]): Makes a row of ragpg.context_batches and reserves for it those of the asked sentences (arrays of equal length) that are neither written nor in another open batch; returns them with the batch's id, no row when none is left. To be committed before the batch is submitted.
 comment on ragpg_internal.start_evaluation(pg_catalog.text,pg_catalog.text,integer,pg_catalog.text,bigint,pg_catalog.text,boolean): Returns the id of a new run of an evaluation set against a search index of its collection (the active one by default). A trial is judged only where it is named. ragpg_internal.evaluate_question then asks its questions one by one; ragpg.evaluate does it all. Raises RG010, RG011.
 comment on ragpg_internal.start_finetuning(pg_catalog.text,pg_catalog.text,pg_catalog.bytea,pg_catalog.bytea,pg_catalog.jsonb,boolean): Returns the id of the row of ragpg.finetune_jobs for this data and base model: a new one, or one whose submission was interrupted. Raises RG005 when the same data was submitted before, unless again, or that job failed or was cancelled.

@@ -16,7 +16,7 @@ import re
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,9 +26,11 @@ from typing import Any, Literal, Self
 
 from .messages_answers import best_answer, with_cited_text
 from .messages_answers import text_block as text_block
-from .messages_checks import Block, blocks_of, body_problem
+from .messages_answers import tool_call as tool_call
+from .messages_checks import Block, body_problem
 from .messages_streams import as_event, cut_within_a_character, middle
 from .messages_streams import events as events_of
+from .messages_usage import usage_of
 
 BATCHES = "/v1/messages/batches"
 
@@ -71,6 +73,16 @@ def refusal(begun: str = "") -> Reply:
     """Returns a refusal, after the beginning of an answer if one is given."""
     content = (text_block(begun),) if begun else ()
     return Reply(content, stop_reason="refusal")
+
+
+def calls(*content: Block, thinking: str | None = None) -> Reply:
+    """Returns a message that asks for tools, after whatever else it says."""
+    return Reply(content, thinking=thinking, stop_reason="tool_use")
+
+
+def paused(*content: Block) -> Reply:
+    """Returns a message that was paused: handed back, it goes on."""
+    return Reply(content, stop_reason="pause_turn")
 
 
 def failure(status: int, message: str = "", *, retry_after: float | None = None) -> Reply:
@@ -126,6 +138,8 @@ class MessagesServer:
         self.answers = threading.Event()  # cleared: requests are read, and wait
         self.answers.set()
         self.replies: deque[Reply] = deque()
+        self.plays: Callable[[Any], Reply] | None = None  # what it replies once none is queued
+        self.paused: list[Any] = []
         self.cached: set[str] = set()
         self.batches: dict[str, Batch] = {}
         self.polls_before_end = 1
@@ -140,8 +154,9 @@ class MessagesServer:
 
     def forget(self) -> None:
         """Nothing is queued, recorded or cached any more."""
-        for memory in (self.requests, self.replies, self.cached, self.batches):
+        for memory in (self.requests, self.replies, self.cached, self.batches, self.paused):
             memory.clear()
+        self.plays = None
 
     def __enter__(self) -> Self:
         serve = self._server.serve_forever
@@ -276,11 +291,13 @@ def _checked(
             if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", one["custom_id"])
         ]
     else:
-        problems = [body_problem(body)]
+        problems = [body_problem(body, owner.paused)]
     for problem in (_routing_problem(owner, path, headers), *problems):
         if problem:
             return body, failure(*problem)
-    return body, owner.replies.popleft() if owner.replies else Reply()
+    if owner.replies:
+        return body, owner.replies.popleft()
+    return body, owner.plays(body) if owner.plays else Reply()
 
 
 def _routing_problem(
@@ -358,6 +375,8 @@ def _message(owner: MessagesServer, body: dict[str, Any], reply: Reply) -> dict[
     if reply.thinking is not None:
         thought = {"type": "thinking", "thinking": reply.thinking, "signature": "c2lnbmVk"}
         blocks.insert(0, thought)
+    if reply.stop_reason == "pause_turn":
+        owner.paused.append([{k: v for k, v in one.items() if v is not None} for one in blocks])
     return {
         "id": "msg_test",
         "type": "message",
@@ -366,29 +385,8 @@ def _message(owner: MessagesServer, body: dict[str, Any], reply: Reply) -> dict[
         "content": blocks,
         "stop_reason": reply.stop_reason,
         "stop_sequence": None,
-        "usage": _usage(owner, body, blocks),
+        "usage": usage_of(owner.cached, body, blocks),
     }
-
-
-def _usage(owner: MessagesServer, body: dict[str, Any], blocks: list[Block]) -> dict[str, int]:
-    """Returns a token for each four characters; a prefix that is marked is cached at once."""
-    prefix = _marked_prefix(body)
-    cached, seen = len(prefix) // 4, prefix in owner.cached
-    owner.cached.add(prefix)
-    return {
-        "input_tokens": max(0, len(json.dumps(body)) // 4 - cached),
-        "output_tokens": sum(len(block.get("text", "")) for block in blocks) // 4 + 1,
-        "cache_creation_input_tokens": 0 if seen else cached,
-        "cache_read_input_tokens": cached if seen else 0,
-    }
-
-
-def _marked_prefix(body: dict[str, Any]) -> str:
-    """Returns all up to the last block with cache_control, empty when none has it."""
-    system = body.get("system", "")
-    parts = [*(system if isinstance(system, list) else [system]), *blocks_of(body)]
-    marked = [place for place, part in enumerate(parts) if "cache_control" in part]
-    return json.dumps(parts[: marked[-1] + 1]) if marked else ""
 
 
 def _error(reply: Reply) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .messages_checks import Block, blocks_of
+from .messages_checks import Block, blocks_in, blocks_of
 
 
 def text_block(text: str, *spans: tuple[int, int, int]) -> Block:
@@ -15,6 +15,11 @@ def text_block(text: str, *spans: tuple[int, int, int]) -> Block:
     if not spans:
         return {"type": "text", "text": text}
     return {"type": "text", "text": text, "citations": [_location(*span) for span in spans]}
+
+
+def tool_call(name: str, number: int = 1, /, **given: Any) -> Block:
+    """Returns a call of a tool; each of one message has a number of its own."""
+    return {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": given}
 
 
 def best_answer(body: dict[str, Any]) -> tuple[Block, ...]:
@@ -25,7 +30,7 @@ def best_answer(body: dict[str, Any]) -> tuple[Block, ...]:
     blocks = blocks_of(body)
     if blocks[0]["type"] == "document":
         return (text_block(f"From the handbook named {blocks[0].get('title', 'nothing')}."),)
-    wanted = _words(blocks[-1].get("text", ""))
+    wanted = _words(question_of(body))
     places = [
         (len(wanted & _words(part["text"])), -result, -place)
         for result, block in enumerate(_search_results(body))
@@ -48,8 +53,23 @@ def _words(text: str) -> set[str]:
     return {word for word in re.findall(r"\w+", text.casefold()) if len(word) > 3}
 
 
+def question_of(body: dict[str, Any]) -> str:
+    """Returns the text of the last message of a person, not of one that answers a tool's call."""
+    for message in reversed(body["messages"]):
+        blocks = blocks_in(message)
+        if message["role"] == "user" and blocks[0]["type"] != "tool_result":
+            return str(blocks[-1].get("text", ""))
+    return ""
+
+
 def _search_results(body: dict[str, Any]) -> list[Block]:
-    return [block for block in blocks_of(body) if block["type"] == "search_result"]
+    """Returns them in the order in which they are counted: across messages and tool results."""
+    found = []
+    for message in body["messages"]:
+        for block in blocks_in(message):
+            inside = block.get("content", ()) if block["type"] == "tool_result" else [block]
+            found += [one for one in inside if one["type"] == "search_result"]
+    return found
 
 
 def _location(result: int, start: int, end: int) -> Block:

@@ -34,11 +34,18 @@ def _block_events(index: int, block: Block) -> Iterator[Block]:
 def _emptied(block: Block) -> Block:
     if block["type"] == "thinking":
         return {"type": "thinking", "thinking": "", "signature": ""}
+    if block["type"] == "tool_use":
+        return {**block, "input": {}}
     return {"type": "text", "text": "", **({"citations": []} if block["citations"] else {})}
 
 
 def _deltas(block: Block) -> Iterator[Block]:
     kind = block["type"]
+    if kind == "tool_use":
+        text = json.dumps(block["input"])
+        for start in range(0, len(text), 9):
+            yield {"type": "input_json_delta", "partial_json": text[start : start + 9]}
+        return
     for start in range(0, len(block[kind]), 9):
         yield {"type": f"{kind}_delta", kind: block[kind][start : start + 9]}
     if kind == "thinking":

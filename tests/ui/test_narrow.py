@@ -38,7 +38,11 @@ def test_no_page_scrolls_sideways(
         held.ask("when is money returned?")
         held.evaluation.load(questions)
         run_id = held.evaluation.run(note="what was tried, in many words")
-    paths = ["/", "/queue", f"/evaluation/{run_id}", "/document/1?start=0&end=9"]
+        talk = held.conversation()
+        talk.ask("when is money returned?")
+        talk.ask("x" * 200)
+    paths = ["/conversations", f"/conversation/{talk.id}"]
+    paths += ["/", "/queue", f"/evaluation/{run_id}", "/document/1?start=0&end=9"]
     for name in ("pages", NAME):
         asked = f"collection={name}&q=refund"
         paths += [f"/{page}?{asked}" for page in ("collection", "search", "ask", "evaluation")]
@@ -48,4 +52,5 @@ def test_no_page_scrolls_sideways(
             window.resize(width, 844)
             for path in paths:
                 window.open(f"{address}{path}")
+                window.run("document.querySelectorAll('details').forEach(one => one.open = true)")
                 assert window.run(WIDER) == [], (width, path)
