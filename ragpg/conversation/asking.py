@@ -133,7 +133,7 @@ def _answered(
         given.on_step,
         done,
     )
-    wording = standalone(given.client, given.model, turns, given.question)
+    wording = standalone(given.client, given.model, turns, given.question, meter)
     if wording is not None:
         meter.spent += wording.usage
         looking.note(wording)

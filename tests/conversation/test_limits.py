@@ -155,3 +155,34 @@ def test_killed_in_the_middle_of_step_2_it_loses_at_most_that_step(
     )
     assert found == [("unfinished", "", True, 2)]
     assert rows(sql, "select count(*) from ragpg.verify() where problem like 'quote%'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "ended_by"),
+    [
+        ({"max_tokens": 100}, "tokens"),
+        ({"max_cost": 0.0001}, "cost"),
+        ({"max_seconds": 1}, "seconds"),
+    ],
+)
+def test_a_follow_up_is_not_worded_beyond_a_limit(
+    firm: ragpg.Collection,
+    sql: psycopg.Connection,
+    claude: MessagesServer,
+    limits: dict[str, Any],
+    ended_by: str,
+) -> None:
+    sql.execute(PRICES)
+    conversation = firm.conversation()
+    conversation.ask("What does the Pro plan cost?", 2)
+    claude.forget()
+    if ended_by == "seconds":
+        claude.answers.clear()  # it hangs
+    started = time.monotonic()
+    asked = conversation.ask("And the Enterprise one?", 2, **limits)
+    claude.answers.set()
+    assert (asked.ended_by, asked.generated) == (ended_by, False)
+    assert asked.standalone == "What does the Pro plan cost? And the Enterprise one?"
+    assert time.monotonic() - started < 10
+    if ended_by != "seconds":
+        assert claude.requests == []
