@@ -17,6 +17,7 @@ import pytest
 import ragpg
 from ragpg import errors
 from ragpg.conversation import ENDINGS
+from ragpg.conversation.limits import Meter
 
 from ..servers.messages import MessagesServer, Reply, calls, text_block, tool_call
 from .texts import TWO_STEPS, VERIFIED, rows
@@ -186,3 +187,16 @@ def test_a_follow_up_is_not_worded_beyond_a_limit(
     assert time.monotonic() - started < 10
     if ended_by != "seconds":
         assert claude.requests == []
+
+
+def test_time_that_is_over_ends_a_message_that_still_thinks(
+    firm: ragpg.Collection, claude: MessagesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plays(body: Any) -> Reply:
+        monkeypatch.setattr(Meter, "seconds_left", lambda self: -1.0)
+        return calls(tool_call("search", query="plan"), thinking="Which plan may that be?")
+
+    monkeypatch.setattr(Meter, "seconds_left", lambda self: 9.0)
+    claude.plays = plays
+    asked = firm.ask(TWO_STEPS, 2, steps=4, max_seconds=9)
+    assert (asked.ended_by, len(asked.steps)) == ("seconds", 1)
