@@ -123,6 +123,7 @@ class _Chat:
             self._tell({"error": told}, Text("error: ", style="bold red") + Text(told), err.print)
 
     def _ask(self, question: str) -> None:
+        self.last = None  # nothing is said of the answer before, should there be none now
         if self.conversation_id is None:  # none is made before something is asked
             self.conversation_id = self.held.conversation().id
         options = {**self.options, "conversation_id": self.conversation_id}

@@ -69,7 +69,6 @@ def ask(
     limits = limits_of(session, name, steps, max_tokens, max_seconds, max_cost)
     require_conversation(session, collection, conversation_id)
     meter = Meter(limits, time.monotonic())
-    turns = _turns_before(session, collection, conversation_id, filter)
     keeper = Keeper.start(
         session, collection, question, name if client else None, conversation_id, store
     )
@@ -79,6 +78,8 @@ def ask(
     )  # fmt: skip
     done: list[Step] = []
     try:
+        # Once it is stored: who erases what a turn before it was shown finds this one, too.
+        turns = _turns_before(session, collection, conversation_id, filter)
         answer = _answered(given, turns, meter, keeper, done)
     except BaseException:
         nothing = Answer(question, "", (), (), model=name if client else None)
@@ -133,7 +134,7 @@ def _answered(
         given.on_step,
         done,
     )
-    wording = standalone(given.client, given.model, turns, given.question)
+    wording = standalone(given.client, given.model, turns, given.question, meter)
     if wording is not None:
         meter.spent += wording.usage
         looking.note(wording)

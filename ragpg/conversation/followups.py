@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Sequence
 
 from ragpg.conversation.history import PastTurn
+from ragpg.conversation.limits import Meter
 from ragpg.conversation.steps import Step
 from ragpg.errors import AnswerError
-from ragpg.models import MessagesClient, Usage, ask_model, usage_of
+from ragpg.models import MessagesClient, Usage, ask_model, estimate_tokens, usage_of
 from ragpg.session import clean_query
 
 ENOUGH_WORDS = 12
 _TURNS = 3  # that are told
 _ANSWER_CHARS = 600
 _LONGEST = 500
+_WORDING_TOKENS = 1024  # leaves room for thinking
 # What points back: pronouns and the like of the languages most asked in. A word too many costs a
 # cheap call, a word too few only where the question is long.
 _POINTING = frozenset(
@@ -48,20 +51,28 @@ def stands_alone(question: str) -> bool:
 
 
 def standalone(
-    client: MessagesClient | None, model: str, turns: Sequence[PastTurn], question: str
+    client: MessagesClient | None,
+    model: str,
+    turns: Sequence[PastTurn],
+    question: str,
+    meter: Meter,
 ) -> Step | None:
     """Returns the step that words a follow-up for the search; None where it stands by itself.
 
-    Without a model, or when it gives no line to use, the words of the last question help.
+    Without a model, where the limits leave no room for its message, or when it gives no line to
+    use, the words of the last question help.
     """
     if not turns or stands_alone(question):
         return None
     started, usage, failed = time.monotonic(), Usage(), None
     last = turns[-1].standalone or turns[-1].question
     found = f"{last} {question}"
-    if client is not None:
+    request = _request(model, turns, question)
+    has_room = meter.room(estimate_tokens(json.dumps(request))).output >= _WORDING_TOKENS
+    if client is not None and has_room:
+        left = meter.seconds_left()
         try:
-            message = ask_model(client, _request(model, turns, question))
+            message = ask_model(client, request if left is None else request | {"timeout": left})
             usage = usage_of(message)
             said = "".join(one.text for one in message.content if one.type == "text")
             line = " ".join(clean_query(said).split())
@@ -85,7 +96,7 @@ def _request(model: str, turns: Sequence[PastTurn], question: str) -> dict[str, 
     content = "\n".join([*told, f"<last_question>{question}</last_question>"])
     return {
         "model": model,
-        "max_tokens": 1024,  # leaves room for thinking
+        "max_tokens": _WORDING_TOKENS,
         "system": _SYSTEM,
         "messages": [{"role": "user", "content": content}],
     }

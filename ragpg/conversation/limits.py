@@ -56,6 +56,8 @@ def limits_of(
     ):  # fmt: skip
         if value is not None and not value > 0:
             raise BadArgument(f"{name} is {value!r}, not a number above 0")
+    if max_tokens is not None and not isinstance(max_tokens, int):
+        raise BadArgument(f"max_tokens is {max_tokens!r}, not a whole number above 0")
     prices = None if max_cost is None else prices_of(session, model)
     if max_cost is not None and prices is None:
         raise BadArgument(f'max_cost: ragpg.model_prices has no row for "{model}": insert one')

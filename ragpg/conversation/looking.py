@@ -95,7 +95,7 @@ class Looking:
         started = time.monotonic()
         for is_again in (False, True):
             try:
-                message = ask_model(self.client, self._timed(request), self._hear())
+                message = ask_model(self.client, self._timed(request), self.on_text, self._watch())
                 break
             except _TimeOver:
                 return None
@@ -137,19 +137,17 @@ class Looking:
         left = self.meter.seconds_left()
         return request if left is None else request | {"timeout": max(left, 0.1)}
 
-    def _hear(self) -> Callable[[str], None] | None:
-        """Returns who hears the text, and ends it when the time is over."""
+    def _watch(self) -> Callable[[], None] | None:
+        """Returns what ends a message when the time is over, while it still thinks too."""
         if self.meter.limits.max_seconds is None:
-            return self.on_text
+            return None
 
-        def hear(text: str) -> None:
+        def watch() -> None:
             left = self.meter.seconds_left()
             if left is not None and left <= 0:
                 raise _TimeOver
-            if self.on_text is not None:
-                self.on_text(text)
 
-        return hear
+        return watch
 
     def _pause(self, message: Message) -> None:
         """Hands back what a message was paused after, for the model to go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from ragpg.session import Session, clean_query
 MOST_HITS = 20
 MOST_READ = 6_000  # characters of one read
 _LONGEST_QUERY = 1_000
+_LONGEST_FILTER = 1_000  # as JSON; ten times that as jsonpath
+_DEEPEST_FILTER = 6
 
 SEARCH = {
     "name": "search",
@@ -85,17 +88,17 @@ class Tools:
             elif name == "read":
                 asked = self._read(asked, _checked(given, READ))
             else:
+                if name == "standalone":  # a step of that name is ours, and counts as none
+                    asked = replace(asked, tool="no standalone")
                 raise Refused(f'there is no tool "{_short(name)}": search and read are all')
         except (Refused, BadArgument, BadFilter) as error:
             asked = replace(_told(asked, given), failed=_short(str(error), 500))
         return replace(asked, milliseconds=round((time.monotonic() - started) * 1000))
 
     def _search(self, asked: Step, given: dict[str, Any]) -> Step:
-        query, k = _text(given, "query"), _whole(given.get("k", self.k), "k", 1, MOST_HITS)
-        own = given.get("filter")
-        if own is not None and not isinstance(own, Mapping):
-            raise Refused('filter is an object, such as {"year": 2024}')
-        own = to_jsonpath(own)
+        wanted = given.get("k", min(self.k, MOST_HITS))
+        query, k = _text(given, "query"), _whole(wanted, "k", 1, MOST_HITS)
+        own = _own_filter(given.get("filter"))
         hits = search(
             self.session,
             self.collection,
@@ -171,6 +174,29 @@ def _checked(given: Any, tool: dict[str, Any]) -> dict[str, Any]:
     if missing:
         raise Refused(f"{tool['name']} needs {', '.join(missing)}")
     return dict(given)
+
+
+def _own_filter(given: Any) -> str | None:
+    """Returns a model's filter; one of many conditions, or levels, would take long to write out."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise Refused('filter is an object, such as {"year": 2024}')
+    if _is_deeper(given, _DEEPEST_FILTER) or len(json.dumps(given)) > _LONGEST_FILTER:
+        raise Refused(
+            f"filter is at most {_LONGEST_FILTER} characters and {_DEEPEST_FILTER} levels deep"
+        )
+    own = to_jsonpath(given)
+    if own is not None and len(own) > 10 * _LONGEST_FILTER:
+        raise Refused("filter has too many conditions")
+    return own
+
+
+def _is_deeper(given: Any, levels: int) -> bool:
+    if not isinstance(given, Mapping | list):
+        return False
+    inside = given.values() if isinstance(given, Mapping) else given
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inside)
 
 
 def _text(given: dict[str, Any], name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -148,5 +149,7 @@ def _hash_of(stored: Stored, start: str) -> bytes:
 
 
 def _start_of(source_hash: bytes) -> str | None:
-    told = source_hash[2 * _HASH :]
-    return json.loads(told)["site"] if told else None
+    """Returns the site a document is of; None for one with a hash of somebody else's making."""
+    with suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(source_hash[2 * _HASH :])["site"])
+    return None

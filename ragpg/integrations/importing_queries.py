@@ -70,6 +70,14 @@ join langchain_pg_collection as named on named.uuid = held.collection_id
 where named.name = %(name)s
 """
 
+# Before langchain-postgres an id was the user's, and any number of rows could have it.
+COUNT_REPEATED_PGVECTOR: LiteralString = """
+select count(held.custom_id) - count(distinct held.custom_id)
+from langchain_pg_embedding as held
+join langchain_pg_collection as named on named.uuid = held.collection_id
+where named.name = %(name)s
+"""
+
 # To be formatted with Identifiers -------------------------------------------------------------
 
 TABLE_ROWS: LiteralString = "select to_jsonb(held) as held from {table} as held"

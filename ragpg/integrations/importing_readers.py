@@ -80,7 +80,12 @@ def _pgvector_collection(wanted: Wanted) -> Found:
     table = Wanted(connection, "langchain_pg_embedding", None, Columns()).find(
         "langchain_pg_embedding"
     )
-    return Found(rows, row[0], table.dimensions("embedding"))
+    notes, known_columns = list[str](), {one.name for one in table.columns}
+    if "custom_id" in known_columns and "id" not in known_columns:
+        repeated = connection.execute(queries.COUNT_REPEATED_PGVECTOR, name).fetchone()
+        if repeated not in (None, (0,)):
+            notes = [f"{repeated[0]:,} rows have the custom_id of another one: one of them is kept"]
+    return Found(rows, row[0], table.dimensions("embedding"), notes)
 
 
 def _of_pgvector(held: Record) -> Taken:

@@ -56,14 +56,20 @@ def require_client(client: MessagesClient | None, doing: str) -> MessagesClient:
 
 @told
 def ask_model(
-    client: MessagesClient, request: dict[str, Any], on_text: Callable[[str], None] | None = None
+    client: MessagesClient,
+    request: dict[str, Any],
+    on_text: Callable[[str], None] | None = None,
+    on_event: Callable[[], None] | None = None,
 ) -> Message:
-    """Returns the model's message; AnswerError says in one sentence why there is none."""
+    """Returns the model's message; AnswerError says in one sentence why there is none.
+
+    `on_event` is called as it streams, before any text too: what it raises ends the message.
+    """
     import anthropic
 
     try:
-        if on_text is not None:
-            return _stream(client, request, on_text)
+        if on_text is not None or on_event is not None:
+            return _stream(client, request, on_text, on_event)
         message: Message = client.messages.create(**request)
     except anthropic.APIError as error:
         raise AnswerError(explain(error)) from error
@@ -73,14 +79,20 @@ def ask_model(
 
 
 def _stream(
-    client: MessagesClient, request: dict[str, Any], on_text: Callable[[str], None]
+    client: MessagesClient,
+    request: dict[str, Any],
+    on_text: Callable[[str], None] | None,
+    on_event: Callable[[], None] | None,
 ) -> Message:
     received = 0
     with client.messages.stream(**request) as stream:
         while (event := _next_event(stream, received)).type != "message_stop":
+            if on_event is not None:
+                on_event()
             if event.type == "text":
                 received += len(event.text)
-                on_text(event.text)
+                if on_text is not None:
+                    on_text(event.text)
         return stream.current_message_snapshot
 
 

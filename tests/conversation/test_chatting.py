@@ -19,7 +19,7 @@ import pytest
 import ragpg
 
 from ..conftest import ROOT
-from ..servers.messages import MessagesServer, answer, calls, text_block, tool_call
+from ..servers.messages import MessagesServer, answer, calls, failure, text_block, tool_call
 from .texts import SIGNED, TEXTS, TWO_STEPS, rows
 
 RAGPG = [sys.executable, "-m", "ragpg"]
@@ -81,6 +81,16 @@ def test_each_line_of_a_machine_is_answered_by_lines_of_json(
     done = chat(environment, "And Acme?", options=("--continue", "--json", "--steps", "1"))
     assert done.returncode == 0, done.stderr
     assert rows(stored, "select max(turn), count(*) from ragpg.conversation_turns") == [(3, 3)]
+
+
+def test_what_failed_is_not_judged_as_the_answer_before(
+    environment: dict[str, str], claude: MessagesServer, stored: psycopg.Connection
+) -> None:
+    claude.enqueue(answer(), failure(401), failure(401))  # the wording, too
+    done = chat(environment, SIGNED, TWO_STEPS, "/bad It was Quill.", options=("--json",))
+    errors = [json.loads(line).get("error", "") for line in done.stdout.splitlines()]
+    assert "nothing was answered" in errors[-1]
+    assert rows(stored, "select rating from ragpg.answer_feedback") == []
 
 
 def test_a_question_asked_alone_is_continued(

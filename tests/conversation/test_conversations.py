@@ -14,7 +14,7 @@ import pytest
 
 import ragpg
 from ragpg import errors
-from ragpg.conversation import Conversation
+from ragpg.conversation import Conversation, asking
 from ragpg.conversation.followups import stands_alone
 from ragpg.conversation.history import PastTurn, past_messages
 from ragpg.models import estimate_tokens
@@ -353,3 +353,21 @@ def test_a_past_turn_is_told_without_what_was_pruned(
     sources = [block["source"] for block in first if block["type"] == "search_result"]
     assert "notice.md" not in sources and "report-2023.md" in sources
     assert "collection secrets" not in json.dumps(claude.requests[-1].body)
+
+
+def test_what_is_erased_once_the_turns_before_are_read_takes_the_turn_that_read_them(
+    firm: ragpg.Collection, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = firm.conversation()
+    conversation.ask(SIGNED, 1)
+    read = asking._turns_before
+
+    def erased_then(*given: Any) -> list[PastTurn]:
+        turns = read(*given)
+        assert turns and "Hartwell" in turns[0].answer
+        sql.execute("select ragpg.erase_document('firm', 'report-2023.md')")
+        return turns
+
+    monkeypatch.setattr(asking, "_turns_before", erased_then)
+    assert conversation.ask("What does the Pro plan cost?", 1).id is None
+    assert rows(sql, "select count(*) from ragpg.answers") == [(0,)]

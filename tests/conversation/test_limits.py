@@ -17,6 +17,7 @@ import pytest
 import ragpg
 from ragpg import errors
 from ragpg.conversation import ENDINGS
+from ragpg.conversation.limits import Meter
 
 from ..servers.messages import MessagesServer, Reply, calls, text_block, tool_call
 from .texts import TWO_STEPS, VERIFIED, rows
@@ -155,3 +156,47 @@ def test_killed_in_the_middle_of_step_2_it_loses_at_most_that_step(
     )
     assert found == [("unfinished", "", True, 2)]
     assert rows(sql, "select count(*) from ragpg.verify() where problem like 'quote%'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "ended_by"),
+    [
+        ({"max_tokens": 100}, "tokens"),
+        ({"max_cost": 0.0001}, "cost"),
+        ({"max_seconds": 1}, "seconds"),
+    ],
+)
+def test_a_follow_up_is_not_worded_beyond_a_limit(
+    firm: ragpg.Collection,
+    sql: psycopg.Connection,
+    claude: MessagesServer,
+    limits: dict[str, Any],
+    ended_by: str,
+) -> None:
+    sql.execute(PRICES)
+    conversation = firm.conversation()
+    conversation.ask("What does the Pro plan cost?", 2)
+    claude.forget()
+    if ended_by == "seconds":
+        claude.answers.clear()  # it hangs
+    started = time.monotonic()
+    asked = conversation.ask("And the Enterprise one?", 2, **limits)
+    claude.answers.set()
+    assert (asked.ended_by, asked.generated) == (ended_by, False)
+    assert asked.standalone == "What does the Pro plan cost? And the Enterprise one?"
+    assert time.monotonic() - started < 10
+    if ended_by != "seconds":
+        assert claude.requests == []
+
+
+def test_time_that_is_over_ends_a_message_that_still_thinks(
+    firm: ragpg.Collection, claude: MessagesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plays(body: Any) -> Reply:
+        monkeypatch.setattr(Meter, "seconds_left", lambda self: -1.0)
+        return calls(tool_call("search", query="plan"), thinking="Which plan may that be?")
+
+    monkeypatch.setattr(Meter, "seconds_left", lambda self: 9.0)
+    claude.plays = plays
+    asked = firm.ask(TWO_STEPS, 2, steps=4, max_seconds=9)
+    assert (asked.ended_by, len(asked.steps)) == ("seconds", 1)

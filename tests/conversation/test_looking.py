@@ -152,6 +152,13 @@ def test_what_was_not_shown_cannot_be_cited(
 # Nothing beyond ----------------------------------------------------------------------------------
 
 
+def nested(key: str, levels: int, value: Any = 1) -> Any:
+    """Returns a filter in a filter; each dot doubles what its path may mean."""
+    for _ in range(levels):
+        value = {key: value}
+    return value
+
+
 @pytest.mark.parametrize(
     ("call", "told"),
     [
@@ -168,6 +175,10 @@ def test_what_was_not_shown_cannot_be_cited(
         (tool_call("read", source="plans.md", start=5, end=5), "end is a whole number"),
         (tool_call("read", source="plans.md", start=9_000, end=9_100), "nothing stands there"),
         (tool_call("read\0\ud800", source="x"), "no tool"),
+        (tool_call("search", query="launch", filter=nested("a", 300)), "6 levels deep"),
+        (tool_call("search", query="launch", filter=nested("a.b", 20)), "6 levels deep"),
+        (tool_call("search", query="launch", filter={"year": {"$in": [*range(400)]}}), "1000 char"),
+        (tool_call("search", query="x", filter=nested("a.b", 4, {"$in": [*range(99)]})), "too many"),
     ],
 )  # fmt: skip
 def test_a_model_that_obeys_a_document_reaches_nothing_else(
@@ -183,6 +194,24 @@ def test_a_model_that_obeys_a_document_reaches_nothing_else(
     ((failed, hits),) = rows(sql, "select failed, hits from ragpg.answer_steps where place = 2")
     assert told in failed and hits == []
     assert asked.ended_by == "answer"
+
+
+def test_a_tool_named_as_a_step_of_ours_is_a_look_up(
+    firm: ragpg.Collection, sql: psycopg.Connection, claude: MessagesServer
+) -> None:
+    wrong = [calls(tool_call("standalone", number, query="codes")) for number in range(1, 5)]
+    claude.enqueue(*wrong)
+    asked = firm.ask(TWO_STEPS, 1, steps=3)
+    assert (asked.ended_by, len(asked.steps), asked.standalone) == ("steps", 3, None)
+    assert rows(sql, "select standalone from ragpg.answers") == [(None,)]
+
+
+def test_a_search_of_the_model_finds_no_more_than_a_tool_may(
+    firm: ragpg.Collection, claude: MessagesServer
+) -> None:
+    claude.enqueue(calls(tool_call("search", query="plans in euros")), answer())
+    asked = firm.ask(TWO_STEPS, 30, steps=3)
+    assert [(step.k, step.failed) for step in asked.steps] == [(30, None), (20, None)]
 
 
 def test_the_question_s_filter_holds_for_every_look_up(
@@ -272,7 +301,7 @@ def test_an_api_that_fails_in_the_middle_leaves_what_was_paid_for(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"steps": 0}, {"steps": 2.5}, {"max_tokens": 0}, {"max_seconds": -1}, {"max_cost": 1},
+    [{"steps": 0}, {"steps": 2.5}, {"max_tokens": 0}, {"max_tokens": 9e3}, {"max_seconds": -1}, {"max_cost": 1},
      {"conversation_id": 9}, {"steps": 2, "filter": "no predicate"}],
 )  # fmt: skip
 def test_wrong_limits_are_told_and_nothing_is_stored(

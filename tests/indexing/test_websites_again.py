@@ -71,6 +71,12 @@ def stored(pages: ragpg.Collection, site: PagesServer) -> ragpg.Collection:
 def test_sync_deletes_what_vanished(stored: ragpg.Collection, site: PagesServer) -> None:
     site.pages["/p0"] = Page(status=404)
     site.pages["/inner"] = html("Inner, without a link.")
+    for number, told in enumerate((b"f" * 128, b"[]" * 33, b"1" * 65)):
+        stored.session.database.execute(
+            "select ragpg.put_document(%(name)s, %(source)s, 'By SQL.', source_hash => %(told)s)",
+            name=stored.name, source=f"{site.url}/sql{number}", told=told,
+        )  # fmt: skip
+    stored.add(text="Of somebody else.", source="else")  # and what waits is indexed
     report = stored.add(f"{site.url}/", depth=2, sync=True)
     assert report.deleted == 2
     assert {"/p0", "/deep"}.isdisjoint(paths(stored, site))

@@ -112,6 +112,10 @@ def test_a_collection_of_langchain_community(
     assert taken(client, "my docs") == [(3, 0, 0, 0)]
     sources = {one.source for one in client.collection("taken").documents()}
     assert sources == {"id0", "id2", "00000000-0000-0000-0000-00000000000a"}
+    tables.execute("update langchain_pg_embedding set custom_id = 'id0' where custom_id = 'id2'")
+    notes: list[str] = []
+    taken(client, "my docs", on_note=notes.append)
+    assert notes == ["1 rows have the custom_id of another one: one of them is kept"]
 
 
 def test_a_table_of_pgvectorstore(client: ragpg.Client, tables: psycopg.Connection) -> None:
