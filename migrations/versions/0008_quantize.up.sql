@@ -389,6 +389,7 @@ as $$
 declare
     recipe ragpg.search_indexes := ragpg_internal.recipe_of(null, quantize_search_index.index_id);
     index_name constant text := format('chunks_%s_embedding_hnsw', recipe.id);
+    lock_timeout constant text := current_setting('lock_timeout');
     dimensions integer;
     chunks bigint;
 begin
@@ -397,6 +398,7 @@ begin
     perform pg_advisory_xact_lock(
         hashtext('ragpg.refresh_search_index'), hashtext(recipe.id::text)
     );
+    recipe := ragpg_internal.recipe_of(null, recipe.id);  -- as who was waited for left it
     select model.dimensions into strict dimensions
     from ragpg.embedding_models as model
     where model.id = recipe.embedding_model_id;
@@ -439,7 +441,21 @@ begin
         -- Searches go on by the one there is until the other one is built.
         execute format('alter index ragpg.%I rename to %I', index_name, index_name || '_before');
         perform ragpg_internal.build_vector_index(recipe.id, dimensions);
-        execute format('drop index ragpg.%I', index_name || '_before');
+        -- Who still reads is waited for, a moment at a time: searches wait behind who waits.
+        for tried in 1..1500 loop
+            begin
+                perform set_config('lock_timeout', '200ms', true);
+                execute format('drop index ragpg.%I', index_name || '_before');
+                exit;
+            exception
+                when lock_not_available then
+                    if tried = 1500 then
+                        raise;
+                    end if;
+                    perform pg_sleep(0.2);
+            end;
+        end loop;
+        perform set_config('lock_timeout', lock_timeout, true);
         if ragpg_internal.tenants_enabled() then  -- the new index's expression, too
             perform ragpg_internal.protect_table(
                 format('ragpg.%I', 'chunks_' || recipe.id)::regclass, true

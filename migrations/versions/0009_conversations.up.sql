@@ -220,7 +220,10 @@ begin
         -- Who asks at the same time waits here, and has the next turn.
         select one.tenant into of_tenant
         from ragpg.conversations as one
-        where one.id = start_answer.conversation_id and one.collection_id = parent_id
+        where one.id = start_answer.conversation_id
+            and one.collection_id = parent_id
+            -- Who sees all tenants would show this one what is the others'.
+            and (one.tenant = of_tenant or not ragpg_internal.tenants_enabled())
         for update;
         if not found then
             raise exception 'there is no conversation % with collection "%"',
@@ -409,18 +412,30 @@ as $$
 declare
     last_id bigint;
     found_id bigint;
+    of_tenant text := ragpg_internal.written_tenant();
     parent_id constant bigint := ragpg.collection_id(continue_conversation.collection);
 begin
     select answer.id, answer.conversation_id into last_id, found_id
     from ragpg.answers as answer
     where answer.collection_id = parent_id
+        -- Who sees all tenants goes on with what none of them asked.
+        and (answer.tenant = of_tenant or not ragpg_internal.tenants_enabled())
         and not exists (
             select from ragpg.evaluation_results as result where result.answer_id = answer.id
         )
     order by answer.created_at desc, answer.id desc
     limit 1;
+    if found_id is null and last_id is not null then
+        -- Who goes on with the same one at the same time waits, and has the same conversation.
+        select answer.conversation_id, answer.tenant into found_id, of_tenant
+        from ragpg.answers as answer
+        where answer.id = last_id
+        for update;
+    end if;
     if found_id is null then
-        found_id := ragpg.start_conversation(continue_conversation.collection);
+        insert into ragpg.conversations as one (collection_id, tenant)
+        values (parent_id, coalesce(of_tenant, ragpg_internal.written_tenant()))
+        returning one.id into found_id;
         update ragpg.answers as answer
         set conversation_id = found_id, turn = 1
         where answer.id = last_id;
@@ -1190,6 +1205,24 @@ begin
     -- Who stores an answer that cites it is waited for, and its answer found.
     perform from ragpg.documents as document where document.id = any(ids) for update;
     perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
+    -- Who asks the next question of a conversation in which it was shown is waited for, and its
+    -- turn found; or waits, and reads only the turns that are left.
+    perform
+    from ragpg.conversations as talk
+    where talk.id in (
+        select answer.conversation_id
+        from ragpg.answers as answer
+        where answer.id in (
+            select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+            union
+            select step.answer_id
+            from unnest(ids) as gone (id)
+            join ragpg.answer_steps as step
+                on step.hits @> jsonb_build_array(jsonb_build_object('document_id', gone.id))
+        )
+    )
+    order by talk.id
+    for update;
     -- Answers repeat what they read, so those that cite it go as a whole; so do those that were
     -- shown it, whose later steps may repeat it, and the turns of a conversation after them.
     delete from ragpg.answers as answer

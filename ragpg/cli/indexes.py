@@ -47,7 +47,7 @@ OtherIndex = Annotated[
 ]
 
 Quantized = Annotated[
-    Quantize, typer.Option(help="What the vector index holds: all, or a bit of each number.")
+    Quantize | None, typer.Option(help="What the vector index holds: all, or a bit of each number.")
 ]
 Contextual = Annotated[
     bool, typer.Option("--contextual", help="Have Claude write a sentence of context per chunk.")
@@ -101,7 +101,7 @@ def index_build(
         str | None,
         typer.Option("--model", help="Embedding model (docs/models.md), not the active one."),
     ] = None,
-    quantize: Quantized = "none",
+    quantize: Quantized = None,
     contextual: Contextual = False,
     context_model: Annotated[
         str | None, typer.Option(help="Model that writes it, not the one that answers.")

@@ -49,14 +49,14 @@ class Indexes:
         language: str | None = None,
         model: str | Embedder | EmbedFunction | None = None,
         context_model: str | None = None,
-        quantize: Quantize = "none",
+        quantize: Quantize | None = None,
     ) -> SearchIndex:
         """Makes another search index with all documents queued for it; searches do not use it yet.
 
         `fill` or workers fill it. What is not given is as in the active one; `model` is another
         model instead of the active one's, itself or by a name that `open_embedder` takes. With a
         `context_model` that language model writes a sentence of context per chunk, which costs
-        money: `estimate_contexts` before, `write_contexts` with a cap then. `quantize` as there.
+        money: `estimate_contexts` before, `write_contexts` with a cap then. `quantize`: see there.
         """
         active = self.session.active_index(self.collection)
         embedder, tokens = self._recipe(active, model, chunk_tokens)
@@ -71,8 +71,11 @@ class Indexes:
             context_model=context_model,
             context_tokens=tokens_of_context(tokens) if context_model else 0,
         )
-        if quantize != "none":
-            self.quantize(made.id, quantize)
+        before = self.session.database.value(
+            index_queries.ACTIVE_QUANTIZE, collection=self.collection
+        )
+        if (quantize or before or "none") != "none":
+            self.quantize(made.id, quantize or before)
         return made
 
     def quantize(self, index_id: int, quantize: Quantize = "auto") -> str:

@@ -16,7 +16,10 @@ begin
         -- Who asks at the same time waits here, and has the next turn.
         select one.tenant into of_tenant
         from ragpg.conversations as one
-        where one.id = start_answer.conversation_id and one.collection_id = parent_id
+        where one.id = start_answer.conversation_id
+            and one.collection_id = parent_id
+            -- Who sees all tenants would show this one what is the others'.
+            and (one.tenant = of_tenant or not ragpg_internal.tenants_enabled())
         for update;
         if not found then
             raise exception 'there is no conversation % with collection "%"',

@@ -29,6 +29,24 @@ begin
     -- Who stores an answer that cites it is waited for, and its answer found.
     perform from ragpg.documents as document where document.id = any(ids) for update;
     perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
+    -- Who asks the next question of a conversation in which it was shown is waited for, and its
+    -- turn found; or waits, and reads only the turns that are left.
+    perform
+    from ragpg.conversations as talk
+    where talk.id in (
+        select answer.conversation_id
+        from ragpg.answers as answer
+        where answer.id in (
+            select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+            union
+            select step.answer_id
+            from unnest(ids) as gone (id)
+            join ragpg.answer_steps as step
+                on step.hits @> jsonb_build_array(jsonb_build_object('document_id', gone.id))
+        )
+    )
+    order by talk.id
+    for update;
     -- Answers repeat what they read, so those that cite it go as a whole; so do those that were
     -- shown it, whose later steps may repeat it, and the turns of a conversation after them.
     delete from ragpg.answers as answer

@@ -94,3 +94,21 @@ def test_a_standby_answers_in_steps_without_storing(
         with pytest.raises(errors.ReadOnly):
             held.conversation()
     assert len(conversation.turns()) == 1
+
+
+def test_who_sees_all_tenants_adds_no_turn_to_one_s_conversation(
+    kept_apart: str, url: str, words: WordEmbedder
+) -> None:
+    """It would show that tenant what the others' documents say."""
+    with ragpg.connect(kept_apart, embedder=words, tenant="a") as first:
+        conversation = first.collection("firm").conversation()
+        first.collection("firm").ask("What is the rate limit?")
+        with ragpg.connect(url, embedder=words) as owner:
+            everything = owner.collection("firm")
+            with pytest.raises(errors.BadArgument):
+                everything.ask("And of zebrafinch?", conversation_id=conversation.id)
+            begun = owner.database.value("select ragpg.continue_conversation('firm')")
+            assert begun != conversation.id
+        assert "zebrafinch" not in str(conversation.turns())
+        followed = first.database.value("select ragpg.continue_conversation('firm')")
+        assert followed == first.database.value("select ragpg.continue_conversation('firm')")

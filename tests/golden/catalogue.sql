@@ -1581,18 +1581,30 @@ AS $function$
 declare
     last_id bigint;
     found_id bigint;
+    of_tenant text := ragpg_internal.written_tenant();
     parent_id constant bigint := ragpg.collection_id(continue_conversation.collection);
 begin
     select answer.id, answer.conversation_id into last_id, found_id
     from ragpg.answers as answer
     where answer.collection_id = parent_id
+        -- Who sees all tenants goes on with what none of them asked.
+        and (answer.tenant = of_tenant or not ragpg_internal.tenants_enabled())
         and not exists (
             select from ragpg.evaluation_results as result where result.answer_id = answer.id
         )
     order by answer.created_at desc, answer.id desc
     limit 1;
+    if found_id is null and last_id is not null then
+        -- Who goes on with the same one at the same time waits, and has the same conversation.
+        select answer.conversation_id, answer.tenant into found_id, of_tenant
+        from ragpg.answers as answer
+        where answer.id = last_id
+        for update;
+    end if;
     if found_id is null then
-        found_id := ragpg.start_conversation(continue_conversation.collection);
+        insert into ragpg.conversations as one (collection_id, tenant)
+        values (parent_id, coalesce(of_tenant, ragpg_internal.written_tenant()))
+        returning one.id into found_id;
         update ragpg.answers as answer
         set conversation_id = found_id, turn = 1
         where answer.id = last_id;
@@ -2098,6 +2110,24 @@ begin
     -- Who stores an answer that cites it is waited for, and its answer found.
     perform from ragpg.documents as document where document.id = any(ids) for update;
     perform from ragpg.document_versions as earlier where earlier.document_id = any(ids) for update;
+    -- Who asks the next question of a conversation in which it was shown is waited for, and its
+    -- turn found; or waits, and reads only the turns that are left.
+    perform
+    from ragpg.conversations as talk
+    where talk.id in (
+        select answer.conversation_id
+        from ragpg.answers as answer
+        where answer.id in (
+            select cited.answer_id from ragpg.citations as cited where cited.document_id = any(ids)
+            union
+            select step.answer_id
+            from unnest(ids) as gone (id)
+            join ragpg.answer_steps as step
+                on step.hits @> jsonb_build_array(jsonb_build_object('document_id', gone.id))
+        )
+    )
+    order by talk.id
+    for update;
     -- Answers repeat what they read, so those that cite it go as a whole; so do those that were
     -- shown it, whose later steps may repeat it, and the turns of a conversation after them.
     delete from ragpg.answers as answer
@@ -3296,6 +3326,7 @@ AS $function$
 declare
     recipe ragpg.search_indexes := ragpg_internal.recipe_of(null, quantize_search_index.index_id);
     index_name constant text := format('chunks_%s_embedding_hnsw', recipe.id);
+    lock_timeout constant text := current_setting('lock_timeout');
     dimensions integer;
     chunks bigint;
 begin
@@ -3304,6 +3335,7 @@ begin
     perform pg_advisory_xact_lock(
         hashtext('ragpg.refresh_search_index'), hashtext(recipe.id::text)
     );
+    recipe := ragpg_internal.recipe_of(null, recipe.id);  -- as who was waited for left it
     select model.dimensions into strict dimensions
     from ragpg.embedding_models as model
     where model.id = recipe.embedding_model_id;
@@ -3346,7 +3378,21 @@ begin
         -- Searches go on by the one there is until the other one is built.
         execute format('alter index ragpg.%I rename to %I', index_name, index_name || '_before');
         perform ragpg_internal.build_vector_index(recipe.id, dimensions);
-        execute format('drop index ragpg.%I', index_name || '_before');
+        -- Who still reads is waited for, a moment at a time: searches wait behind who waits.
+        for tried in 1..1500 loop
+            begin
+                perform set_config('lock_timeout', '200ms', true);
+                execute format('drop index ragpg.%I', index_name || '_before');
+                exit;
+            exception
+                when lock_not_available then
+                    if tried = 1500 then
+                        raise;
+                    end if;
+                    perform pg_sleep(0.2);
+            end;
+        end loop;
+        perform set_config('lock_timeout', lock_timeout, true);
         if ragpg_internal.tenants_enabled() then  -- the new index's expression, too
             perform ragpg_internal.protect_table(
                 format('ragpg.%I', 'chunks_' || recipe.id)::regclass, true
@@ -8878,7 +8924,10 @@ begin
         -- Who asks at the same time waits here, and has the next turn.
         select one.tenant into of_tenant
         from ragpg.conversations as one
-        where one.id = start_answer.conversation_id and one.collection_id = parent_id
+        where one.id = start_answer.conversation_id
+            and one.collection_id = parent_id
+            -- Who sees all tenants would show this one what is the others'.
+            and (one.tenant = of_tenant or not ragpg_internal.tenants_enabled())
         for update;
         if not found then
             raise exception 'there is no conversation % with collection "%"',

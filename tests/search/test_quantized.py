@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -209,3 +211,47 @@ def test_from_the_command_line(url: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "bits" in run("index", "list")
     assert "embeddings whole" in run("index", "quantize", "1", "none", "--queries", "5")
     assert "recall@10" in run("index", "recall", "--index", "1", "--queries", "5")
+
+
+def test_a_search_passes_while_a_reader_keeps_the_index_before(
+    collection: ragpg.Collection, url: str, sql: psycopg.Connection
+) -> None:
+    """As pg_dump reads: the index before is dropped once it has gone; nobody waits meanwhile."""
+    with psycopg.connect(url) as reader, ThreadPoolExecutor(1) as pool:
+        reader.execute("select count(*) from ragpg.chunks_1").fetchall()
+        changed = pool.submit(collection.indexes.quantize, 1, "bit")
+        sql.execute("set statement_timeout = '20s'")
+        while not sql.execute(
+            "select from pg_stat_activity where wait_event = 'PgSleep'"
+            " and datname = current_database()"
+        ).fetchall():
+            time.sleep(0.05)
+        hits = sql.execute("select source from ragpg.search('text 7', 3, mode => 'keyword')")
+        assert len(hits.fetchall()) == 3
+        assert not changed.done()
+        reader.rollback()
+        assert changed.result(60) == "bit"
+    assert len(vector_indexes(sql)) == 1
+
+
+def test_it_waits_for_the_first_build_and_changes_what_that_made(
+    collection: ragpg.Collection, url: str, sql: psycopg.Connection
+) -> None:
+    made = collection.indexes.create()
+    with psycopg.connect(url) as builder, ThreadPoolExecutor(1) as pool:
+        builder.execute("select ragpg.refresh_search_index(%s)", [made.id])
+        changed = pool.submit(collection.indexes.quantize, made.id, "bit")
+        while not sql.execute("select from pg_locks where not granted").fetchall():
+            time.sleep(0.05)
+        builder.commit()
+        assert changed.result(60) == "bit"
+    assert (
+        vector_indexes(sql)[1] == "hnsw (((binary_quantize(embedding))::bit(256)) bit_hamming_ops)"
+    )
+
+
+def test_another_build_holds_what_the_active_one_holds(collection: ragpg.Collection) -> None:
+    collection.indexes.quantize(1, "bit")
+    made = [collection.indexes.create(), collection.indexes.create(quantize="none")]
+    held = {row["index_id"]: row["quantize"] for row in collection.indexes.status()}
+    assert [held[one.id] for one in made] == ["bit", "none"]
