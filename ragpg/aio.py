@@ -180,7 +180,10 @@ class AsyncCollection(_Shell[Collection]):
     wait_until_indexed = _awaited(Collection.wait_until_indexed)
 
     async def conversation(self, id: int | None = None) -> AsyncConversation:
-        """Returns the conversation of that id, or begins one."""
+        """Returns the conversation of that id, or begins one; raises BadArgument for none of its.
+
+        Its `ask` takes questions that follow each other (docs/answers.md).
+        """
         begun = await self._client.run(Collection.conversation, self.sync, id)
         return AsyncConversation(self._client, begun)
 
