@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ragpg.answer.answers import Answer, Passage
+from ragpg.answer.answers import DONT_KNOW, Answer, Passage
 from ragpg.chunking import sentence_spans
 from ragpg.models import MessagesClient, ask_model
 from ragpg.search import Hit
-
-DONT_KNOW = "The search results do not hold the answer."
 
 SYSTEM_PROMPT = f"""\
 Answer the question from the search results of this message and from nothing else.

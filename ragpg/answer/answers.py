@@ -7,6 +7,8 @@ from typing import Any
 
 from ragpg.search import Hit
 
+DONT_KNOW = "The search results do not hold the answer."
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ragpg.answer.answering import DONT_KNOW
-from ragpg.answer.answers import Answer, Citation, Passage, cite
+from ragpg.answer.answers import DONT_KNOW, Answer, Citation, Passage, cite
 from ragpg.chunking import sentence_spans
 from ragpg.search import Hit
 

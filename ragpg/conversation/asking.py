@@ -125,7 +125,7 @@ def _answered(
         history,
         shown,
         [],
-        given.client,  # type: ignore[arg-type]  # asked only where there is one
+        given.client,
         given.model,
         Tools(given.session, given.collection, given.filter, given.index_id, given.k),
         meter,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ragpg.answer import Answer
-from ragpg.answer.answering import DONT_KNOW, search_result
-from ragpg.answer.answers import Passage
+from ragpg.answer.answering import search_result
+from ragpg.answer.answers import DONT_KNOW, Passage
 from ragpg.answer.quoting import quote
 from ragpg.answer.written import read_message
 from ragpg.conversation.history import passages_of
@@ -51,7 +51,7 @@ class Looking:
     messages: list[dict[str, Any]]
     shown: list[Passage]
     found: list[Passage]  # for the question itself, not for those before it
-    client: MessagesClient
+    client: MessagesClient | None  # asked only where there is one
     model: str
     tools: Tools
     meter: Meter
@@ -91,6 +91,7 @@ class Looking:
 
     def _asked(self, room: Room, cut: str | None) -> Message | None:
         """Returns the model's next message; None when the time was over before it was there."""
+        assert self.client is not None
         request = self._request(room, is_last=bool(cut or room.ended_by))
         started = time.monotonic()
         for is_again in (False, True):

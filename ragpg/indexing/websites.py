@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from ragpg.errors import LoadError
-from ragpg.indexing.adding import Writer, indexed_hashes
 from ragpg.indexing.batching import in_batches
 from ragpg.indexing.indexer import Indexer
 from ragpg.indexing.inputs import Failure, Input, fingerprint
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.syncing import Sync
 from ragpg.indexing.tally import Tally
+from ragpg.indexing.writing import Writer, indexed_hashes
 from ragpg.reading import LoadedDocument, Skipped, Wanted
 from ragpg.reading.web_links import normal_address
 from ragpg.reading.website import SitePage, Stored, Visit

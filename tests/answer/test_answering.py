@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ragpg.answer.answering import DONT_KNOW, answer_question
+from ragpg.answer.answering import answer_question
+from ragpg.answer.answers import DONT_KNOW
 from ragpg.answer.quoting import NOTHING_FITS
 from ragpg.answer.written import DECLINED
 from ragpg.chunking.sentences import sentence_spans

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 import ragpg
 from ragpg import errors
-from ragpg.answer.answering import DONT_KNOW
+from ragpg.answer.answers import DONT_KNOW
 from ragpg.answer.quoting import NOTHING_FITS
 from ragpg.database.translation import translate
 from ragpg.models import make_client

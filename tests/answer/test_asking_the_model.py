@@ -15,8 +15,8 @@ from typing import Any
 import anthropic
 import pytest
 
-from ragpg.answer.answering import DONT_KNOW, SYSTEM_PROMPT, answer_question
-from ragpg.answer.answers import Answer, Citation
+from ragpg.answer.answering import SYSTEM_PROMPT, answer_question
+from ragpg.answer.answers import DONT_KNOW, Answer, Citation
 from ragpg.answer.quoting import NO_KEY
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.errors import AnswerError, SettingsError
