@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -77,7 +78,7 @@ def _lines() -> Iterator[str]:
         yield from filter(None, (line.strip() for line in sys.stdin))
         return
     with suppress(ImportError):
-        import readline  # noqa: F401  # arrows and history at the prompt
+        import_module("readline")  # arrows and history at the prompt
 
     err.print("/help tells what else it takes")
     while True:

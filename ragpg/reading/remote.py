@@ -208,6 +208,9 @@ def _is_public(host: str) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(str(inner))
+        # Global unicast (RFC 4291): nothing compatible with IPv4, site-local, or a translator's.
+        if address not in ipaddress.ip_network("2000::/3"):
+            return False
     return address.is_global and not address.is_multicast
 
 

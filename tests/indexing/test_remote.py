@@ -286,6 +286,8 @@ def test_how_long_is_waited(told: str, seconds: float) -> None:
         ("169.254.169.254", False), ("224.0.0.1", False), ("255.255.255.255", False),
         ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False),
         ("2002:0a00:0001::", False), ("64:ff9b::7f00:1", False), ("64:ff9b::5db8:d70e", True),
+        ("::127.0.0.1", False), ("fec0::1", False), ("64:ff9b:1::a00:1", False),
+        ("::ffff:0:10.0.0.1", False),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(host: str, public: bool) -> None:
