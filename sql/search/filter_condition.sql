@@ -12,26 +12,33 @@ language plpgsql immutable parallel safe
 set search_path = ragpg, pg_temp
 as $$
 declare
-    path constant text := '(\$(?:\."(?:[^"\\]|\\.)*"(?:\[\*\])?)+)';
-    literal constant text := '("(?:[^"\\]|\\.)*"|-?[0-9][-+.0-9e]*|true|false|null)';
+    path constant text := '\$(?:\."(?:[^"\\]|\\.)*"(?:\[\*\])?)+';
+    literal constant text := '(?:"(?:[^"\\]|\\.)*"|-?[0-9][-+.0-9e]*|true|false|null)';
     -- Without a format, or with one of those by which Python's filters read what has Z.
     moment constant text :=
-        '(\.datetime\((?:"yyyy-mm-dd\\"T\\"hh24:mi:ss(?:\.us)?\\"Z\\"")?\))?';
-    signs constant text := ' (==|<=?|>=?|starts with) ';
-    said text[] := regexp_match(
-        condition, '^' || path || moment || signs || literal || moment || '$'
-    );
-    turned text[];
+        '(?:\.datetime\((?:"yyyy-mm-dd\\"T\\"hh24:mi:ss(?:\.us)?\\"Z\\"")?\))?';
+    signs constant text := ' (?:==|<=?|>=?|starts with) ';
+    is_turned constant boolean := condition not like '$%';
+    pattern text;
+    part text;
+    said text[];
 begin
-    if said is null then
-        turned := regexp_match(
-            condition, '^' || literal || moment || signs || path || moment || '$'
-        );
-        said := array[
-            turned[4], turned[5], translate(turned[3], '<>', '><'), turned[1], turned[2]
-        ];
+    -- Part by part: one expression that captures all five took 270 us.
+    foreach pattern in array case
+        when is_turned then array[literal, moment, signs, path, moment]
+        else array[path, moment, signs, literal, moment] end
+    loop
+        part := regexp_substr(condition, '^' || pattern);
+        if part is null then
+            return;
+        end if;
+        said := said || part;
+        condition := substr(condition, length(part) + 1);
+    end loop;
+    if is_turned then
+        said := array[said[4], said[5], translate(said[3], '<>', '><'), said[1], said[2]];
     end if;
-    if said[1] is null or (said[2] is null) <> (said[5] is null) then
+    if condition <> '' or (said[2] = '') <> (said[5] = '') then
         return;
     end if;
     key := (
@@ -41,9 +48,9 @@ begin
         from regexp_matches(said[1], '"(?:[^"\\]|\\.)*"', 'g')
             with ordinality as step (found, place)
     );
-    sign := said[3];
+    sign := btrim(said[3]);
     is_exact := true;
-    if said[5] is not null then
+    if said[5] <> '' then
         kind := 't';
         number := ragpg_internal.instant(said[4]::jsonb #>> '{}');
         -- A zone that was not said may be any: Postgres takes up to a week.

@@ -235,7 +235,7 @@ begin
             exit when exactly or filter is null or (
                 all_chunks * ragpg_internal.normal_tail(
                     (similarities[cardinality(similarities)] - vector_mean) / vector_deviation
-                ) > greatest(100, 2.5 * wanted / greatest(
+                ) > greatest(100, 1.4 * wanted / greatest(
                     matching_share,
                     matching_chunks / all_chunks::double precision, 0.001
                 ))
