@@ -1,4 +1,133 @@
+-- pgvector's library is loaded by its first use, before functions that set its parameters.
 select '[1]'::halfvec <=> '[1]'::halfvec;
+
+drop function ragpg_internal.vector_candidates(
+    bigint, halfvec, integer, bigint[], bigint, jsonpath
+);
+
+-- Which chunks say nearly the same?
+create or replace function ragpg.near_duplicates(
+    collection text default null,
+    min_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    neighbours integer default 5,
+    chunks integer default null
+) returns table (
+    first_chunk_id bigint, second_chunk_id bigint, first_source text, second_source text,
+    similarity double precision, overlap double precision, content text
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 40
+-- A tenant's chunks may be few among the nearest.
+set hnsw.iterative_scan = strict_order
+as $$
+#variable_conflict use_column
+declare
+    active_id bigint;
+    dimensions integer;
+    quantize text;
+    scanned integer;
+    looked_at record;
+    near_ids bigint[];
+    pairs bigint[] := '{}';
+begin
+    select
+        recipe.id, model.dimensions, recipe.quantize,
+        least(
+            greatest(
+                case recipe.quantize when 'bit' then recipe.ef_search else 40 end, neighbours + 1
+            ),
+            1000
+        )
+    into active_id, dimensions, quantize, scanned
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where one.id = ragpg.collection_id(near_duplicates.collection);
+    perform set_config('hnsw.ef_search', scanned::text, true);
+    -- One question to the vector index per chunk, so the work grows with the chunks and not with
+    -- their square. Of chunks of one text only the first asks.
+    for looked_at in
+        select drawn.id, drawn.embedding
+        from (
+            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id
+            order by ragpg_internal.hash_text(chunk.content), chunk.id
+        ) as drawn
+        -- Drawn by hash, not by random(): the same chunks give the same answer.
+        order by hashint8extended(drawn.id, 0)
+        limit near_duplicates.chunks
+    loop
+        execute format(
+            'select array_agg(near.id) from (%s) as near'
+            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            ragpg_internal.nearest_query(
+                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+            )
+        )
+        into near_ids
+        using looked_at.embedding, looked_at.id, min_similarity;
+        if near_ids is not null then
+            pairs := pairs || (
+                select array_agg(side.id order by near.id, side.place)
+                from unnest(near_ids) as near (id)
+                cross join lateral unnest(
+                    case
+                        when near_duplicates.chunks is null and near.id < looked_at.id
+                            then array[near.id, looked_at.id]
+                        else array[looked_at.id, near.id]
+                    end
+                ) with ordinality as side (id, place)
+            );
+        end if;
+    end loop;
+    return query
+    with pair as (
+        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+    ),
+    copy as (
+        select same.first_id as a_id, same.id as b_id
+        from (
+            select
+                chunk.id,
+                min(chunk.id) over (
+                    partition by ragpg_internal.hash_text(chunk.content)
+                ) as first_id
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id and near_duplicates.chunks is null
+        ) as same
+        where same.id <> same.first_id
+    ),
+    measured as (
+        select
+            a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
+            1 - (a.embedding <=> b.embedding) as similarity,
+            case
+                when a.content = b.content then 1
+                else ragpg_internal.word_overlap(a.content, b.content)
+            end
+                as overlap,
+            a.content
+        from (select * from pair union select * from copy) as pair
+        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
+        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+    )
+    select
+        measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
+        measured.content
+    from measured
+    join ragpg.documents as a on a.id = measured.a_document
+    join ragpg.documents as b on b.id = measured.b_document
+    where measured.overlap >= min_overlap
+    order by measured.similarity desc, measured.a_id, measured.b_id;
+end
+$$;
+comment on function ragpg.near_duplicates(text, double precision, double precision, integer, integer) is
+'Returns pairs of chunks of a collection''s active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk''s nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.';
 
 -- Which values does a condition of a filter ask for?
 create or replace function ragpg_internal.filter_condition(
@@ -78,6 +207,104 @@ end
 $$;
 comment on function ragpg_internal.filter_condition(text) is
 'Returns what a comparison of a jsonpath predicate asks for, in the words of ragpg.document_values: kind, key, sign (==, <, <=, >, >=, starts with), number or word, and whether the values for which that is true are exactly those that the comparison lets through, or may be more. No kind where the values cannot tell.';
+
+-- How is the vector index of a search index asked?
+create or replace function ragpg_internal.nearest_query(
+    table_name text,
+    index_id bigint,
+    dimensions integer,
+    quantize text,
+    conditions text,
+    wanted integer,
+    scanned integer
+) returns text
+language sql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+begin atomic
+    -- The index's own expression, one table, ascending: anything else loses the index.
+    select format(
+        case quantize
+            when 'bit' then
+                'select chunk.id, chunk.embedding operator(%1$s.<=>) $1 as distance from ('
+                '  select chunk.id, chunk.embedding from ragpg.%2$s as chunk'
+                '  where chunk.index_id = %3$s%4$s'
+                '  order by %1$s.binary_quantize(chunk.embedding)::bit(%5$s)'
+                '   operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s) limit %7$s'
+                ' ) as chunk order by distance limit %6$s'
+            else
+                'select chunk.id, chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1'
+                ' as distance from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s'
+                ' order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s'
+        end,
+        ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted,
+        greatest(scanned, wanted)
+    );
+end;
+comment on function ragpg_internal.nearest_query(text, bigint, integer, text, text, integer, integer) is
+'Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits, scanned of them, ordered by the embeddings themselves.';
+
+-- Which share of a normal distribution lies above a value?
+create or replace function ragpg_internal.normal_tail(deviations double precision)
+returns double precision
+language sql immutable strict parallel safe
+-- To 0.3 %; erfc() is there since Postgres 16 alone.
+return case
+    when deviations > 37 then 0
+    when deviations >= 0
+        then exp(-0.5 * deviations ^ 2) / (1.64 * deviations + sqrt(0.76 * deviations ^ 2 + 4))
+    else 1 - exp(-0.5 * deviations ^ 2) / (-1.64 * deviations + sqrt(0.76 * deviations ^ 2 + 4))
+end;
+comment on function ragpg_internal.normal_tail(double precision) is
+'Returns the share of a normal distribution that is more than so many standard deviations above its mean (to 0.3 %).';
+
+-- What share of the nearest chunks does the vector index find with this ef_search?
+create or replace function ragpg_internal.recalls_at(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[],
+    k integer, ef_search integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- As ragpg_internal.vector_candidates scans. Named here so that what is set below ends with it.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = strict_order
+as $$
+declare
+    recalls double precision[] := '{}';
+    held bigint := (
+        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
+    );
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
+    found bigint;
+begin
+    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    for place in 1..cardinality(embeddings) loop
+        execute format(
+            'select count(*) from ('
+            '  select near.distance from (%s) as near where near.id is distinct from $2'
+            '  order by near.distance limit %s'
+            -- By distance, not by id: of chunks equally far any will do.
+            ' ) as best where best.distance <= $3 + 1e-6',
+            ragpg_internal.nearest_query(
+                'chunks', recalls_at.index_id, vector_dims(embeddings[place]), quantize, '',
+                k + (own_ids[place] is not null)::integer, ef_search
+            ),
+            k
+        )
+        into found
+        using embeddings[place], own_ids[place], distances[place];
+        recalls := recalls || coalesce(
+            found::double precision
+                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
+            1
+        );
+    end loop;
+    return recalls;
+end
+$$;
+comment on function ragpg_internal.recalls_at(bigint, halfvec[], bigint[], double precision[], integer, integer) is
+'Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.';
 
 -- Which chunks answer this question best?
 create or replace function ragpg.search(

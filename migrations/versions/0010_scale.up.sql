@@ -1,4 +1,134 @@
+-- pgvector's library is loaded by its first use, before functions that set its parameters.
 select '[1]'::halfvec <=> '[1]'::halfvec;
+
+drop function ragpg_internal.vector_candidates(
+    bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean
+);
+drop function ragpg_internal.normal_tail(double precision);
+
+-- Which chunks say nearly the same?
+create or replace function ragpg.near_duplicates(
+    collection text default null,
+    min_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    neighbours integer default 5,
+    chunks integer default null
+) returns table (
+    first_chunk_id bigint, second_chunk_id bigint, first_source text, second_source text,
+    similarity double precision, overlap double precision, content text
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 40
+-- A tenant's chunks may be few among the nearest.
+set hnsw.iterative_scan = relaxed_order
+as $$
+#variable_conflict use_column
+declare
+    active_id bigint;
+    dimensions integer;
+    quantize text;
+    scanned integer;
+    looked_at record;
+    near_ids bigint[];
+    pairs bigint[] := '{}';
+begin
+    select
+        recipe.id, model.dimensions, recipe.quantize,
+        least(
+            greatest(
+                case recipe.quantize when 'bit' then recipe.ef_search else 40 end, neighbours + 1
+            ),
+            1000
+        )
+    into active_id, dimensions, quantize, scanned
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where one.id = ragpg.collection_id(near_duplicates.collection);
+    perform set_config('hnsw.ef_search', scanned::text, true);
+    -- One question to the vector index per chunk, so the work grows with the chunks and not with
+    -- their square. Of chunks of one text only the first asks.
+    for looked_at in
+        select drawn.id, drawn.embedding
+        from (
+            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id
+            order by ragpg_internal.hash_text(chunk.content), chunk.id
+        ) as drawn
+        -- Drawn by hash, not by random(): the same chunks give the same answer.
+        order by hashint8extended(drawn.id, 0)
+        limit near_duplicates.chunks
+    loop
+        execute format(
+            'select array_agg(near.id) from (%s) as near'
+            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            ragpg_internal.nearest_query(
+                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+            )
+        )
+        into near_ids
+        using looked_at.embedding, looked_at.id, min_similarity;
+        if near_ids is not null then
+            pairs := pairs || (
+                select array_agg(side.id order by near.id, side.place)
+                from unnest(near_ids) as near (id)
+                cross join lateral unnest(
+                    case
+                        when near_duplicates.chunks is null and near.id < looked_at.id
+                            then array[near.id, looked_at.id]
+                        else array[looked_at.id, near.id]
+                    end
+                ) with ordinality as side (id, place)
+            );
+        end if;
+    end loop;
+    return query
+    with pair as (
+        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+    ),
+    copy as (
+        select same.first_id as a_id, same.id as b_id
+        from (
+            select
+                chunk.id,
+                min(chunk.id) over (
+                    partition by ragpg_internal.hash_text(chunk.content)
+                ) as first_id
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id and near_duplicates.chunks is null
+        ) as same
+        where same.id <> same.first_id
+    ),
+    measured as (
+        select
+            a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
+            1 - (a.embedding <=> b.embedding) as similarity,
+            case
+                when a.content = b.content then 1
+                else ragpg_internal.word_overlap(a.content, b.content)
+            end
+                as overlap,
+            a.content
+        from (select * from pair union select * from copy) as pair
+        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
+        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+    )
+    select
+        measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
+        measured.content
+    from measured
+    join ragpg.documents as a on a.id = measured.a_document
+    join ragpg.documents as b on b.id = measured.b_document
+    where measured.overlap >= min_overlap
+    order by measured.similarity desc, measured.a_id, measured.b_id;
+end
+$$;
+comment on function ragpg.near_duplicates(text, double precision, double precision, integer, integer) is
+'Returns pairs of chunks of a collection''s active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk''s nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.';
 
 -- Which values does a condition of a filter ask for?
 create or replace function ragpg_internal.filter_condition(
@@ -86,6 +216,95 @@ $$;
 comment on function ragpg_internal.filter_condition(text) is
 'Returns what a comparison of a jsonpath predicate asks for, in the words of ragpg.document_values: kind, key, sign (==, <, <=, >, >=, starts with), number or word, and whether the values for which that is true are exactly those that the comparison lets through, or may be more. No kind where the values cannot tell.';
 
+-- How is the vector index of a search index asked?
+create or replace function ragpg_internal.nearest_query(
+    table_name text,
+    index_id bigint,
+    dimensions integer,
+    quantize text,
+    conditions text,
+    wanted integer,
+    scanned integer
+) returns text
+language sql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+begin atomic
+    -- The index's own expression, one table, ascending: anything else loses the index.
+    select format(
+        case quantize
+            when 'bit' then
+                'select chunk.id, chunk.document_id,'
+                ' chunk.embedding operator(%1$s.<=>) $1 as distance from ('
+                '  select chunk.id, chunk.document_id, chunk.embedding from ragpg.%2$s as chunk'
+                '  where chunk.index_id = %3$s%4$s'
+                '  order by %1$s.binary_quantize(chunk.embedding)::bit(%5$s)'
+                '   operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s) limit %7$s'
+                ' ) as chunk order by distance limit %6$s'
+            else
+                -- A scan that goes on until it has enough gives them in steps.
+                'select * from ('
+                '  select chunk.id, chunk.document_id,'
+                '   chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance'
+                '  from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s'
+                '  order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s'
+                ' ) as chunk order by distance'
+        end,
+        ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted,
+        greatest(scanned, wanted)
+    );
+end;
+comment on function ragpg_internal.nearest_query(text, bigint, integer, text, text, integer, integer) is
+'Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, document_id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits, scanned of them, ordered by the embeddings themselves.';
+
+-- What share of the nearest chunks does the vector index find with this ef_search?
+create or replace function ragpg_internal.recalls_at(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[],
+    k integer, ef_search integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- As ragpg_internal.vector_candidates scans. Named here so that what is set below ends with it.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = relaxed_order
+as $$
+declare
+    recalls double precision[] := '{}';
+    held bigint := (
+        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
+    );
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
+    found bigint;
+begin
+    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    for place in 1..cardinality(embeddings) loop
+        execute format(
+            'select count(*) from ('
+            '  select near.distance from (%s) as near where near.id is distinct from $2'
+            '  order by near.distance limit %s'
+            -- By distance, not by id: of chunks equally far any will do.
+            ' ) as best where best.distance <= $3 + 1e-6',
+            ragpg_internal.nearest_query(
+                'chunks', recalls_at.index_id, vector_dims(embeddings[place]), quantize, '',
+                k + (own_ids[place] is not null)::integer, ef_search
+            ),
+            k
+        )
+        into found
+        using embeddings[place], own_ids[place], distances[place];
+        recalls := recalls || coalesce(
+            found::double precision
+                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
+            1
+        );
+    end loop;
+    return recalls;
+end
+$$;
+comment on function ragpg_internal.recalls_at(bigint, halfvec[], bigint[], double precision[], integer, integer) is
+'Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.';
+
 -- Which chunks answer this question best?
 create or replace function ragpg.search(
     query text,
@@ -109,13 +328,10 @@ declare
     some_documents bigint[];  -- drawn at random
     dimensions integer;
     wanted integer;
-    sampled_documents bigint[];  -- that the filter lets through
-    matching_documents bigint[];  -- all of them; null where they are many: each candidate is asked
+    -- That the filter lets through; null where they are many: each candidate is asked.
+    matching_documents bigint[];
     matching_chunks bigint;
     matching_share double precision := 0;
-    exactly boolean := false;  -- all chunks that pass are looked at: they are few, or far
-    -- Up to so many are looked at as quickly as the index finds some (docs/measured.md).
-    exact_limit constant integer := 4000;
     few_chunks constant integer := 200;
     vector_ids bigint[];  -- best first
     similarities double precision[];
@@ -215,57 +431,29 @@ begin
         perform ragpg_internal.check_filter(filter);
         if all_chunks > 20000 then
             select found.document_ids, found.chunks into matching_documents, matching_chunks
-            from ragpg_internal.matching_documents(recipe.id, filter, exact_limit) as found;
+            from ragpg_internal.matching_documents(recipe.id, filter, 4000) as found;
             -- Of some documents, how many pass? Where they are many, to list them all takes longer
             -- than to ask of each candidate as it is met.
             if matching_documents is null then
-                sampled_documents := ragpg_internal.passing(some_documents[:50], filter);
-                matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
+                if all_chunks < 200000 then
+                    some_documents := some_documents[:50];
+                end if;
+                matching_share := coalesce(
+                    cardinality(ragpg_internal.passing(some_documents, filter)), 0
+                )::double precision / cardinality(some_documents);
+                matching_chunks := all_chunks * matching_share;
             end if;
         end if;
-        if matching_documents is null and matching_share * coalesce(all_chunks, 0) <= 40000 then
-            select found.document_ids, found.chunks into matching_documents, matching_chunks
+        if matching_documents is null
+            and matching_share < 0.3
+            and matching_share * coalesce(all_chunks, 0) <= 40000
+        then
+            select found.document_ids, coalesce(found.chunks, matching_chunks)
+            into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(
                 -- So many are listed in 10 ms.
                 recipe.id, filter, case when matching_share >= 0.03 then 50000 end
             ) as found;
-        end if;
-        exactly := coalesce(matching_chunks <= exact_limit, false);
-        -- The index finds what is near the question. Where of what passes even the nearest (two
-        -- deviations above the mean of some) is farther than the nearest of all, it would go
-        -- through many rows and still miss some: all that pass are looked at instead.
-        if not exactly and query_embedding is not null and mode <> 'keyword' then
-            select spread.mean, spread.deviation
-            into vector_mean, vector_deviation
-            from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
-                as spread;
-            if matching_documents is null then
-                sampled_documents := ragpg_internal.passing(some_documents, filter);
-            end if;
-            select coalesce(
-                avg(near.similarity) + 2 * stddev_pop(near.similarity)
-                < vector_mean + 1.6 * vector_deviation,
-                false
-            )
-            into exactly
-            from (
-                select coalesce(matching_documents, sampled_documents) as ids
-            ) as passed
-            cross join generate_series(
-                1, cardinality(passed.ids), greatest(cardinality(passed.ids) / 200, 1)
-            ) as place
-            cross join lateral (
-                select 1 - (chunk.embedding <=> query_embedding) as similarity
-                from ragpg.chunks as chunk
-                where chunk.index_id = recipe.id and chunk.document_id = passed.ids[place]
-                order by chunk.ordinal
-                limit 1
-            ) as near;
-        end if;
-        if exactly and matching_chunks is null then
-            select found.document_ids, found.chunks
-            into matching_documents, matching_chunks
-            from ragpg_internal.matching_documents(recipe.id, filter) as found;
         end if;
         if matching_chunks = 0 then
             if logged then
@@ -310,37 +498,17 @@ begin
         end if;
     end if;
     if query_embedding is not null then
-        loop
-            select array_agg(found.chunk_id), array_agg(found.similarity)
-            into vector_ids, similarities
-            from ragpg_internal.vector_candidates(
-                recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
-                exactly
-            ) as found;
-            -- How many of all chunks should be nearer than the last of them, if similarities are
-            -- spread as the normal distribution is? Where they are more than a filter that has
-            -- nothing to do with the question would make the index pass by, it has missed some.
-            exit when exactly or filter is null or (
-                all_chunks * ragpg_internal.normal_tail(
-                    (similarities[cardinality(similarities)] - vector_mean) / vector_deviation
-                ) > greatest(100, 1.4 * wanted / greatest(
-                    matching_share,
-                    matching_chunks / all_chunks::double precision, 0.001
-                ))
-            ) is not true;
-            exactly := true;
-            if matching_chunks is null then
-                select found.document_ids, found.chunks
-                into matching_documents, matching_chunks
-                from ragpg_internal.matching_documents(recipe.id, filter) as found;
-            end if;
-        end loop;
+        select array_agg(found.chunk_id), array_agg(found.similarity)
+        into vector_ids, similarities
+        from ragpg_internal.vector_candidates(
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
+        ) as found;
     end if;
 
     -- Standard scores: how many deviations above the mean of the whole index a chunk is, in each
     -- leg. The vector leg's mean and deviation come from a sample of embeddings, the word leg's from
     -- how common each word is.
-    if mode = 'hybrid' and vector_mean is null then
+    if mode = 'hybrid' then
         select spread.mean, spread.deviation
         into vector_mean, vector_deviation
         from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
@@ -478,8 +646,7 @@ create or replace function ragpg_internal.vector_candidates(
     wanted integer,
     document_ids bigint[] default null,
     matching_chunks bigint default null,
-    filter jsonpath default null,
-    exactly boolean default false
+    filter jsonpath default null
 ) returns table (chunk_id bigint, similarity double precision)
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -496,40 +663,37 @@ declare
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
-    only_passing text := case
-        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
-        -- meets, until it has enough.
-        when filter is not null then
-            ' and (select ragpg_internal.passes(document.metadata, $3)'
-            '  from ragpg.documents as document where document.id = chunk.document_id)'
-        else ''
-    end;
     only_own text := '';
-    tenant_chunks bigint;
-    scanned integer;
+    held bigint;  -- chunks, of the tenant or in all
+    nearest bigint := wanted;  -- so many are asked of the index
     scan text;
     ids bigint[];
+    met_documents bigint[];
     distances double precision[];
+    exactly boolean := false;
+    has_times constant boolean := ragpg_internal.has_times(filter);
     only_tenant constant text := ragpg_internal.searched_tenant();
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
-    if only_tenant is not null then
-        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
-        -- looked at as quickly as the index finds some of them.
-        only_own := ' and chunk.tenant = $4';
-        tenant_chunks := coalesce(
+    if only_tenant is not null or filter is not null then
+        held := coalesce(
             (
                 select counted.chunk_count
                 from ragpg.index_statistics as counted
-                where counted.index_id = recipe.id and counted.tenant = only_tenant
+                where counted.index_id = recipe.id and counted.tenant = coalesce(only_tenant, '')
             ),
             0
         );
-        exactly := exactly or tenant_chunks <= 20000;
-        if document_ids is null then
-            matching_chunks := tenant_chunks;
+    end if;
+    if only_tenant is not null then
+        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
+        -- looked at as quickly as the index finds some of them.
+        only_own := ' and chunk.tenant = $2';
+        exactly := held <= 20000;
+        if filter is null then
+            matching_chunks := held;
         end if;
     end if;
     if only_tenant is not null
@@ -537,48 +701,75 @@ begin
     then
         table_name := 'chunks';
     end if;
-    if not exactly then
-        -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
-        scanned := greatest(recipe.ef_search, wanted, case when filter is not null then 200 end);
-        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
+    if filter is not null then
+        -- Of so many of the nearest a filter that has nothing to do with the question lets enough
+        -- through, and by chance fewer only once in a hundred times.
+        nearest := ceil(2.5 * wanted * held / greatest(matching_chunks, 1));
+    end if;
+    scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
+    -- Eight chunks that match are looked at in the time in which the index finds one.
+    while not exactly and (filter is null or 8 * nearest <= matching_chunks) loop
+        perform set_config(
+            'hnsw.ef_search',
+            least(
+                greatest(recipe.ef_search, nearest, case when filter is not null then 200 end), 1000
+            )::text,
+            true
+        );
+        perform set_config('hnsw.iterative_scan', scan, true);
         if only_tenant is not null then
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
         end if;
+        execute
+            'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance) from ('
+            || ragpg_internal.nearest_query(
+                table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
+                nearest::integer, greatest(recipe.ef_search, nearest)::integer
+            )
+            || ') as near'
+        into ids, met_documents, distances
+        using query_embedding, only_tenant;
+        if filter is not null then
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select met.id, met.distance
+                from unnest(ids, met_documents, distances) as met (id, document_id, distance)
+                where (
+                    select ragpg_internal.passes(document.metadata, filter, has_times)
+                    from ragpg.documents as document
+                    where document.id = met.document_id
+                )
+                order by met.distance
+                limit wanted
+            ) as near;
+        end if;
         -- A scan that goes on until it has enough takes longer, so only where rows it meets are
         -- left out: by a condition, or, seen by what came back, because they were deleted.
-        foreach scan in array case
-            when only_own || only_passing = '' then '{off,strict_order}'::text[]
-            else '{strict_order}' end
-        loop
-            perform set_config('hnsw.iterative_scan', scan, true);
-            execute
-                'select array_agg(near.id), array_agg(near.distance) from ('
-                || ragpg_internal.nearest_query(
-                    table_name, recipe.id, vector_dims(query_embedding), recipe.quantize,
-                    only_own || only_passing, wanted, scanned
-                )
-                || ') as near'
-            into ids, distances
-            using query_embedding, document_ids, filter, only_tenant;
-            exit when cardinality(ids) >= wanted;
-        end loop;
-    end if;
+        exit when cardinality(ids) >= wanted
+            or filter is null and scan = 'relaxed_order';
+        scan := 'relaxed_order';
+        -- The question is unlike what matches: so far are fewer of it than chance would have.
+        nearest := case when filter is null then wanted else 6 * nearest end;
+    end loop;
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         perform set_config('enable_sort', 'on', true);
-        if document_ids is null then
+        if document_ids is null and filter is not null then
+            select found.document_ids into document_ids
+            from ragpg_internal.matching_documents(recipe.id, filter) as found;
+        end if;
+        if filter is null then
             execute format(
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%5$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk where chunk.index_id = %2$s%3$s'
                 '  order by chunk.embedding operator(%5$s.<=>) $1 limit %4$s) as near',
-                table_name, recipe.id, only_own || only_passing, wanted,
-                ragpg_internal.vector_schema()
+                table_name, recipe.id, only_own, wanted, ragpg_internal.vector_schema()
             )
             into ids, distances
-            using query_embedding, document_ids, filter, only_tenant;
+            using query_embedding, only_tenant;
         elsif only_tenant is null then
             -- Page by page of the table, in order: half the time of document by document. (Of the
             -- parent with index_id: Postgres 18 would look up each document twice.)
@@ -624,5 +815,5 @@ exception
         return;  -- dropped between two looks at it; search says so
 end
 $$;
-comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
-'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';
+comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index''s nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly.';

@@ -14,7 +14,7 @@ set search_path = ragpg_internal, ragpg, pg_temp
 -- Named here so that what is set below ends with the call.
 set hnsw.ef_search = 40
 -- A tenant's chunks may be few among the nearest.
-set hnsw.iterative_scan = strict_order
+set hnsw.iterative_scan = relaxed_order
 as $$
 #variable_conflict use_column
 declare

@@ -7,7 +7,7 @@ language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
 -- As ragpg_internal.vector_candidates scans. Named here so that what is set below ends with it.
 set hnsw.ef_search = 100
-set hnsw.iterative_scan = strict_order
+set hnsw.iterative_scan = relaxed_order
 as $$
 declare
     recalls double precision[] := '{}';

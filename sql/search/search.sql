@@ -21,13 +21,10 @@ declare
     some_documents bigint[];  -- drawn at random
     dimensions integer;
     wanted integer;
-    sampled_documents bigint[];  -- that the filter lets through
-    matching_documents bigint[];  -- all of them; null where they are many: each candidate is asked
+    -- That the filter lets through; null where they are many: each candidate is asked.
+    matching_documents bigint[];
     matching_chunks bigint;
     matching_share double precision := 0;
-    exactly boolean := false;  -- all chunks that pass are looked at: they are few, or far
-    -- Up to so many are looked at as quickly as the index finds some (docs/measured.md).
-    exact_limit constant integer := 4000;
     few_chunks constant integer := 200;
     vector_ids bigint[];  -- best first
     similarities double precision[];
@@ -127,57 +124,29 @@ begin
         perform ragpg_internal.check_filter(filter);
         if all_chunks > 20000 then
             select found.document_ids, found.chunks into matching_documents, matching_chunks
-            from ragpg_internal.matching_documents(recipe.id, filter, exact_limit) as found;
+            from ragpg_internal.matching_documents(recipe.id, filter, 4000) as found;
             -- Of some documents, how many pass? Where they are many, to list them all takes longer
             -- than to ask of each candidate as it is met.
             if matching_documents is null then
-                sampled_documents := ragpg_internal.passing(some_documents[:50], filter);
-                matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
+                if all_chunks < 200000 then
+                    some_documents := some_documents[:50];
+                end if;
+                matching_share := coalesce(
+                    cardinality(ragpg_internal.passing(some_documents, filter)), 0
+                )::double precision / cardinality(some_documents);
+                matching_chunks := all_chunks * matching_share;
             end if;
         end if;
-        if matching_documents is null and matching_share * coalesce(all_chunks, 0) <= 40000 then
-            select found.document_ids, found.chunks into matching_documents, matching_chunks
+        if matching_documents is null
+            and matching_share < 0.3
+            and matching_share * coalesce(all_chunks, 0) <= 40000
+        then
+            select found.document_ids, coalesce(found.chunks, matching_chunks)
+            into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(
                 -- So many are listed in 10 ms.
                 recipe.id, filter, case when matching_share >= 0.03 then 50000 end
             ) as found;
-        end if;
-        exactly := coalesce(matching_chunks <= exact_limit, false);
-        -- The index finds what is near the question. Where of what passes even the nearest (two
-        -- deviations above the mean of some) is farther than the nearest of all, it would go
-        -- through many rows and still miss some: all that pass are looked at instead.
-        if not exactly and query_embedding is not null and mode <> 'keyword' then
-            select spread.mean, spread.deviation
-            into vector_mean, vector_deviation
-            from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
-                as spread;
-            if matching_documents is null then
-                sampled_documents := ragpg_internal.passing(some_documents, filter);
-            end if;
-            select coalesce(
-                avg(near.similarity) + 2 * stddev_pop(near.similarity)
-                < vector_mean + 1.6 * vector_deviation,
-                false
-            )
-            into exactly
-            from (
-                select coalesce(matching_documents, sampled_documents) as ids
-            ) as passed
-            cross join generate_series(
-                1, cardinality(passed.ids), greatest(cardinality(passed.ids) / 200, 1)
-            ) as place
-            cross join lateral (
-                select 1 - (chunk.embedding <=> query_embedding) as similarity
-                from ragpg.chunks as chunk
-                where chunk.index_id = recipe.id and chunk.document_id = passed.ids[place]
-                order by chunk.ordinal
-                limit 1
-            ) as near;
-        end if;
-        if exactly and matching_chunks is null then
-            select found.document_ids, found.chunks
-            into matching_documents, matching_chunks
-            from ragpg_internal.matching_documents(recipe.id, filter) as found;
         end if;
         if matching_chunks = 0 then
             if logged then
@@ -222,37 +191,17 @@ begin
         end if;
     end if;
     if query_embedding is not null then
-        loop
-            select array_agg(found.chunk_id), array_agg(found.similarity)
-            into vector_ids, similarities
-            from ragpg_internal.vector_candidates(
-                recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
-                exactly
-            ) as found;
-            -- How many of all chunks should be nearer than the last of them, if similarities are
-            -- spread as the normal distribution is? Where they are more than a filter that has
-            -- nothing to do with the question would make the index pass by, it has missed some.
-            exit when exactly or filter is null or (
-                all_chunks * ragpg_internal.normal_tail(
-                    (similarities[cardinality(similarities)] - vector_mean) / vector_deviation
-                ) > greatest(100, 1.4 * wanted / greatest(
-                    matching_share,
-                    matching_chunks / all_chunks::double precision, 0.001
-                ))
-            ) is not true;
-            exactly := true;
-            if matching_chunks is null then
-                select found.document_ids, found.chunks
-                into matching_documents, matching_chunks
-                from ragpg_internal.matching_documents(recipe.id, filter) as found;
-            end if;
-        end loop;
+        select array_agg(found.chunk_id), array_agg(found.similarity)
+        into vector_ids, similarities
+        from ragpg_internal.vector_candidates(
+            recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter
+        ) as found;
     end if;
 
     -- Standard scores: how many deviations above the mean of the whole index a chunk is, in each
     -- leg. The vector leg's mean and deviation come from a sample of embeddings, the word leg's from
     -- how common each word is.
-    if mode = 'hybrid' and vector_mean is null then
+    if mode = 'hybrid' then
         select spread.mean, spread.deviation
         into vector_mean, vector_deviation
         from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)

@@ -5,8 +5,7 @@ create or replace function ragpg_internal.vector_candidates(
     wanted integer,
     document_ids bigint[] default null,
     matching_chunks bigint default null,
-    filter jsonpath default null,
-    exactly boolean default false
+    filter jsonpath default null
 ) returns table (chunk_id bigint, similarity double precision)
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -23,40 +22,37 @@ declare
     -- The partition itself is planned more quickly than its parent, whose policies keep tenants
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
-    only_passing text := case
-        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
-        -- meets, until it has enough.
-        when filter is not null then
-            ' and (select ragpg_internal.passes(document.metadata, $3)'
-            '  from ragpg.documents as document where document.id = chunk.document_id)'
-        else ''
-    end;
     only_own text := '';
-    tenant_chunks bigint;
-    scanned integer;
+    held bigint;  -- chunks, of the tenant or in all
+    nearest bigint := wanted;  -- so many are asked of the index
     scan text;
     ids bigint[];
+    met_documents bigint[];
     distances double precision[];
+    exactly boolean := false;
+    has_times constant boolean := ragpg_internal.has_times(filter);
     only_tenant constant text := ragpg_internal.searched_tenant();
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
-    if only_tenant is not null then
-        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
-        -- looked at as quickly as the index finds some of them.
-        only_own := ' and chunk.tenant = $4';
-        tenant_chunks := coalesce(
+    if only_tenant is not null or filter is not null then
+        held := coalesce(
             (
                 select counted.chunk_count
                 from ragpg.index_statistics as counted
-                where counted.index_id = recipe.id and counted.tenant = only_tenant
+                where counted.index_id = recipe.id and counted.tenant = coalesce(only_tenant, '')
             ),
             0
         );
-        exactly := exactly or tenant_chunks <= 20000;
-        if document_ids is null then
-            matching_chunks := tenant_chunks;
+    end if;
+    if only_tenant is not null then
+        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
+        -- looked at as quickly as the index finds some of them.
+        only_own := ' and chunk.tenant = $2';
+        exactly := held <= 20000;
+        if filter is null then
+            matching_chunks := held;
         end if;
     end if;
     if only_tenant is not null
@@ -64,48 +60,75 @@ begin
     then
         table_name := 'chunks';
     end if;
-    if not exactly then
-        -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
-        scanned := greatest(recipe.ef_search, wanted, case when filter is not null then 200 end);
-        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
+    if filter is not null then
+        -- Of so many of the nearest a filter that has nothing to do with the question lets enough
+        -- through, and by chance fewer only once in a hundred times.
+        nearest := ceil(2.5 * wanted * held / greatest(matching_chunks, 1));
+    end if;
+    scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
+    -- Eight chunks that match are looked at in the time in which the index finds one.
+    while not exactly and (filter is null or 8 * nearest <= matching_chunks) loop
+        perform set_config(
+            'hnsw.ef_search',
+            least(
+                greatest(recipe.ef_search, nearest, case when filter is not null then 200 end), 1000
+            )::text,
+            true
+        );
+        perform set_config('hnsw.iterative_scan', scan, true);
         if only_tenant is not null then
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
         end if;
+        execute
+            'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance) from ('
+            || ragpg_internal.nearest_query(
+                table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
+                nearest::integer, greatest(recipe.ef_search, nearest)::integer
+            )
+            || ') as near'
+        into ids, met_documents, distances
+        using query_embedding, only_tenant;
+        if filter is not null then
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select met.id, met.distance
+                from unnest(ids, met_documents, distances) as met (id, document_id, distance)
+                where (
+                    select ragpg_internal.passes(document.metadata, filter, has_times)
+                    from ragpg.documents as document
+                    where document.id = met.document_id
+                )
+                order by met.distance
+                limit wanted
+            ) as near;
+        end if;
         -- A scan that goes on until it has enough takes longer, so only where rows it meets are
         -- left out: by a condition, or, seen by what came back, because they were deleted.
-        foreach scan in array case
-            when only_own || only_passing = '' then '{off,strict_order}'::text[]
-            else '{strict_order}' end
-        loop
-            perform set_config('hnsw.iterative_scan', scan, true);
-            execute
-                'select array_agg(near.id), array_agg(near.distance) from ('
-                || ragpg_internal.nearest_query(
-                    table_name, recipe.id, vector_dims(query_embedding), recipe.quantize,
-                    only_own || only_passing, wanted, scanned
-                )
-                || ') as near'
-            into ids, distances
-            using query_embedding, document_ids, filter, only_tenant;
-            exit when cardinality(ids) >= wanted;
-        end loop;
-    end if;
+        exit when cardinality(ids) >= wanted
+            or filter is null and scan = 'relaxed_order';
+        scan := 'relaxed_order';
+        -- The question is unlike what matches: so far are fewer of it than chance would have.
+        nearest := case when filter is null then wanted else 6 * nearest end;
+    end loop;
     if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         perform set_config('enable_sort', 'on', true);
-        if document_ids is null then
+        if document_ids is null and filter is not null then
+            select found.document_ids into document_ids
+            from ragpg_internal.matching_documents(recipe.id, filter) as found;
+        end if;
+        if filter is null then
             execute format(
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%5$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk where chunk.index_id = %2$s%3$s'
                 '  order by chunk.embedding operator(%5$s.<=>) $1 limit %4$s) as near',
-                table_name, recipe.id, only_own || only_passing, wanted,
-                ragpg_internal.vector_schema()
+                table_name, recipe.id, only_own, wanted, ragpg_internal.vector_schema()
             )
             into ids, distances
-            using query_embedding, document_ids, filter, only_tenant;
+            using query_embedding, only_tenant;
         elsif only_tenant is null then
             -- Page by page of the table, in order: half the time of document by document. (Of the
             -- parent with index_id: Postgres 18 would look up each document twice.)
@@ -151,5 +174,5 @@ exception
         return;  -- dropped between two looks at it; search says so
 end
 $$;
-comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
-'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';
+comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index''s nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly.';
