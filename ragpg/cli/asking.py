@@ -138,6 +138,8 @@ def ask(
         if goes_on:
             from ragpg.conversation import Conversation
 
+            if conversation_id is not None:
+                raise typer.BadParameter("--continue and --conversation name two conversations")
             conversation_id = Conversation.last(held.session, collection).id
         options |= {"steps": steps, "conversation_id": conversation_id}
         if as_json:

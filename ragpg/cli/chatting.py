@@ -59,6 +59,8 @@ def chat(
         if goes_on:
             from ragpg.conversation import Conversation
 
+            if conversation_id is not None:
+                raise typer.BadParameter("--continue and --conversation name two conversations")
             talk.conversation_id = Conversation.last(client.session, collection).id
         talk.options = {"k": k, "steps": steps, "model": answer_model, **caps}
         talk.options["filter"] = read_filter(filter)

@@ -145,6 +145,10 @@ def _haystack(wanted: Wanted) -> Found:
     table = wanted.find(wanted.table)
     _require(table, "Haystack's PgvectorDocumentStore", "id", "embedding", "content", "meta")
     dimensions = table.dimensions("embedding")
+    if not dimensions:
+        raise BadArgument(
+            f'no row of "{table.name}" has a vector: add its texts, they are embedded'
+        )
     rows = (_of_haystack(held, dimensions[0][0]) for held in table.rows())
     return Found(rows, table.count(), dimensions, embedded=_texts_of_document)
 

@@ -18,7 +18,8 @@ select
         + sum(answer.output_tokens * price.output_price)
         + sum(answer.cache_read_tokens * price.cache_read_price)
         + sum(answer.cache_creation_tokens * price.cache_creation_price)
-    ) / 1000000 as cost
+    ) / 1000000 as cost,
+    count(*) filter (where answer.ended_by in ('failed', 'unfinished')) as unfinished
 from ragpg.answers as answer
 join ragpg.collections as one on one.id = answer.collection_id
 left join ragpg.model_prices as price on price.model = answer.model
@@ -28,7 +29,7 @@ comment on view ragpg.answers_by_day is
 comment on column ragpg.answers_by_day.collection is 'Name of the collection.';
 comment on column ragpg.answers_by_day.day is 'The day, in the session''s time zone.';
 comment on column ragpg.answers_by_day.model is 'The language model; null when none was asked.';
-comment on column ragpg.answers_by_day.answers is 'How many.';
+comment on column ragpg.answers_by_day.answers is 'How many, those that were not finished among them.';
 comment on column ragpg.answers_by_day.grounded is 'How many rest on citations.';
 comment on column ragpg.answers_by_day.abstained is 'How many said that nothing fits.';
 comment on column ragpg.answers_by_day.input_tokens is 'Tokens read.';
@@ -39,3 +40,5 @@ comment on column ragpg.answers_by_day.cache_creation_tokens is 'Tokens stored i
 comment on column ragpg.answers_by_day.grounded_share is 'grounded by answers.';
 comment on column ragpg.answers_by_day.cost is
 'What the tokens cost by ragpg.model_prices; null when the model is not there.';
+comment on column ragpg.answers_by_day.unfinished is
+'How many failed, or are still being written, or were when their writer was killed.';

@@ -108,6 +108,15 @@ def test_a_question_asked_alone_is_continued(
     assert turns == [(1, SIGNED, None), (2, "And of 2024?", "tokens")]
 
 
+@pytest.mark.parametrize("command", [["ask", "And then?"], ["chat"]])
+def test_one_conversation_is_named(environment: dict[str, str], command: list[str]) -> None:
+    done = subprocess.run(
+        [*RAGPG, *command, "-c", "firm", "--continue", "--conversation", "1"],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2 and "name two conversations" in done.stderr
+
+
 def until(what: Callable[[], Any]) -> None:
     """Returns once it is so; fails after a minute."""
     end = time.monotonic() + 60

@@ -156,6 +156,7 @@ def test_killed_in_the_middle_of_step_2_it_loses_at_most_that_step(
     )
     assert found == [("unfinished", "", True, 2)]
     assert rows(sql, "select count(*) from ragpg.verify() where problem like 'quote%'") == [(0,)]
+    assert rows(sql, "select answers, unfinished from ragpg.answers_by_day") == [(1, 1)]
 
 
 @pytest.mark.parametrize(

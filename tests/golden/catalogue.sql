@@ -56,6 +56,7 @@ table answers_by_day column median_latency_ms double precision null   storage p
 table answers_by_day column cache_creation_tokens bigint null   storage p
 table answers_by_day column grounded_share double precision null   storage p
 table answers_by_day column cost numeric null   storage m
+table answers_by_day column unfinished bigint null   storage p
 table chunk_contexts column collection_id bigint not null   storage p
 table chunk_contexts column asked_hash bytea not null   storage x
 table chunk_contexts column document_hash bytea not null   storage x
@@ -9616,7 +9617,8 @@ view answers_by_day {security_invoker=true}
     percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((answer.latency_ms)::double precision)) AS median_latency_ms,
     sum(answer.cache_creation_tokens) AS cache_creation_tokens,
     ((count(*) FILTER (WHERE answer.grounded))::double precision / (count(*))::double precision) AS grounded_share,
-    ((((sum(((answer.input_tokens)::numeric * price.input_price)) + sum(((answer.output_tokens)::numeric * price.output_price))) + sum(((answer.cache_read_tokens)::numeric * price.cache_read_price))) + sum(((answer.cache_creation_tokens)::numeric * price.cache_creation_price))) / (1000000)::numeric) AS cost
+    ((((sum(((answer.input_tokens)::numeric * price.input_price)) + sum(((answer.output_tokens)::numeric * price.output_price))) + sum(((answer.cache_read_tokens)::numeric * price.cache_read_price))) + sum(((answer.cache_creation_tokens)::numeric * price.cache_creation_price))) / (1000000)::numeric) AS cost,
+    count(*) FILTER (WHERE (answer.ended_by = ANY (ARRAY['failed'::text, 'unfinished'::text]))) AS unfinished
    FROM ((ragpg.answers answer
      JOIN ragpg.collections one ON ((one.id = answer.collection_id)))
      LEFT JOIN ragpg.model_prices price ON ((price.model = answer.model)))
@@ -10488,7 +10490,7 @@ comment on ragpg.answers.tenant: Who asked.
 comment on ragpg.answers.turn: Its place in the conversation, from 1.
 comment on ragpg.answers: What was asked, what was answered and what it cost.
 comment on ragpg.answers_by_day.abstained: How many said that nothing fits.
-comment on ragpg.answers_by_day.answers: How many.
+comment on ragpg.answers_by_day.answers: How many, those that were not finished among them.
 comment on ragpg.answers_by_day.cache_creation_tokens: Tokens stored in the prompt cache.
 comment on ragpg.answers_by_day.cache_read_tokens: Tokens read from the prompt cache.
 comment on ragpg.answers_by_day.collection: Name of the collection.
@@ -10500,6 +10502,7 @@ comment on ragpg.answers_by_day.input_tokens: Tokens read.
 comment on ragpg.answers_by_day.median_latency_ms: Median milliseconds.
 comment on ragpg.answers_by_day.model: The language model; null when none was asked.
 comment on ragpg.answers_by_day.output_tokens: Tokens written.
+comment on ragpg.answers_by_day.unfinished: How many failed, or are still being written, or were when their writer was killed.
 comment on ragpg.answers_by_day: A row per collection, day and model: answers, how many are grounded in citations or abstained, tokens and median latency.
 comment on ragpg.answers_collection_id_created_at_btree: Serves the log of a collection's answers by time.
 comment on ragpg.bind_role(pg_catalog.text,pg_catalog.text): Binds a role, and the roles that inherit from it, to a tenant: it then sees that one's rows and no other's, whatever it sets ragpg.tenant to. Bound to several, it chooses among them. Kept by the role's name, so that a dump restores it; a role renamed is to be bound again. Raises RG005 for a blank tenant.

@@ -211,3 +211,13 @@ def test_a_table_that_is_not_haystacks(client: ragpg.Client, tables: psycopg.Con
         errors.BadArgument, match=r"no table of Haystack's .*has no column 'content'"
     ):
         taken(client, "haystack", "data_nodes")
+
+
+def test_a_table_of_haystack_without_a_vector(
+    client: ragpg.Client, sql: psycopg.Connection
+) -> None:
+    columns = "id text, embedding vector, content text, meta json"
+    sql.execute(f"create table haystack_documents ({columns})".encode())
+    sql.execute("insert into haystack_documents (id, content) values ('1', 'A text.')")
+    with pytest.raises(errors.BadArgument, match='no row of "haystack_documents" has a vector'):
+        taken(client, "haystack", "haystack_documents")
