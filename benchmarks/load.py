@@ -4,9 +4,9 @@
 
 Rows a second, in turn on one database server, each time into a new collection without its word and
 vector index, which are built after a first load: `add(records=)`, `add` of a Parquet file, and a
-hand-written binary COPY over one connection into the same three tables, with their triggers (which
-find the words, keep the metadata's values and the queue) and without (nothing could be searched
-by words or filtered then). Their checks and keys are there for all. The rows are those of workload.py.
+hand-written binary COPY over one connection into the same three tables, with their triggers
+(which find the words, keep the metadata's values and the queue) and without (nothing could be
+searched by words or filtered then). Their checks and keys are there for all. Rows of workload.py.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=30, help="those in the cache")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "scifact.npy")
     arguments = parser.parse_args()
-    given, _ = workload.read(
-        arguments.data, arguments.rows, arguments.questions, arguments.cache
-    )
+    given, _ = workload.read(arguments.data, arguments.rows, arguments.questions, arguments.cache)
     with tempfile.TemporaryDirectory(prefix="ragpg-benchmark-") as home:
         url = embedded.start(Path(home))
         migrate(url)

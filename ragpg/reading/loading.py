@@ -110,6 +110,11 @@ def load_text(text: str, *, media_type: str = "text/markdown", name: str) -> Loa
     return load_bytes(text.encode("utf-8", "replace"), media_type=media_type, name=name)
 
 
+def load_record(reading: Reading, *, media_type: str, name: str) -> LoadedDocument:
+    """Returns the document of a row of a table; one without text raises LoadError."""
+    return _document(reading, media_type, name)
+
+
 def _only(parts: Iterator[LoadedPart], name: str) -> LoadedDocument:
     first, second = next(parts, None), next(parts, None)
     if first is None:
@@ -275,7 +280,7 @@ def _records(
 ) -> Iterator[LoadedPart]:
     seen: set[str] = set()
     for label, record in records:
-        suffix = _suffix(label, seen) if label else ""
+        suffix = part_suffix(label, seen) if label else ""
         if isinstance(record, LoadError):
             fail(suffix, LoadError(f"{name}{suffix}: {record}"))
         else:
@@ -283,7 +288,7 @@ def _records(
             yield from _attempt(suffix, name, fail, read)
 
 
-def _suffix(label: str, seen: set[str]) -> str:
+def part_suffix(label: str, seen: set[str]) -> str:
     """Returns the label as a suffix that no other part of the file has."""
     plain = f"#{' '.join(clean_text(label).split())}"
     numbered = (f"{plain}#{number}" for number in itertools.count(1))
@@ -322,7 +327,7 @@ def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> I
     seen: set[str] = set()
     for file, media_type, content in attachments:
         kind = MEDIA_TYPES.get(os.path.splitext(file)[1].lower(), media_type)
-        own = suffix + _suffix(file, seen)
+        own = suffix + part_suffix(file, seen)
         if kind in _MAILS and depth:
             yield from _mail(_as_mail(content, kind), name, own, fail, depth - 1)
         elif kind in PICTURE_MEDIA_TYPES and not ocr_is_wanted():
