@@ -159,4 +159,4 @@ def open_object(given: Any) -> Opened:
 def _reason(error: Exception) -> str:
     """Returns the first line of what pyarrow says: what follows is its own call stack."""
     told = str(error).strip().split("\n")[0].rstrip(".")
-    return "it is encrypted" if "ncrypt" in told else told or type(error).__name__
+    return "it is encrypted" if "crypt" in told else told or type(error).__name__

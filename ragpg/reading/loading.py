@@ -32,6 +32,7 @@ from ragpg.reading.media_types import (
     OUTLOOK,
     PICTURE_MEDIA_TYPES,
     SUPPORTED,
+    TABLE_MEDIA_TYPES,
     is_code,
 )
 from ragpg.reading.ocr_setting import ocr_is_wanted
@@ -193,6 +194,8 @@ def _parts(data: bytes, declared: str, name: str, fail: OnFailure) -> Iterator[L
     """Yields the documents in the bytes, read as what they are where that is not what they say."""
     try:
         media_type = _actual_type(data, declared)
+        if media_type in TABLE_MEDIA_TYPES:
+            raise LoadError("its rows are read by `ragpg add`: inspect its collection then")
         if media_type == JSON:
             yield from _records(read_json(clean_text(decode(data))), JSON, name, fail)
         elif media_type == JSON_LINES:

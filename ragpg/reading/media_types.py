@@ -75,7 +75,7 @@ SUPPORTED = (
 )
 MARKDOWN_MEDIA_TYPES = frozenset(_SUFFIXES) - {"text/plain", "text/asciidoc", *_CODE}
 """The media types whose content is Markdown; that of the others is plain text."""
-SEVERAL_MEDIA_TYPES = frozenset({JSON, JSON_LINES, MAIL, MAILBOX, OUTLOOK})
+SEVERAL_MEDIA_TYPES = frozenset({JSON, JSON_LINES, MAIL, MAILBOX, OUTLOOK, PARQUET, ARROW})
 """The media types of files that may hold several documents."""
 TABLE_MEDIA_TYPES = frozenset({PARQUET, ARROW})
 """The media types of files whose rows are documents, which are read some at a time."""
