@@ -90,10 +90,9 @@ def add(
 
     Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, EPUB, reST,
     AsciiDoc, Org, Rich Text, XML (JATS, DocBook, TEI), mail (.eml, .mbox, .msg), JSON records
-    (.json, .jsonl), tables of records (.parquet, .arrow, .feather; pip install 'ragpg[parquet]')
-    and source code. Each record, row, message and readable attachment is a document.
-    Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
-    reason, and the rest done. Exit code 1 when one failed.
+    (.json, .jsonl), tables of them (.parquet, .arrow, .feather) and source code. Each record,
+    message and readable attachment is a document. Unchanged ones are skipped, changed ones
+    replaced; one that cannot be read is told, and the rest done. Exit code 1 when one failed.
 
     Addresses (s3://bucket/prefix, gs://, az://, github://owner/repo, https://page; pip install
     'ragpg[remote]') are not read where their ETag or time is that of last time. Of

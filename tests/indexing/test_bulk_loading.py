@@ -72,7 +72,11 @@ def records(words: WordEmbedder, count: int, changed: int = 0) -> list[dict[str,
     made = []
     for n in range(count):
         text = TEXTS[n % len(TEXTS)] + (f" Version {changed}." if n % 3 == 0 and changed else "")
-        one = {"source": f"s{n:02}", "text": text, "embedding": words.embed_query(text)}
+        one: dict[str, Any] = {
+            "source": f"s{n:02}",
+            "text": text,
+            "embedding": words.embed_query(text),
+        }
         one |= {"metadata": METADATA[n % len(METADATA)], "title": f"Title {n}" if n % 2 else None}
         made.append(one)
     return made

@@ -28,33 +28,7 @@ from ragpg import errors
 
 from ..conftest import ROOT, WordEmbedder
 from .adding import CHECK, value
-
-VECTORS = np.eye(8, dtype=np.float32)
-
-
-def vectors(count: int, kind: Any = None) -> Any:
-    flat = pa.array(VECTORS[np.arange(count) % 8].reshape(-1), kind or pa.float32())
-    return pa.FixedSizeListArray.from_arrays(flat, 8)
-
-
-def faq(count: int = 20, **more: Any) -> Any:
-    """Returns a table of answers, each with its embedding."""
-    texts = [f"The refund number {n} takes five days." for n in range(count)]
-    columns = {"id": [f"q{n}" for n in range(count)], "text": texts, "embedding": vectors(count)}
-    return pa.table({**columns, **more})
-
-
-def write(table: Any, path: Path, rows: int = 7) -> Path:
-    """Writes the table as what the path's suffix says, some rows in a group."""
-    if path.suffix == ".parquet":
-        pq.write_table(table, path, row_group_size=rows)
-    elif path.suffix == ".feather":
-        pyarrow.feather.write_feather(table, str(path), chunksize=rows)
-    else:
-        make = pa.ipc.new_stream if path.suffix == ".arrows" else pa.ipc.new_file
-        with make(str(path), table.schema) as file:
-            file.write_table(table, max_chunksize=rows)
-    return path
+from .tables import VECTORS, faq, vectors, write
 
 
 def reasons(report: ragpg.AddReport) -> dict[str, str]:
@@ -338,54 +312,6 @@ def test_a_table_of_another_model(client: ragpg.Client, tmp_path: Path) -> None:
     report = held.add(write(table, tmp_path / "t.parquet"))
     assert (report.added, report.failed) == (0, 4)
     assert "have 8" in report.failures[0].reason
-
-
-# Tables in memory ------------------------------------------------------------------------------
-
-
-def in_memory(kind: str, table: Any) -> Any:
-    made = {
-        "table": lambda: table,
-        "reader": lambda: pa.RecordBatchReader.from_batches(table.schema, table.to_batches(7)),
-        "batch": lambda: table.combine_chunks().to_batches()[0],
-        "batches": lambda: table.to_batches(max_chunksize=7),
-        "polars": lambda: polars.from_arrow(table),
-        "dataset": lambda: pyarrow.dataset.dataset(table).scanner(batch_size=7).to_reader(),
-    }
-    return made[kind]()  # type: ignore[no-untyped-call]
-
-
-@pytest.mark.parametrize("kind", ["table", "reader", "batch", "batches", "polars", "dataset"])
-def test_records_that_are_a_table(
-    client: ragpg.Client, words: WordEmbedder, sql: psycopg.Connection, kind: str
-) -> None:
-    table = faq(20, tier=["pro", "free"] * 10).rename_columns({"id": "source"})
-    held = client.collection()
-    report = held.add(records=in_memory(kind, table))
-    assert (report.added, report.failed, report.chunks_embedded) == (20, 0, 0)
-    assert not any("refund" in one for one in words.embedded)
-    rows = table.to_pylist()
-    assert held.add(records=rows).unchanged == 20, "they are what the same dictionaries are"
-    assert held.add(records=in_memory(kind, table)).unchanged == 20
-    assert (held.documents()[0].metadata, value(sql, CHECK)) == ({"tier": "pro"}, 0)
-
-
-def test_rows_in_memory_that_are_no_records(client: ragpg.Client) -> None:
-    table = pa.table({"source": ["a", None, "b", "a", "c"], "text": ["A", "B", "", "D", "E"]})
-    held = client.collection()
-    report = held.add(records=table)
-    assert report.added == 2 and [one.reason for one in report.failures] == [
-        "records, row 2: its source is null or blank",
-        "b, row 3: it holds no text",
-        "a, row 4: a row before it has the same source, and is kept",
-    ]
-    assert held.add(records=table).unchanged == 2
-    with pytest.raises(errors.BadArgument, match="say which identifies a row"):
-        held.add(records=table.select(["text"]))
-    with pytest.raises(errors.BadArgument, match="there is no column of text"):
-        held.add(records=table.select(["source"]))
-    with pytest.raises(errors.BadArgument, match="the records are no table"):
-        held.add(records=polars.Series([1]))
 
 
 def test_polars_writes_files_that_are_read(client: ragpg.Client, tmp_path: Path) -> None:
