@@ -173,7 +173,12 @@ class _Reading:
             title = titles[row] if isinstance(titles[row], str) else None
             metadata = of.metadata(columns.others, held, row)
             vector = vectors[row] if vectors else None
-            yield first + row, self._input(source, texts[row], title, metadata, vector)
+            try:
+                made = self._input(source, texts[row], title, metadata, vector)
+            except BadArgument as error:
+                self._fail(source, first + row, str(error))
+            else:
+                yield first + row, made
 
     def _source(self, label: str | None, number: int) -> str | None:
         """Returns the source of a row; that of a file's is the file's and what tells it apart."""

@@ -50,12 +50,13 @@ def choose_columns(
     for field in given:
         if field not in FIELDS:
             raise BadArgument(f'columns are named for {", ".join(FIELDS)}, not for "{field}"')
-    types: dict[str, Any] = {}
-    for one in schema:
-        types.setdefault(one.name, _value_type(one.type))
+    types = {one.name: _value_type(one.type) for one in schema}
     for name in filter(None, given.values()):
         if name not in types:
             raise LoadError(f'there is no column "{name}", but {_listed(schema)}')
+    for name in types:
+        if schema.names.count(name) > 1:
+            raise LoadError(f'there are {schema.names.count(name)} columns "{name}": rename one')
     text = _chosen(given, "text", TEXT_FIELDS, types, _holds_text)
     if text is None:
         raise LoadError(
@@ -217,6 +218,8 @@ def vectors(array: Any) -> list[Any]:
 
     Of one with a null, NaN or infinite number in it a text that says so.
     """
+    if not len(array):
+        return []
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if isinstance(array.type, pa.BaseExtensionType):  # fixed_shape_tensor

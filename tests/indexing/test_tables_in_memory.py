@@ -61,3 +61,28 @@ def test_rows_in_memory_that_are_no_records(client: ragpg.Client) -> None:
         held.add(records=table.select(["source"]))
     with pytest.raises(errors.BadArgument, match="the records are no table"):
         held.add(records=polars.Series([1]))
+
+
+def test_odd_columns(client: ragpg.Client) -> None:
+    held = client.collection()
+    odd = pa.table(
+        {
+            "source": ["a", "b"],
+            "text": ["A", "B"],
+            "media_type": pa.array([None, 7]),
+            "embedding": pa.array([[], [1.0]], pa.list_(pa.float32())),
+        }
+    )
+    report = held.add(records=odd.select(["source", "text", "media_type"]))
+    assert (report.added, [one.source for one in report.failures]) == (1, ["b"])
+    assert "row 2: media_type of 'b' is 7: give text" in report.failures[0].reason
+    report = held.add(records=odd.drop_columns("media_type"))
+    assert [one.reason.partition(": ")[2][:40] for one in report.failures] == [
+        "embedding of 'a' has the shape (0,): giv",
+        "its embedding has 1 dimensions, those of",
+    ]
+    twice = pa.table([["a"], ["A"], ["B"]], names=["source", "text", "text"])
+    with pytest.raises(errors.BadArgument, match='there are 2 columns "text"'):
+        held.add(records=twice)
+    assert held.add(records=odd.slice(0, 0)).added == 0
+    assert held.add(records=[]).added == 0
