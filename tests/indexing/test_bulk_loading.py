@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import ragpg
 
 from ..conftest import ROOT, WordEmbedder
 from .adding import CHECK, value
+from .tables import faq, write
 from .test_interrupted import wait_for
 
 TEXTS = [
@@ -161,14 +163,20 @@ records = [
     {{"source": f"s{{n}}", "text": text.format(n), "embedding": np.eye(8, dtype=np.float32)[n % 8]}}
     for n in range(12000)
 ]
+given = {{"paths": sys.argv[2]}} if len(sys.argv) > 2 else {{"records": records}}
 with ragpg.connect(sys.argv[1], embedder=WordEmbedder()) as client:
-    report = client.collection("loaded").add(records=records)
+    report = client.collection("loaded").add(**given)
 print(report.added, report.unchanged, report.failed)
 """
 
 
-def test_a_killed_load_goes_on_without_loss_or_doubles(url: str, sql: psycopg.Connection) -> None:
+@pytest.mark.parametrize("kind", ["records", "parquet"])
+def test_a_killed_load_goes_on_without_loss_or_doubles(
+    url: str, sql: psycopg.Connection, tmp_path: Path, kind: str
+) -> None:
     command = [sys.executable, "-c", LOAD.format(root=str(ROOT)), url]
+    if kind == "parquet":
+        command.append(str(write(faq(12000), tmp_path / "faq.parquet", rows=5000)))
     process = subprocess.Popen(command, env=dict(os.environ))
     wait_for(sql, "select count(*) > 1000 from ragpg.documents")
     process.send_signal(signal.SIGKILL)
