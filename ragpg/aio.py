@@ -39,11 +39,11 @@ _ANSWERS_AT_ONCE = 64  # they wait for the language model, and hold no connectio
 
 
 class _Call:
-    """One call in a thread, and the connection it uses at the moment."""
+    """One call in a thread, and the connections it uses at the moment: a load has several."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connections: list[Connection] = []
         self.is_cancelled = False
 
     @contextmanager
@@ -51,12 +51,12 @@ class _Call:
         """Has what runs on the connection cancelled with the call."""
         with self._lock:
             self.go_on()
-            self._connection = connection
+            self._connections.append(connection)
         try:
             yield
         finally:
             with self._lock:  # held by who cancels: it is not the next one's query that ends
-                self._connection = None
+                self._connections.remove(connection)
 
     def go_on(self) -> None:
         """Raises CancelledError once the call is cancelled."""
@@ -67,9 +67,9 @@ class _Call:
         """Ends what the server does for the call; what it does next raises CancelledError."""
         with self._lock:
             self.is_cancelled = True
-            if self._connection is not None:
+            for connection in self._connections:
                 with suppress(psycopg.Error):  # the server is gone, and the query with it
-                    self._connection.cancel_safe(timeout=5)
+                    connection.cancel_safe(timeout=5)
 
     def run(self, function: Callable[[], T]) -> T:
         self.go_on()

@@ -13,7 +13,7 @@ from ragpg import answer, indexing, search
 from ragpg.answer import Answer
 from ragpg.arguments import tells
 from ragpg.errors import BadArgument
-from ragpg.indexing import MAX_DELETED_SHARE, AddProgress, AddReport, OnOutcome
+from ragpg.indexing import MAX_DELETED_SHARE, AddProgress, AddReport, OnOutcome, Records
 from ragpg.reading import MAX_SITE_PAGES, Wanted
 from ragpg.search import Hit, Mode
 from ragpg.session import Session
@@ -51,7 +51,8 @@ class Collection:
         title: str | None = None,
         media_type: str = "text/markdown",
         metadata: dict[str, Any] | None = None,
-        records: Iterable[Mapping[str, Any]] = (),
+        records: Records = (),
+        columns: Mapping[str, str | None] | None = None,
         language: str = "english",
         chunk_tokens: int | None = None,
         progress: AddProgress | None = None,
@@ -69,9 +70,12 @@ class Collection:
         `paths` are files, folders, globs or addresses (docs/remote.md); `text` with its `source` is
         one document; `records` are mappings with text, source and optionally title, media_type,
         metadata (what else they hold is metadata, too); with an `embedding` one is stored as one
-        chunk, as given. Unchanged ones are skipped; each other one is replaced in one transaction;
-        one that cannot be read is in the report's `failures`. `language` and `chunk_tokens` count
-        when the collection is new.
+        chunk, as given. They may be a table instead (pyarrow, polars, pandas, DuckDB: anything with
+        `__arrow_c_stream__`); of its columns, and those of a file (.parquet, .arrow, .feather),
+        `columns` says which is text, title, source or embedding where they have other names.
+        Unchanged ones are skipped; each other one is replaced in one transaction; one that cannot
+        be read is in the report's `failures`. `language` and `chunk_tokens` count when the
+        collection is new.
 
         With `sync` the documents below the given folders, and parts of the given files, that are
         gone there are deleted; TooManyVanished is raised, and nothing changed, when that is more
@@ -86,12 +90,14 @@ class Collection:
             if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
                 raise BadArgument("a document given as text needs text and source, both text")
             given = {"text": text, "source": source, "title": title}
-            records = [*records, {**given, "media_type": media_type, "metadata": metadata}]
+            others = cast("Iterable[Mapping[str, Any]]", records)
+            records = [*others, {**given, "media_type": media_type, "metadata": metadata}]
         return indexing.add(
             self.session,
             self.name,
             paths,
             records=records,
+            columns=columns,
             wanted=Wanted.of(include, exclude, depth, pages),
             language=language,
             chunk_tokens=chunk_tokens,

@@ -26,6 +26,7 @@ from ragpg.cli.console import (
     table_of,
 )
 from ragpg.cli.sync import (
+    ColumnOption,
     DeleteManyOption,
     DepthOption,
     ExcludeOption,
@@ -35,6 +36,7 @@ from ragpg.cli.sync import (
     WatchOption,
     add_paths,
     print_report,
+    read_columns,
     watch_paths,
 )
 from ragpg.documents import DocumentInfo, queries
@@ -81,15 +83,16 @@ def add(
     exclude: ExcludeOption = None,
     depth: DepthOption = None,
     pages: PagesOption = MAX_SITE_PAGES,
+    column: ColumnOption = None,
     as_json: Json = False,
 ) -> None:
     """Make a collection hold these documents as they are now.
 
     Reads Markdown, HTML, text, PDF, Word, PowerPoint, Excel, OpenDocument, CSV, EPUB, reST,
     AsciiDoc, Org, Rich Text, XML (JATS, DocBook, TEI), mail (.eml, .mbox, .msg), JSON records
-    (.json, .jsonl) and source code. Each record, message and readable attachment is a document.
-    Unchanged ones are skipped, changed ones replaced; one that cannot be read is told with the
-    reason, and the rest done. Exit code 1 when one failed.
+    (.json, .jsonl), tables of them (.parquet, .arrow, .feather) and source code. Each record,
+    message and readable attachment is a document. Unchanged ones are skipped, changed ones
+    replaced; one that cannot be read is told, and the rest done. Exit code 1 when one failed.
 
     Addresses (s3://bucket/prefix, gs://, az://, github://owner/repo, https://page; pip install
     'ragpg[remote]') are not read where their ETag or time is that of last time. Of
@@ -104,7 +107,7 @@ def add(
             load_model_once(client)
         held = client.collection(collection)
         chosen = {"include": include or [], "exclude": exclude or []}
-        options = {"language": language, "sync": sync, **chosen}
+        options = {"language": language, "sync": sync, "columns": read_columns(column), **chosen}
         if watch:
             watch_paths(held, paths, options, delete_many, as_json, stop)
             return

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from ragpg.cli.console import err, ingest_progress, json_of, out
-from ragpg.errors import TooManyVanished
+from ragpg.errors import BadArgument, TooManyVanished
 from ragpg.indexing.adding import MAX_DELETED_SHARE
 
 SyncOption = Annotated[
@@ -42,7 +42,24 @@ DepthOption = Annotated[
     typer.Option(min=0, help="Of web addresses: follow so many links from them, on their sites."),
 ]
 PagesOption = Annotated[int, typer.Option(min=1, help="Of each web site, at most so many pages.")]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD=NAME",
+        help="Of .parquet, .arrow and .feather: which column is text, title, source or embedding, "
+        "where it has another name; without a name none is. Again for several.",
+    ),
+]
 _COLOURS = {"added": "green", "updated": "cyan", "deleted": "yellow"}
+
+
+def read_columns(given: list[str] | None) -> dict[str, str | None]:
+    """Returns the names of columns by their field; raises BadArgument for what names none."""
+    named = [one.partition("=") for one in given or []]
+    for field, sign, _ in named:
+        if not (field and sign):
+            raise BadArgument(f"--column {field} says no field and name: --column text=body")
+    return {field: name or None for field, _, name in named}
 
 
 def add_paths(

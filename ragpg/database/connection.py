@@ -47,7 +47,7 @@ class Database:
         self._home = home  # of the embedded server
         self.tenant = tenant
         self.read_only = read_only
-        self._max_size = max_size
+        self.max_size = max_size
         self._timeout = timeout
         self._lock = Lock()
         self._pool: Pool | None = None
@@ -60,7 +60,7 @@ class Database:
                 self._pool = Pool(
                     self.url,
                     min_size=1,
-                    max_size=self._max_size,
+                    max_size=self.max_size,
                     reconnect_timeout=1,  # each call for a connection tries anew
                     configure=self._configure,
                     kwargs={"application_name": "ragpg"},

@@ -5,7 +5,15 @@ does not need (worker, watching, indexes, documents) is a module to be imported 
 """
 
 from ragpg.indexing.adding import MAX_DELETED_SHARE, add
-from ragpg.indexing.inputs import Failure
+from ragpg.indexing.inputs import Failure, Records
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome
 
-__all__ = ["MAX_DELETED_SHARE", "AddProgress", "AddReport", "Failure", "OnOutcome", "add"]
+__all__ = [
+    "MAX_DELETED_SHARE",
+    "AddProgress",
+    "AddReport",
+    "Failure",
+    "OnOutcome",
+    "Records",
+    "add",
+]

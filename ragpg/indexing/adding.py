@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ragpg.database import Database
 from ragpg.indexing import queries
 from ragpg.indexing.indexer import Indexer
-from ragpg.indexing.inputs import Failure, Input, inputs_of_records
+from ragpg.indexing.inputs import Failure, Input, Records, inputs_of_records, split_tables
 from ragpg.indexing.recipes import ensure_index
 from ragpg.indexing.tally import AddProgress, AddReport, OnOutcome, Tally
 from ragpg.indexing.writing import Writer, indexed_hashes
@@ -27,7 +26,8 @@ def add(
     collection: str,
     paths: str | Path | Sequence[str | Path] = (),
     *,
-    records: Iterable[Mapping[str, Any]] = (),
+    records: Records = (),
+    columns: Mapping[str, str | None] | None = None,
     wanted: Wanted = ALL,
     language: str = "english",
     chunk_tokens: int | None = None,
@@ -49,11 +49,13 @@ def add(
     sites = [str(one) for one in arguments if wanted.is_site(one)]
     arguments = [one for one in arguments if not wanted.is_site(one)]
     inputs, failures, skipped, plan = list[Input](), list[Failure](), list[Skipped](), None
+    tables, records = split_tables(records)
     if arguments or (sync and not sites):
         from ragpg.indexing.files import look
 
         how = session.database, collection, arguments, wanted, max_deleted_share, few
-        inputs, failures, skipped, plan = look(*how, sync=sync)
+        inputs, failures, skipped, plan, files = look(*how, columns or {}, sync=sync)
+        tables += files
     given, wrong = inputs_of_records(records)
     inputs, failures = inputs + given, failures + wrong
     items = list({item.source: item for item in inputs}.values())  # given twice: the last one
@@ -72,11 +74,15 @@ def add(
         index = ensure_index(session, collection, embedder, language, chunk_tokens)
         indexer = Indexer(session, index)
         Writer(session.database, collection, indexer, tally, stop).write_all(changed)
+    recipe = language, chunk_tokens
+    if tables:
+        from ragpg.indexing.tables import add_tables
+
+        skipped += add_tables(session, collection, tables, columns or {}, recipe, tally, stop)
     if sites:
         from ragpg.indexing.websites import add_sites
 
         most = max_deleted_share if sync else None
-        recipe = language, chunk_tokens
         skipped += add_sites(session, collection, sites, wanted, recipe, tally, stop, most)
     if plan and not stop.is_set():  # last, so that a file that only moved has its embeddings reused
         for source in plan.delete():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,13 @@ from ragpg.reading import (
     load_documents,
     load_path,
 )
+from ragpg.reading.media_types import TABLE_MEDIA_TYPES
 
 if TYPE_CHECKING:
     from ragpg.indexing.syncing import Sync
+    from ragpg.indexing.tables import TableFile
 
-Look = tuple[list[Input], list[Failure], list[Skipped], "Sync | None"]
+Look = tuple[list[Input], list[Failure], list[Skipped], "Sync | None", list["TableFile"]]
 
 
 def look(
@@ -40,10 +42,11 @@ def look(
     wanted: Wanted,
     max_share: float,
     few: int,
+    columns: Mapping[str, str | None],
     *,
     sync: bool,
 ) -> Look:
-    """Returns what is there: inputs, what cannot be read, what is left out, and what vanished.
+    """Returns what is there: inputs, what cannot be read, is left out, vanished, and tables.
 
     Raises TooManyVanished where that is more than may be deleted.
     """
@@ -56,10 +59,39 @@ def look(
         plan = Sync(database, collection, beginnings, max_share, few, wanted=wanted, single=single)
     found = find_files(paths, wanted)
     inputs, failures = inputs_of_files(found)
+    tables = _tables_of(found)
     if plan:
-        plan = plan.but(found, inputs, failures)
+        rows, unread = _rows_of(tables, columns)
+        kept = [*(one.source for one in inputs), *rows]
+        plan = plan.but(found, kept, [*failures, *unread])
         plan.check()
-    return inputs, failures, list(found.skipped), plan
+    return inputs, failures, list(found.skipped), plan, tables
+
+
+def _tables_of(found: FoundFiles) -> list[TableFile]:
+    if not any(map(_is_table, (path for _, path in found.files))):
+        return []
+    from ragpg.indexing.tables import TableFile
+
+    return [TableFile(clean_text(one), path) for one, path in found.files if _is_table(path)]
+
+
+def _is_table(path: Path | RemoteFile) -> bool:
+    return MEDIA_TYPES.get(path.suffix.lower()) in TABLE_MEDIA_TYPES
+
+
+def _rows_of(
+    tables: Sequence[TableFile], columns: Mapping[str, str | None]
+) -> tuple[list[str], list[Failure]]:
+    """Returns the sources of the tables' rows, and the tables that cannot be read."""
+    sources: list[str] = []
+    unread: list[Failure] = []
+    for table in tables:
+        try:
+            sources += table.sources(columns)
+        except LoadError as error:
+            unread.append(Failure(table.source, str(error)))  # told when its rows are to be added
+    return sources, unread
 
 
 def inputs_of_files(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
@@ -67,6 +99,8 @@ def inputs_of_files(found: FoundFiles) -> tuple[list[Input], list[Failure]]:
     inputs: list[Input] = []
     failures: list[Failure] = []
     for source, path in found.files:
+        if _is_table(path):
+            continue
         read, failed = _inputs_of_file(clean_text(source), path)
         inputs += read
         failures += failed

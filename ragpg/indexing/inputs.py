@@ -6,11 +6,20 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, cast
 
 from ragpg.errors import BadArgument
 from ragpg.reading import LOADER_VERSION, LoadedDocument, clean_text, load_text
 from ragpg.reading.metadata import metadata_of, shown, vector_of
+
+
+class ArrowData(Protocol):
+    """A table that gives its columns to others: pyarrow's, polars', pandas', DuckDB's."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None, /) -> object: ...
+
+
+Records = Iterable[Mapping[str, Any]] | ArrowData
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,14 @@ class Input:
     source_hash: bytes
     load: Callable[[], LoadedDocument]
     embedding: Any = None
+
+
+def split_tables(records: Records) -> tuple[list[Any], Iterable[Mapping[str, Any]]]:
+    """Returns what is Arrow data of the records, record batches in a list too, and the rest."""
+    first = records[0] if isinstance(records, list) and records else records
+    if hasattr(first, "__arrow_c_array__") or hasattr(first, "__arrow_c_stream__"):
+        return [records], ()
+    return [], cast("Iterable[Mapping[str, Any]]", records)
 
 
 def inputs_of_records(records: Iterable[Mapping[str, Any]]) -> tuple[list[Input], list[Failure]]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from importlib import import_module
 
+import numpy as np
 from psycopg.types.json import Jsonb
 
 from ragpg.errors import BadArgument, ConnectionFailed, RagpgError, UnknownCollection
@@ -19,6 +24,9 @@ from ragpg.reading.metadata import json_text
 from ragpg.session import Session
 
 _BATCH = 1000  # stored by one statement
+_WRITERS = 4  # batches at once, where there are as many cores
+_TOO_LARGE = 65520  # half precision would round it to infinity
+_Outcome = tuple[str, str | RagpgError]  # a source, and "added", "updated" or what was wrong
 
 
 def embedder_of(session: Session, collection: str, dimensions: int) -> Embedder:
@@ -48,16 +56,42 @@ def write_ready(
 ) -> None:
     """Stores documents that come with their embedding, until `stop` is set.
 
-    A bad one is found and reported.
+    A bad one is found and reported. Several batches are on their way at once, each over a
+    connection of its own: most of the time is the server's, for the words of the texts, and a
+    connection has one of its cores.
     """
-    for first in range(0, len(items), _BATCH):
-        if stop.is_set():
-            return
-        _write(indexer, tally, items[first : first + _BATCH])
+    batches = (items[first : first + _BATCH] for first in range(0, len(items), _BATCH))
+    writers = min(_WRITERS, os.cpu_count() or 1, indexer.database.max_size)
+    with ThreadPoolExecutor(writers, "ragpg-load") as threads:
+        under_way: deque[Future[list[_Outcome]]] = deque()
+        try:
+            for batch in batches:
+                if stop.is_set():
+                    break
+                under_way.append(threads.submit(copy_context().run, _stored, indexer, batch))
+                if len(under_way) > writers:  # one waits, so that no writer does
+                    _tell(tally, under_way.popleft().result())
+            while under_way:
+                one = under_way.popleft()
+                if not (stop.is_set() and one.cancel()):
+                    _tell(tally, one.result())
+        except BaseException:
+            threads.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
-def _write(indexer: Indexer, tally: Tally, items: Sequence[Input]) -> None:
+def _tell(tally: Tally, outcomes: list[_Outcome]) -> None:
+    for source, outcome in outcomes:
+        if isinstance(outcome, RagpgError):
+            tally.fail_by(source, outcome)
+        else:
+            tally.count(outcome, source)
+
+
+def _stored(indexer: Indexer, items: Sequence[Input]) -> list[_Outcome]:
+    """Returns what became of each document; a lost connection is raised."""
     loaded: list[tuple[Input, LoadedDocument]] = []
+    bad: list[_Outcome] = []
     wanted, model = indexer.index.probe.dimensions(), indexer.index.name
     for item in items:
         try:
@@ -66,33 +100,38 @@ def _write(indexer: Indexer, tally: Tally, items: Sequence[Input]) -> None:
                     f"its embedding has {len(item.embedding)} dimensions, those of {model}, the "
                     f"collection's model, have {wanted}: embed it with that model"
                 )
+            if np.abs(item.embedding).max() >= _TOO_LARGE:
+                raise BadArgument(
+                    "its embedding holds a number above 65,504, the largest in half precision"
+                )
             loaded.append((item, item.load()))
         except RagpgError as error:
-            tally.fail_by(item.source, error)
-    _store(indexer, tally, loaded)
+            bad.append((item.source, error))
+    return bad + list(_store(indexer, loaded))
 
 
-def _store(indexer: Indexer, tally: Tally, loaded: list[tuple[Input, LoadedDocument]]) -> None:
+def _store(indexer: Indexer, loaded: list[tuple[Input, LoadedDocument]]) -> Iterator[_Outcome]:
     if not loaded:
         return
     try:
         outcomes = _put(indexer, loaded)
     except RagpgError as error:
-        if len(loaded) == 1 or isinstance(error, ConnectionFailed):
-            tally.fail_by(loaded[0][0].source, error)
+        if isinstance(error, ConnectionFailed):
+            raise
+        if len(loaded) == 1:
+            yield loaded[0][0].source, error
             return
         middle = len(loaded) // 2  # halves, down to the one that cannot be stored
-        _store(indexer, tally, loaded[:middle])
-        _store(indexer, tally, loaded[middle:])
+        yield from _store(indexer, loaded[:middle])
+        yield from _store(indexer, loaded[middle:])
         return
-    for outcome, (item, _) in zip(outcomes, loaded, strict=True):
-        tally.count(outcome, item.source)
+    yield from outcomes
 
 
-def _put(indexer: Indexer, loaded: list[tuple[Input, LoadedDocument]]) -> list[str]:
+def _put(indexer: Indexer, loaded: list[tuple[Input, LoadedDocument]]) -> list[_Outcome]:
     """Returns of each document whether it was "added" or "updated"; one statement, all or none."""
     documents = [document for _, document in loaded]
-    return indexer.database.column(
+    rows = indexer.database.rows(
         queries.PUT_EMBEDDED_DOCUMENTS,
         index_id=indexer.index.id,
         sources=[one.source for one, _ in loaded],
@@ -103,3 +142,4 @@ def _put(indexer: Indexer, loaded: list[tuple[Input, LoadedDocument]]) -> list[s
         source_hashes=[one.source_hash for one, _ in loaded],
         embeddings=[HalfVector(one.embedding) for one, _ in loaded],
     )
+    return [(row["source"], row["outcome"]) for row in rows]

@@ -11,7 +11,7 @@ from pathlib import Path
 from ragpg.database import Database
 from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.indexing import syncing_queries as queries
-from ragpg.indexing.inputs import Failure, Input
+from ragpg.indexing.inputs import Failure
 from ragpg.reading import ALL, FoundFiles, Wanted, clean_text, is_remote
 from ragpg.reading.remote import is_pattern, source_beginning
 
@@ -47,9 +47,8 @@ class Sync:
         """Returns the sources that would be deleted, however many."""
         return replace(self, max_share=1)._call(dry_run=True)
 
-    def but(self, found: FoundFiles, inputs: Iterable[Input], failures: Iterable[Failure]) -> Sync:
+    def but(self, found: FoundFiles, kept: Sequence[str], failures: Iterable[Failure]) -> Sync:
         """Returns it with what was found kept, and what was found but could not be read."""
-        kept = [one.source for one in inputs]
         left = [
             *(clean_text(one.path) for one in found.skipped),
             *unread(one.source for one in failures),

@@ -14,7 +14,7 @@ from ragpg.delete_vanished(
 """
 
 PUT_EMBEDDED_DOCUMENTS: LiteralString = """
-select outcome
+select source, outcome
 from ragpg_internal.put_embedded_documents(
     index_id => %(index_id)s, sources => %(sources)s::text[], contents => %(contents)s::text[],
     titles => %(titles)s::text[], media_types => %(media_types)s::text[],

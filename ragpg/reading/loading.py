@@ -32,6 +32,7 @@ from ragpg.reading.media_types import (
     OUTLOOK,
     PICTURE_MEDIA_TYPES,
     SUPPORTED,
+    TABLE_MEDIA_TYPES,
     is_code,
 )
 from ragpg.reading.ocr_setting import ocr_is_wanted
@@ -108,6 +109,11 @@ def load_text(text: str, *, media_type: str = "text/markdown", name: str) -> Loa
     if media_type in BINARY_MEDIA_TYPES or media_type not in MEDIA_TYPES.values():
         raise LoadError(f"{media_type} is not read as text; supported: {', '.join(_READERS)}")
     return load_bytes(text.encode("utf-8", "replace"), media_type=media_type, name=name)
+
+
+def load_record(reading: Reading, *, media_type: str, name: str) -> LoadedDocument:
+    """Returns the document of a row of a table; one without text raises LoadError."""
+    return _document(reading, media_type, name)
 
 
 def _only(parts: Iterator[LoadedPart], name: str) -> LoadedDocument:
@@ -188,6 +194,8 @@ def _parts(data: bytes, declared: str, name: str, fail: OnFailure) -> Iterator[L
     """Yields the documents in the bytes, read as what they are where that is not what they say."""
     try:
         media_type = _actual_type(data, declared)
+        if media_type in TABLE_MEDIA_TYPES:
+            raise LoadError("its rows are read by `ragpg add`: inspect its collection then")
         if media_type == JSON:
             yield from _records(read_json(clean_text(decode(data))), JSON, name, fail)
         elif media_type == JSON_LINES:
@@ -275,7 +283,7 @@ def _records(
 ) -> Iterator[LoadedPart]:
     seen: set[str] = set()
     for label, record in records:
-        suffix = _suffix(label, seen) if label else ""
+        suffix = part_suffix(label, seen) if label else ""
         if isinstance(record, LoadError):
             fail(suffix, LoadError(f"{name}{suffix}: {record}"))
         else:
@@ -283,7 +291,7 @@ def _records(
             yield from _attempt(suffix, name, fail, read)
 
 
-def _suffix(label: str, seen: set[str]) -> str:
+def part_suffix(label: str, seen: set[str]) -> str:
     """Returns the label as a suffix that no other part of the file has."""
     plain = f"#{' '.join(clean_text(label).split())}"
     numbered = (f"{plain}#{number}" for number in itertools.count(1))
@@ -322,7 +330,7 @@ def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> I
     seen: set[str] = set()
     for file, media_type, content in attachments:
         kind = MEDIA_TYPES.get(os.path.splitext(file)[1].lower(), media_type)
-        own = suffix + _suffix(file, seen)
+        own = suffix + part_suffix(file, seen)
         if kind in _MAILS and depth:
             yield from _mail(_as_mail(content, kind), name, own, fail, depth - 1)
         elif kind in PICTURE_MEDIA_TYPES and not ocr_is_wanted():

@@ -18,6 +18,7 @@ EPUB = "application/epub+zip"
 REST = "text/x-rst"
 XML, ORG, RTF = "application/xml", "text/org", "application/rtf"
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
+PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.file"
 MAIL, MAILBOX, OUTLOOK = "message/rfc822", "application/mbox", "application/vnd.ms-outlook"
 
 PNG, JPEG, TIFF = "image/png", "image/jpeg", "image/tiff"
@@ -54,6 +55,8 @@ _SUFFIXES = {
     "text/tab-separated-values": ".tsv .tab",
     JSON: ".json",
     JSON_LINES: ".jsonl .ndjson",
+    PARQUET: ".parquet .parq .pq",
+    ARROW: ".arrow .arrows .feather .ipc",
     MAIL: ".eml",
     MAILBOX: ".mbox",
     OUTLOOK: ".msg",
@@ -67,12 +70,15 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 )
 SUPPORTED = (
     ".md, .html, .txt, .pdf, .docx, .pptx, .xlsx, .xls, .odt, .ods, .odp, .csv, .tsv, .rst, "
-    ".adoc, .org, .xml, .rtf, .epub, .eml, .mbox, .msg, .json, .jsonl and source code"
+    ".adoc, .org, .xml, .rtf, .epub, .eml, .mbox, .msg, .json, .jsonl, .parquet, .arrow, .feather "
+    "and source code"
 )
 MARKDOWN_MEDIA_TYPES = frozenset(_SUFFIXES) - {"text/plain", "text/asciidoc", *_CODE}
 """The media types whose content is Markdown; that of the others is plain text."""
-SEVERAL_MEDIA_TYPES = frozenset({JSON, JSON_LINES, MAIL, MAILBOX, OUTLOOK})
+SEVERAL_MEDIA_TYPES = frozenset({JSON, JSON_LINES, MAIL, MAILBOX, OUTLOOK, PARQUET, ARROW})
 """The media types of files that may hold several documents."""
+TABLE_MEDIA_TYPES = frozenset({PARQUET, ARROW})
+"""The media types of files whose rows are documents, which are read some at a time."""
 
 PICTURE_MEDIA_TYPES = frozenset({PNG, JPEG, TIFF})
 """The media types of pictures, whose text is recognised where that is asked for."""

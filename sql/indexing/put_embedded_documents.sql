@@ -66,7 +66,12 @@ begin
         )
         select
             recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0, ragpg_internal.document_language(recipe.language, given.metadata, given.content),
+            0, 0,
+            case recipe.language
+                when 'auto' then
+                    ragpg_internal.document_language('auto', given.metadata, given.content)
+                else recipe.language  -- without a call for each
+            end,
             given.title, given.content, '', given.embedding, owner_name
         from stored
         join given on given.source = stored.source

@@ -6,10 +6,8 @@ as $$
 begin
     new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
     new.lexeme_count := (
-        select count(*)
-        from unnest(new.lexemes) as word
-        cross join lateral unnest(word.weights) as label
-        where label = 'D'
+        select coalesce(sum(cardinality(word.positions)), 0)
+        from unnest(ts_filter(new.lexemes, '{d}')) as word
     );
     return new;
 end

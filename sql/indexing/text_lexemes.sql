@@ -46,11 +46,13 @@ begin
         -- Two words in a row that the configuration leaves out, after the common grams of Lucene:
         -- a question may have no others.
         with left_out as (
-            select word.lexeme, place
-            from unnest(to_tsvector('simple', content)) as word
-            cross join lateral unnest(word.positions) as place
-            where not place = any(
-                array(select unnest(kept.positions) from unnest(said) as kept)
+            select word.lexeme, word.place
+            from (
+                select each.lexeme, unnest(each.positions) as place
+                from unnest(to_tsvector('simple', content)) as each
+            ) as word
+            where word.place not in (
+                select unnest(kept.positions) from unnest(said) as kept
             )
         )
         select string_agg(format('''%s %s'':%sB', one.lexeme, other.lexeme, one.place), ' ')::tsvector

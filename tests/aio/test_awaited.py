@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -231,6 +232,38 @@ def test_cancelling_add_stores_nothing_more(url: str, sql: psycopg.Connection, r
             "limits",
             "refunds",
         ]
+
+    run(test())
+
+
+def test_cancelling_a_load_ends_all_of_its_connections(
+    url: str, sql: psycopg.Connection, run: Run
+) -> None:
+    """Documents that bring their embedding are stored over several at once."""
+
+    async def test() -> None:
+        words = WordEmbedder()
+        async with filled(url) as pages:
+            vector = words.embed_query("refund")
+            given = [{"source": f"more {n}", "text": "x", "embedding": vector} for n in range(4000)]
+            with sql.transaction():
+                sql.execute("lock table ragpg.documents in share mode")
+                adding = asyncio.create_task(pages.add(records=given))
+                while (await waiting(sql)) < min(2, os.cpu_count() or 1):
+                    await asyncio.sleep(0.01)
+                adding.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await adding
+                await until(sql, running=False, word="put_embedded_documents")
+        assert sql.execute("select count(*) from ragpg.documents").fetchone() == (len(TEXTS),)
+
+    async def waiting(sql: psycopg.Connection) -> int:
+        sql.execute("select pg_stat_clear_snapshot()")
+        row = sql.execute(
+            "select count(*) from pg_stat_activity where datname = current_database()"
+            " and state = 'active' and query ~ 'put_embedded_documents' and pid <> pg_backend_pid()"
+        ).fetchone()
+        return row[0] if row else 0
 
     run(test())
 

@@ -4491,11 +4491,13 @@ begin
         -- Two words in a row that the configuration leaves out, after the common grams of Lucene:
         -- a question may have no others.
         with left_out as (
-            select word.lexeme, place
-            from unnest(to_tsvector('simple', content)) as word
-            cross join lateral unnest(word.positions) as place
-            where not place = any(
-                array(select unnest(kept.positions) from unnest(said) as kept)
+            select word.lexeme, word.place
+            from (
+                select each.lexeme, unnest(each.positions) as place
+                from unnest(to_tsvector('simple', content)) as each
+            ) as word
+            where word.place not in (
+                select unnest(kept.positions) from unnest(said) as kept
             )
         )
         select string_agg(format('''%s %s'':%sB', one.lexeme, other.lexeme, one.place), ' ')::tsvector
@@ -8031,7 +8033,12 @@ begin
         )
         select
             recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0, ragpg_internal.document_language(recipe.language, given.metadata, given.content),
+            0, 0,
+            case recipe.language
+                when 'auto' then
+                    ragpg_internal.document_language('auto', given.metadata, given.content)
+                else recipe.language  -- without a call for each
+            end,
             given.title, given.content, '', given.embedding, owner_name
         from stored
         join given on given.source = stored.source
@@ -8795,10 +8802,8 @@ AS $function$
 begin
     new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
     new.lexeme_count := (
-        select count(*)
-        from unnest(new.lexemes) as word
-        cross join lateral unnest(word.weights) as label
-        where label = 'D'
+        select coalesce(sum(cardinality(word.positions)), 0)
+        from unnest(ts_filter(new.lexemes, '{d}')) as word
     );
     return new;
 end
