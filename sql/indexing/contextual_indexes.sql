@@ -13,7 +13,7 @@ from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
 left join ragpg.chunks as chunk on chunk.index_id = recipe.id
 where recipe.context_model is not null
-group by one.id, recipe.id;
+group by one.name, one.active_index_id, recipe.id;
 comment on view ragpg.contextual_indexes is
 'A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.';
 comment on column ragpg.contextual_indexes.collection is 'Name of the collection.';

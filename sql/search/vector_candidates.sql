@@ -24,6 +24,8 @@ declare
     -- apart.
     table_name text := 'chunks_' || vector_candidates.index_id;
     only_passing text := case
+        when ragpg_internal.is_distributed() then
+            case when document_ids is null then '' else ' and chunk.document_id = any($2)' end
         -- A subquery that looks one document up, and no join: the scan asks of each chunk it
         -- meets, until it has enough.
         when filter is not null then
@@ -79,6 +81,9 @@ begin
             else '{strict_order}' end
         loop
             perform set_config('hnsw.iterative_scan', scan, true);
+            if ragpg_internal.is_distributed() then
+                perform ragpg_internal.set_on_shards(least(scanned, 1000), scan);
+            end if;
             execute
                 'select array_agg(near.id), array_agg(near.distance) from ('
                 || ragpg_internal.nearest_query(
@@ -95,7 +100,7 @@ begin
         -- Few match, or the scan stopped short of them: without the cast it is not the index's
         -- expression, so every matching chunk is looked at.
         perform set_config('enable_sort', 'on', true);
-        if document_ids is null then
+        if document_ids is null or ragpg_internal.is_distributed() then
             execute format(
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%5$s.<=>) $1 as distance'

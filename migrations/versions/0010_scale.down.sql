@@ -1,0 +1,1714 @@
+select '[1]'::halfvec <=> '[1]'::halfvec;
+do $$
+begin
+    if ragpg_internal.is_distributed() then
+        raise exception 'the chunks are distributed: no version before this one can search them'
+            using errcode = 'RG005', hint = 'dump what is there before going back';
+    end if;
+end
+$$;
+
+-- Is what was found enough to answer from?
+create or replace function ragpg.judge_hits(
+    query text,
+    chunk_ids bigint[],
+    similarities double precision[],
+    out is_enough boolean,
+    out relevance double precision,
+    out similarity double precision,
+    out words_held double precision,
+    out missing_names text[],
+    out unmatched_negation boolean
+)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    passages text[];
+    titles text[];
+begin
+    select max(known.similarity) into judge_hits.similarity
+    from unnest(similarities) as known (similarity);
+    select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
+    into passages, titles
+    from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
+    cross join lateral (
+        select one.content, one.document_id
+        from ragpg.chunks as one
+        where one.id = hit.chunk_id
+        limit 1
+    ) as chunk
+    join ragpg.documents as document on document.id = chunk.document_id;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    join ragpg.chunks as chunk on chunk.index_id = known.id
+    where chunk.id = chunk_ids[1];
+    if recipe.id is null then
+        is_enough := false;
+        return;
+    end if;
+    -- Without a similarity the hits were found by words alone, for which nothing is calibrated.
+    is_enough := coalesce(judge_hits.similarity::real >= recipe.min_similarity, true);
+    select signal.* into judge_hits.words_held, judge_hits.missing_names,
+        judge_hits.unmatched_negation
+    from ragpg_internal.answer_signals(recipe.id, judge_hits.query, passages, titles) as signal;
+    judge_hits.relevance := ragpg_internal.relevance(
+        recipe.id, judge_hits.similarity, judge_hits.words_held,
+        cardinality(judge_hits.missing_names), judge_hits.unmatched_negation
+    );
+    is_enough := is_enough and coalesce(judge_hits.relevance >= recipe.min_relevance, true);
+end
+$$;
+comment on function ragpg.judge_hits(text, bigint[], double precision[]) is
+'Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index''s min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg_internal.relevance (null until calibrated) and ragpg_internal.answer_signals. What ask abstains by.';
+
+-- Which tables does a tenant see a part of?
+create or replace function ragpg_internal.protected_tables()
+returns table (relation regclass, closed boolean)
+language sql stable
+begin atomic
+    select
+        policy.polrelid::regclass,
+        bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
+    from pg_policy as policy
+    join pg_class as kept on kept.oid = policy.polrelid
+    where kept.relnamespace = 'ragpg'::regnamespace
+        and kept.relname <> 'tenant_roles'  -- always, and each role its own
+    group by policy.polrelid
+    union all
+    -- Policies of chunks hold where chunks is named; a partition named itself shows nothing.
+    select part.inhrelid::regclass, true
+    from pg_inherits as part
+    where part.inhparent = 'ragpg.chunks'::regclass
+    order by 1;
+end;
+comment on function ragpg_internal.protected_tables() is
+'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';
+
+-- One question of a run: asked, and its hits held against the labels.
+create or replace function ragpg_internal.evaluate_question(
+    run_id bigint, question_id bigint, query_embedding halfvec default null
+) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    run ragpg.evaluation_runs;
+    asked text;
+    collection text;
+    started timestamptz;
+    latency double precision;
+    found jsonb;
+    relevant_ids bigint[];
+    relevant integer;
+    labels integer;
+    lost integer;
+    split integer;
+    spans jsonb;
+    first_place integer;
+begin
+    select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
+    select question.question, one.name into strict asked, collection
+    from ragpg.evaluation_questions as question
+    join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
+    join ragpg.collections as one on one.id = of_set.collection_id
+    where question.id = question_id and of_set.id = run.evaluation_set_id;
+    started := clock_timestamp();
+    select coalesce(jsonb_agg(to_jsonb(hit) - 'content' - 'metadata' - 'context'), '[]') into found
+    from ragpg.search(
+        query => asked, k => run.k, collection => collection,
+        query_embedding => evaluate_question.query_embedding, mode => run.mode,
+        index_id => run.index_id
+    ) as hit;
+    latency := extract(epoch from clock_timestamp() - started) * 1000;
+
+    with span as materialized (
+        select label.*
+        from (
+            select
+                one.*, known.is_of_document,
+                bool_and(known.is_of_document) over (partition by one.document_id) as is_alone
+            from ragpg.evaluation_label_spans as one
+            join ragpg.evaluation_labels as given on given.id = one.evaluation_label_id
+            cross join lateral (
+                select given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+            ) as known (is_of_document)
+            where one.evaluation_question_id = question_id
+        ) as label
+        -- Of a document labelled as a whole any chunk will do; a text labelled in it is stricter.
+        where label.state <> 'found' or label.is_of_document = label.is_alone
+    ),
+    touched as materialized (
+        select
+            span.evaluation_label_id, span.document_id, span.is_of_document, chunk.id,
+            span.is_of_document
+            or (chunk.start_char <= span.start_char and span.end_char <= chunk.end_char)
+                as is_whole
+        from span
+        -- Looked up document by document: a join may be planned that reads every chunk.
+        cross join lateral (
+            select one.id, one.start_char, one.end_char
+            from ragpg.chunks as one
+            where one.index_id = run.index_id
+                and one.document_id = span.document_id
+                and one.start_char < span.end_char
+                and span.start_char < one.end_char
+            offset 0
+        ) as chunk
+        where span.state = 'found'
+    )
+    select
+        (select coalesce(array_agg(distinct touched.id), '{}') from touched),
+        (
+            select count(distinct case when touched.is_of_document then -touched.document_id
+                else touched.id end)
+            from touched
+        ),
+        (select count(*) from span),
+        (select count(*) from span where span.state <> 'found'),
+        (
+            select count(*)
+            from span
+            where span.state = 'found'
+                and not exists (
+                    select
+                    from touched
+                    where touched.evaluation_label_id = span.evaluation_label_id
+                        and touched.is_whole
+                )
+        ),
+        (
+            select coalesce(jsonb_object_agg(by_document.document_id, by_document.spans::text), '{}')
+            from (
+                select
+                    span.document_id,
+                    case
+                        when not bool_or(span.is_of_document)
+                            then range_agg(int4range(span.start_char, span.end_char))
+                    end as spans
+                from span
+                where span.state = 'found'
+                group by span.document_id
+            ) as by_document
+        )
+    into relevant_ids, relevant, labels, lost, split, spans;
+
+    select min(hit.place) into first_place
+    from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
+    where hit.chunk_id = any(relevant_ids);
+    if first_place is null and cardinality(relevant_ids) > 0 then
+        -- Ranked too low, or not even a candidate?
+        select min(hit.place) into first_place
+        from ragpg.search(
+            query => asked, k => (run.recipe ->> 'candidates')::integer * 2,
+            collection => collection, query_embedding => evaluate_question.query_embedding,
+            mode => run.mode, index_id => run.index_id
+        ) as hit
+        where hit.chunk_id = any(relevant_ids);
+    end if;
+    insert into ragpg.evaluation_results (
+        evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans,
+        tenant
+    )
+    values (
+        run_id, question_id, jsonb_array_length(found), relevant, first_place,
+        latency, labels, lost, split, spans, run.tenant
+    );
+    insert into ragpg.evaluation_hits (
+        evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
+        document_version, source, start_char, end_char, score, similarity, bm25, tenant
+    )
+    select
+        run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
+        hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
+        hit.similarity, hit.bm25, run.tenant
+    from jsonb_to_recordset(found) as hit (
+        place integer, chunk_id bigint, document_id bigint, document_version integer,
+        source text, start_char integer, end_char integer, score double precision,
+        similarity double precision, bm25 double precision
+    );
+end
+$$;
+comment on function ragpg_internal.evaluate_question(bigint, bigint, halfvec) is
+'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
+
+-- Which text answers which question, and may the embedding model learn it?
+create or replace function ragpg.training_pairs(
+    collection text default null, index_id bigint default null
+) returns table (
+    question text, origin text, split text, source text, text text, start_char integer,
+    end_char integer, document_id bigint, chunk_id bigint, relevant_chunk_ids bigint[]
+)
+language sql stable
+begin atomic
+    with recipe as materialized (
+        select known.id, known.collection_id
+        from ragpg.collections as one
+        join ragpg.search_indexes as known
+            on known.collection_id = one.id
+            and known.id = coalesce(training_pairs.index_id, one.active_index_id)
+        where one.id = ragpg.collection_id(training_pairs.collection)
+    ),
+    labelled as materialized (
+        select
+            lower(btrim(span.question)) as asked, span.question,
+            'evaluation set ' || of_set.name as origin, span.document_id, span.start_char,
+            span.end_char, ragpg_internal.evaluation_split(span.evaluation_question_id) as split,
+            given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+                as is_of_document
+        from recipe
+        join ragpg.evaluation_sets as of_set on of_set.collection_id = recipe.collection_id
+        join ragpg.evaluation_label_spans as span on span.evaluation_set_id = of_set.id
+        join ragpg.evaluation_labels as given on given.id = span.evaluation_label_id
+        where span.state = 'found'
+    ),
+    cited as materialized (
+        select
+            lower(btrim(coalesce(answer.standalone, answer.question))) as asked,
+            coalesce(answer.standalone, answer.question) as question,
+            case newest.rating when 'good' then 'accepted answer' else 'citation' end as origin,
+            document.id as document_id, place.start_char,
+            place.start_char + char_length(quoted.quote) as end_char
+        from recipe
+        join ragpg.answers as answer on answer.collection_id = recipe.collection_id
+        join ragpg.citations as quoted on quoted.answer_id = answer.id
+        join ragpg.documents as document on document.id = quoted.document_id
+        left join lateral (
+            select said.rating
+            from ragpg.answer_feedback as said
+            where said.answer_id = answer.id
+            order by said.id desc
+            limit 1
+        ) as newest on true
+        cross join lateral (
+            -- At its old place still, or else where it first occurs in the document of today.
+            select case
+                when substr(document.content, quoted.start_char + 1, char_length(quoted.quote))
+                    = quoted.quote then quoted.start_char
+                else nullif(strpos(document.content, quoted.quote), 0) - 1
+            end as start_char
+        ) as place
+        -- Without a model the best hits are quoted: that would teach the model what it knows.
+        where answer.model is not null
+            and newest.rating is distinct from 'bad'
+            and place.start_char is not null
+    ),
+    known as materialized (
+        select asked, question, origin, document_id, start_char, end_char, is_of_document
+        from labelled
+        union all
+        select asked, question, origin, document_id, start_char, end_char, false from cited
+    ),
+    touched as materialized (
+        select
+            known.*, chunk.id as chunk_id, chunk.ordinal,
+            least(known.end_char, chunk.end_char) - greatest(known.start_char, chunk.start_char)
+                as shared,
+            -- Which of its chunks answers, a label of a whole document does not say.
+            known.is_of_document and count(*) over (
+                partition by known.asked, known.origin, known.document_id, known.start_char,
+                    known.end_char
+            ) > 1 as is_open
+        from known
+        cross join recipe
+        join ragpg.chunks as chunk
+            on chunk.index_id = recipe.id
+            and chunk.document_id = known.document_id
+            and chunk.start_char < known.end_char
+            and known.start_char < chunk.end_char
+    ),
+    relevant as materialized (
+        select touched.asked, array_agg(distinct touched.chunk_id) as chunk_ids
+        from touched
+        group by touched.asked
+    ),
+    positive as (
+        select distinct on (best.asked, best.chunk_id) best.*
+        from (
+            select distinct on (asked, origin, document_id, start_char, end_char) touched.*
+            from touched
+            where not touched.is_open
+            order by
+                asked, origin, document_id, start_char, end_char, shared desc, ordinal
+        ) as best
+        -- An evaluation set before an accepted answer, that before a mere citation.
+        order by
+            best.asked, best.chunk_id, best.origin = 'citation', best.origin = 'accepted answer',
+            best.origin, best.start_char
+    )
+    select
+        positive.question,
+        positive.origin,
+        case
+            when exists (
+                select
+                from labelled as held
+                where held.split = 'held-out'
+                    and (held.asked = positive.asked or held.document_id = positive.document_id)
+            ) then 'held-out'
+            else 'train'
+        end,
+        document.source,
+        ragpg_internal.embedded_text(document.title, chunk.context, chunk.content, chunk.ordinal),
+        positive.start_char,
+        positive.end_char,
+        positive.document_id,
+        positive.chunk_id,
+        relevant.chunk_ids
+    from positive
+    cross join recipe
+    join ragpg.chunks as chunk
+        on chunk.index_id = recipe.id
+        and chunk.document_id = positive.document_id
+        and chunk.ordinal = positive.ordinal
+    join ragpg.documents as document on document.id = positive.document_id
+    join relevant on relevant.asked = positive.asked
+    order by ragpg_internal.hash_text(positive.asked), document.source, positive.ordinal;
+end;
+comment on function ragpg.training_pairs(text, bigint) is
+'Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad; a document of several chunks that is labelled as a whole gives none (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.';
+
+-- How many chunks have a sentence of context that a model wrote?
+create or replace view ragpg.contextual_indexes with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    recipe.context_model,
+    recipe.context_tokens,
+    count(chunk.id) as chunks,
+    count(chunk.id) filter (where chunk.generated_chars > 0) as chunks_with_sentence,
+    round(avg(chunk.generated_chars) filter (where chunk.generated_chars > 0)) as mean_chars
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+left join ragpg.chunks as chunk on chunk.index_id = recipe.id
+where recipe.context_model is not null
+group by one.id, recipe.id;
+comment on view ragpg.contextual_indexes is
+'A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.';
+comment on column ragpg.contextual_indexes.collection is 'Name of the collection.';
+comment on column ragpg.contextual_indexes.index_id is 'The search index.';
+comment on column ragpg.contextual_indexes.active is 'Whether it answers searches.';
+comment on column ragpg.contextual_indexes.context_model is 'The language model.';
+comment on column ragpg.contextual_indexes.context_tokens is 'Tokens of a chunk kept free for its sentence.';
+comment on column ragpg.contextual_indexes.chunks is 'Its chunks.';
+comment on column ragpg.contextual_indexes.chunks_with_sentence is 'Those with a sentence.';
+comment on column ragpg.contextual_indexes.mean_chars is 'Mean characters of a sentence.';
+
+-- What does ranking need to know of a search index, or of one tenant's part of it?
+create or replace function ragpg_internal.count_chunks(index_id bigint, tenant text) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    counted constant text := format(
+        'chunk.index_id = %s%s',
+        count_chunks.index_id,
+        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
+    );
+begin
+    execute format(
+        'insert into ragpg.index_statistics as known ('
+        '  index_id, tenant, chunk_count, mean_length, embedding_sample, document_sample,'
+        '  languages, refreshed_at)'
+        ' select $1, $2, count(*), coalesce(avg(chunk.lexeme_count), 0),'
+        '  (select coalesce(array_agg(drawn.embedding), ''{}'')'
+        '   from (select chunk.embedding from ragpg.chunks as chunk where %1$s'
+        -- Drawn by hash, not by random(): the same chunks give the same ranking.
+        '    order by hashint8extended(chunk.id, 0) limit 256) as drawn),'
+        '  array(select chunk.document_id from ragpg.chunks as chunk where %1$s'
+        '   and chunk.ordinal = 0 order by hashint8extended(chunk.document_id, 0) limit 400),'
+        '  coalesce(array_agg(distinct chunk.language), ''{}''), clock_timestamp()'
+        ' from ragpg.chunks as chunk where %1$s'
+        ' on conflict on constraint index_statistics_pkey do update'
+        ' set chunk_count = excluded.chunk_count, mean_length = excluded.mean_length,'
+        '  embedding_sample = excluded.embedding_sample,'
+        '  document_sample = excluded.document_sample, languages = excluded.languages,'
+        '  refreshed_at = excluded.refreshed_at',
+        counted
+    )
+    using count_chunks.index_id, count_chunks.tenant;
+    with counted_now as materialized (
+        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
+        from ts_stat('select chunk.lexemes from ragpg.chunks as chunk where ' || counted) as word
+    ),
+    gone as (
+        delete from ragpg.lexeme_statistics as known
+        where known.index_id = count_chunks.index_id
+            and known.tenant = count_chunks.tenant
+            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
+    )
+    insert into ragpg.lexeme_statistics as known (
+        index_id, tenant, lexeme, chunk_count, occurrence_count
+    )
+    select count_chunks.index_id, count_chunks.tenant, lexeme, ndoc, nentry
+    from counted_now
+    on conflict on constraint lexeme_statistics_pkey do update
+    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
+    where (known.chunk_count, known.occurrence_count)
+        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+end
+$$;
+revoke execute on function ragpg_internal.count_chunks(bigint, text) from public;
+comment on function ragpg_internal.count_chunks(bigint, text) is
+'Counts the words and samples the embeddings that ranking uses, of one tenant''s chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.';
+
+-- Which chunks end within a sentence?
+create or replace function ragpg_internal.cut_chunks(collection text default null)
+returns table (chunk_id bigint, document_id bigint, content text)
+language sql stable
+begin atomic
+    select ended.id, ended.document_id, ended.content
+    from (
+        select
+            chunk.id, chunk.document_id, chunk.content, chunk.end_char,
+            lead(chunk.start_char) over (
+                partition by chunk.document_id order by chunk.ordinal
+            ) as next_start
+        from ragpg.chunks as chunk
+        join ragpg.collections as one on one.active_index_id = chunk.index_id
+        where one.id = ragpg.collection_id(cut_chunks.collection)
+    ) as ended
+    join ragpg.documents as document on document.id = ended.document_id
+    where ended.next_start is not null
+        and right(ended.content, 8) !~ '[.!?:;…؟।。！？；：|>}][\u0022\u0027)\]*_`”’»）」』]*$'
+        -- Between lines is no sentence; the character after the chunk tells.
+        and ended.next_start <= ended.end_char + 2
+        and substr(document.content, ended.end_char + 1, 2) !~ '^\s*\n';
+end;
+comment on function ragpg_internal.cut_chunks(text) is
+'Returns the chunks of a collection''s active search index that end within a sentence or a word: what they hold was longer than the window.';
+
+-- Many documents of one chunk each, their embeddings given: how another vector store moves in.
+create or replace function ragpg_internal.put_embedded_documents(
+    index_id bigint,
+    sources text[],
+    contents text[],
+    titles text[],
+    media_types text[],
+    metadata jsonb[],
+    source_hashes bytea[],
+    embeddings halfvec[]
+) returns table (source text, outcome text)
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    owner_name constant text := ragpg_internal.written_tenant();
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = put_embedded_documents.index_id;
+    -- The trigger of documents runs after all this and finds the versions indexed.
+    return query
+    with given as materialized (
+        select distinct on (row.source)
+            row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
+            row.metadata, row.source_hash, row.embedding
+        from unnest(
+            sources, contents, titles, media_types, put_embedded_documents.metadata,
+            source_hashes, embeddings
+        ) with ordinality as row (
+            source, content, title, media_type, metadata, source_hash, embedding, place
+        )
+        order by row.source, row.place desc  -- given twice, the last one counts
+    ),
+    stored as (
+        insert into ragpg.documents as document (
+            collection_id, source, content, title, media_type, metadata, source_hash, tenant
+        )
+        select
+            recipe.collection_id, given.source, given.content, given.title, given.media_type,
+            given.metadata, given.source_hash, owner_name
+        from given
+        on conflict on constraint documents_collection_id_tenant_source_key do update
+        set content = excluded.content,
+            title = excluded.title,
+            media_type = excluded.media_type,
+            metadata = excluded.metadata,
+            source_hash = excluded.source_hash,
+            page_starts = default
+        returning document.id, document.source, document.version
+    ),
+    emptied as (
+        delete from ragpg.chunks as chunk
+        using stored
+        where chunk.index_id = recipe.id
+            and chunk.document_id = stored.id
+            and stored.version > 1
+            and chunk.ordinal > 0
+    ),
+    written as (
+        insert into ragpg.chunks as chunk (
+            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+            lexeme_count, language, context, content, lexemes, embedding, tenant
+        )
+        select
+            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+            0, 0, ragpg_internal.document_language(recipe.language, given.metadata, given.content),
+            given.title, given.content, '', given.embedding, owner_name
+        from stored
+        join given on given.source = stored.source
+        on conflict on constraint chunks_pkey do update
+        set document_version = excluded.document_version,
+            end_char = excluded.end_char,
+            token_count = excluded.token_count,
+            language = excluded.language,
+            context = excluded.context,
+            content = excluded.content,
+            embedding = excluded.embedding,
+            generated_chars = 0
+    ),
+    indexed as (
+        insert into ragpg.index_documents as state (
+            index_id, document_id, document_version, chunk_count, indexed_at, tenant
+        )
+        select recipe.id, stored.id, stored.version, 1, clock_timestamp(), owner_name
+        from stored
+        on conflict on constraint index_documents_pkey do update
+        set document_version = excluded.document_version,
+            chunk_count = excluded.chunk_count,
+            indexed_at = excluded.indexed_at,
+            pending_since = null,
+            attempts = 0,
+            error = null,
+            next_attempt_at = default
+    )
+    select stored.source, case stored.version when 1 then 'added' else 'updated' end
+    from stored;
+end
+$$;
+comment on function ragpg_internal.put_embedded_documents(bigint, text[], text[], text[], text[], jsonb[], bytea[], halfvec[]) is
+'Stores documents of one chunk each with given embeddings of the search index''s model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.';
+
+-- Trigger: which search indexes have to read the documents just written?
+create or replace function ragpg_internal.queue_documents() returns trigger
+language plpgsql
+set search_path = ragpg, pg_temp
+as $$
+begin
+    if tg_op = 'UPDATE' then
+        -- What is cut and embedded is as it was: the chunks are the new version's, too.
+        with carried as (
+            update ragpg.index_documents as state
+            set document_version = later.version
+            from written as later
+            join replaced as earlier on earlier.id = later.id
+            where state.document_id = later.id
+                and state.document_version = earlier.version
+                and state.pending_since is null
+                and later.version <> earlier.version
+                and (later.content, later.title, later.media_type, later.page_starts)
+                    is not distinct from
+                    (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
+                and (later.tenant, later.collection_id, later.metadata -> 'language')
+                    is not distinct from
+                    (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
+            returning state.index_id, state.document_id, state.document_version
+        )
+        update ragpg.chunks as chunk
+        set document_version = carried.document_version
+        from carried
+        where chunk.index_id = carried.index_id and chunk.document_id = carried.document_id;
+    end if;
+    insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
+    select recipe.id, written.id, now(), written.tenant
+    from written
+    join ragpg.search_indexes as recipe on recipe.collection_id = written.collection_id
+    left join ragpg.index_documents as known
+        on known.index_id = recipe.id and known.document_id = written.id
+    where known.document_version is distinct from written.version
+    on conflict on constraint index_documents_pkey do update
+    set pending_since = coalesce(state.pending_since, excluded.pending_since),
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
+    notify ragpg_documents;
+    return null;
+end
+$$;
+comment on function ragpg_internal.queue_documents() is
+'Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told. A new version whose metadata alone are new has the chunks of the one before, at once.';
+
+-- The chunks of a document version, all at once.
+create or replace function ragpg_internal.replace_chunks(
+    index_id bigint,
+    document_id bigint,
+    document_version integer,
+    starts integer[],
+    ends integer[],
+    contexts text[],
+    token_counts integer[],
+    embeddings halfvec[],
+    generated_chars integer[] default null
+) returns integer
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    body text;
+    page_starts integer[];
+    document_metadata jsonb;
+    words_language text;
+    owner_name text;
+    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
+    -- the start of the text, which over a long document is quadratic.
+    block constant integer := 65536;
+    longest integer;
+begin
+    select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
+    into body, page_starts, document_metadata, owner_name
+    from ragpg.documents as document
+    where document.id = replace_chunks.document_id
+        and document.version = replace_chunks.document_version
+    for share;  -- a newer version waits, so that it is not taken off the queue unread
+    if not found then
+        raise exception 'document % is not at version % any more',
+            replace_chunks.document_id, replace_chunks.document_version
+            using errcode = 'RG007', hint = 'read the document again and repeat';
+    end if;
+    select ragpg_internal.document_language(recipe.language, document_metadata, body)
+    into strict words_language
+    from ragpg.search_indexes as recipe
+    where recipe.id = replace_chunks.index_id;
+    select coalesce(max(e.value - s.value), 0) into longest
+    from unnest(starts) with ordinality as s (value, place)
+    join unnest(ends) with ordinality as e (value, place) using (place);
+
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = replace_chunks.index_id
+        and chunk.document_id = replace_chunks.document_id;
+    insert into ragpg.chunks (
+        index_id, document_id, document_version, ordinal, start_char, end_char, page,
+        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
+        tenant
+    )
+    with blocks as materialized (
+        select number, substr(body, number * block + 1, block + longest) as content
+        from (select distinct start / block as number from unnest(starts) as start) as used
+    )
+    select
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        piece.place - 1, piece.start_char, piece.end_char,
+        width_bucket(piece.start_char, page_starts), piece.token_count, 0,
+        words_language, piece.context,
+        substr(
+            blocks.content,
+            piece.start_char - blocks.number * block + 1,
+            piece.end_char - piece.start_char
+        ),
+        '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+    from unnest(
+        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+    ) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
+    join blocks on blocks.number = piece.start_char / block;
+    insert into ragpg.index_documents as state (
+        index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
+    )
+    values (
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        cardinality(starts), clock_timestamp(), null, owner_name
+    )
+    on conflict on constraint index_documents_pkey do update
+    set document_version = excluded.document_version,
+        chunk_count = excluded.chunk_count,
+        indexed_at = excluded.indexed_at,
+        pending_since = null,
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
+    return cardinality(starts);
+end
+$$;
+comment on function ragpg_internal.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
+'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
+
+-- Why is this hit at this place: what found it, and what did each leg think of it?
+create or replace function ragpg.explain_search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid'
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint, vector_place integer, keyword_place integer, words text[]
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    depth integer;
+begin
+    select known.* into recipe
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = ragpg.collection_id(explain_search.collection);
+    depth := greatest(k, recipe.candidates);
+    -- Embedded here as search would, so that three searches embed once.
+    if query_embedding is null and explain_search.query ~ '\S' then
+        select ragpg.embed_query(explain_search.query, recipe.embedding_model_id)
+        into query_embedding
+        from ragpg.encoders as encoder
+        where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
+    end if;
+    -- Searched by the index's id, so that the log of searches does not count an explanation.
+    return query
+    select
+        best.*, near.place, said.place,
+        (
+            select array_agg(word.lexeme order by word.lexeme)
+            from ragpg_internal.query_words(recipe.id, explain_search.query) as word
+            where chunk.lexemes @@ ragpg_internal.lexeme_query(word.lexeme)
+        )
+    from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
+    cross join lateral (
+        select one.lexemes
+        from ragpg.chunks as one
+        where one.index_id = recipe.id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
+    left join ragpg.search(
+        query, depth, null, filter, query_embedding,
+        -- Without an embedding there is no vector leg: its rows are dropped below.
+        case when query_embedding is null then 'keyword' else 'vector' end,
+        recipe.id
+    ) as near on near.chunk_id = best.chunk_id and near.similarity is not null
+    left join ragpg.search(query, depth, null, filter, query_embedding, 'keyword', recipe.id) as said
+        on said.chunk_id = best.chunk_id
+    where recipe.id is not null
+    order by best.place;
+end
+$$;
+comment on function ragpg.explain_search(text, integer, text, jsonpath, halfvec, text) is
+'Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query''s words it holds. Three searches, so for looking, not for serving.';
+
+-- What would a question's embedding be, judged by the best chunks its words find?
+create or replace function ragpg_internal.feedback_embedding(
+    index_id bigint,
+    chunk_ids bigint[],
+    scores double precision[]
+) returns halfvec
+language sql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+    select l2_normalize(
+        sum(
+            chunk.embedding::vector
+            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+        )
+    )::halfvec
+    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
+    cross join lateral (
+        select one.embedding
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
+        limit 1
+    ) as chunk
+$$;
+comment on function ragpg_internal.feedback_embedding(bigint, bigint[], double precision[]) is
+'Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).';
+
+-- Which chunks are best by words?
+create or replace function ragpg_internal.keyword_candidates(
+    index_id bigint,
+    words tsquery[],
+    weights double precision[],
+    word_chunks bigint,
+    wanted integer,
+    document_ids bigint[] default null,
+    filter jsonpath default null,
+    least_score double precision default 0,
+    word_counts integer[] default null,
+    proof uuid default ragpg_internal.proof()
+) returns table (chunk_id bigint, score double precision)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    most_possible double precision := (select sum(weight) from unnest(weights) as weight);
+    -- What a word can add to a score, as a share of its weight: less than 1, however often it
+    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
+    most_added double precision;
+    threshold double precision;
+    sought tsquery;
+    statement text;
+    ids bigint[];
+    scores double precision[];
+    only_tenant constant text := (
+        select known.tenant from ragpg_internal.proven_tenant(proof) as known
+    );
+    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
+    few constant integer := 500;
+    exact_limit constant integer := 20000;
+begin
+    if words is null then
+        return;
+    end if;
+    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    statement := format(
+        'select array_agg(best.id order by best.score desc, best.id),'
+        ' array_agg(best.score order by best.score desc, best.id)'
+        ' from (select chunk.id, %s as score from ('
+        '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
+        '   %s as saturation'
+        '  from ragpg.chunks as stored'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
+        ' order by score desc, chunk.id limit %s) as best',
+        ragpg_internal.bm25_expression(words, weights),
+        (
+            select ragpg_internal.bm25_saturation(known.mean_length)
+            from ragpg.index_statistics as known
+            where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
+        ),
+        keyword_candidates.index_id,
+        case
+            when document_ids is not null then ' and stored.document_id = any($2)'
+            -- A subquery that looks one document up, and no join: only candidates are asked.
+            when filter is not null then
+                -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
+                ' and case when $4 is null or stored.tenant = $4 then'
+                '  (select ragpg_internal.passes(document.metadata, $3)'
+                '   from ragpg.documents as document where document.id = stored.document_id) end'
+        end,
+        case
+            when only_tenant is not null then ' and ' || ragpg_internal.tenant_condition(
+                keyword_candidates.index_id, only_tenant, 'stored.tenant', '$4'
+            )
+        end,
+        wanted
+    );
+    most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;
+    most_possible := most_added * most_possible;
+    least_score := greatest(coalesce(least_score, 0), 0);
+    -- A first guess of the last score wanted; then, from what it found, what is certain.
+    threshold := greatest(
+        least_score,
+        case
+            when word_counts is not null then 0.3 * most_possible
+            when document_ids is null and word_chunks > few then 0.45 * most_possible
+        end
+    );
+    loop
+        sought := ragpg_internal.word_combinations(
+            words, array(select most_added * weight from unnest(weights) as weight), threshold,
+            word_counts
+        );
+        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
+        exit when threshold <= least_score or scores[wanted] >= threshold
+            or word_counts is not null;
+        threshold := greatest(
+            least_score,
+            case
+                when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+                when threshold > 0.05 * most_possible then 0.5 * threshold
+            end
+        );
+    end loop;
+    return query
+    select found.id, found.score
+    from unnest(ids, scores) as found (id, score)
+    where found.score >= least_score or word_counts is not null;
+end
+$$;
+grant execute on function ragpg_internal.keyword_candidates(
+    bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
+    integer[], uuid
+)
+to public;
+comment on function ragpg_internal.keyword_candidates(
+    bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
+    integer[], uuid
+) is
+'Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. With word_counts, the chunks that hold each word, in one scan that reads of the commonest words only beside rarer ones (ragpg_internal.word_combinations), and what it met below that score, too. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.';
+
+-- What share of the nearest chunks does the vector index find with this ef_search?
+create or replace function ragpg_internal.recalls_at(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], distances double precision[],
+    k integer, ef_search integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- As ragpg_internal.vector_candidates scans. Named here so that what is set below ends with it.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = strict_order
+as $$
+declare
+    recalls double precision[] := '{}';
+    held bigint := (
+        select count(*) from ragpg.chunks as chunk where chunk.index_id = recalls_at.index_id
+    );
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
+    found bigint;
+begin
+    perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    for place in 1..cardinality(embeddings) loop
+        execute format(
+            'select count(*) from ('
+            '  select near.distance from (%s) as near where near.id is distinct from $2'
+            '  order by near.distance limit %s'
+            -- By distance, not by id: of chunks equally far any will do.
+            ' ) as best where best.distance <= $3 + 1e-6',
+            ragpg_internal.nearest_query(
+                'chunks', recalls_at.index_id, vector_dims(embeddings[place]), quantize, '',
+                k + (own_ids[place] is not null)::integer, ef_search
+            ),
+            k
+        )
+        into found
+        using embeddings[place], own_ids[place], distances[place];
+        recalls := recalls || coalesce(
+            found::double precision
+                / nullif(least(k, held - (own_ids[place] is not null)::integer), 0),
+            1
+        );
+    end loop;
+    return recalls;
+end
+$$;
+comment on function ragpg_internal.recalls_at(bigint, halfvec[], bigint[], double precision[], integer, integer) is
+'Returns for each embedding the share of its k nearest chunks that the vector index finds: those at most as far as distances says (ragpg_internal.exact_distances), the chunk of own_ids left out.';
+
+-- Which chunks answer this question best?
+create or replace function ragpg.search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid',
+    index_id bigint default null
+) returns setof ragpg.hit
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- Named here so that what is set below ends with the call.
+set plan_cache_mode = auto
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    all_chunks bigint;
+    mean_length real;
+    some_documents bigint[];  -- drawn at random
+    dimensions integer;
+    wanted integer;
+    sampled_documents bigint[];  -- that the filter lets through
+    matching_documents bigint[];  -- all of them; null where they are many: each candidate is asked
+    matching_chunks bigint;
+    matching_share double precision := 0;
+    exactly boolean := false;  -- all chunks that pass are looked at: they are few, or far
+    -- Up to so many are looked at as quickly as the index finds some (docs/measured.md).
+    exact_limit constant integer := 4000;
+    few_chunks constant integer := 200;
+    vector_ids bigint[];  -- best first
+    similarities double precision[];
+    bm25_scores double precision[];  -- of the same chunks
+    words tsquery[];  -- the rarest first
+    word_weights double precision[];
+    word_counts integer[];  -- of chunks
+    word_chunks bigint;  -- that hold one of the words, at most
+    word_ids bigint[];  -- best first
+    word_scores double precision[];
+    vector_weight double precision := 1;
+    vector_mean double precision;
+    vector_deviation double precision;
+    word_weight double precision := 0;
+    word_mean double precision := 0;
+    word_deviation double precision := 1;
+    least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
+    logged boolean := false;
+    hit_count integer;
+    counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
+    started constant timestamptz := clock_timestamp();
+begin
+    if mode not in ('hybrid', 'vector', 'keyword') or mode is null then
+        raise exception 'there is no mode "%"', mode
+            using errcode = 'RG005', hint = 'modes are hybrid, vector and keyword';
+    end if;
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    if query_embedding is null and coalesce(query, '') !~ '\S' then
+        raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
+    end if;
+    if search.index_id is null then
+        select known.* into recipe
+        from ragpg.collections as one
+        join ragpg.search_indexes as known on known.id = one.active_index_id
+        where one.id = ragpg.collection_id(search.collection);
+        if recipe.id is null then
+            return;  -- a collection without a document yet
+        end if;
+        -- Is this one of the share that is logged? Never where it could not be written: on a
+        -- standby every transaction is read-only.
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege('ragpg_internal.log_search'::regproc, 'execute')
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
+    else
+        select known.* into recipe
+        from ragpg.search_indexes as known
+        where known.id = search.index_id;
+        if recipe.id is null then
+            raise exception 'there is no search index %', search.index_id
+                using errcode = 'RG010', hint = 'view index_health lists them';
+        end if;
+    end if;
+    -- A question is enough when the database holds the model that embedded the chunks.
+    if query_embedding is null and mode <> 'keyword'
+        and exists (
+            select
+            from ragpg.encoders as encoder
+            where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified
+        )
+    then
+        query_embedding := ragpg.embed_query(search.query, recipe.embedding_model_id);
+    end if;
+    if query_embedding is null and mode = 'vector' then
+        raise exception 'mode vector needs a query embedding'
+            using errcode = 'RG005',
+                hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
+    end if;
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
+        raise exception 'the query embedding has % dimensions, the collection''s have %',
+            vector_dims(query_embedding), dimensions
+            using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
+    end if;
+    -- Not the whole row: its sample of embeddings is large.
+    select
+        known.chunk_count, known.mean_length,
+        case when filter is not null then known.document_sample end
+    into all_chunks, mean_length, some_documents
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id and known.tenant = counted_tenant;
+    -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
+    -- measured. (Not above: a model in the database takes half as long again.)
+    perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    -- Fusion needs candidates that one leg alone would place lower.
+    wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
+
+    if filter is not null then
+        perform ragpg_internal.check_filter(filter);
+        if all_chunks > 20000 then
+            select found.document_ids, found.chunks into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(recipe.id, filter, exact_limit) as found;
+            -- Of some documents, how many pass? Where they are many, to list them all takes longer
+            -- than to ask of each candidate as it is met.
+            if matching_documents is null then
+                sampled_documents := ragpg_internal.passing(some_documents[:50], filter);
+                matching_share := coalesce(cardinality(sampled_documents), 0) / 50.0;
+            end if;
+        end if;
+        if matching_documents is null and matching_share * coalesce(all_chunks, 0) <= 40000 then
+            select found.document_ids, found.chunks into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(
+                -- So many are listed in 10 ms.
+                recipe.id, filter, case when matching_share >= 0.03 then 50000 end
+            ) as found;
+        end if;
+        exactly := coalesce(matching_chunks <= exact_limit, false);
+        -- The index finds what is near the question. Where of what passes even the nearest (two
+        -- deviations above the mean of some) is farther than the nearest of all, it would go
+        -- through many rows and still miss some: all that pass are looked at instead.
+        if not exactly and query_embedding is not null and mode <> 'keyword' then
+            select spread.mean, spread.deviation
+            into vector_mean, vector_deviation
+            from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
+                as spread;
+            if matching_documents is null then
+                sampled_documents := ragpg_internal.passing(some_documents, filter);
+            end if;
+            select coalesce(
+                avg(near.similarity) + 2 * stddev_pop(near.similarity)
+                < vector_mean + 1.6 * vector_deviation,
+                false
+            )
+            into exactly
+            from (
+                select coalesce(matching_documents, sampled_documents) as ids
+            ) as passed
+            cross join generate_series(
+                1, cardinality(passed.ids), greatest(cardinality(passed.ids) / 200, 1)
+            ) as place
+            cross join lateral (
+                select 1 - (chunk.embedding <=> query_embedding) as similarity
+                from ragpg.chunks as chunk
+                where chunk.index_id = recipe.id and chunk.document_id = passed.ids[place]
+                order by chunk.ordinal
+                limit 1
+            ) as near;
+        end if;
+        if exactly and matching_chunks is null then
+            select found.document_ids, found.chunks
+            into matching_documents, matching_chunks
+            from ragpg_internal.matching_documents(recipe.id, filter) as found;
+        end if;
+        if matching_chunks = 0 then
+            if logged then
+                perform ragpg_internal.log_search(
+                    recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
+                    0, null, extract(epoch from clock_timestamp() - started) * 1000
+                );
+            end if;
+            return;
+        end if;
+    end if;
+
+    if mode <> 'vector' then
+        select
+            array_agg(word.word order by word.place), array_agg(word.weight order by word.place),
+            array_agg(word.chunk_count order by word.place), sum(word.chunk_count),
+            coalesce(sum(word.mean_score), 0),
+            coalesce(nullif(sqrt(sum(word.mean_square - word.mean_score ^ 2)), 0), 1)
+        into words, word_weights, word_counts, word_chunks, word_mean, word_deviation
+        from ragpg_internal.query_words(recipe.id, search.query) as word;
+        if cardinality(words) = 64 then
+            raise notice 'of the question''s words the 64 that weigh most are looked for';
+        end if;
+    end if;
+    if mode = 'keyword' or query_embedding is null then
+        select array_agg(found.chunk_id), array_agg(found.score)
+        into word_ids, word_scores
+        from ragpg_internal.keyword_candidates(
+            recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter
+        ) as found;
+    end if;
+    if mode = 'keyword' then
+        query_embedding := null;
+        vector_weight := 0;
+    elsif mode = 'hybrid' then
+        vector_weight := recipe.vector_weight;
+        if query_embedding is null then
+            query_embedding := ragpg_internal.feedback_embedding(recipe.id, word_ids, word_scores);
+            vector_weight := 0.5;  -- measured: near one half is best when words made the vector
+            raise notice 'the database holds no model to embed the query with: searched by words'
+                using hint = 'load the model with ragpg model load, or pass query_embedding';
+        end if;
+    end if;
+    if query_embedding is not null then
+        loop
+            select array_agg(found.chunk_id), array_agg(found.similarity)
+            into vector_ids, similarities
+            from ragpg_internal.vector_candidates(
+                recipe.id, query_embedding, wanted, matching_documents, matching_chunks, filter,
+                exactly
+            ) as found;
+            -- How many of all chunks should be nearer than the last of them, if similarities are
+            -- spread as the normal distribution is? Where they are more than a filter that has
+            -- nothing to do with the question would make the index pass by, it has missed some.
+            exit when exactly or filter is null or (
+                all_chunks * ragpg_internal.normal_tail(
+                    (similarities[cardinality(similarities)] - vector_mean) / vector_deviation
+                ) > greatest(100, 2.5 * wanted / greatest(
+                    matching_share,
+                    matching_chunks / all_chunks::double precision, 0.001
+                ))
+            ) is not true;
+            exactly := true;
+            if matching_chunks is null then
+                select found.document_ids, found.chunks
+                into matching_documents, matching_chunks
+                from ragpg_internal.matching_documents(recipe.id, filter) as found;
+            end if;
+        end loop;
+    end if;
+
+    -- Standard scores: how many deviations above the mean of the whole index a chunk is, in each
+    -- leg. The vector leg's mean and deviation come from a sample of embeddings, the word leg's from
+    -- how common each word is.
+    if mode = 'hybrid' and vector_mean is null then
+        select spread.mean, spread.deviation
+        into vector_mean, vector_deviation
+        from ragpg_internal.similarity_spread(recipe.id, counted_tenant, query_embedding)
+            as spread;
+    end if;
+    -- Where the search index names no weight it follows the question: the less its nearest chunk
+    -- stands out, the less the model knows of it. Of few chunks, that pass a filter or are all
+    -- there are, it tells less: none of n is more than (n - 1) / sqrt(n) deviations above the mean.
+    vector_weight := coalesce(
+        vector_weight,
+        case
+            when filter is not null or coalesce(all_chunks, 0) < few_chunks then 0.55
+            else ragpg_internal.question_weight((similarities[1] - vector_mean) / vector_deviation)
+        end
+    );
+    word_weight := 1 - vector_weight;
+    if mode = 'hybrid' and vector_ids is not null then
+        -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+        execute format(
+            'select array_agg(%s order by chunk.place)'
+            ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
+            '   %s as saturation'
+            '  from unnest($1) with ordinality as known (id, place)'
+            '  cross join lateral ('
+            '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
+            '   where one.index_id = %s and one.id = known.id limit 1) as stored'
+            '  offset 0) as chunk',
+            ragpg_internal.bm25_expression(words, word_weights),
+            ragpg_internal.bm25_saturation(mean_length), recipe.id
+        )
+        into bm25_scores
+        using vector_ids;
+        -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
+        -- last of these, so that its words must make up for that to come before the k-th of these
+        -- (the threshold algorithm of Fagin, Lotem and Naor 2003).
+        if word_ids is null and cardinality(vector_ids) >= wanted then
+            select
+                word_mean + word_deviation / nullif(word_weight, 0) * (
+                    vector_weight * (known.similarity - similarities[wanted]) / vector_deviation
+                    + word_weight * (known.bm25 - word_mean) / word_deviation
+                )
+            into least_bm25
+            from unnest(similarities, bm25_scores) as known (similarity, bm25)
+            order by
+                vector_weight * known.similarity / vector_deviation
+                + word_weight * known.bm25 / word_deviation desc
+            offset k - 1
+            limit 1;
+            -- Where very many chunks hold the words, those that only the commonest speak for are
+            -- left to the vector leg: none of the best 30 by words were lost (docs/measured.md).
+            if word_chunks <= 30000 or matching_documents is not null then
+                word_counts := null;
+            end if;
+            select array_agg(found.chunk_id), array_agg(found.score)
+            into word_ids, word_scores
+            from ragpg_internal.keyword_candidates(
+                recipe.id, words, word_weights, word_chunks, wanted, matching_documents, filter,
+                least_bm25, word_counts
+            ) as found;
+        end if;
+    end if;
+
+    return query
+    with candidates as (
+        select known.chunk_id, known.similarity, known.bm25
+        from unnest(vector_ids, similarities, bm25_scores) as known (chunk_id, similarity, bm25)
+        union all
+        select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
+        from unnest(word_ids, word_scores) as said (chunk_id, bm25)
+        cross join lateral (
+            select one.embedding
+            from ragpg.chunks as one
+            where one.index_id = recipe.id and one.id = said.chunk_id
+            limit 1
+        ) as chunk
+        where said.chunk_id <> all(coalesce(vector_ids, '{}'))
+    ),
+    best as (
+        select known.*
+        from (
+            select
+                candidate.*,
+                case mode
+                    when 'vector' then candidate.similarity
+                    when 'keyword' then candidate.bm25
+                    else
+                        vector_weight * (candidate.similarity - vector_mean) / vector_deviation
+                        + word_weight * (candidate.bm25 - word_mean) / word_deviation
+                end as score
+            from candidates as candidate
+        ) as known
+        -- Alike to the words, which none of them holds, or to a weight of nothing: the nearest.
+        order by known.score desc, known.similarity desc nulls last, known.chunk_id
+        limit k
+    )
+    select
+        (row_number() over (
+            order by best.score desc, best.similarity desc nulls last, best.chunk_id
+        ))::integer, hit.source,
+        hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
+        hit.document_version, best.chunk_id
+    from best
+    -- Looked up one by one, as above: without statistics of the parent of all partitions, and it
+    -- has none, a join may be planned that reads every chunk.
+    cross join lateral (
+        select chunk.*, document.source, document.title, document.metadata
+        from ragpg.chunks as chunk
+        join ragpg.documents as document on document.id = chunk.document_id
+        where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+        limit 1
+    ) as hit
+    order by 1;
+    get diagnostics hit_count = row_count;
+    if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
+        raise exception 'search index % was dropped during the search', recipe.id
+            using errcode = 'RG010', hint = 'search again';
+    end if;
+    if logged then
+        perform ragpg_internal.log_search(
+            recipe.id, search.query, search.query_embedding, search.mode, search.k,
+            filter is not null, hit_count, similarities[1],
+            extract(epoch from clock_timestamp() - started) * 1000
+        );
+    end if;
+end
+$$;
+comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
+'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says, or else by how far the nearest chunk stands out (ragpg_internal.question_weight). Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';
+
+-- Which chunks answer this question best, without saying the same twice?
+create or replace function ragpg.search_distinct(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid',
+    index_id bigint default null,
+    max_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    relevance double precision default 1
+) returns setof ragpg.hit
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    hits jsonb;
+    contents text[];
+    embeddings halfvec[];
+    scores double precision[];  -- from 0, the last, to 1, the first
+    nearest double precision[];  -- cosine to what is picked
+    is_taken boolean[];  -- picked, or nearly the same as what is
+    picks integer[];
+    pick integer;
+    -- Maximal marginal relevance chooses among more than it returns.
+    wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
+begin
+    if num_nulls(max_similarity, min_overlap, relevance) > 0 or relevance not between 0 and 1 then
+        raise exception 'max_similarity is %, min_overlap is %, relevance is %',
+            max_similarity, min_overlap, relevance
+            using errcode = 'RG005',
+                hint = 'max_similarity is a cosine, min_overlap a share; relevance is from 0 (different) to 1 (best)';
+    end if;
+    loop
+        select
+            jsonb_agg(to_jsonb(hit) order by hit.place),
+            array_agg(hit.content order by hit.place),
+            array_agg(chunk.embedding order by hit.place),
+            array_agg(
+                coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
+                order by hit.place
+            ),
+            array_agg(0 order by hit.place),
+            array_agg(false order by hit.place)
+        into hits, contents, embeddings, scores, nearest, is_taken
+        from (
+            select found.*, min(found.score) over () as least, max(found.score) over () as most
+            from ragpg.search(
+                query, wanted, collection, filter, query_embedding, mode, index_id
+            ) as found
+        ) as hit
+        cross join lateral (
+            select one.embedding from ragpg.chunks as one where one.id = hit.chunk_id limit 1
+        ) as chunk;
+        picks := '{}';
+        while cardinality(picks) < k loop
+            select candidate.place into pick
+            from unnest(scores, nearest, is_taken) with ordinality
+                as candidate (score, nearest, is_taken, place)
+            where not candidate.is_taken
+            order by
+                relevance * candidate.score - (1 - relevance) * candidate.nearest desc,
+                candidate.place
+            limit 1;
+            exit when pick is null;
+            picks := picks || pick;
+            select
+                array_agg(greatest(known.nearest, near.similarity) order by known.place),
+                array_agg(
+                    known.is_taken or known.place = pick
+                    or near.similarity >= max_similarity
+                    and ragpg_internal.word_overlap(known.content, contents[pick]) >= min_overlap
+                    order by known.place
+                )
+            into nearest, is_taken
+            from unnest(nearest, is_taken, embeddings, contents) with ordinality
+                as known (nearest, is_taken, embedding, content, place)
+            cross join lateral (
+                select 1 - (known.embedding <=> embeddings[pick]) as similarity
+            ) as near;
+        end loop;
+        -- Too few, and search has more to give: look further down.
+        exit when cardinality(picks) = k or coalesce(cardinality(scores), 0) < wanted;
+        wanted := 2 * wanted;
+    end loop;
+    return query
+    select
+        picked.place::integer, hit.source, hit.title, hit.content, hit.score, hit.similarity,
+        hit.bm25, hit.start_char, hit.end_char, hit.page, hit.context, hit.metadata,
+        hit.document_id, hit.document_version, hit.chunk_id
+    from unnest(picks) with ordinality as picked (hit, place)
+    join jsonb_populate_recordset(null::ragpg.hit, hits) as hit on hit.place = picked.hit
+    order by 1;
+end
+$$;
+comment on function ragpg.search_distinct(text, integer, text, jsonpath, halfvec, text, bigint, double precision, double precision, double precision) is
+'Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg_internal.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).';
+
+-- Which chunks are nearest in meaning to this one?
+create or replace function ragpg.similar_chunks(to_chunk_id bigint, k integer default 10)
+returns table (
+    place integer, source text, title text, content text, similarity double precision,
+    start_char integer, end_char integer, document_id bigint, chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    given ragpg.chunks;
+begin
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    select chunk.* into given
+    from ragpg.chunks as chunk
+    where chunk.id = similar_chunks.to_chunk_id;
+    if given.id is null then
+        raise exception 'there is no chunk %', similar_chunks.to_chunk_id
+            using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
+    end if;
+    return query
+    select
+        (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
+        document.source, document.title, chunk.content, near.similarity, chunk.start_char,
+        chunk.end_char, chunk.document_id, chunk.id
+    from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near
+    cross join lateral (
+        select one.*
+        from ragpg.chunks as one
+        where one.index_id = given.index_id and one.id = near.chunk_id
+        limit 1
+    ) as chunk
+    join ragpg.documents as document on document.id = chunk.document_id
+    where near.chunk_id <> given.id
+    order by 1
+    limit k;
+end
+$$;
+comment on function ragpg.similar_chunks(bigint, integer) is
+'Returns the k chunks of the same search index whose embeddings are nearest to that chunk''s, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.';
+
+-- What stands around a chunk?
+create or replace function ragpg.surroundings(
+    chunk_id bigint,
+    neighbours integer default 1
+) returns table (start_char integer, end_char integer, content text)
+language sql stable
+begin atomic
+    select
+        span.start_char, span.end_char,
+        substr(kept.content, span.start_char + 1, span.end_char - span.start_char)
+    from (
+        select
+            hit.document_id, hit.document_version,
+            min(near.start_char) as start_char, max(near.end_char) as end_char
+        from ragpg.chunks as hit
+        join ragpg.chunks as near
+            on near.index_id = hit.index_id
+            and near.document_id = hit.document_id
+            and near.document_version = hit.document_version
+            and near.ordinal between hit.ordinal - surroundings.neighbours
+                and hit.ordinal + surroundings.neighbours
+        where hit.id = surroundings.chunk_id
+        group by hit.document_id, hit.document_version
+    ) as span
+    cross join lateral (
+        select document.content
+        from ragpg.documents as document
+        where document.id = span.document_id and document.version = span.document_version
+        union all
+        select earlier.content
+        from ragpg.document_versions as earlier
+        where earlier.document_id = span.document_id and earlier.version = span.document_version
+        limit 1
+    ) as kept;
+end;
+comment on function ragpg.surroundings(bigint, integer) is
+'Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.';
+
+-- Which chunks are nearest in meaning?
+create or replace function ragpg_internal.vector_candidates(
+    index_id bigint,
+    query_embedding halfvec,
+    wanted integer,
+    document_ids bigint[] default null,
+    matching_chunks bigint default null,
+    filter jsonpath default null,
+    exactly boolean default false
+) returns table (chunk_id bigint, similarity double precision)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 100
+set hnsw.iterative_scan = off
+set enable_sort = on
+set enable_indexscan = on
+set enable_seqscan = on
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    -- The partition itself is planned more quickly than its parent, whose policies keep tenants
+    -- apart.
+    table_name text := 'chunks_' || vector_candidates.index_id;
+    only_passing text := case
+        -- A subquery that looks one document up, and no join: the scan asks of each chunk it
+        -- meets, until it has enough.
+        when filter is not null then
+            ' and (select ragpg_internal.passes(document.metadata, $3)'
+            '  from ragpg.documents as document where document.id = chunk.document_id)'
+        else ''
+    end;
+    only_own text := '';
+    tenant_chunks bigint;
+    scanned integer;
+    scan text;
+    ids bigint[];
+    distances double precision[];
+    only_tenant constant text := ragpg_internal.searched_tenant();
+begin
+    select known.* into strict recipe
+    from ragpg.search_indexes as known
+    where known.id = vector_candidates.index_id;
+    if only_tenant is not null then
+        -- A tenant is a filter, too: how many chunks it has was counted with its words. So few are
+        -- looked at as quickly as the index finds some of them.
+        only_own := ' and chunk.tenant = $4';
+        tenant_chunks := coalesce(
+            (
+                select counted.chunk_count
+                from ragpg.index_statistics as counted
+                where counted.index_id = recipe.id and counted.tenant = only_tenant
+            ),
+            0
+        );
+        exactly := exactly or tenant_chunks <= 20000;
+        if document_ids is null then
+            matching_chunks := tenant_chunks;
+        end if;
+    end if;
+    if only_tenant is not null
+        or not coalesce(has_table_privilege(to_regclass('ragpg.' || table_name), 'select'), false)
+    then
+        table_name := 'chunks';
+    end if;
+    if not exactly then
+        -- Filtered scans that keep 200: recall@10 of .975 and more (docs/measured.md).
+        scanned := greatest(recipe.ef_search, wanted, case when filter is not null then 200 end);
+        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
+        if only_tenant is not null then
+            -- The planner takes a tenant for few rows, and would read and sort them all.
+            perform set_config('enable_sort', 'off', true);
+        end if;
+        -- A scan that goes on until it has enough takes longer, so only where rows it meets are
+        -- left out: by a condition, or, seen by what came back, because they were deleted.
+        foreach scan in array case
+            when only_own || only_passing = '' then '{off,strict_order}'::text[]
+            else '{strict_order}' end
+        loop
+            perform set_config('hnsw.iterative_scan', scan, true);
+            execute
+                'select array_agg(near.id), array_agg(near.distance) from ('
+                || ragpg_internal.nearest_query(
+                    table_name, recipe.id, vector_dims(query_embedding), recipe.quantize,
+                    only_own || only_passing, wanted, scanned
+                )
+                || ') as near'
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
+            exit when cardinality(ids) >= wanted;
+        end loop;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(wanted, matching_chunks) then
+        -- Few match, or the scan stopped short of them: without the cast it is not the index's
+        -- expression, so every matching chunk is looked at.
+        perform set_config('enable_sort', 'on', true);
+        if document_ids is null then
+            execute format(
+                'select array_agg(near.id), array_agg(near.distance)'
+                ' from (select chunk.id, chunk.embedding operator(%5$s.<=>) $1 as distance'
+                '  from ragpg.%1$s as chunk where chunk.index_id = %2$s%3$s'
+                '  order by chunk.embedding operator(%5$s.<=>) $1 limit %4$s) as near',
+                table_name, recipe.id, only_own || only_passing, wanted,
+                ragpg_internal.vector_schema()
+            )
+            into ids, distances
+            using query_embedding, document_ids, filter, only_tenant;
+        elsif only_tenant is null and cardinality(document_ids) > 4000 then
+            -- Page by page of the table, in order: two thirds of the time where there are so many.
+            perform set_config('enable_indexscan', 'off', true);
+            perform set_config('enable_seqscan', 'off', true);
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select chunk.id, chunk.embedding <=> query_embedding as distance
+                from ragpg.chunks as chunk
+                where chunk.index_id = vector_candidates.index_id
+                    and chunk.document_id = any((select document_ids)::bigint[])
+                order by 2
+                limit wanted
+            ) as near;
+        else
+            -- Document by document: else a policy's index may be taken, which reads all of a
+            -- tenant's chunks, and since Postgres 17 the whole index of documents is. Planned once
+            -- in a session: two thirds of the time where few match.
+            select array_agg(near.id), array_agg(near.distance) into ids, distances
+            from (
+                select one.id, one.embedding <=> query_embedding as distance
+                from unnest(document_ids) as listed (id)
+                cross join lateral (
+                    select chunk.id, chunk.embedding
+                    from ragpg.chunks as chunk
+                    where chunk.index_id = vector_candidates.index_id
+                        and chunk.document_id = listed.id
+                        and (only_tenant is null or chunk.tenant = only_tenant)
+                    offset 0
+                ) as one
+                order by 2
+                limit wanted
+            ) as near;
+        end if;
+    end if;
+    return query
+    select found.id, 1 - found.distance
+    from unnest(ids, distances) as found (id, distance);
+exception
+    when undefined_table then
+        return;  -- dropped between two looks at it; search says so
+end
+$$;
+comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';
+
+drop function ragpg_internal.known_embeddings(bigint[], bytea[], text);
+drop function ragpg.distribute(integer);
+drop function ragpg_internal.delete_chunks();
+drop function ragpg_internal.set_on_shards(integer, text);
+drop function ragpg_internal.chunk_words(text, text, text);
+drop function ragpg_internal.is_distributed();
