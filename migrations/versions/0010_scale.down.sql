@@ -730,6 +730,36 @@ $$;
 comment on function ragpg_internal.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
 'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
 
+-- How far is the k-th nearest chunk, truly?
+create or replace function ragpg_internal.exact_distances(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], k integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    distances double precision[] := '{}';
+    farthest double precision;
+begin
+    for place in 1..cardinality(embeddings) loop
+        -- Without the cast it is not the index's expression, so every chunk is looked at.
+        select max(near.distance) into farthest
+        from (
+            select chunk.embedding <=> embeddings[place] as distance
+            from ragpg.chunks as chunk
+            where chunk.index_id = exact_distances.index_id
+                and chunk.id is distinct from own_ids[place]
+            order by 1
+            limit exact_distances.k
+        ) as near;
+        distances := distances || farthest;
+    end loop;
+    return distances;
+end
+$$;
+comment on function ragpg_internal.exact_distances(bigint, halfvec[], bigint[], integer) is
+'Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.';
+
 -- Why is this hit at this place: what found it, and what did each leg think of it?
 create or replace function ragpg.explain_search(
     query text,

@@ -76,9 +76,10 @@ create or replace function ragpg_internal.delete_chunks() returns trigger
 language plpgsql security definer
 set search_path = ragpg, pg_temp
 as $$
+declare
+    document_ids constant bigint[] := array(select dropped.id from old_rows as dropped);
 begin
-    delete from ragpg.chunks as chunk
-    where chunk.document_id = any(array(select dropped.id from old_rows as dropped));
+    delete from ragpg.chunks as chunk where chunk.document_id = any(document_ids);
     return null;
 end
 $$;
@@ -571,14 +572,24 @@ select
     recipe.id = one.active_index_id as active,
     recipe.context_model,
     recipe.context_tokens,
-    count(chunk.id) as chunks,
-    count(chunk.id) filter (where chunk.generated_chars > 0) as chunks_with_sentence,
-    round(avg(chunk.generated_chars) filter (where chunk.generated_chars > 0)) as mean_chars
+    coalesce(held.chunks, 0) as chunks,
+    coalesce(held.chunks_with_sentence, 0) as chunks_with_sentence,
+    held.mean_chars
 from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
-left join ragpg.chunks as chunk on chunk.index_id = recipe.id
-where recipe.context_model is not null
-group by one.name, one.active_index_id, recipe.id;
+left join (
+    select
+        chunk.index_id,
+        count(*) as chunks,
+        count(*) filter (where chunk.generated_chars > 0) as chunks_with_sentence,
+        round(avg(chunk.generated_chars) filter (where chunk.generated_chars > 0)) as mean_chars
+    from ragpg.chunks as chunk
+    where chunk.index_id in (
+        select known.id from ragpg.search_indexes as known where known.context_model is not null
+    )
+    group by chunk.index_id
+) as held on held.index_id = recipe.id
+where recipe.context_model is not null;
 comment on view ragpg.contextual_indexes is
 'A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.';
 comment on column ragpg.contextual_indexes.collection is 'Name of the collection.';
@@ -690,6 +701,12 @@ language plpgsql stable
 set search_path = ragpg, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    active_id constant bigint := (
+        select one.active_index_id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(cut_chunks.collection)
+    );
 begin
     return query
     select ended.id, ended.document_id, ended.content
@@ -700,8 +717,7 @@ begin
                 partition by chunk.document_id order by chunk.ordinal
             ) as next_start
         from ragpg.chunks as chunk
-        join ragpg.collections as one on one.active_index_id = chunk.index_id
-        where one.id = ragpg.collection_id(cut_chunks.collection)
+        where chunk.index_id = active_id
     ) as ended
     join ragpg.documents as document on document.id = ended.document_id
     where ended.next_start is not null
@@ -997,6 +1013,36 @@ $$;
 comment on function ragpg_internal.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
 'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
 
+-- How far is the k-th nearest chunk, truly?
+create or replace function ragpg_internal.exact_distances(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], k integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    distances double precision[] := '{}';
+    farthest double precision;
+begin
+    for place in 1..cardinality(embeddings) loop
+        -- Without the cast it is not the index's expression, so every chunk is looked at.
+        execute format(
+            'select max(near.distance) from ('
+            '  select chunk.embedding operator(%s.<=>) $1 as distance from ragpg.chunks as chunk'
+            '  where chunk.index_id = %s and chunk.id is distinct from $2 order by 1 limit %s'
+            ' ) as near',
+            ragpg_internal.vector_schema(), exact_distances.index_id, k
+        )
+        into farthest
+        using embeddings[place], own_ids[place];
+        distances := distances || farthest;
+    end loop;
+    return distances;
+end
+$$;
+comment on function ragpg_internal.exact_distances(bigint, halfvec[], bigint[], integer) is
+'Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.';
+
 -- Why is this hit at this place: what found it, and what did each leg think of it?
 create or replace function ragpg.explain_search(
     query text,
@@ -1019,6 +1065,8 @@ declare
     recipe ragpg.search_indexes;
     depth integer;
     best_hits ragpg.hit[];
+    best_ids bigint[];
+    held record;
 begin
     select known.* into recipe
     from ragpg.collections as one
@@ -1038,13 +1086,11 @@ begin
         from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
         where recipe.id is not null
     );
+    best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
+    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg.chunks as one
+    where one.index_id = recipe.id and one.id = any(best_ids);
     return query
-    with chunk as materialized (
-        select one.id, one.lexemes
-        from ragpg.chunks as one
-        where one.index_id = recipe.id
-            and one.id = any(array(select hit.chunk_id from unnest(best_hits) as hit))
-    )
     select
         best.*, near.place, said.place,
         (
@@ -1053,7 +1099,7 @@ begin
             where chunk.lexemes @@ ragpg_internal.lexeme_query(word.lexeme)
         )
     from unnest(best_hits) as best
-    join chunk on chunk.id = best.chunk_id
+    join unnest(held.ids, held.lexemes) as chunk (id, lexemes) on chunk.id = best.chunk_id
     left join ragpg.search(
         query, depth, null, filter, query_embedding,
         -- Without an embedding there is no vector leg: its rows are dropped below.
@@ -1312,7 +1358,7 @@ declare
     word_ids bigint[];  -- best first
     word_scores double precision[];
     met_ids bigint[];  -- the same chunks, as they came
-    word_similarities double precision[];  -- of these
+    met_embeddings halfvec[];  -- of these
     best_ids bigint[];  -- best first
     best_scores double precision[];
     best_similarities double precision[];
@@ -1447,6 +1493,11 @@ begin
                     greatest(cardinality(sampled_documents) / 200, 1)
                 ) as place
             );
+            select array_agg(chunk.embedding) into met_embeddings
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id
+                and chunk.document_id = any(sampled_documents)
+                and chunk.ordinal = 0;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)
                 < vector_mean + 1.6 * vector_deviation,
@@ -1454,11 +1505,8 @@ begin
             )
             into exactly
             from (
-                select 1 - (chunk.embedding <=> query_embedding) as similarity
-                from ragpg.chunks as chunk
-                where chunk.index_id = recipe.id
-                    and chunk.document_id = any(sampled_documents)
-                    and chunk.ordinal = 0
+                select 1 - (met.embedding <=> query_embedding) as similarity
+                from unnest(met_embeddings) as met (embedding)
             ) as near;
         end if;
         if exactly and matching_chunks is null then
@@ -1601,10 +1649,12 @@ begin
     end if;
 
     if query_embedding is not null and word_ids is not null then
-        select array_agg(1 - (chunk.embedding <=> query_embedding)), array_agg(chunk.id)
-        into word_similarities, met_ids
+        -- The operator is asked for here, and not where the chunks may be.
+        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
         from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id and chunk.id = any(word_ids);
+        where chunk.index_id = recipe.id
+            and chunk.id = any(word_ids)
+            and chunk.id <> all(coalesce(vector_ids, '{}'));
     end if;
     select
         array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
@@ -1627,9 +1677,9 @@ begin
                 from unnest(vector_ids, similarities, bm25_scores)
                     as known (chunk_id, similarity, bm25)
                 union all
-                select said.chunk_id, met.similarity, said.bm25
+                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
                 from unnest(word_ids, word_scores) as said (chunk_id, bm25)
-                left join unnest(met_ids, word_similarities) as met (chunk_id, similarity)
+                left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
                     on met.chunk_id = said.chunk_id
                 where said.chunk_id <> all(coalesce(vector_ids, '{}'))
             ) as candidate

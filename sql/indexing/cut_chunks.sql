@@ -6,6 +6,12 @@ language plpgsql stable
 set search_path = ragpg, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    active_id constant bigint := (
+        select one.active_index_id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(cut_chunks.collection)
+    );
 begin
     return query
     select ended.id, ended.document_id, ended.content
@@ -16,8 +22,7 @@ begin
                 partition by chunk.document_id order by chunk.ordinal
             ) as next_start
         from ragpg.chunks as chunk
-        join ragpg.collections as one on one.active_index_id = chunk.index_id
-        where one.id = ragpg.collection_id(cut_chunks.collection)
+        where chunk.index_id = active_id
     ) as ended
     join ragpg.documents as document on document.id = ended.document_id
     where ended.next_start is not null

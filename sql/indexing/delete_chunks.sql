@@ -3,9 +3,10 @@ create or replace function ragpg_internal.delete_chunks() returns trigger
 language plpgsql security definer
 set search_path = ragpg, pg_temp
 as $$
+declare
+    document_ids constant bigint[] := array(select dropped.id from old_rows as dropped);
 begin
-    delete from ragpg.chunks as chunk
-    where chunk.document_id = any(array(select dropped.id from old_rows as dropped));
+    delete from ragpg.chunks as chunk where chunk.document_id = any(document_ids);
     return null;
 end
 $$;

@@ -20,6 +20,8 @@ declare
     recipe ragpg.search_indexes;
     depth integer;
     best_hits ragpg.hit[];
+    best_ids bigint[];
+    held record;
 begin
     select known.* into recipe
     from ragpg.collections as one
@@ -39,13 +41,11 @@ begin
         from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
         where recipe.id is not null
     );
+    best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
+    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg.chunks as one
+    where one.index_id = recipe.id and one.id = any(best_ids);
     return query
-    with chunk as materialized (
-        select one.id, one.lexemes
-        from ragpg.chunks as one
-        where one.index_id = recipe.id
-            and one.id = any(array(select hit.chunk_id from unnest(best_hits) as hit))
-    )
     select
         best.*, near.place, said.place,
         (
@@ -54,7 +54,7 @@ begin
             where chunk.lexemes @@ ragpg_internal.lexeme_query(word.lexeme)
         )
     from unnest(best_hits) as best
-    join chunk on chunk.id = best.chunk_id
+    join unnest(held.ids, held.lexemes) as chunk (id, lexemes) on chunk.id = best.chunk_id
     left join ragpg.search(
         query, depth, null, filter, query_embedding,
         -- Without an embedding there is no vector leg: its rows are dropped below.

@@ -39,7 +39,7 @@ declare
     word_ids bigint[];  -- best first
     word_scores double precision[];
     met_ids bigint[];  -- the same chunks, as they came
-    word_similarities double precision[];  -- of these
+    met_embeddings halfvec[];  -- of these
     best_ids bigint[];  -- best first
     best_scores double precision[];
     best_similarities double precision[];
@@ -174,6 +174,11 @@ begin
                     greatest(cardinality(sampled_documents) / 200, 1)
                 ) as place
             );
+            select array_agg(chunk.embedding) into met_embeddings
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id
+                and chunk.document_id = any(sampled_documents)
+                and chunk.ordinal = 0;
             select coalesce(
                 avg(near.similarity) + 2 * stddev_pop(near.similarity)
                 < vector_mean + 1.6 * vector_deviation,
@@ -181,11 +186,8 @@ begin
             )
             into exactly
             from (
-                select 1 - (chunk.embedding <=> query_embedding) as similarity
-                from ragpg.chunks as chunk
-                where chunk.index_id = recipe.id
-                    and chunk.document_id = any(sampled_documents)
-                    and chunk.ordinal = 0
+                select 1 - (met.embedding <=> query_embedding) as similarity
+                from unnest(met_embeddings) as met (embedding)
             ) as near;
         end if;
         if exactly and matching_chunks is null then
@@ -328,10 +330,12 @@ begin
     end if;
 
     if query_embedding is not null and word_ids is not null then
-        select array_agg(1 - (chunk.embedding <=> query_embedding)), array_agg(chunk.id)
-        into word_similarities, met_ids
+        -- The operator is asked for here, and not where the chunks may be.
+        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
         from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id and chunk.id = any(word_ids);
+        where chunk.index_id = recipe.id
+            and chunk.id = any(word_ids)
+            and chunk.id <> all(coalesce(vector_ids, '{}'));
     end if;
     select
         array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
@@ -354,9 +358,9 @@ begin
                 from unnest(vector_ids, similarities, bm25_scores)
                     as known (chunk_id, similarity, bm25)
                 union all
-                select said.chunk_id, met.similarity, said.bm25
+                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
                 from unnest(word_ids, word_scores) as said (chunk_id, bm25)
-                left join unnest(met_ids, word_similarities) as met (chunk_id, similarity)
+                left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
                     on met.chunk_id = said.chunk_id
                 where said.chunk_id <> all(coalesce(vector_ids, '{}'))
             ) as candidate
