@@ -54,6 +54,70 @@ $$;
 comment on function ragpg_internal.known_embeddings(bigint[], bytea[], text) is
 'Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller''s) in one of the search indexes has.';
 
+-- What of these chunks is asked for by their ids?
+create or replace function ragpg_internal.known_chunks(chunk_ids bigint[])
+returns table (
+    chunk_id bigint, index_id bigint, document_id bigint, language text, embedding halfvec
+)
+-- Not to be inlined: a join with what is not there where the chunks are would be planned.
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    return query
+    select chunk.id, chunk.index_id, chunk.document_id, chunk.language, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.id = any(chunk_ids);
+end
+$$;
+comment on function ragpg_internal.known_chunks(bigint[]) is
+'Returns what the client asks of chunks by their ids, in no order; nothing of those that are gone.';
+
+-- What are the chunks of these documents?
+create or replace function ragpg_internal.document_chunks(index_id bigint, document_ids bigint[])
+returns table (
+    chunk_id bigint, document_id bigint, ordinal integer, start_char integer, end_char integer,
+    context text, content text, embedding halfvec
+)
+-- Not to be inlined: a join with what is not there where the chunks are would be planned.
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    return query
+    select
+        chunk.id, chunk.document_id, chunk.ordinal, chunk.start_char, chunk.end_char,
+        chunk.context, chunk.content, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.index_id = document_chunks.index_id and chunk.document_id = any(document_ids);
+end
+$$;
+comment on function ragpg_internal.document_chunks(bigint, bigint[]) is
+'Returns the chunks that documents have in a search index, in no order.';
+
+-- How large are the chunks of a search index, and how many say the same?
+create or replace function ragpg_internal.chunk_overview(index_id bigint)
+returns table (
+    chunks bigint, texts bigint, tokens_p05 integer, tokens_p50 integer, tokens_p95 integer
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    return query
+    select
+        count(*),
+        count(distinct ragpg_internal.hash_text(chunk.content)),
+        percentile_disc(0.05) within group (order by chunk.token_count),
+        percentile_disc(0.5) within group (order by chunk.token_count),
+        percentile_disc(0.95) within group (order by chunk.token_count)
+    from ragpg.chunks as chunk
+    where chunk.index_id = chunk_overview.index_id;
+end
+$$;
+comment on function ragpg_internal.chunk_overview(bigint) is
+'Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview.';
+
 -- How shall the shards scan their vector indexes?
 create or replace function ragpg_internal.set_on_shards(ef_search integer, iterative_scan text)
 returns void
@@ -265,6 +329,193 @@ $$;
 comment on function ragpg_internal.protected_tables() is
 'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';
 
+-- Is everything stored what it claims to be?
+create or replace function ragpg.verify(collection text default null)
+returns table (problem text, object text, detail text, what_to_do text)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+    block_chars constant integer := 65536;
+    some_ids bigint[];
+    held record;  -- their chunks
+begin
+    -- A block is cut out of a text once for all chunks that begin in it: substr() walks from the
+    -- start of the text, which over a long document is quadratic.
+    for some_ids in
+        select array_agg(listed.id)
+        from (
+            select
+                document.id, sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
+            from ragpg.documents as document
+            left join (
+                select state.document_id, sum(state.chunk_count)::bigint as chunks
+                from ragpg.index_documents as state
+                group by state.document_id
+            ) as held on held.document_id = document.id
+            where only_id is null or document.collection_id = only_id
+        ) as listed
+        group by listed.batch::bigint
+    loop
+        select
+            array_agg(chunk.id) as ids, array_agg(chunk.index_id) as index_ids,
+            array_agg(chunk.document_id) as document_ids,
+            array_agg(chunk.document_version) as versions,
+            array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends,
+            array_agg(chunk.content) as contents
+        into held
+        from ragpg.chunks as chunk
+        where chunk.document_id = any(some_ids);
+        return query
+        with chunk as materialized (
+            select one.*, one.start_char / block_chars as block_number
+            from unnest(
+                held.ids, held.index_ids, held.document_ids, held.versions, held.starts, held.ends,
+                held.contents
+            ) as one (id, index_id, document_id, version, start_char, end_char, content)
+        ),
+        block as materialized (
+            select
+                used.document_id, used.version, used.number,
+                substr(
+                    ragpg.document_text(used.document_id, used.version),
+                    used.number * block_chars + 1, block_chars + used.longest
+                ) as content
+            from (
+                select
+                    chunk.document_id, chunk.version, chunk.block_number as number,
+                    max(chunk.end_char - chunk.start_char) as longest
+                from chunk
+                group by 1, 2, 3
+            ) as used
+        )
+        select
+            'chunk is not its span',
+            format('chunk %s of search index %s', chunk.id, chunk.index_id),
+            format('document %s version %s, characters %s to %s', chunk.document_id,
+                chunk.version, chunk.start_char, chunk.end_char),
+            'build the search index anew: ragpg index build'
+        from chunk
+        join block
+            on block.document_id = chunk.document_id
+            and block.version = chunk.version
+            and block.number = chunk.block_number
+        where substr(
+            block.content,
+            chunk.start_char - block.number * block_chars + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+    end loop;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        'values of metadata missing or too many', format('document %s', document.id),
+        'filters miss it, or ask it without need',
+        format('select ragpg_internal.put_document_values(array[%s])', document.id)
+    from ragpg.documents as document
+    where (only_id is null or document.collection_id = only_id)
+        and exists (
+            select
+            from (
+                select held.kind, held.key, held.number, held.word
+                from ragpg_internal.metadata_values(document.metadata) as held
+            ) as held
+            full join (
+                select known.kind, known.key, known.number, known.word
+                from ragpg.document_values as known
+                where known.document_id = document.id
+                    and known.collection_id = document.collection_id
+                    and known.tenant = document.tenant
+            ) as known
+                on known.kind = held.kind
+                and known.key = held.key
+                and coalesce(known.number, 0) = coalesce(held.number, 0)
+                and coalesce(known.word, '') = coalesce(held.word, '')
+            where known.kind is null or held.kind is null
+        );
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
+
+    return query
+    select found.problem, found.object, found.detail, found.what_to_do
+    from ragpg_internal.safety_problems() as found;
+end
+$$;
+comment on function ragpg.verify(text) is
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, values of metadata missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';
+
 -- One question of a run: asked, and its hits held against the labels.
 create or replace function ragpg_internal.evaluate_question(
     run_id bigint, question_id bigint, query_embedding halfvec default null
@@ -421,6 +672,84 @@ end
 $$;
 comment on function ragpg_internal.evaluate_question(bigint, bigint, halfvec) is
 'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
+
+-- What does search confuse with the answer?
+create or replace function ragpg_internal.hard_negatives(
+    question text,
+    relevant_chunk_ids bigint[],
+    wanted integer default 3,
+    collection text default null,
+    query_embedding halfvec default null,
+    index_id bigint default null,
+    depth integer default 50,
+    max_similarity double precision default 0.95,
+    excluded_document_ids bigint[] default '{}'
+) returns table (
+    place integer, source text, text text, similarity double precision, document_id bigint,
+    chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe_id constant bigint := coalesce(
+        hard_negatives.index_id,
+        (
+            select one.active_index_id
+            from ragpg.collections as one
+            where one.id = ragpg.collection_id(hard_negatives.collection)
+        )
+    );
+    hits ragpg.hit[];
+    asked_ids bigint[];
+    held record;  -- the chunks of hits and of answers
+begin
+    hits := array(
+        select hit
+        from ragpg.search(
+            query => hard_negatives.question, k => hard_negatives.depth,
+            collection => hard_negatives.collection,
+            query_embedding => hard_negatives.query_embedding, index_id => recipe_id
+        ) as hit
+    );
+    asked_ids := relevant_chunk_ids || array(select hit.chunk_id from unnest(hits) as hit);
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.ordinal) as ordinals,
+        array_agg(chunk.content_hash) as hashes, array_agg(chunk.embedding) as embeddings
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = recipe_id and chunk.id = any(asked_ids);
+    return query
+    with chunk as materialized (
+        select one.*
+        from unnest(held.ids, held.ordinals, held.hashes, held.embeddings)
+            as one (id, ordinal, content_hash, embedding)
+    )
+    select
+        hit.place, hit.source,
+        ragpg_internal.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
+        hit.similarity, hit.document_id, hit.chunk_id
+    from unnest(hits) as hit
+    join chunk on chunk.id = hit.chunk_id
+    where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
+        and hit.document_id <> all(hard_negatives.excluded_document_ids)
+        -- A copy of the answer is an answer.
+        and not exists (
+            select
+            from chunk as answer
+            where answer.id = any(hard_negatives.relevant_chunk_ids)
+                and (
+                    answer.content_hash = chunk.content_hash
+                    or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
+                )
+        )
+    order by hit.place
+    limit hard_negatives.wanted;
+end
+$$;
+comment on function ragpg_internal.hard_negatives(text, bigint[], integer, text, halfvec, bigint, integer, double precision, bigint[]) is
+'Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.';
 
 -- Which text answers which question, and may the embedding model learn it?
 create or replace function ragpg.training_pairs(
@@ -1012,6 +1341,227 @@ end
 $$;
 comment on function ragpg_internal.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
 'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
+
+-- What kind of texts does each collection hold, and how did they become chunks?
+create or replace view ragpg.corpus_overview with (security_invoker = true) as
+select
+    one.name as collection,
+    held.documents,
+    held.characters,
+    held.median_characters,
+    held.table_share,
+    held.code_share,
+    spoken.languages,
+    cut.chunks,
+    cut.tokens_p05,
+    cut.tokens_p50,
+    cut.tokens_p95,
+    recipe.chunk_tokens as window_tokens,
+    cut.chunks - cut.texts as duplicate_chunks,
+    (
+        select count(distinct near.first_chunk_id)::double precision
+        from ragpg.near_duplicates(one.name, chunks => 200) as near
+    ) / nullif(least(200, cut.texts), 0) as near_duplicate_share
+from ragpg.collections as one
+left join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+cross join lateral (
+    select
+        count(*) as documents,
+        coalesce(sum(char_length(document.content)), 0) as characters,
+        percentile_cont(0.5) within group (order by char_length(document.content))
+            as median_characters,
+        sum(part.table_characters)::double precision / nullif(sum(char_length(document.content)), 0)
+            as table_share,
+        sum(part.code_characters)::double precision / nullif(sum(char_length(document.content)), 0)
+            as code_share
+    from ragpg.documents as document
+    cross join lateral ragpg_internal.text_parts(document.content, document.media_type) as part
+    where document.collection_id = one.id
+) as held
+cross join lateral (
+    select jsonb_object_agg(counted.language, counted.documents) as languages
+    from (
+        select
+            coalesce(
+                case when not ragpg_internal.is_code(drawn.media_type)
+                    then ragpg.text_language(drawn.content) end,
+                'unknown'
+            ) as language,
+            count(*) as documents
+        from (
+            select document.content, document.media_type
+            from ragpg.documents as document
+            where document.collection_id = one.id
+            order by hashint8extended(document.id, 0)
+            limit 500
+        ) as drawn
+        group by 1
+    ) as counted
+) as spoken
+cross join lateral ragpg_internal.chunk_overview(one.active_index_id) as cut;
+comment on view ragpg.corpus_overview is
+'A row per collection: sizes, shares of tables and code, languages, chunk sizes, duplicates. It reads every text: name the collection in where.';
+comment on column ragpg.corpus_overview.collection is 'Name of the collection.';
+comment on column ragpg.corpus_overview.documents is 'Documents stored.';
+comment on column ragpg.corpus_overview.characters is 'Characters of all of them.';
+comment on column ragpg.corpus_overview.median_characters is 'Characters of the middle one.';
+comment on column ragpg.corpus_overview.table_share is 'Share of the characters that is in rows of tables.';
+comment on column ragpg.corpus_overview.code_share is 'Share of the characters that is in fenced code or source code.';
+comment on column ragpg.corpus_overview.languages is
+'Documents by language (ragpg.text_language), of at most 500 drawn by hash.';
+comment on column ragpg.corpus_overview.chunks is 'Chunks of the active search index.';
+comment on column ragpg.corpus_overview.tokens_p05 is 'Tokens that 5 % of the chunks do not exceed.';
+comment on column ragpg.corpus_overview.tokens_p50 is 'Tokens of the middle chunk.';
+comment on column ragpg.corpus_overview.tokens_p95 is 'Tokens that 5 % of the chunks exceed.';
+comment on column ragpg.corpus_overview.window_tokens is 'Most tokens of a chunk with its context.';
+comment on column ragpg.corpus_overview.duplicate_chunks is
+'Chunks whose text another chunk has, to the character; the first of each text not counted.';
+comment on column ragpg.corpus_overview.near_duplicate_share is
+'Share of the chunks, of 200 drawn by hash, that ragpg.near_duplicates pairs with another one.';
+
+-- Which chunks say nearly the same?
+create or replace function ragpg.near_duplicates(
+    collection text default null,
+    min_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    neighbours integer default 5,
+    chunks integer default null
+) returns table (
+    first_chunk_id bigint, second_chunk_id bigint, first_source text, second_source text,
+    similarity double precision, overlap double precision, content text
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+-- Named here so that what is set below ends with the call.
+set hnsw.ef_search = 40
+-- A tenant's chunks may be few among the nearest.
+set hnsw.iterative_scan = strict_order
+as $$
+#variable_conflict use_column
+declare
+    active_id bigint;
+    dimensions integer;
+    quantize text;
+    scanned integer;
+    looked_at record;
+    near_ids bigint[];
+    pairs bigint[] := '{}';
+    first_ids bigint[];
+    copy_ids bigint[];
+    held record;  -- the chunks of the pairs
+begin
+    select
+        recipe.id, model.dimensions, recipe.quantize,
+        least(
+            greatest(
+                case recipe.quantize when 'bit' then recipe.ef_search else 40 end, neighbours + 1
+            ),
+            1000
+        )
+    into active_id, dimensions, quantize, scanned
+    from ragpg.collections as one
+    join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+    join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+    where one.id = ragpg.collection_id(near_duplicates.collection);
+    perform set_config('hnsw.ef_search', scanned::text, true);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.set_on_shards(scanned, 'strict_order');
+    end if;
+    -- One question to the vector index per chunk, so the work grows with the chunks and not with
+    -- their square. Of chunks of one text only the first asks.
+    for looked_at in
+        select drawn.id, drawn.embedding
+        from (
+            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id
+            order by ragpg_internal.hash_text(chunk.content), chunk.id
+        ) as drawn
+        -- Drawn by hash, not by random(): the same chunks give the same answer.
+        order by hashint8extended(drawn.id, 0)
+        limit near_duplicates.chunks
+    loop
+        execute format(
+            'select array_agg(near.id) from (%s) as near'
+            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+            ragpg_internal.nearest_query(
+                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+            )
+        )
+        into near_ids
+        using looked_at.embedding, looked_at.id, min_similarity;
+        if near_ids is not null then
+            pairs := pairs || (
+                select array_agg(side.id order by near.id, side.place)
+                from unnest(near_ids) as near (id)
+                cross join lateral unnest(
+                    case
+                        when near_duplicates.chunks is null and near.id < looked_at.id
+                            then array[near.id, looked_at.id]
+                        else array[looked_at.id, near.id]
+                    end
+                ) with ordinality as side (id, place)
+            );
+        end if;
+    end loop;
+    if near_duplicates.chunks is null then
+        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
+        from (
+            select
+                chunk.id,
+                min(chunk.id) over (
+                    partition by ragpg_internal.hash_text(chunk.content)
+                ) as first_id
+            from ragpg.chunks as chunk
+            where chunk.index_id = active_id
+        ) as same
+        where same.id <> same.first_id;
+    end if;
+    near_ids := array(select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id));
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    return query
+    with pair as (
+        select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+        union
+        select same.first_id, same.id from unnest(first_ids, copy_ids) as same (first_id, id)
+    ),
+    chunk as materialized (
+        select one.*
+        from unnest(held.ids, held.document_ids, held.embeddings, held.contents)
+            as one (id, document_id, embedding, content)
+    ),
+    measured as (
+        select
+            a.id as a_id, b.id as b_id, a.document_id as a_document, b.document_id as b_document,
+            1 - (a.embedding <=> b.embedding) as similarity,
+            case
+                when a.content = b.content then 1
+                else ragpg_internal.word_overlap(a.content, b.content)
+            end
+                as overlap,
+            a.content
+        from pair
+        join chunk as a on a.id = pair.a_id
+        join chunk as b on b.id = pair.b_id
+    )
+    select
+        measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
+        measured.content
+    from measured
+    join ragpg.documents as a on a.id = measured.a_document
+    join ragpg.documents as b on b.id = measured.b_document
+    where measured.overlap >= min_overlap
+    order by measured.similarity desc, measured.a_id, measured.b_id;
+end
+$$;
+comment on function ragpg.near_duplicates(text, double precision, double precision, integer, integer) is
+'Returns pairs of chunks of a collection''s active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk''s nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.';
 
 -- How far is the k-th nearest chunk, truly?
 create or replace function ragpg_internal.exact_distances(
