@@ -64,6 +64,80 @@ $$;
 comment on function ragpg.judge_hits(text, bigint[], double precision[]) is
 'Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index''s min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg_internal.relevance (null until calibrated) and ragpg_internal.answer_signals. What ask abstains by.';
 
+-- From now on everybody sees the rows of one tenant.
+create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    kept regclass;
+    leg regprocedure;
+    granted record;
+    recipe_id bigint;
+begin
+    if not pg_has_role(
+        current_user,
+        (
+            select known.relowner
+            from pg_class as known
+            where known.oid = 'ragpg.documents'::regclass
+        ),
+        'usage'
+    ) then
+        raise exception 'role % does not own the tables of ragpg', current_user
+            using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    -- Its policy shows it to nobody: who sees all tenants proves it by this row.
+    insert into ragpg.tenant_roles (role, tenant) values ('', null)
+    on conflict on constraint tenant_roles_key do nothing;
+    if existing_tenant is not null then
+        -- chunks and index_documents follow by their foreign keys, the rest by their parents.
+        foreach kept in array array[
+            'ragpg.documents', 'ragpg.document_versions', 'ragpg.conversations', 'ragpg.answers',
+            'ragpg.searches', 'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
+        ]::regclass[]
+        loop
+            execute format('update %s set tenant = $1 where tenant = ''''', kept)
+            using existing_tenant;
+        end loop;
+    end if;
+    create index if not exists documents_tenant_btree on ragpg.documents (tenant);
+    create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
+    comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
+    comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, true);
+    end loop;
+    -- Operators on words and on metadata are not leakproof: under a policy they would lose their
+    -- indexes. So what uses them runs as the owner and compares the tenant itself.
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
+        execute format('alter function %s security definer', leg);
+        execute format('revoke execute on function %s from public', leg);
+        for granted in
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
+            from pg_class as chunks
+            cross join aclexplode(chunks.relacl) as acl
+            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
+        loop
+            execute format('grant execute on function %s to %s', leg, granted.to_whom);
+        end loop;
+    end loop;
+    for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
+        perform ragpg.refresh_search_index(recipe_id);
+    end loop;
+end
+$$;
+revoke execute on function ragpg.enable_tenants(text) from public;
+comment on function ragpg.enable_tenants(text) is
+'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+
 -- Which tables does a tenant see a part of?
 create or replace function ragpg_internal.protected_tables()
 returns table (relation regclass, closed boolean)
@@ -392,6 +466,66 @@ $$;
 comment on function ragpg_internal.evaluate_question(bigint, bigint, halfvec) is
 'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
 
+-- Which settings were best, and what do they cost?
+create or replace function ragpg.rank_runs(run_ids bigint[])
+returns table (
+    run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer,
+    overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer,
+    train_ndcg double precision, train_span_recall double precision,
+    held_out_ndcg double precision, held_out_span_recall double precision,
+    latency_p50_ms double precision, index_bytes bigint, best_trade boolean
+)
+language sql stable
+begin atomic
+    with measured as materialized (
+        select
+            measure.evaluation_run_id as run_id,
+            avg(measure.ndcg) filter (where side.split = 'train') as train_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'train') as train_span_recall,
+            avg(measure.ndcg) filter (where side.split = 'held-out') as held_out_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'held-out') as held_out_span_recall,
+            percentile_cont(0.5) within group (order by measure.latency_ms) as latency
+        from ragpg.evaluation_measures as measure
+        cross join lateral ragpg_internal.evaluation_split(measure.evaluation_question_id)
+            as side (split)
+        where measure.evaluation_run_id = any(rank_runs.run_ids)
+        group by measure.evaluation_run_id
+    ),
+    sized as materialized (
+        select
+            run.id, run.index_id, run.recipe, run.k, measured.train_ndcg,
+            measured.train_span_recall, measured.held_out_ndcg, measured.held_out_span_recall,
+            measured.latency,
+            pg_total_relation_size(to_regclass('ragpg.chunks_' || run.index_id)) as bytes
+        from measured
+        join ragpg.evaluation_runs as run on run.id = measured.run_id
+    )
+    select
+        one.id, one.index_id, one.recipe ->> 'embedding_model',
+        (one.recipe ->> 'chunk_tokens')::integer, (one.recipe ->> 'overlap_tokens')::integer,
+        one.k, (one.recipe ->> 'vector_weight')::real, (one.recipe ->> 'candidates')::integer,
+        (one.recipe ->> 'ef_search')::integer, one.train_ndcg, one.train_span_recall,
+        one.held_out_ndcg, one.held_out_span_recall, one.latency, one.bytes,
+        not exists (
+            select
+            from sized as other
+            where other.train_span_recall >= one.train_span_recall
+                and other.train_ndcg >= one.train_ndcg
+                and other.latency <= one.latency
+                and other.bytes <= one.bytes
+                and (
+                    other.train_span_recall > one.train_span_recall
+                    or other.train_ndcg > one.train_ndcg
+                    or other.latency < one.latency
+                    or other.bytes < one.bytes
+                )
+        )
+    from sized as one
+    order by one.train_span_recall desc nulls last, one.train_ndcg desc nulls last, one.id;
+end;
+comment on function ragpg.rank_runs(bigint[]) is
+'Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg_internal.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).';
+
 -- What does search confuse with the answer?
 create or replace function ragpg_internal.hard_negatives(
     question text,
@@ -696,6 +830,106 @@ begin atomic
 end;
 comment on function ragpg_internal.cut_chunks(text) is
 'Returns the chunks of a collection''s active search index that end within a sentence or a word: what they hold was longer than the window.';
+
+-- How large is each search index, and are its statistics fresh?
+create or replace view ragpg.index_health with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    recipe.state,
+    model.name as embedding_model,
+    recipe.chunk_tokens,
+    held.chunks,
+    held.documents,
+    statistics.chunk_count as counted_chunks,
+    statistics.refreshed_at,
+    pg_table_size(partition.relation) as table_bytes,
+    pg_indexes_size(partition.relation) as index_bytes,
+    coalesce(
+        (
+            select bool_and(part.indisvalid)
+            from pg_index as part
+            where part.indrelid = partition.relation
+        ),
+        false
+    ) as indexes_valid,
+    held.pending_documents,
+    held.failed_documents,
+    recipe.overlap_tokens,
+    recipe.language,
+    recipe.created_at,
+    recipe.activated_at,
+    recipe.ef_search,
+    pg_relation_size(partition.vector_index) as vector_index_bytes,
+    pg_relation_size(partition.vector_index)::double precision
+        / pg_size_bytes(current_setting('shared_buffers')) as share_of_buffers,
+    pg_stat_get_dead_tuples(partition.relation) as dead_chunks,
+    measured.recall,
+    measured.measured_at as recall_measured_at,
+    recipe.context_model,
+    recipe.quantize
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+left join ragpg.index_statistics as statistics
+    on statistics.index_id = recipe.id
+    and statistics.tenant = (select ragpg_internal.counted_tenant())
+cross join lateral (
+    select
+        coalesce(sum(state.chunk_count), 0) as chunks,
+        count(state.document_version) as documents,
+        count(state.pending_since) as pending_documents,
+        count(state.error) as failed_documents
+    from ragpg.index_documents as state
+    where state.index_id = recipe.id
+) as held
+cross join lateral (
+    select
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation,
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id || '_embedding_hnsw')) as vector_index
+) as partition
+left join lateral (
+    select known.recall, known.measured_at
+    from ragpg.recall_measurements as known
+    where known.index_id = recipe.id
+    order by known.measured_at desc
+    limit 1
+) as measured on true;
+comment on view ragpg.index_health is
+'A row per search index: its size, and whether its counts for ranking are those of now.';
+comment on column ragpg.index_health.collection is 'Name of the collection.';
+comment on column ragpg.index_health.index_id is 'The search index.';
+comment on column ragpg.index_health.active is 'Whether it answers searches.';
+comment on column ragpg.index_health.state is 'building (first load, vector index not there yet) or ready.';
+comment on column ragpg.index_health.embedding_model is 'The model of its embeddings.';
+comment on column ragpg.index_health.chunk_tokens is 'Most tokens of a chunk.';
+comment on column ragpg.index_health.chunks is 'Chunks now.';
+comment on column ragpg.index_health.documents is 'Documents it holds.';
+comment on column ragpg.index_health.counted_chunks is 'Chunks when words were last counted.';
+comment on column ragpg.index_health.refreshed_at is 'When words were last counted.';
+comment on column ragpg.index_health.table_bytes is 'Bytes of its chunks.';
+comment on column ragpg.index_health.index_bytes is 'Bytes of its indexes.';
+comment on column ragpg.index_health.indexes_valid is 'Whether all its indexes can be used.';
+comment on column ragpg.index_health.pending_documents is
+'Documents whose newest version it does not hold yet.';
+comment on column ragpg.index_health.failed_documents is
+'Those of them whose last attempt failed: ragpg.ingest_queue has the errors.';
+comment on column ragpg.index_health.overlap_tokens is 'Tokens a chunk shares with the one before it.';
+comment on column ragpg.index_health.language is 'Text-search configuration of the word leg.';
+comment on column ragpg.index_health.created_at is 'When the recipe was made.';
+comment on column ragpg.index_health.activated_at is 'When it last began to answer searches.';
+comment on column ragpg.index_health.ef_search is 'Least hnsw.ef_search of its scans: ragpg.tune_ef_search.';
+comment on column ragpg.index_health.vector_index_bytes is 'Bytes of the vector index; null: there is none yet.';
+comment on column ragpg.index_health.share_of_buffers is
+'Those bytes by shared_buffers: near 1 or above, scans may wait for the disk.';
+comment on column ragpg.index_health.dead_chunks is 'Dead rows that the next vacuum takes away, estimated.';
+comment on column ragpg.index_health.recall is 'Recall when it was last measured: ragpg.measure_recall.';
+comment on column ragpg.index_health.recall_measured_at is 'When that was.';
+comment on column ragpg.index_health.context_model is
+'The language model that writes a sentence of context per chunk; null: none does.';
+comment on column ragpg.index_health.quantize is
+'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.';
 
 -- Many documents of one chunk each, their embeddings given: how another vector store moves in.
 create or replace function ragpg_internal.put_embedded_documents(
@@ -2161,6 +2395,7 @@ $$;
 comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
 'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';
 
+drop function ragpg_internal.partition_sizes(regclass, regclass);
 drop function ragpg_internal.known_chunks(bigint[]);
 drop function ragpg_internal.document_chunks(bigint, bigint[]);
 drop function ragpg_internal.chunk_overview(bigint);

@@ -54,6 +54,50 @@ $$;
 comment on function ragpg_internal.known_embeddings(bigint[], bytea[], text) is
 'Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller''s) in one of the search indexes has.';
 
+-- How large is the partition of a search index, wherever it is?
+create or replace function ragpg_internal.partition_sizes(
+    relation regclass,
+    vector_index regclass,
+    out table_bytes bigint,
+    out index_bytes bigint,
+    out vector_index_bytes bigint,
+    out dead_chunks bigint
+)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    if not ragpg_internal.is_distributed() then
+        table_bytes := pg_table_size(relation);
+        index_bytes := pg_indexes_size(relation);
+        vector_index_bytes := pg_relation_size(vector_index);
+        dead_chunks := pg_stat_get_dead_tuples(relation);
+    elsif relation is not null then
+        select
+            sum(told.sizes[1]), sum(told.sizes[2]),
+            case when vector_index is not null then sum(told.sizes[3]) end, sum(told.sizes[4])
+        into table_bytes, index_bytes, vector_index_bytes, dead_chunks
+        from (
+            select
+                -- Where a worker is not there, nothing is known.
+                case when bool_and(shard.success) over ()
+                    then string_to_array(shard.result, ' ')::bigint[] end as sizes
+            from run_command_on_shards(
+                relation,
+                'select concat_ws('' '', pg_table_size(%1$L), pg_indexes_size(%1$L), ('
+                'select coalesce(sum(pg_relation_size(part.indexrelid)), 0)'
+                ' from pg_index as part join pg_class as built on built.oid = part.indexrelid'
+                ' join pg_am as method on method.oid = built.relam'
+                ' where part.indrelid = %1$L::regclass and method.amname = ''hnsw''),'
+                ' pg_stat_get_dead_tuples(%1$L::regclass))'
+            ) as shard
+        ) as told;
+    end if;
+end
+$$;
+comment on function ragpg_internal.partition_sizes(regclass, regclass) is
+'Returns the bytes of a partition of ragpg.chunks, of its indexes and of its vector index, and its dead rows; of all its shards where it is distributed.';
+
 -- What of these chunks is asked for by their ids?
 create or replace function ragpg_internal.known_chunks(chunk_ids bigint[])
 returns table (
@@ -219,12 +263,14 @@ declare
     workers integer;
     part regclass;
     moved regclass[];
+    refused text;
+    owner_name constant regrole := (
+        select known.relowner::regrole
+        from pg_class as known
+        where known.oid = 'ragpg.chunks'::regclass
+    );
 begin
-    if not pg_has_role(
-        current_user,
-        (select known.relowner from pg_class as known where known.oid = 'ragpg.chunks'::regclass),
-        'usage'
-    ) then
+    if not pg_has_role(current_user, owner_name, 'usage') then
         raise exception 'role % does not own the tables of ragpg', current_user
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
@@ -242,7 +288,7 @@ begin
     if found then
         raise exception 'the chunks are distributed already'
             using errcode = 'RG005',
-                hint = 'new workers get their share by select citus_rebalance_start()';
+                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
     end if;
     if ragpg_internal.tenants_enabled() then
         raise exception 'tenants are kept apart here, and ragpg does not distribute such a database yet'
@@ -286,14 +332,21 @@ begin
         perform truncate_local_data_after_distributing_table(part);
     end loop;
     -- Functions that run as the owner reach the workers as the owner.
-    perform run_command_on_workers(format(
-        'alter role %s login',
-        (
-            select known.relowner::regrole
-            from pg_class as known
-            where known.oid = 'ragpg.chunks'::regclass
-        )
-    ));
+    select string_agg(format('%s:%s: %s', told.nodename, told.nodeport, told.result), '; ')
+    into refused
+    from run_command_on_workers(format(
+        'do $do$ begin if not (select rolcanlogin from pg_roles where oid = %L::regrole) then'
+        -- On the coordinator nobody logs in as it.
+        ' perform set_config(''citus.enable_ddl_propagation'', ''off'', true);'
+        ' alter role %s login; end if; end $do$',
+        owner_name, owner_name
+    )) as told
+    where not told.success;
+    if refused is not null then
+        raise exception 'the role % cannot log in on the workers: %', owner_name, refused
+            using errcode = 'RG005',
+                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+    end if;
     create or replace function ragpg_internal.is_distributed() returns boolean
     language sql immutable parallel safe
     return true;
@@ -303,6 +356,84 @@ $$;
 revoke execute on function ragpg.distribute(integer) from public;
 comment on function ragpg.distribute(integer) is
 'Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker, where the chunks are distributed already, and where tenants are kept apart.';
+
+-- From now on everybody sees the rows of one tenant.
+create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    kept regclass;
+    leg regprocedure;
+    granted record;
+    recipe_id bigint;
+begin
+    if not pg_has_role(
+        current_user,
+        (
+            select known.relowner
+            from pg_class as known
+            where known.oid = 'ragpg.documents'::regclass
+        ),
+        'usage'
+    ) then
+        raise exception 'role % does not own the tables of ragpg', current_user
+            using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    if ragpg_internal.is_distributed() then
+        raise exception 'the chunks are distributed, and tenants are not kept apart there yet'
+            using errcode = 'RG005', hint = 'a database for each tenant';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    -- Its policy shows it to nobody: who sees all tenants proves it by this row.
+    insert into ragpg.tenant_roles (role, tenant) values ('', null)
+    on conflict on constraint tenant_roles_key do nothing;
+    if existing_tenant is not null then
+        -- chunks and index_documents follow by their foreign keys, the rest by their parents.
+        foreach kept in array array[
+            'ragpg.documents', 'ragpg.document_versions', 'ragpg.conversations', 'ragpg.answers',
+            'ragpg.searches', 'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
+        ]::regclass[]
+        loop
+            execute format('update %s set tenant = $1 where tenant = ''''', kept)
+            using existing_tenant;
+        end loop;
+    end if;
+    create index if not exists documents_tenant_btree on ragpg.documents (tenant);
+    create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
+    comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
+    comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, true);
+    end loop;
+    -- Operators on words and on metadata are not leakproof: under a policy they would lose their
+    -- indexes. So what uses them runs as the owner and compares the tenant itself.
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
+        execute format('alter function %s security definer', leg);
+        execute format('revoke execute on function %s from public', leg);
+        for granted in
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
+            from pg_class as chunks
+            cross join aclexplode(chunks.relacl) as acl
+            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
+        loop
+            execute format('grant execute on function %s to %s', leg, granted.to_whom);
+        end loop;
+    end loop;
+    for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
+        perform ragpg.refresh_search_index(recipe_id);
+    end loop;
+end
+$$;
+revoke execute on function ragpg.enable_tenants(text) from public;
+comment on function ragpg.enable_tenants(text) is
+'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
 
 -- Which tables does a tenant see a part of?
 create or replace function ragpg_internal.protected_tables()
@@ -672,6 +803,69 @@ end
 $$;
 comment on function ragpg_internal.evaluate_question(bigint, bigint, halfvec) is
 'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
+
+-- Which settings were best, and what do they cost?
+create or replace function ragpg.rank_runs(run_ids bigint[])
+returns table (
+    run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer,
+    overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer,
+    train_ndcg double precision, train_span_recall double precision,
+    held_out_ndcg double precision, held_out_span_recall double precision,
+    latency_p50_ms double precision, index_bytes bigint, best_trade boolean
+)
+language sql stable
+begin atomic
+    with measured as materialized (
+        select
+            measure.evaluation_run_id as run_id,
+            avg(measure.ndcg) filter (where side.split = 'train') as train_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'train') as train_span_recall,
+            avg(measure.ndcg) filter (where side.split = 'held-out') as held_out_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'held-out') as held_out_span_recall,
+            percentile_cont(0.5) within group (order by measure.latency_ms) as latency
+        from ragpg.evaluation_measures as measure
+        cross join lateral ragpg_internal.evaluation_split(measure.evaluation_question_id)
+            as side (split)
+        where measure.evaluation_run_id = any(rank_runs.run_ids)
+        group by measure.evaluation_run_id
+    ),
+    sized as materialized (
+        select
+            run.id, run.index_id, run.recipe, run.k, measured.train_ndcg,
+            measured.train_span_recall, measured.held_out_ndcg, measured.held_out_span_recall,
+            measured.latency,
+            sizes.table_bytes + sizes.index_bytes as bytes
+        from measured
+        join ragpg.evaluation_runs as run on run.id = measured.run_id
+        cross join lateral ragpg_internal.partition_sizes(
+            to_regclass('ragpg.chunks_' || run.index_id), null
+        ) as sizes
+    )
+    select
+        one.id, one.index_id, one.recipe ->> 'embedding_model',
+        (one.recipe ->> 'chunk_tokens')::integer, (one.recipe ->> 'overlap_tokens')::integer,
+        one.k, (one.recipe ->> 'vector_weight')::real, (one.recipe ->> 'candidates')::integer,
+        (one.recipe ->> 'ef_search')::integer, one.train_ndcg, one.train_span_recall,
+        one.held_out_ndcg, one.held_out_span_recall, one.latency, one.bytes,
+        not exists (
+            select
+            from sized as other
+            where other.train_span_recall >= one.train_span_recall
+                and other.train_ndcg >= one.train_ndcg
+                and other.latency <= one.latency
+                and other.bytes <= one.bytes
+                and (
+                    other.train_span_recall > one.train_span_recall
+                    or other.train_ndcg > one.train_ndcg
+                    or other.latency < one.latency
+                    or other.bytes < one.bytes
+                )
+        )
+    from sized as one
+    order by one.train_span_recall desc nulls last, one.train_ndcg desc nulls last, one.id;
+end;
+comment on function ragpg.rank_runs(bigint[]) is
+'Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg_internal.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).';
 
 -- What does search confuse with the answer?
 create or replace function ragpg_internal.hard_negatives(
@@ -1058,6 +1252,110 @@ end
 $$;
 comment on function ragpg_internal.cut_chunks(text) is
 'Returns the chunks of a collection''s active search index that end within a sentence or a word: what they hold was longer than the window.';
+
+-- How large is each search index, and are its statistics fresh?
+create or replace view ragpg.index_health with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    recipe.state,
+    model.name as embedding_model,
+    recipe.chunk_tokens,
+    held.chunks,
+    held.documents,
+    statistics.chunk_count as counted_chunks,
+    statistics.refreshed_at,
+    (sizes.measured).table_bytes,
+    (sizes.measured).index_bytes,
+    coalesce(
+        (
+            select bool_and(part.indisvalid)
+            from pg_index as part
+            where part.indrelid = partition.relation
+        ),
+        false
+    ) as indexes_valid,
+    held.pending_documents,
+    held.failed_documents,
+    recipe.overlap_tokens,
+    recipe.language,
+    recipe.created_at,
+    recipe.activated_at,
+    recipe.ef_search,
+    (sizes.measured).vector_index_bytes,
+    (sizes.measured).vector_index_bytes::double precision
+        / pg_size_bytes(current_setting('shared_buffers')) as share_of_buffers,
+    (sizes.measured).dead_chunks,
+    measured.recall,
+    measured.measured_at as recall_measured_at,
+    recipe.context_model,
+    recipe.quantize
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+left join ragpg.index_statistics as statistics
+    on statistics.index_id = recipe.id
+    and statistics.tenant = (select ragpg_internal.counted_tenant())
+cross join lateral (
+    select
+        coalesce(sum(state.chunk_count), 0) as chunks,
+        count(state.document_version) as documents,
+        count(state.pending_since) as pending_documents,
+        count(state.error) as failed_documents
+    from ragpg.index_documents as state
+    where state.index_id = recipe.id
+) as held
+cross join lateral (
+    select
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation,
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id || '_embedding_hnsw')) as vector_index
+) as partition
+-- Measured only by who asks for it.
+cross join lateral (
+    select ragpg_internal.partition_sizes(partition.relation, partition.vector_index) as measured
+) as sizes
+left join lateral (
+    select known.recall, known.measured_at
+    from ragpg.recall_measurements as known
+    where known.index_id = recipe.id
+    order by known.measured_at desc
+    limit 1
+) as measured on true;
+comment on view ragpg.index_health is
+'A row per search index: its size, and whether its counts for ranking are those of now.';
+comment on column ragpg.index_health.collection is 'Name of the collection.';
+comment on column ragpg.index_health.index_id is 'The search index.';
+comment on column ragpg.index_health.active is 'Whether it answers searches.';
+comment on column ragpg.index_health.state is 'building (first load, vector index not there yet) or ready.';
+comment on column ragpg.index_health.embedding_model is 'The model of its embeddings.';
+comment on column ragpg.index_health.chunk_tokens is 'Most tokens of a chunk.';
+comment on column ragpg.index_health.chunks is 'Chunks now.';
+comment on column ragpg.index_health.documents is 'Documents it holds.';
+comment on column ragpg.index_health.counted_chunks is 'Chunks when words were last counted.';
+comment on column ragpg.index_health.refreshed_at is 'When words were last counted.';
+comment on column ragpg.index_health.table_bytes is 'Bytes of its chunks.';
+comment on column ragpg.index_health.index_bytes is 'Bytes of its indexes.';
+comment on column ragpg.index_health.indexes_valid is 'Whether all its indexes can be used.';
+comment on column ragpg.index_health.pending_documents is
+'Documents whose newest version it does not hold yet.';
+comment on column ragpg.index_health.failed_documents is
+'Those of them whose last attempt failed: ragpg.ingest_queue has the errors.';
+comment on column ragpg.index_health.overlap_tokens is 'Tokens a chunk shares with the one before it.';
+comment on column ragpg.index_health.language is 'Text-search configuration of the word leg.';
+comment on column ragpg.index_health.created_at is 'When the recipe was made.';
+comment on column ragpg.index_health.activated_at is 'When it last began to answer searches.';
+comment on column ragpg.index_health.ef_search is 'Least hnsw.ef_search of its scans: ragpg.tune_ef_search.';
+comment on column ragpg.index_health.vector_index_bytes is 'Bytes of the vector index; null: there is none yet.';
+comment on column ragpg.index_health.share_of_buffers is
+'Those bytes by shared_buffers: near 1 or above, scans may wait for the disk.';
+comment on column ragpg.index_health.dead_chunks is 'Dead rows that the next vacuum takes away, estimated.';
+comment on column ragpg.index_health.recall is 'Recall when it was last measured: ragpg.measure_recall.';
+comment on column ragpg.index_health.recall_measured_at is 'When that was.';
+comment on column ragpg.index_health.context_model is
+'The language model that writes a sentence of context per chunk; null: none does.';
+comment on column ragpg.index_health.quantize is
+'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.';
 
 -- Many documents of one chunk each, their embeddings given: how another vector store moves in.
 create or replace function ragpg_internal.put_embedded_documents(

@@ -9,12 +9,14 @@ declare
     workers integer;
     part regclass;
     moved regclass[];
+    refused text;
+    owner_name constant regrole := (
+        select known.relowner::regrole
+        from pg_class as known
+        where known.oid = 'ragpg.chunks'::regclass
+    );
 begin
-    if not pg_has_role(
-        current_user,
-        (select known.relowner from pg_class as known where known.oid = 'ragpg.chunks'::regclass),
-        'usage'
-    ) then
+    if not pg_has_role(current_user, owner_name, 'usage') then
         raise exception 'role % does not own the tables of ragpg', current_user
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
@@ -32,7 +34,7 @@ begin
     if found then
         raise exception 'the chunks are distributed already'
             using errcode = 'RG005',
-                hint = 'new workers get their share by select citus_rebalance_start()';
+                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
     end if;
     if ragpg_internal.tenants_enabled() then
         raise exception 'tenants are kept apart here, and ragpg does not distribute such a database yet'
@@ -76,14 +78,21 @@ begin
         perform truncate_local_data_after_distributing_table(part);
     end loop;
     -- Functions that run as the owner reach the workers as the owner.
-    perform run_command_on_workers(format(
-        'alter role %s login',
-        (
-            select known.relowner::regrole
-            from pg_class as known
-            where known.oid = 'ragpg.chunks'::regclass
-        )
-    ));
+    select string_agg(format('%s:%s: %s', told.nodename, told.nodeport, told.result), '; ')
+    into refused
+    from run_command_on_workers(format(
+        'do $do$ begin if not (select rolcanlogin from pg_roles where oid = %L::regrole) then'
+        -- On the coordinator nobody logs in as it.
+        ' perform set_config(''citus.enable_ddl_propagation'', ''off'', true);'
+        ' alter role %s login; end if; end $do$',
+        owner_name, owner_name
+    )) as told
+    where not told.success;
+    if refused is not null then
+        raise exception 'the role % cannot log in on the workers: %', owner_name, refused
+            using errcode = 'RG005',
+                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+    end if;
     create or replace function ragpg_internal.is_distributed() returns boolean
     language sql immutable parallel safe
     return true;
