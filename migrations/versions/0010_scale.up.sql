@@ -169,11 +169,14 @@ returns void
 -- a function's own settings say; the shards would go on with an ef_search of 40.
 language plpgsql volatile
 set search_path = ragpg_internal, pg_temp
-set citus.propagate_set_commands = 'local'
 as $$
+declare
+    propagated constant text := current_setting('citus.propagate_set_commands');
 begin
+    perform set_config('citus.propagate_set_commands', 'local', true);
     execute format('set local hnsw.ef_search = %s', ef_search);
     execute format('set local hnsw.iterative_scan = %I', iterative_scan);
+    perform set_config('citus.propagate_set_commands', propagated, true);
 end
 $$;
 comment on function ragpg_internal.set_on_shards(integer, text) is
@@ -256,8 +259,6 @@ comment on function ragpg.judge_hits(text, bigint[], double precision[]) is
 create or replace function ragpg.distribute(shard_count integer default null) returns integer
 language plpgsql volatile
 set search_path = ragpg_internal, ragpg, pg_temp
--- One connection to each worker: what follows in the transaction must see what came before it.
-set citus.multi_shard_modify_mode = 'sequential'
 as $$
 declare
     workers integer;
@@ -283,6 +284,8 @@ begin
             using errcode = 'RG005',
                 hint = 'on the coordinator and on each worker: shared_preload_libraries = ''citus'', then create extension citus; docs/scale.md';
     end if;
+    -- One connection to each worker: what follows in the transaction must see what came before it.
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
     lock table ragpg.chunks in access exclusive mode;
     perform from pg_dist_partition as known where known.logicalrelid = 'ragpg.chunks'::regclass;
     if found then
@@ -481,7 +484,8 @@ begin
         select array_agg(listed.id)
         from (
             select
-                document.id, sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
+                document.id,
+                sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
             from ragpg.documents as document
             left join (
                 select state.document_id, sum(state.chunk_count)::bigint as chunks
@@ -1815,7 +1819,9 @@ begin
         ) as same
         where same.id <> same.first_id;
     end if;
-    near_ids := array(select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id));
+    near_ids := array(
+        select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
+    );
     select
         array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
@@ -2318,7 +2324,9 @@ begin
             from ragpg_internal.matching_documents(
                 -- So many are listed in 10 ms.
                 recipe.id, filter,
-                case when matching_share >= 0.03 and not ragpg_internal.is_distributed() then 50000 end
+                case
+                    when matching_share >= 0.03 and not ragpg_internal.is_distributed() then 50000
+                end
             ) as found;
         end if;
         exactly := coalesce(matching_chunks <= exact_limit, false);

@@ -2,8 +2,6 @@
 create or replace function ragpg.distribute(shard_count integer default null) returns integer
 language plpgsql volatile
 set search_path = ragpg_internal, ragpg, pg_temp
--- One connection to each worker: what follows in the transaction must see what came before it.
-set citus.multi_shard_modify_mode = 'sequential'
 as $$
 declare
     workers integer;
@@ -29,6 +27,8 @@ begin
             using errcode = 'RG005',
                 hint = 'on the coordinator and on each worker: shared_preload_libraries = ''citus'', then create extension citus; docs/scale.md';
     end if;
+    -- One connection to each worker: what follows in the transaction must see what came before it.
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
     lock table ragpg.chunks in access exclusive mode;
     perform from pg_dist_partition as known where known.logicalrelid = 'ragpg.chunks'::regclass;
     if found then

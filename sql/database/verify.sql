@@ -19,7 +19,8 @@ begin
         select array_agg(listed.id)
         from (
             select
-                document.id, sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
+                document.id,
+                sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
             from ragpg.documents as document
             left join (
                 select state.document_id, sum(state.chunk_count)::bigint as chunks

@@ -96,7 +96,9 @@ begin
         ) as same
         where same.id <> same.first_id;
     end if;
-    near_ids := array(select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id));
+    near_ids := array(
+        select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
+    );
     select
         array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents

@@ -151,7 +151,9 @@ begin
             from ragpg_internal.matching_documents(
                 -- So many are listed in 10 ms.
                 recipe.id, filter,
-                case when matching_share >= 0.03 and not ragpg_internal.is_distributed() then 50000 end
+                case
+                    when matching_share >= 0.03 and not ragpg_internal.is_distributed() then 50000
+                end
             ) as found;
         end if;
         exactly := coalesce(matching_chunks <= exact_limit, false);

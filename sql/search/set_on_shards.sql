@@ -5,11 +5,14 @@ returns void
 -- a function's own settings say; the shards would go on with an ef_search of 40.
 language plpgsql volatile
 set search_path = ragpg_internal, pg_temp
-set citus.propagate_set_commands = 'local'
 as $$
+declare
+    propagated constant text := current_setting('citus.propagate_set_commands');
 begin
+    perform set_config('citus.propagate_set_commands', 'local', true);
     execute format('set local hnsw.ef_search = %s', ef_search);
     execute format('set local hnsw.iterative_scan = %I', iterative_scan);
+    perform set_config('citus.propagate_set_commands', propagated, true);
 end
 $$;
 comment on function ragpg_internal.set_on_shards(integer, text) is

@@ -22,6 +22,22 @@ CITUS_URL = os.environ.get("RAGPG_CITUS_URL")  # read before tests take the envi
 REASON = "RAGPG_CITUS_URL names no coordinator of Citus with two workers (CONTRIBUTING.md)"
 
 
+def repeat(connection: psycopg.Connection, statement: sql.Composed, without: str = "") -> None:
+    """Executes it when nobody is in the way: Citus has a process of its own in each database."""
+    for tried in range(100):
+        connection.execute(
+            "select pg_terminate_backend(pid, 1000) from pg_stat_activity where datname = %s",
+            (without,),
+        )
+        try:
+            connection.execute(statement)
+        except psycopg.errors.ObjectInUse:
+            if tried == 99:
+                raise
+        else:
+            return
+
+
 class Cluster:
     """The coordinator and the workers; a database is made of one on each."""
 
@@ -48,22 +64,13 @@ class Cluster:
         return self.urls(database)[0]
 
     def _copy(self, connection: psycopg.Connection, database: str, template: str) -> None:
-        # Citus's own process in the template is a connection that is in the way.
-        for tried in range(50):
-            connection.execute(
-                "select pg_terminate_backend(pid, 1000) from pg_stat_activity where datname = %s",
-                (template,),
-            )
-            try:
-                connection.execute(
-                    sql.SQL("create database {} template {}").format(
-                        sql.Identifier(database), sql.Identifier(template)
-                    )
-                )
-                return
-            except psycopg.errors.ObjectInUse:
-                if tried == 49:
-                    raise
+        repeat(
+            connection,
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(database), sql.Identifier(template)
+            ),
+            without=template,
+        )
 
     def join(self, database: str) -> str:
         """Makes the databases of that name one of Citus, and returns the coordinator's URL."""
@@ -80,10 +87,11 @@ class Cluster:
     def drop(self, database: str) -> None:
         for url in self.urls("postgres"):
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(
+                repeat(
+                    connection,
                     sql.SQL("drop database if exists {} with (force)").format(
                         sql.Identifier(database)
-                    )
+                    ),
                 )
 
 
