@@ -72,7 +72,7 @@ def db_distribute(
     from ragpg.database.distributing import distribute
 
     with open_client() as client:
-        chunks = sum(one["chunks"] for one in client.collections())
+        chunks = sum(one["chunks"] or 0 for one in client.collections())
         if not yes:
             typer.confirm(
                 f"{chunks:,} chunks, and those to come, go to the workers of Citus? It is not "
