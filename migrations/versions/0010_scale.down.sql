@@ -161,6 +161,23 @@ end;
 comment on function ragpg_internal.protected_tables() is
 'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';
 
+-- After an upgrade or a restore: whose ragpg is, and who sees what.
+create or replace function ragpg.secure() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
+    perform ragpg_internal.hand_over();
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg.enable_tenants();
+    end if;
+end
+$$;
+revoke execute on function ragpg.secure() from public;
+comment on function ragpg.secure() is
+'Gives everything of ragpg to the role ragpg_owner, which nobody logs in as, so that functions that run as their owner have no more rights than ragpg itself; where the caller may not make that role, all stays whose it is, with a notice. Where tenants are on, they are kept apart anew. ragpg init and ragpg migrate call it; call it after a restore.';
+
 -- Is everything stored what it claims to be?
 create or replace function ragpg.verify(collection text default null)
 returns table (problem text, object text, detail text, what_to_do text)
@@ -2395,6 +2412,7 @@ $$;
 comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean) is
 'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; only of the given documents when there are any, which hold matching_chunks chunks, else only of those whose metadata the filter, if given, lets through. Exact when few match, or where asked to be; otherwise the HNSW index, and exact again should that come back with too few.';
 
+drop function ragpg_internal.reunite_chunks();
 drop function ragpg_internal.partition_sizes(regclass, regclass);
 drop function ragpg_internal.known_chunks(bigint[]);
 drop function ragpg_internal.document_chunks(bigint, bigint[]);

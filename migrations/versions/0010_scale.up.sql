@@ -54,6 +54,54 @@ $$;
 comment on function ragpg_internal.known_embeddings(bigint[], bytea[], text) is
 'Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller''s) in one of the search indexes has.';
 
+-- A distributed database was restored where its chunks are in one place: what is missing then?
+create or replace function ragpg_internal.reunite_chunks() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    is_spread boolean := false;
+begin
+    if not ragpg_internal.is_distributed() then
+        return;
+    end if;
+    if to_regclass('pg_catalog.pg_dist_partition') is not null then
+        select exists (
+            select
+            from pg_dist_partition as known
+            where known.logicalrelid = 'ragpg.chunks'::regclass
+        )
+        into is_spread;
+    end if;
+    if is_spread then
+        return;
+    end if;
+    create or replace function ragpg_internal.is_distributed() returns boolean
+    language sql immutable parallel safe
+    return false;
+    drop trigger if exists documents_delete_chunks on ragpg.documents;
+    alter table ragpg.chunks
+        add constraint chunks_document_id_fkey
+            foreign key (document_id, tenant)
+                references ragpg.documents (id, tenant) on update cascade on delete cascade,
+        add constraint chunks_index_id_fkey
+            foreign key (index_id) references ragpg.search_indexes (id) on delete cascade;
+    create trigger chunks_set_lexemes before insert or update of context, content, language
+        on ragpg.chunks
+        for each row execute function ragpg_internal.set_chunk_lexemes();
+    comment on trigger chunks_set_lexemes on ragpg.chunks is 'Sets lexemes and lexeme_count.';
+    create policy chunks_tenant on ragpg.chunks
+        using (
+            (select ragpg_internal.acting_for())[tenant] is not null
+            and tenant = (select ragpg.current_tenant())
+        );
+    comment on policy chunks_tenant on ragpg.chunks is 'Rows of the session''s tenant.';
+end
+$$;
+revoke execute on function ragpg_internal.reunite_chunks() from public;
+comment on function ragpg_internal.reunite_chunks() is
+'Gives ragpg.chunks back what ragpg.distribute took from it, where a dump of a distributed database was restored on one server. For ragpg.secure.';
+
 -- How large is the partition of a search index, wherever it is?
 create or replace function ragpg_internal.partition_sizes(
     relation regclass,
@@ -462,6 +510,24 @@ as $$
 $$;
 comment on function ragpg_internal.protected_tables() is
 'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';
+
+-- After an upgrade or a restore: whose ragpg is, and who sees what.
+create or replace function ragpg.secure() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
+    perform ragpg_internal.hand_over();
+    perform ragpg_internal.reunite_chunks();
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg.enable_tenants();
+    end if;
+end
+$$;
+revoke execute on function ragpg.secure() from public;
+comment on function ragpg.secure() is
+'Gives everything of ragpg to the role ragpg_owner, which nobody logs in as, so that functions that run as their owner have no more rights than ragpg itself; where the caller may not make that role, all stays whose it is, with a notice. Where tenants are on, they are kept apart anew. ragpg init and ragpg migrate call it; call it after a restore.';
 
 -- Is everything stored what it claims to be?
 create or replace function ragpg.verify(collection text default null)

@@ -18,7 +18,7 @@ def distribute(url: str, shard_count: int | None = None) -> int:
     Raises BadArgument where there is no Citus, no worker, or nothing left to do.
     """
     with connect(url) as connection:
-        connection.rollback()  # what follows is no longer done as the owner of ragpg, but as oneself
+        connection.rollback()  # the rest is done as oneself, no longer as the owner of ragpg
         try:
             row = connection.execute(DISTRIBUTE, {"shard_count": shard_count}).fetchone()
         except psycopg.Error as error:

@@ -8,7 +8,7 @@ import numpy as np
 
 import ragpg
 
-WORDS = "refund money rate limit login password uptime card day minute mail note key plan".split()
+WORDS = ("refund", "money", "rate", "limit", "login", "password", "card", "day", "mail", "key")
 QUESTIONS = ("refund of money", "the rate limit", "login with a password", "uptime of a card")
 FILTERS = (None, "$.tier == 1", "$.number < 40", '$.tier >= 1 && $.name starts with "t1"')
 

@@ -19,7 +19,9 @@ def test_the_nodes_that_are_registered_are_those_that_are_started() -> None:
         ("citus-worker-1", ""),
         ("citus-worker-2", ""),
     }
-    assert set(nodes) == set(register["depends_on"]) == {"citus", "citus-worker-1", "citus-worker-2"}
+    assert (
+        set(nodes) == set(register["depends_on"]) == {"citus", "citus-worker-1", "citus-worker-2"}
+    )
     for node in (*nodes.values(), register):
         assert node["profiles"] == ["citus"]
         assert node["networks"] == ["citus"]

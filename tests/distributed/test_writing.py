@@ -92,9 +92,11 @@ def test_what_sql_writes_two_workers_index(client: ragpg.Client) -> None:
                 "select from ragpg.put_document('texts', %s, %s)",
                 [f"by-sql-{number}", f"refund {number}"],
             )
-    with ragpg.connect(client.database.url, embedder=client.session.embedder) as other:
-        with ThreadPoolExecutor(2) as pool:
-            done = list(pool.map(lambda one: one.worker().drain().indexed, (client, other)))
+    with (
+        ragpg.connect(client.database.url, embedder=client.session.embedder) as other,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        done = list(pool.map(lambda one: one.worker().drain().indexed, (client, other)))
     assert sum(done) == 40
     assert _one(client, HELD)[:2] == (45, 45)
     client.database.execute("select ragpg.refresh_search_index(1)")
