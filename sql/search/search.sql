@@ -368,7 +368,7 @@ begin
             ) as candidate
         ) as known
         -- Alike to the words, which none of them holds, or to a weight of nothing: the nearest.
-        order by known.score desc, known.similarity desc nulls last, known.chunk_id
+        order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
     ) as best;
     return query

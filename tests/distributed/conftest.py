@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -53,8 +54,8 @@ class Cluster:
 
     def urls(self, database: str) -> list[str]:
         """Returns the URLs of a database, the coordinator's first."""
-        own = conninfo_to_dict(self.url) | {"dbname": database}
-        places = [{"host": host, "port": port} for host, port in self.workers]
+        own: dict[str, Any] = conninfo_to_dict(self.url) | {"dbname": database}
+        places: list[dict[str, Any]] = [{"host": host, "port": port} for host, port in self.workers]
         return [make_conninfo(**own), *(make_conninfo(**own | place) for place in places)]
 
     def create(self, database: str, template: str = "template1") -> str:

@@ -101,7 +101,7 @@ def test_it_does_not_go_back_to_a_version_that_cannot_search_it(url: str) -> Non
 def test_nobody_logs_in_on_the_coordinator_as_the_owner(cluster: Cluster, url: str) -> None:
     """The workers let it in: functions that run as the owner reach them as the owner."""
     allowed = []
-    for place in cluster.urls(psycopg.conninfo.conninfo_to_dict(url)["dbname"]):
+    for place in cluster.urls(str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])):
         with psycopg.connect(place) as connection:
             allowed += connection.execute(
                 "select rolcanlogin from pg_roles where rolname = 'ragpg_owner'"

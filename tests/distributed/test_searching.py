@@ -110,7 +110,7 @@ def test_a_worker_that_is_gone_is_an_error_and_no_shorter_list(
     client: ragpg.Client, cluster: Cluster
 ) -> None:
     fill(client, 60)
-    name = psycopg.conninfo.conninfo_to_dict(client.database.url)["dbname"]
+    name = str(psycopg.conninfo.conninfo_to_dict(client.database.url)["dbname"])
     worker = cluster.urls("postgres")[1]
     with psycopg.connect(worker, autocommit=True) as admin:
         admin.execute(f"alter database {name} allow_connections false".encode())

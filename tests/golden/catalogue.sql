@@ -4153,7 +4153,7 @@ begin
             ) as candidate
         ) as known
         -- Alike to the words, which none of them holds, or to a weight of nothing: the nearest.
-        order by known.score desc, known.similarity desc nulls last, known.chunk_id
+        order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
     ) as best;
     return query
@@ -4396,6 +4396,7 @@ AS $function$
 begin
     perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
     perform ragpg_internal.hand_over();
+    perform ragpg_internal.reunite_chunks();
     if ragpg_internal.tenants_enabled() then
         perform ragpg.enable_tenants();
     end if;
@@ -9085,6 +9086,51 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.reunite_chunks()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    is_spread boolean := false;
+begin
+    if not ragpg_internal.is_distributed() then
+        return;
+    end if;
+    if to_regclass('pg_catalog.pg_dist_partition') is not null then
+        select exists (
+            select
+            from pg_dist_partition as known
+            where known.logicalrelid = 'ragpg.chunks'::regclass
+        )
+        into is_spread;
+    end if;
+    if is_spread then
+        return;
+    end if;
+    create or replace function ragpg_internal.is_distributed() returns boolean
+    language sql immutable parallel safe
+    return false;
+    drop trigger if exists documents_delete_chunks on ragpg.documents;
+    alter table ragpg.chunks
+        add constraint chunks_document_id_fkey
+            foreign key (document_id, tenant)
+                references ragpg.documents (id, tenant) on update cascade on delete cascade,
+        add constraint chunks_index_id_fkey
+            foreign key (index_id) references ragpg.search_indexes (id) on delete cascade;
+    create trigger chunks_set_lexemes before insert or update of context, content, language
+        on ragpg.chunks
+        for each row execute function ragpg_internal.set_chunk_lexemes();
+    comment on trigger chunks_set_lexemes on ragpg.chunks is 'Sets lexemes and lexeme_count.';
+    create policy chunks_tenant on ragpg.chunks
+        using (
+            (select ragpg_internal.acting_for())[tenant] is not null
+            and tenant = (select ragpg.current_tenant())
+        );
+    comment on policy chunks_tenant on ragpg.chunks is 'Rows of the session''s tenant.';
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.row_reading(table_name regclass, source_column text, content_column text, title_column text, metadata_columns text[], prefix text)
  RETURNS text
  LANGUAGE sql
@@ -11939,6 +11985,7 @@ comment on ragpg_internal.relevance(bigint,double precision,double precision,int
 comment on ragpg_internal.remember_query(bigint,pg_catalog.text,pg_catalog.uuid): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
 comment on ragpg_internal.remembered_query(bigint,pg_catalog.text,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg_internal.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
+comment on ragpg_internal.reunite_chunks(): Gives ragpg.chunks back what ragpg.distribute took from it, where a dump of a distributed database was restored on one server. For ragpg.secure.
 comment on ragpg_internal.row_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Returns the SQL expressions of a row's source, content, title and metadata, with a comma between, running nothing that the table's owner has made. For ragpg.index_table.
 comment on ragpg_internal.safety_problems(): Returns a row per thing that lets somebody see more than docs/security.md promises, or less than the owner meant; to those who see all tenants. For ragpg.verify and ragpg.health_problems.
 comment on ragpg_internal.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
