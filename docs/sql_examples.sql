@@ -270,6 +270,9 @@ select ragpg.grant_reader('dashboards_example');
 -- grant_writer
 create role app_example login;
 select ragpg.grant_writer('app_example');
+-- distribute
+-- On a coordinator of Citus it is `select ragpg.distribute();`. Elsewhere this is no row.
+select ragpg.distribute(shard_count => 8) from pg_extension where extname = 'citus';
 -- enable_tenants
 select ragpg.enable_tenants(existing_tenant => 'first customer');
 -- disable_tenants

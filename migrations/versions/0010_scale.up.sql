@@ -1,3 +1,4 @@
+-- 0010: loading, and more than one server; filters counted, not estimated.
 -- pgvector's library is loaded by its first use, before functions that set its parameters.
 select '[1]'::halfvec <=> '[1]'::halfvec;
 
@@ -5,6 +6,250 @@ drop function ragpg_internal.vector_candidates(
     bigint, halfvec, integer, bigint[], bigint, jsonpath, boolean
 );
 drop function ragpg_internal.normal_tail(double precision);
+
+-- Are the chunks spread over several servers?
+create or replace function ragpg_internal.is_distributed() returns boolean
+language sql immutable parallel safe
+-- Inlined and folded, so that one server pays nothing for asking.
+return false;
+comment on function ragpg_internal.is_distributed() is
+'Returns whether ragpg.chunks is distributed by Citus: false until ragpg.distribute makes it say true.';
+
+-- Which words does a chunk hold, and how many, where no trigger can tell?
+create or replace function ragpg_internal.chunk_words(
+    context text, content text, language text, out lexemes tsvector, out lexeme_count integer
+)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    lexemes := ragpg.text_lexemes(context || E'\n' || content, language);
+    lexeme_count := (
+        select count(*)
+        from unnest(lexemes) as word
+        cross join lateral unnest(word.weights) as label
+        where label = 'D'
+    );
+end
+$$;
+comment on function ragpg_internal.chunk_words(text, text, text) is
+'Returns what ragpg_internal.set_chunk_lexemes sets, for those who write chunks of a distributed table, which has no triggers.';
+
+-- Which of these texts are embedded already?
+create or replace function ragpg_internal.known_embeddings(
+    index_ids bigint[], hashes bytea[], tenant text default null
+) returns table (content_hash bytea, embedding halfvec)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    owner_name constant text := coalesce(
+        known_embeddings.tenant, ragpg_internal.written_tenant()
+    );
+begin
+    return query
+    select distinct on (chunk.content_hash) chunk.content_hash, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.index_id = any(index_ids)
+        and chunk.content_hash = any(hashes)
+        and chunk.tenant = owner_name;
+end
+$$;
+comment on function ragpg_internal.known_embeddings(bigint[], bytea[], text) is
+'Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller''s) in one of the search indexes has.';
+
+-- A distributed database was restored where its chunks are in one place: what is missing then?
+create or replace function ragpg_internal.reunite_chunks() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    is_spread boolean := false;
+begin
+    if not ragpg_internal.is_distributed() then
+        return;
+    end if;
+    if to_regclass('pg_catalog.pg_dist_partition') is not null then
+        select exists (
+            select
+            from pg_dist_partition as known
+            where known.logicalrelid = 'ragpg.chunks'::regclass
+        )
+        into is_spread;
+    end if;
+    if is_spread then
+        return;
+    end if;
+    create or replace function ragpg_internal.is_distributed() returns boolean
+    language sql immutable parallel safe
+    return false;
+    drop trigger if exists documents_delete_chunks on ragpg.documents;
+    alter table ragpg.chunks
+        add constraint chunks_document_id_fkey
+            foreign key (document_id, tenant)
+                references ragpg.documents (id, tenant) on update cascade on delete cascade,
+        add constraint chunks_index_id_fkey
+            foreign key (index_id) references ragpg.search_indexes (id) on delete cascade;
+    create trigger chunks_set_lexemes before insert or update of context, content, language
+        on ragpg.chunks
+        for each row execute function ragpg_internal.set_chunk_lexemes();
+    comment on trigger chunks_set_lexemes on ragpg.chunks is 'Sets lexemes and lexeme_count.';
+    create policy chunks_tenant on ragpg.chunks
+        using (
+            (select ragpg_internal.acting_for())[tenant] is not null
+            and tenant = (select ragpg.current_tenant())
+        );
+    comment on policy chunks_tenant on ragpg.chunks is 'Rows of the session''s tenant.';
+end
+$$;
+revoke execute on function ragpg_internal.reunite_chunks() from public;
+comment on function ragpg_internal.reunite_chunks() is
+'Gives ragpg.chunks back what ragpg.distribute took from it, where a dump of a distributed database was restored on one server. For ragpg.secure.';
+
+-- How large is the partition of a search index, wherever it is?
+create or replace function ragpg_internal.partition_sizes(
+    relation regclass,
+    vector_index regclass,
+    out table_bytes bigint,
+    out index_bytes bigint,
+    out vector_index_bytes bigint,
+    out dead_chunks bigint
+)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    if not ragpg_internal.is_distributed() then
+        table_bytes := pg_table_size(relation);
+        index_bytes := pg_indexes_size(relation);
+        vector_index_bytes := pg_relation_size(vector_index);
+        dead_chunks := pg_stat_get_dead_tuples(relation);
+    elsif relation is not null then
+        select
+            sum(told.sizes[1]), sum(told.sizes[2]),
+            case when vector_index is not null then sum(told.sizes[3]) end, sum(told.sizes[4])
+        into table_bytes, index_bytes, vector_index_bytes, dead_chunks
+        from (
+            select
+                -- Where a worker is not there, nothing is known.
+                case when bool_and(shard.success) over ()
+                    then string_to_array(shard.result, ' ')::bigint[] end as sizes
+            from run_command_on_shards(
+                relation,
+                'select concat_ws('' '', pg_table_size(%1$L), pg_indexes_size(%1$L), ('
+                'select coalesce(sum(pg_relation_size(part.indexrelid)), 0)'
+                ' from pg_index as part join pg_class as built on built.oid = part.indexrelid'
+                ' join pg_am as method on method.oid = built.relam'
+                ' where part.indrelid = %1$L::regclass and method.amname = ''hnsw''),'
+                ' pg_stat_get_dead_tuples(%1$L::regclass))'
+            ) as shard
+        ) as told;
+    end if;
+end
+$$;
+comment on function ragpg_internal.partition_sizes(regclass, regclass) is
+'Returns the bytes of a partition of ragpg.chunks, of its indexes and of its vector index, and its dead rows; of all its shards where it is distributed.';
+
+-- What of these chunks is asked for by their ids?
+create or replace function ragpg_internal.known_chunks(chunk_ids bigint[])
+returns table (
+    chunk_id bigint, index_id bigint, document_id bigint, language text, embedding halfvec
+)
+-- Not to be inlined: a join with what is not there where the chunks are would be planned.
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    return query
+    select chunk.id, chunk.index_id, chunk.document_id, chunk.language, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.id = any(chunk_ids);
+end
+$$;
+comment on function ragpg_internal.known_chunks(bigint[]) is
+'Returns what the client asks of chunks by their ids, in no order; nothing of those that are gone.';
+
+-- What are the chunks of these documents?
+create or replace function ragpg_internal.document_chunks(index_id bigint, document_ids bigint[])
+returns table (
+    chunk_id bigint, document_id bigint, ordinal integer, start_char integer, end_char integer,
+    context text, content text, embedding halfvec
+)
+-- Not to be inlined: a join with what is not there where the chunks are would be planned.
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    return query
+    select
+        chunk.id, chunk.document_id, chunk.ordinal, chunk.start_char, chunk.end_char,
+        chunk.context, chunk.content, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.index_id = document_chunks.index_id and chunk.document_id = any(document_ids);
+end
+$$;
+comment on function ragpg_internal.document_chunks(bigint, bigint[]) is
+'Returns the chunks that documents have in a search index, in no order.';
+
+-- How large are the chunks of a search index, and how many say the same?
+create or replace function ragpg_internal.chunk_overview(index_id bigint)
+returns table (
+    chunks bigint, texts bigint, tokens_p05 integer, tokens_p50 integer, tokens_p95 integer
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    return query
+    select
+        count(*),
+        count(distinct ragpg_internal.hash_text(chunk.content)),
+        percentile_disc(0.05) within group (order by chunk.token_count),
+        percentile_disc(0.5) within group (order by chunk.token_count),
+        percentile_disc(0.95) within group (order by chunk.token_count)
+    from ragpg.chunks as chunk
+    where chunk.index_id = chunk_overview.index_id;
+end
+$$;
+comment on function ragpg_internal.chunk_overview(bigint) is
+'Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview.';
+
+-- How shall the shards scan their vector indexes?
+create or replace function ragpg_internal.set_on_shards(ef_search integer, iterative_scan text)
+returns void
+-- Volatile, so that it may set: what set_config() sets stays on the coordinator, and so does what
+-- a function's own settings say; the shards would go on with an ef_search of 40.
+language plpgsql volatile
+set search_path = ragpg_internal, pg_temp
+as $$
+declare
+    propagated constant text := current_setting('citus.propagate_set_commands');
+begin
+    perform set_config('citus.propagate_set_commands', 'local', true);
+    execute format('set local hnsw.ef_search = %s', ef_search);
+    execute format('set local hnsw.iterative_scan = %I', iterative_scan);
+    perform set_config('citus.propagate_set_commands', propagated, true);
+end
+$$;
+comment on function ragpg_internal.set_on_shards(integer, text) is
+'Sets hnsw.ef_search and hnsw.iterative_scan on the servers that hold shards of ragpg.chunks, until the transaction ends.';
+
+-- The chunks of deleted documents, where no foreign key deletes them.
+create or replace function ragpg_internal.delete_chunks() returns trigger
+language plpgsql security definer
+set search_path = ragpg, pg_temp
+as $$
+declare
+    document_ids constant bigint[] := array(select dropped.id from old_rows as dropped);
+begin
+    delete from ragpg.chunks as chunk where chunk.document_id = any(document_ids);
+    return null;
+end
+$$;
+revoke execute on function ragpg_internal.delete_chunks() from public;
+comment on function ragpg_internal.delete_chunks() is
+'Trigger of documents while ragpg.chunks is distributed: a distributed table has no foreign key to one that is not. Security definer, as a foreign key''s action is.';
 
 -- What was asked, how much of it was answered from sources, and what did it cost?
 create or replace view ragpg.answers_by_day with (security_invoker = true) as
@@ -51,6 +296,1187 @@ comment on column ragpg.answers_by_day.cost is
 comment on column ragpg.answers_by_day.unfinished is
 'How many failed, or are still being written, or were when their writer was killed.';
 
+-- Is what was found enough to answer from?
+create or replace function ragpg.judge_hits(
+    query text,
+    chunk_ids bigint[],
+    similarities double precision[],
+    out is_enough boolean,
+    out relevance double precision,
+    out similarity double precision,
+    out words_held double precision,
+    out missing_names text[],
+    out unmatched_negation boolean
+)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    passages text[];
+    titles text[];
+begin
+    select max(known.similarity) into judge_hits.similarity
+    from unnest(similarities) as known (similarity);
+    with found as materialized (
+        select one.id, one.content, one.document_id
+        from ragpg.chunks as one
+        where one.id = any(chunk_ids[:3])
+    )
+    select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
+    into passages, titles
+    from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
+    join found as chunk on chunk.id = hit.chunk_id
+    join ragpg.documents as document on document.id = chunk.document_id;
+    select known.* into recipe
+    from ragpg.search_indexes as known
+    where known.id = (
+        select chunk.index_id from ragpg.chunks as chunk where chunk.id = chunk_ids[1]
+    );
+    if recipe.id is null then
+        is_enough := false;
+        return;
+    end if;
+    -- Without a similarity the hits were found by words alone, for which nothing is calibrated.
+    is_enough := coalesce(judge_hits.similarity::real >= recipe.min_similarity, true);
+    select signal.* into judge_hits.words_held, judge_hits.missing_names,
+        judge_hits.unmatched_negation
+    from ragpg_internal.answer_signals(recipe.id, judge_hits.query, passages, titles) as signal;
+    judge_hits.relevance := ragpg_internal.relevance(
+        recipe.id, judge_hits.similarity, judge_hits.words_held,
+        cardinality(judge_hits.missing_names), judge_hits.unmatched_negation
+    );
+    is_enough := is_enough and coalesce(judge_hits.relevance >= recipe.min_relevance, true);
+end
+$$;
+comment on function ragpg.judge_hits(text, bigint[], double precision[]) is
+'Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index''s min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg_internal.relevance (null until calibrated) and ragpg_internal.answer_signals. What ask abstains by.';
+
+-- One collection over several servers: the chunks go to the workers of Citus.
+create or replace function ragpg.distribute(shard_count integer default null) returns integer
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    workers integer;
+    part regclass;
+    moved regclass[];
+    refused text;
+    owner_name constant regrole := (
+        select known.relowner::regrole
+        from pg_class as known
+        where known.oid = 'ragpg.chunks'::regclass
+    );
+begin
+    if not pg_has_role(current_user, owner_name, 'usage') then
+        raise exception 'role % does not own the tables of ragpg', current_user
+            using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    if not exists (
+        select
+        from pg_extension as citus
+        where citus.extname = 'citus' and split_part(citus.extversion, '.', 1)::integer >= 13
+    ) then
+        raise exception 'the extension citus, 13 or newer, is not in this database'
+            using errcode = 'RG005',
+                hint = 'on the coordinator and on each worker: shared_preload_libraries = ''citus'', then create extension citus; docs/scale.md';
+    end if;
+    -- One connection to each worker: what follows in the transaction must see what came before it.
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+    lock table ragpg.chunks in access exclusive mode;
+    perform from pg_dist_partition as known where known.logicalrelid = 'ragpg.chunks'::regclass;
+    if found then
+        raise exception 'the chunks are distributed already'
+            using errcode = 'RG005',
+                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
+    end if;
+    if ragpg_internal.tenants_enabled() then
+        raise exception 'tenants are kept apart here, and ragpg does not distribute such a database yet'
+            using errcode = 'RG005',
+                hint = 'a database for each tenant, or read replicas; ragpg.disable_tenants() ends it';
+    end if;
+    select count(*) into workers
+    from pg_dist_node as node
+    where node.isactive and node.noderole = 'primary' and node.shouldhaveshards;
+    if workers = 0 then
+        raise exception 'no worker is known that takes shards'
+            using errcode = 'RG005',
+                hint = 'select citus_add_node(''its address'', 5432) for each; docs/scale.md';
+    end if;
+    if shard_count < workers then
+        raise exception 'shard_count is %, there are % workers', shard_count, workers
+            using errcode = 'RG005', hint = 'each worker needs a shard, better four';
+    end if;
+    -- What a distributed table cannot have: a foreign key to one that is not, and triggers. Who
+    -- writes chunks makes their words (ragpg_internal.chunk_words).
+    alter table ragpg.chunks drop constraint if exists chunks_document_id_fkey;
+    alter table ragpg.chunks drop constraint if exists chunks_index_id_fkey;
+    drop trigger if exists chunks_set_lexemes on ragpg.chunks;
+    drop policy if exists chunks_tenant on ragpg.chunks;
+    drop trigger if exists documents_delete_chunks on ragpg.documents;
+    create trigger documents_delete_chunks
+        after delete on ragpg.documents
+        referencing old table as old_rows
+        for each statement execute function ragpg_internal.delete_chunks();
+    moved := array(
+        select inherited.inhrelid::regclass
+        from pg_inherits as inherited
+        where inherited.inhparent = 'ragpg.chunks'::regclass
+    );
+    -- A search asks every shard: few are quicker, and four a worker leave room for more workers.
+    perform create_distributed_table(
+        'ragpg.chunks'::regclass, 'document_id', colocate_with => 'none',
+        shard_count => coalesce(distribute.shard_count, 4 * workers)
+    );
+    foreach part in array moved loop
+        perform truncate_local_data_after_distributing_table(part);
+    end loop;
+    -- Functions that run as the owner reach the workers as the owner.
+    select string_agg(format('%s:%s: %s', told.nodename, told.nodeport, told.result), '; ')
+    into refused
+    from run_command_on_workers(format(
+        'do $do$ begin if not (select rolcanlogin from pg_roles where oid = %L::regrole) then'
+        -- On the coordinator nobody logs in as it.
+        ' perform set_config(''citus.enable_ddl_propagation'', ''off'', true);'
+        ' alter role %s login; end if; end $do$',
+        owner_name, owner_name
+    )) as told
+    where not told.success;
+    if refused is not null then
+        raise exception 'the role % cannot log in on the workers: %', owner_name, refused
+            using errcode = 'RG005',
+                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+    end if;
+    create or replace function ragpg_internal.is_distributed() returns boolean
+    language sql immutable parallel safe
+    return true;
+    return coalesce(distribute.shard_count, 4 * workers);
+end
+$$;
+revoke execute on function ragpg.distribute(integer) from public;
+comment on function ragpg.distribute(integer) is
+'Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker, where the chunks are distributed already, and where tenants are kept apart.';
+
+-- From now on everybody sees the rows of one tenant.
+create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    kept regclass;
+    leg regprocedure;
+    granted record;
+    recipe_id bigint;
+begin
+    if not pg_has_role(
+        current_user,
+        (
+            select known.relowner
+            from pg_class as known
+            where known.oid = 'ragpg.documents'::regclass
+        ),
+        'usage'
+    ) then
+        raise exception 'role % does not own the tables of ragpg', current_user
+            using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    if ragpg_internal.is_distributed() then
+        raise exception 'the chunks are distributed, and tenants are not kept apart there yet'
+            using errcode = 'RG005', hint = 'a database for each tenant';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    -- Its policy shows it to nobody: who sees all tenants proves it by this row.
+    insert into ragpg.tenant_roles (role, tenant) values ('', null)
+    on conflict on constraint tenant_roles_key do nothing;
+    if existing_tenant is not null then
+        -- chunks and index_documents follow by their foreign keys, the rest by their parents.
+        foreach kept in array array[
+            'ragpg.documents', 'ragpg.document_versions', 'ragpg.conversations', 'ragpg.answers',
+            'ragpg.searches', 'ragpg.evaluation_sets', 'ragpg.finetune_jobs', 'ragpg.recall_measurements'
+        ]::regclass[]
+        loop
+            execute format('update %s set tenant = $1 where tenant = ''''', kept)
+            using existing_tenant;
+        end loop;
+    end if;
+    create index if not exists documents_tenant_btree on ragpg.documents (tenant);
+    create index if not exists chunks_tenant_btree on ragpg.chunks (tenant);
+    -- By content_hash alone, explain analyze would tell whether another tenant has the same chunk.
+    drop index if exists ragpg.chunks_content_hash_hash;
+    create index if not exists chunks_content_hash_tenant_btree
+        on ragpg.chunks (content_hash, tenant);
+    comment on index ragpg.chunks_content_hash_tenant_btree is 'Serves the reuse of embeddings.';
+    comment on index ragpg.documents_tenant_btree is 'Serves the documents of one tenant.';
+    comment on index ragpg.chunks_tenant_btree is 'Serves exact scans of one tenant''s chunks.';
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, true);
+    end loop;
+    -- Operators on words and on metadata are not leakproof: under a policy they would lose their
+    -- indexes. So what uses them runs as the owner and compares the tenant itself.
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
+        execute format('alter function %s security definer', leg);
+        execute format('revoke execute on function %s from public', leg);
+        for granted in
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
+            from pg_class as chunks
+            cross join aclexplode(chunks.relacl) as acl
+            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
+        loop
+            execute format('grant execute on function %s to %s', leg, granted.to_whom);
+        end loop;
+    end loop;
+    for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
+        perform ragpg.refresh_search_index(recipe_id);
+    end loop;
+end
+$$;
+revoke execute on function ragpg.enable_tenants(text) from public;
+comment on function ragpg.enable_tenants(text) is
+'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+
+-- Which tables does a tenant see a part of?
+create or replace function ragpg_internal.protected_tables()
+returns table (relation regclass, closed boolean)
+language sql stable
+-- Not by names that are kept: Citus takes what depends on a distributed table to all servers.
+set search_path = ragpg, pg_temp
+as $$
+    select
+        policy.polrelid::regclass,
+        bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
+    from pg_policy as policy
+    join pg_class as kept on kept.oid = policy.polrelid
+    where kept.relnamespace = 'ragpg'::regnamespace
+        and kept.relname <> 'tenant_roles'  -- always, and each role its own
+    group by policy.polrelid
+    union all
+    -- Policies of chunks hold where chunks is named; a partition named itself shows nothing.
+    select part.inhrelid::regclass, true
+    from pg_inherits as part
+    where part.inhparent = 'ragpg.chunks'::regclass
+    order by 1;
+$$;
+comment on function ragpg_internal.protected_tables() is
+'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';
+
+-- After an upgrade or a restore: whose ragpg is, and who sees what.
+create or replace function ragpg.secure() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
+    perform ragpg_internal.hand_over();
+    perform ragpg_internal.reunite_chunks();
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg.enable_tenants();
+    end if;
+end
+$$;
+revoke execute on function ragpg.secure() from public;
+comment on function ragpg.secure() is
+'Gives everything of ragpg to the role ragpg_owner, which nobody logs in as, so that functions that run as their owner have no more rights than ragpg itself; where the caller may not make that role, all stays whose it is, with a notice. Where tenants are on, they are kept apart anew. ragpg init and ragpg migrate call it; call it after a restore.';
+
+-- Is everything stored what it claims to be?
+create or replace function ragpg.verify(collection text default null)
+returns table (problem text, object text, detail text, what_to_do text)
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    only_id bigint := case
+        when verify.collection is not null then ragpg.collection_id(verify.collection)
+    end;
+    block_chars constant integer := 65536;
+    some_ids bigint[];
+    held record;  -- their chunks
+begin
+    -- A block is cut out of a text once for all chunks that begin in it: substr() walks from the
+    -- start of the text, which over a long document is quadratic.
+    for some_ids in
+        select array_agg(listed.id)
+        from (
+            select
+                document.id,
+                sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
+            from ragpg.documents as document
+            left join (
+                select state.document_id, sum(state.chunk_count)::bigint as chunks
+                from ragpg.index_documents as state
+                group by state.document_id
+            ) as held on held.document_id = document.id
+            where only_id is null or document.collection_id = only_id
+        ) as listed
+        group by listed.batch::bigint
+    loop
+        select
+            array_agg(chunk.id) as ids, array_agg(chunk.index_id) as index_ids,
+            array_agg(chunk.document_id) as document_ids,
+            array_agg(chunk.document_version) as versions,
+            array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends,
+            array_agg(chunk.content) as contents
+        into held
+        from ragpg.chunks as chunk
+        where chunk.document_id = any(some_ids);
+        return query
+        with chunk as materialized (
+            select one.*, one.start_char / block_chars as block_number
+            from unnest(
+                held.ids, held.index_ids, held.document_ids, held.versions, held.starts, held.ends,
+                held.contents
+            ) as one (id, index_id, document_id, version, start_char, end_char, content)
+        ),
+        block as materialized (
+            select
+                used.document_id, used.version, used.number,
+                substr(
+                    ragpg.document_text(used.document_id, used.version),
+                    used.number * block_chars + 1, block_chars + used.longest
+                ) as content
+            from (
+                select
+                    chunk.document_id, chunk.version, chunk.block_number as number,
+                    max(chunk.end_char - chunk.start_char) as longest
+                from chunk
+                group by 1, 2, 3
+            ) as used
+        )
+        select
+            'chunk is not its span',
+            format('chunk %s of search index %s', chunk.id, chunk.index_id),
+            format('document %s version %s, characters %s to %s', chunk.document_id,
+                chunk.version, chunk.start_char, chunk.end_char),
+            'build the search index anew: ragpg index build'
+        from chunk
+        join block
+            on block.document_id = chunk.document_id
+            and block.version = chunk.version
+            and block.number = chunk.block_number
+        where substr(
+            block.content,
+            chunk.start_char - block.number * block_chars + 1, chunk.end_char - chunk.start_char
+        ) is distinct from chunk.content;
+    end loop;
+
+    return query
+    select
+        'chunks missing or too many',
+        format('document %s in search index %s', state.document_id, state.index_id),
+        format('%s chunks, %s were stored', held.chunks, state.chunk_count),
+        'build the search index anew: ragpg index build'
+    from ragpg.index_documents as state
+    join ragpg.search_indexes as recipe on recipe.id = state.index_id
+    left join (
+        select chunk.index_id, chunk.document_id, count(*) as chunks
+        from ragpg.chunks as chunk
+        group by chunk.index_id, chunk.document_id
+    ) as held on held.index_id = state.index_id and held.document_id = state.document_id
+    where (only_id is null or recipe.collection_id = only_id)
+        and coalesce(held.chunks, 0) <> coalesce(state.chunk_count, 0);
+
+    return query
+    select
+        'values of metadata missing or too many', format('document %s', document.id),
+        'filters miss it, or ask it without need',
+        format('select ragpg_internal.put_document_values(array[%s])', document.id)
+    from ragpg.documents as document
+    where (only_id is null or document.collection_id = only_id)
+        and exists (
+            select
+            from (
+                select held.kind, held.key, held.number, held.word
+                from ragpg_internal.metadata_values(document.metadata) as held
+            ) as held
+            full join (
+                select known.kind, known.key, known.number, known.word
+                from ragpg.document_values as known
+                where known.document_id = document.id
+                    and known.collection_id = document.collection_id
+                    and known.tenant = document.tenant
+            ) as known
+                on known.kind = held.kind
+                and known.key = held.key
+                and coalesce(known.number, 0) = coalesce(held.number, 0)
+                and coalesce(known.word, '') = coalesce(held.word, '')
+            where known.kind is null or held.kind is null
+        );
+
+    return query
+    select
+        case when said.content is null then 'quote without its source'
+            else 'quote is not its source' end,
+        format('citation %s of answer %s', cited.id, cited.answer_id),
+        format('document %s version %s, characters %s to %s', cited.document_id,
+            cited.document_version, cited.start_char, cited.end_char),
+        case when said.content is null
+            then 'the version was pruned: the quote can no longer be checked'
+            else 'do not trust the answer; restore document_versions from a backup' end
+    from ragpg.citations as cited
+    join ragpg.answers as answer on answer.id = cited.answer_id
+    cross join lateral ragpg.document_text(cited.document_id, cited.document_version)
+        as said (content)
+    where (only_id is null or answer.collection_id = only_id)
+        and substr(said.content, cited.start_char + 1, cited.end_char - cited.start_char)
+            is distinct from cited.quote;
+
+    return query
+    select
+        'index is invalid', part.indexrelid::regclass::text,
+        format('on %s', part.indrelid::regclass),
+        format('reindex index concurrently %s', part.indexrelid::regclass)
+    from pg_index as part
+    join pg_class as kept on kept.oid = part.indrelid
+    where kept.relnamespace = 'ragpg'::regnamespace and not part.indisvalid;
+
+    return query
+    select
+        wrong.problem, format('search index %s of %s', health.index_id, health.collection),
+        wrong.detail, format('select ragpg.refresh_search_index(%s, force => true)', health.index_id)
+    from ragpg.index_health as health
+    cross join lateral (
+        select
+            'vector index is missing' as problem,
+            format('%s chunks are searched one by one', health.chunks) as detail
+        where health.state = 'ready' and not exists (
+            select
+            from pg_index as part
+            join pg_class as built on built.oid = part.indexrelid
+            join pg_am as method on method.oid = built.relam
+            where part.indrelid = to_regclass('ragpg.chunks_' || health.index_id)
+                and method.amname = 'hnsw'
+        )
+        union all
+        -- What refresh_search_index itself would count again.
+        select
+            'statistics are stale',
+            format('counted with %s chunks at %s, now %s', coalesce(health.counted_chunks, 0),
+                coalesce(health.refreshed_at::text, 'no time'), health.chunks)
+        where abs(health.chunks - coalesce(health.counted_chunks, 0))
+            > case when health.chunks > 20000 then health.chunks / 50 else 0 end
+    ) as wrong
+    where verify.collection is null or health.collection = verify.collection;
+
+    return query
+    select found.problem, found.object, found.detail, found.what_to_do
+    from ragpg_internal.safety_problems() as found;
+end
+$$;
+comment on function ragpg.verify(text) is
+'Returns a row per problem, so none when all is well: a chunk that is not exactly its span of its document, chunks missing, values of metadata missing, a quote that is not its source, an invalid or missing index, stale statistics, a role or table that tenants are not kept apart by; with what to do. It reads every text.';
+
+-- One question of a run: asked, and its hits held against the labels.
+create or replace function ragpg_internal.evaluate_question(
+    run_id bigint, question_id bigint, query_embedding halfvec default null
+) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    run ragpg.evaluation_runs;
+    asked text;
+    collection text;
+    started timestamptz;
+    latency double precision;
+    labelled_documents bigint[];
+    found jsonb;
+    relevant_ids bigint[];
+    relevant integer;
+    labels integer;
+    lost integer;
+    split integer;
+    spans jsonb;
+    first_place integer;
+    held record;  -- the chunks of the labelled documents
+begin
+    select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
+    select question.question, one.name into strict asked, collection
+    from ragpg.evaluation_questions as question
+    join ragpg.evaluation_sets as of_set on of_set.id = question.evaluation_set_id
+    join ragpg.collections as one on one.id = of_set.collection_id
+    where question.id = question_id and of_set.id = run.evaluation_set_id;
+    started := clock_timestamp();
+    select coalesce(jsonb_agg(to_jsonb(hit) - 'content' - 'metadata' - 'context'), '[]') into found
+    from ragpg.search(
+        query => asked, k => run.k, collection => collection,
+        query_embedding => evaluate_question.query_embedding, mode => run.mode,
+        index_id => run.index_id
+    ) as hit;
+    latency := extract(epoch from clock_timestamp() - started) * 1000;
+
+    labelled_documents := array(
+        select one.document_id
+        from ragpg.evaluation_label_spans as one
+        where one.evaluation_question_id = question_id and one.document_id is not null
+    );
+    -- By key, and apart from the labels: a join may be planned that reads every chunk.
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = run.index_id and chunk.document_id = any(labelled_documents);
+    with span as materialized (
+        select label.*
+        from (
+            select
+                one.*, known.is_of_document,
+                bool_and(known.is_of_document) over (partition by one.document_id) as is_alone
+            from ragpg.evaluation_label_spans as one
+            join ragpg.evaluation_labels as given on given.id = one.evaluation_label_id
+            cross join lateral (
+                select given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+            ) as known (is_of_document)
+            where one.evaluation_question_id = question_id
+        ) as label
+        -- Of a document labelled as a whole any chunk will do; a text labelled in it is stricter.
+        where label.state <> 'found' or label.is_of_document = label.is_alone
+    ),
+    touched as materialized (
+        select
+            span.evaluation_label_id, span.document_id, span.is_of_document, chunk.id,
+            span.is_of_document
+            or (chunk.start_char <= span.start_char and span.end_char <= chunk.end_char)
+                as is_whole
+        from span
+        join unnest(held.ids, held.document_ids, held.starts, held.ends)
+            as chunk (id, document_id, start_char, end_char)
+            on chunk.document_id = span.document_id
+            and chunk.start_char < span.end_char
+            and span.start_char < chunk.end_char
+        where span.state = 'found'
+    )
+    select
+        (select coalesce(array_agg(distinct touched.id), '{}') from touched),
+        (
+            select count(distinct case when touched.is_of_document then -touched.document_id
+                else touched.id end)
+            from touched
+        ),
+        (select count(*) from span),
+        (select count(*) from span where span.state <> 'found'),
+        (
+            select count(*)
+            from span
+            where span.state = 'found'
+                and not exists (
+                    select
+                    from touched
+                    where touched.evaluation_label_id = span.evaluation_label_id
+                        and touched.is_whole
+                )
+        ),
+        (
+            select coalesce(jsonb_object_agg(by_document.document_id, by_document.spans::text), '{}')
+            from (
+                select
+                    span.document_id,
+                    case
+                        when not bool_or(span.is_of_document)
+                            then range_agg(int4range(span.start_char, span.end_char))
+                    end as spans
+                from span
+                where span.state = 'found'
+                group by span.document_id
+            ) as by_document
+        )
+    into relevant_ids, relevant, labels, lost, split, spans;
+
+    select min(hit.place) into first_place
+    from jsonb_to_recordset(found) as hit (place integer, chunk_id bigint)
+    where hit.chunk_id = any(relevant_ids);
+    if first_place is null and cardinality(relevant_ids) > 0 then
+        -- Ranked too low, or not even a candidate?
+        select min(hit.place) into first_place
+        from ragpg.search(
+            query => asked, k => (run.recipe ->> 'candidates')::integer * 2,
+            collection => collection, query_embedding => evaluate_question.query_embedding,
+            mode => run.mode, index_id => run.index_id
+        ) as hit
+        where hit.chunk_id = any(relevant_ids);
+    end if;
+    insert into ragpg.evaluation_results (
+        evaluation_run_id, evaluation_question_id, hit_count, relevant_chunks,
+        first_relevant_place, latency_ms, labels, lost_labels, split_labels, labelled_spans,
+        tenant
+    )
+    values (
+        run_id, question_id, jsonb_array_length(found), relevant, first_place,
+        latency, labels, lost, split, spans, run.tenant
+    );
+    insert into ragpg.evaluation_hits (
+        evaluation_run_id, evaluation_question_id, place, is_relevant, document_id,
+        document_version, source, start_char, end_char, score, similarity, bm25, tenant
+    )
+    select
+        run_id, question_id, hit.place, hit.chunk_id = any(relevant_ids), hit.document_id,
+        hit.document_version, hit.source, hit.start_char, hit.end_char, hit.score,
+        hit.similarity, hit.bm25, run.tenant
+    from jsonb_to_recordset(found) as hit (
+        place integer, chunk_id bigint, document_id bigint, document_version integer,
+        source text, start_char integer, end_char integer, score double precision,
+        similarity double precision, bm25 double precision
+    );
+end
+$$;
+comment on function ragpg_internal.evaluate_question(bigint, bigint, halfvec) is
+'Asks one question of a run and stores its hits, which of them touch a labelled text, and how long the search took. Without query_embedding the database embeds the question if it can.';
+
+-- Which settings were best, and what do they cost?
+create or replace function ragpg.rank_runs(run_ids bigint[])
+returns table (
+    run_id bigint, index_id bigint, embedding_model text, chunk_tokens integer,
+    overlap_tokens integer, k integer, vector_weight real, candidates integer, ef_search integer,
+    train_ndcg double precision, train_span_recall double precision,
+    held_out_ndcg double precision, held_out_span_recall double precision,
+    latency_p50_ms double precision, index_bytes bigint, best_trade boolean
+)
+language sql stable
+begin atomic
+    with measured as materialized (
+        select
+            measure.evaluation_run_id as run_id,
+            avg(measure.ndcg) filter (where side.split = 'train') as train_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'train') as train_span_recall,
+            avg(measure.ndcg) filter (where side.split = 'held-out') as held_out_ndcg,
+            avg(measure.span_recall) filter (where side.split = 'held-out') as held_out_span_recall,
+            percentile_cont(0.5) within group (order by measure.latency_ms) as latency
+        from ragpg.evaluation_measures as measure
+        cross join lateral ragpg_internal.evaluation_split(measure.evaluation_question_id)
+            as side (split)
+        where measure.evaluation_run_id = any(rank_runs.run_ids)
+        group by measure.evaluation_run_id
+    ),
+    sized as materialized (
+        select
+            run.id, run.index_id, run.recipe, run.k, measured.train_ndcg,
+            measured.train_span_recall, measured.held_out_ndcg, measured.held_out_span_recall,
+            measured.latency,
+            sizes.table_bytes + sizes.index_bytes as bytes
+        from measured
+        join ragpg.evaluation_runs as run on run.id = measured.run_id
+        cross join lateral ragpg_internal.partition_sizes(
+            to_regclass('ragpg.chunks_' || run.index_id), null
+        ) as sizes
+    )
+    select
+        one.id, one.index_id, one.recipe ->> 'embedding_model',
+        (one.recipe ->> 'chunk_tokens')::integer, (one.recipe ->> 'overlap_tokens')::integer,
+        one.k, (one.recipe ->> 'vector_weight')::real, (one.recipe ->> 'candidates')::integer,
+        (one.recipe ->> 'ef_search')::integer, one.train_ndcg, one.train_span_recall,
+        one.held_out_ndcg, one.held_out_span_recall, one.latency, one.bytes,
+        not exists (
+            select
+            from sized as other
+            where other.train_span_recall >= one.train_span_recall
+                and other.train_ndcg >= one.train_ndcg
+                and other.latency <= one.latency
+                and other.bytes <= one.bytes
+                and (
+                    other.train_span_recall > one.train_span_recall
+                    or other.train_ndcg > one.train_ndcg
+                    or other.latency < one.latency
+                    or other.bytes < one.bytes
+                )
+        )
+    from sized as one
+    order by one.train_span_recall desc nulls last, one.train_ndcg desc nulls last, one.id;
+end;
+comment on function ragpg.rank_runs(bigint[]) is
+'Returns runs of one evaluation set with their settings, nDCG at k and the share of labelled characters among the hits, each on both halves of ragpg_internal.evaluation_split, the median milliseconds of a search and the bytes of chunks and their indexes, best on the training half first. best_trade: no other run is as good in all four and better in one (Pareto).';
+
+-- What does search confuse with the answer?
+create or replace function ragpg_internal.hard_negatives(
+    question text,
+    relevant_chunk_ids bigint[],
+    wanted integer default 3,
+    collection text default null,
+    query_embedding halfvec default null,
+    index_id bigint default null,
+    depth integer default 50,
+    max_similarity double precision default 0.95,
+    excluded_document_ids bigint[] default '{}'
+) returns table (
+    place integer, source text, text text, similarity double precision, document_id bigint,
+    chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe_id constant bigint := coalesce(
+        hard_negatives.index_id,
+        (
+            select one.active_index_id
+            from ragpg.collections as one
+            where one.id = ragpg.collection_id(hard_negatives.collection)
+        )
+    );
+    hits ragpg.hit[];
+    asked_ids bigint[];
+    held record;  -- the chunks of hits and of answers
+begin
+    hits := array(
+        select hit
+        from ragpg.search(
+            query => hard_negatives.question, k => hard_negatives.depth,
+            collection => hard_negatives.collection,
+            query_embedding => hard_negatives.query_embedding, index_id => recipe_id
+        ) as hit
+    );
+    asked_ids := relevant_chunk_ids || array(select hit.chunk_id from unnest(hits) as hit);
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.ordinal) as ordinals,
+        array_agg(chunk.content_hash) as hashes, array_agg(chunk.embedding) as embeddings
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = recipe_id and chunk.id = any(asked_ids);
+    return query
+    with chunk as materialized (
+        select one.*
+        from unnest(held.ids, held.ordinals, held.hashes, held.embeddings)
+            as one (id, ordinal, content_hash, embedding)
+    )
+    select
+        hit.place, hit.source,
+        ragpg_internal.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
+        hit.similarity, hit.document_id, hit.chunk_id
+    from unnest(hits) as hit
+    join chunk on chunk.id = hit.chunk_id
+    where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
+        and hit.document_id <> all(hard_negatives.excluded_document_ids)
+        -- A copy of the answer is an answer.
+        and not exists (
+            select
+            from chunk as answer
+            where answer.id = any(hard_negatives.relevant_chunk_ids)
+                and (
+                    answer.content_hash = chunk.content_hash
+                    or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
+                )
+        )
+    order by hit.place
+    limit hard_negatives.wanted;
+end
+$$;
+comment on function ragpg_internal.hard_negatives(text, bigint[], integer, text, halfvec, bigint, integer, double precision, bigint[]) is
+'Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.';
+
+-- Which text answers which question, and may the embedding model learn it?
+create or replace function ragpg.training_pairs(
+    collection text default null, index_id bigint default null
+) returns table (
+    question text, origin text, split text, source text, text text, start_char integer,
+    end_char integer, document_id bigint, chunk_id bigint, relevant_chunk_ids bigint[]
+)
+language plpgsql stable
+-- Not by names that are kept: Citus takes what depends on a distributed table to all servers.
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with recipe as materialized (
+        select known.id, known.collection_id
+        from ragpg.collections as one
+        join ragpg.search_indexes as known
+            on known.collection_id = one.id
+            and known.id = coalesce(training_pairs.index_id, one.active_index_id)
+        where one.id = ragpg.collection_id(training_pairs.collection)
+    ),
+    labelled as materialized (
+        select
+            lower(btrim(span.question)) as asked, span.question,
+            'evaluation set ' || of_set.name as origin, span.document_id, span.start_char,
+            span.end_char, ragpg_internal.evaluation_split(span.evaluation_question_id) as split,
+            given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+                as is_of_document
+        from recipe
+        join ragpg.evaluation_sets as of_set on of_set.collection_id = recipe.collection_id
+        join ragpg.evaluation_label_spans as span on span.evaluation_set_id = of_set.id
+        join ragpg.evaluation_labels as given on given.id = span.evaluation_label_id
+        where span.state = 'found'
+    ),
+    cited as materialized (
+        select
+            lower(btrim(coalesce(answer.standalone, answer.question))) as asked,
+            coalesce(answer.standalone, answer.question) as question,
+            case newest.rating when 'good' then 'accepted answer' else 'citation' end as origin,
+            document.id as document_id, place.start_char,
+            place.start_char + char_length(quoted.quote) as end_char
+        from recipe
+        join ragpg.answers as answer on answer.collection_id = recipe.collection_id
+        join ragpg.citations as quoted on quoted.answer_id = answer.id
+        join ragpg.documents as document on document.id = quoted.document_id
+        left join lateral (
+            select said.rating
+            from ragpg.answer_feedback as said
+            where said.answer_id = answer.id
+            order by said.id desc
+            limit 1
+        ) as newest on true
+        cross join lateral (
+            -- At its old place still, or else where it first occurs in the document of today.
+            select case
+                when substr(document.content, quoted.start_char + 1, char_length(quoted.quote))
+                    = quoted.quote then quoted.start_char
+                else nullif(strpos(document.content, quoted.quote), 0) - 1
+            end as start_char
+        ) as place
+        -- Without a model the best hits are quoted: that would teach the model what it knows.
+        where answer.model is not null
+            and newest.rating is distinct from 'bad'
+            and place.start_char is not null
+    ),
+    known as materialized (
+        select asked, question, origin, document_id, start_char, end_char, is_of_document
+        from labelled
+        union all
+        select asked, question, origin, document_id, start_char, end_char, false from cited
+    ),
+    touched as materialized (
+        select
+            known.*, chunk.id as chunk_id, chunk.ordinal,
+            least(known.end_char, chunk.end_char) - greatest(known.start_char, chunk.start_char)
+                as shared,
+            -- Which of its chunks answers, a label of a whole document does not say.
+            known.is_of_document and count(*) over (
+                partition by known.asked, known.origin, known.document_id, known.start_char,
+                    known.end_char
+            ) > 1 as is_open
+        from known
+        cross join recipe
+        join ragpg.chunks as chunk
+            on chunk.index_id = recipe.id
+            and chunk.document_id = known.document_id
+            and chunk.start_char < known.end_char
+            and known.start_char < chunk.end_char
+    ),
+    relevant as materialized (
+        select touched.asked, array_agg(distinct touched.chunk_id) as chunk_ids
+        from touched
+        group by touched.asked
+    ),
+    positive as (
+        select distinct on (best.asked, best.chunk_id) best.*
+        from (
+            select distinct on (asked, origin, document_id, start_char, end_char) touched.*
+            from touched
+            where not touched.is_open
+            order by
+                asked, origin, document_id, start_char, end_char, shared desc, ordinal
+        ) as best
+        -- An evaluation set before an accepted answer, that before a mere citation.
+        order by
+            best.asked, best.chunk_id, best.origin = 'citation', best.origin = 'accepted answer',
+            best.origin, best.start_char
+    )
+    select
+        positive.question,
+        positive.origin,
+        case
+            when exists (
+                select
+                from labelled as held
+                where held.split = 'held-out'
+                    and (held.asked = positive.asked or held.document_id = positive.document_id)
+            ) then 'held-out'
+            else 'train'
+        end,
+        document.source,
+        ragpg_internal.embedded_text(document.title, chunk.context, chunk.content, chunk.ordinal),
+        positive.start_char,
+        positive.end_char,
+        positive.document_id,
+        positive.chunk_id,
+        relevant.chunk_ids
+    from positive
+    cross join recipe
+    join ragpg.chunks as chunk
+        on chunk.index_id = recipe.id
+        and chunk.document_id = positive.document_id
+        and chunk.ordinal = positive.ordinal
+    join ragpg.documents as document on document.id = positive.document_id
+    join relevant on relevant.asked = positive.asked
+    order by ragpg_internal.hash_text(positive.asked), document.source, positive.ordinal;
+end
+$$;
+comment on function ragpg.training_pairs(text, bigint) is
+'Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad; a document of several chunks that is labelled as a whole gives none (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.';
+
+-- How many chunks have a sentence of context that a model wrote?
+create or replace view ragpg.contextual_indexes with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    recipe.context_model,
+    recipe.context_tokens,
+    coalesce(held.chunks, 0) as chunks,
+    coalesce(held.chunks_with_sentence, 0) as chunks_with_sentence,
+    held.mean_chars
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+left join (
+    select
+        chunk.index_id,
+        count(*) as chunks,
+        count(*) filter (where chunk.generated_chars > 0) as chunks_with_sentence,
+        round(avg(chunk.generated_chars) filter (where chunk.generated_chars > 0)) as mean_chars
+    from ragpg.chunks as chunk
+    where chunk.index_id in (
+        select known.id from ragpg.search_indexes as known where known.context_model is not null
+    )
+    group by chunk.index_id
+) as held on held.index_id = recipe.id
+where recipe.context_model is not null;
+comment on view ragpg.contextual_indexes is
+'A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.';
+comment on column ragpg.contextual_indexes.collection is 'Name of the collection.';
+comment on column ragpg.contextual_indexes.index_id is 'The search index.';
+comment on column ragpg.contextual_indexes.active is 'Whether it answers searches.';
+comment on column ragpg.contextual_indexes.context_model is 'The language model.';
+comment on column ragpg.contextual_indexes.context_tokens is 'Tokens of a chunk kept free for its sentence.';
+comment on column ragpg.contextual_indexes.chunks is 'Its chunks.';
+comment on column ragpg.contextual_indexes.chunks_with_sentence is 'Those with a sentence.';
+comment on column ragpg.contextual_indexes.mean_chars is 'Mean characters of a sentence.';
+
+-- What does ranking need to know of a search index, or of one tenant's part of it?
+create or replace function ragpg_internal.count_chunks(index_id bigint, tenant text) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    counted constant text := format(
+        'chunk.index_id = %s%s',
+        count_chunks.index_id,
+        case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
+    );
+    held record;
+    embeddings halfvec[];
+    documents bigint[];
+    words text[];
+    chunk_counts integer[];
+    occurrence_counts bigint[];
+begin
+    -- Each by itself, a shape in which shards can be asked.
+    execute
+        'select count(*) as chunks, coalesce(avg(chunk.lexeme_count), 0) as mean_length,'
+        ' coalesce(array_agg(distinct chunk.language), ''{}'') as languages'
+        ' from ragpg.chunks as chunk where ' || counted
+    into held;
+    -- Drawn by hash, not by random(): the same chunks give the same ranking.
+    execute
+        'select coalesce(array_agg(drawn.embedding), ''{}'')'
+        ' from (select chunk.embedding from ragpg.chunks as chunk where ' || counted
+        || ' order by hashint8extended(chunk.id, 0) limit 256) as drawn'
+    into embeddings;
+    execute
+        'select coalesce(array_agg(drawn.document_id), ''{}'')'
+        ' from (select chunk.document_id from ragpg.chunks as chunk where ' || counted
+        || ' and chunk.ordinal = 0 order by hashint8extended(chunk.document_id, 0) limit 400)'
+        ' as drawn'
+    into documents;
+    insert into ragpg.index_statistics as known (
+        index_id, tenant, chunk_count, mean_length, embedding_sample, document_sample,
+        languages, refreshed_at
+    )
+    values (
+        count_chunks.index_id, count_chunks.tenant, held.chunks, held.mean_length, embeddings,
+        documents, held.languages, clock_timestamp()
+    )
+    on conflict on constraint index_statistics_pkey do update
+    set chunk_count = excluded.chunk_count,
+        mean_length = excluded.mean_length,
+        embedding_sample = excluded.embedding_sample,
+        document_sample = excluded.document_sample,
+        languages = excluded.languages,
+        refreshed_at = excluded.refreshed_at;
+    if ragpg_internal.is_distributed() then
+        -- Each shard counts its own; ts_stat would fetch the words of all.
+        execute
+            'select array_agg(word.lexeme), array_agg(word.ndoc), array_agg(word.nentry)'
+            ' from (select said.lexeme, count(*)::integer as ndoc,'
+            '  sum(coalesce(cardinality(said.positions), 1))::bigint as nentry'
+            '  from ragpg.chunks as chunk cross join lateral unnest(chunk.lexemes) as said'
+            '  where ' || counted || ' group by said.lexeme) as word'
+        into words, chunk_counts, occurrence_counts;
+    end if;
+    with counted_now as materialized (
+        select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
+        from ts_stat(
+            'select chunk.lexemes from ragpg.chunks as chunk where ' || counted
+        ) as word
+        where not ragpg_internal.is_distributed()
+        union all
+        select word.lexeme collate "C", word.ndoc, word.nentry
+        from unnest(words, chunk_counts, occurrence_counts) as word (lexeme, ndoc, nentry)
+    ),
+    gone as (
+        delete from ragpg.lexeme_statistics as known
+        where known.index_id = count_chunks.index_id
+            and known.tenant = count_chunks.tenant
+            and not exists (select from counted_now where counted_now.lexeme = known.lexeme)
+    )
+    insert into ragpg.lexeme_statistics as known (
+        index_id, tenant, lexeme, chunk_count, occurrence_count
+    )
+    select count_chunks.index_id, count_chunks.tenant, lexeme, ndoc, nentry
+    from counted_now
+    on conflict on constraint lexeme_statistics_pkey do update
+    set chunk_count = excluded.chunk_count, occurrence_count = excluded.occurrence_count
+    where (known.chunk_count, known.occurrence_count)
+        is distinct from (excluded.chunk_count, excluded.occurrence_count);
+end
+$$;
+revoke execute on function ragpg_internal.count_chunks(bigint, text) from public;
+comment on function ragpg_internal.count_chunks(bigint, text) is
+'Counts the words and samples the embeddings that ranking uses, of one tenant''s chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.';
+
+-- Which chunks end within a sentence?
+create or replace function ragpg_internal.cut_chunks(collection text default null)
+returns table (chunk_id bigint, document_id bigint, content text)
+language plpgsql stable
+-- Not by names that are kept: Citus takes what depends on a distributed table to all servers.
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    active_id constant bigint := (
+        select one.active_index_id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(cut_chunks.collection)
+    );
+begin
+    return query
+    select ended.id, ended.document_id, ended.content
+    from (
+        select
+            chunk.id, chunk.document_id, chunk.content, chunk.end_char,
+            lead(chunk.start_char) over (
+                partition by chunk.document_id order by chunk.ordinal
+            ) as next_start
+        from ragpg.chunks as chunk
+        where chunk.index_id = active_id
+    ) as ended
+    join ragpg.documents as document on document.id = ended.document_id
+    where ended.next_start is not null
+        and right(ended.content, 8) !~ '[.!?:;…؟।。！？；：|>}][\u0022\u0027)\]*_`”’»）」』]*$'
+        -- Between lines is no sentence; the character after the chunk tells.
+        and ended.next_start <= ended.end_char + 2
+        and substr(document.content, ended.end_char + 1, 2) !~ '^\s*\n';
+end
+$$;
+comment on function ragpg_internal.cut_chunks(text) is
+'Returns the chunks of a collection''s active search index that end within a sentence or a word: what they hold was longer than the window.';
+
+-- How large is each search index, and are its statistics fresh?
+create or replace view ragpg.index_health with (security_invoker = true) as
+select
+    one.name as collection,
+    recipe.id as index_id,
+    recipe.id = one.active_index_id as active,
+    recipe.state,
+    model.name as embedding_model,
+    recipe.chunk_tokens,
+    held.chunks,
+    held.documents,
+    statistics.chunk_count as counted_chunks,
+    statistics.refreshed_at,
+    (sizes.measured).table_bytes,
+    (sizes.measured).index_bytes,
+    coalesce(
+        (
+            select bool_and(part.indisvalid)
+            from pg_index as part
+            where part.indrelid = partition.relation
+        ),
+        false
+    ) as indexes_valid,
+    held.pending_documents,
+    held.failed_documents,
+    recipe.overlap_tokens,
+    recipe.language,
+    recipe.created_at,
+    recipe.activated_at,
+    recipe.ef_search,
+    (sizes.measured).vector_index_bytes,
+    (sizes.measured).vector_index_bytes::double precision
+        / pg_size_bytes(current_setting('shared_buffers')) as share_of_buffers,
+    (sizes.measured).dead_chunks,
+    measured.recall,
+    measured.measured_at as recall_measured_at,
+    recipe.context_model,
+    recipe.quantize
+from ragpg.search_indexes as recipe
+join ragpg.collections as one on one.id = recipe.collection_id
+join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
+left join ragpg.index_statistics as statistics
+    on statistics.index_id = recipe.id
+    and statistics.tenant = (select ragpg_internal.counted_tenant())
+cross join lateral (
+    select
+        coalesce(sum(state.chunk_count), 0) as chunks,
+        count(state.document_version) as documents,
+        count(state.pending_since) as pending_documents,
+        count(state.error) as failed_documents
+    from ragpg.index_documents as state
+    where state.index_id = recipe.id
+) as held
+cross join lateral (
+    select
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation,
+        to_regclass(format('ragpg.%I', 'chunks_' || recipe.id || '_embedding_hnsw')) as vector_index
+) as partition
+-- Measured only by who asks for it.
+cross join lateral (
+    select ragpg_internal.partition_sizes(partition.relation, partition.vector_index) as measured
+) as sizes
+left join lateral (
+    select known.recall, known.measured_at
+    from ragpg.recall_measurements as known
+    where known.index_id = recipe.id
+    order by known.measured_at desc
+    limit 1
+) as measured on true;
+comment on view ragpg.index_health is
+'A row per search index: its size, and whether its counts for ranking are those of now.';
+comment on column ragpg.index_health.collection is 'Name of the collection.';
+comment on column ragpg.index_health.index_id is 'The search index.';
+comment on column ragpg.index_health.active is 'Whether it answers searches.';
+comment on column ragpg.index_health.state is 'building (first load, vector index not there yet) or ready.';
+comment on column ragpg.index_health.embedding_model is 'The model of its embeddings.';
+comment on column ragpg.index_health.chunk_tokens is 'Most tokens of a chunk.';
+comment on column ragpg.index_health.chunks is 'Chunks now.';
+comment on column ragpg.index_health.documents is 'Documents it holds.';
+comment on column ragpg.index_health.counted_chunks is 'Chunks when words were last counted.';
+comment on column ragpg.index_health.refreshed_at is 'When words were last counted.';
+comment on column ragpg.index_health.table_bytes is 'Bytes of its chunks.';
+comment on column ragpg.index_health.index_bytes is 'Bytes of its indexes.';
+comment on column ragpg.index_health.indexes_valid is 'Whether all its indexes can be used.';
+comment on column ragpg.index_health.pending_documents is
+'Documents whose newest version it does not hold yet.';
+comment on column ragpg.index_health.failed_documents is
+'Those of them whose last attempt failed: ragpg.ingest_queue has the errors.';
+comment on column ragpg.index_health.overlap_tokens is 'Tokens a chunk shares with the one before it.';
+comment on column ragpg.index_health.language is 'Text-search configuration of the word leg.';
+comment on column ragpg.index_health.created_at is 'When the recipe was made.';
+comment on column ragpg.index_health.activated_at is 'When it last began to answer searches.';
+comment on column ragpg.index_health.ef_search is 'Least hnsw.ef_search of its scans: ragpg.tune_ef_search.';
+comment on column ragpg.index_health.vector_index_bytes is 'Bytes of the vector index; null: there is none yet.';
+comment on column ragpg.index_health.share_of_buffers is
+'Those bytes by shared_buffers: near 1 or above, scans may wait for the disk.';
+comment on column ragpg.index_health.dead_chunks is 'Dead rows that the next vacuum takes away, estimated.';
+comment on column ragpg.index_health.recall is 'Recall when it was last measured: ragpg.measure_recall.';
+comment on column ragpg.index_health.recall_measured_at is 'When that was.';
+comment on column ragpg.index_health.context_model is
+'The language model that writes a sentence of context per chunk; null: none does.';
+comment on column ragpg.index_health.quantize is
+'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.';
+
 -- Many documents of one chunk each, their embeddings given: how another vector store moves in.
 create or replace function ragpg_internal.put_embedded_documents(
     index_id bigint,
@@ -69,21 +1495,21 @@ as $$
 declare
     recipe ragpg.search_indexes;
     owner_name constant text := ragpg_internal.written_tenant();
+    kept record;
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = put_embedded_documents.index_id;
-    -- The trigger of documents runs after all this and finds the versions indexed.
-    return query
+    -- The trigger of documents runs after this and finds the versions indexed.
     with given as materialized (
         select distinct on (row.source)
             row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
-            row.metadata, row.source_hash, row.embedding
+            row.metadata, row.source_hash, row.place
         from unnest(
             sources, contents, titles, media_types, put_embedded_documents.metadata,
-            source_hashes, embeddings
+            source_hashes
         ) with ordinality as row (
-            source, content, title, media_type, metadata, source_hash, embedding, place
+            source, content, title, media_type, metadata, source_hash, place
         )
         order by row.source, row.place desc  -- given twice, the last one counts
     ),
@@ -104,40 +1530,6 @@ begin
             page_starts = default
         returning document.id, document.source, document.version
     ),
-    emptied as (
-        delete from ragpg.chunks as chunk
-        using stored
-        where chunk.index_id = recipe.id
-            and chunk.document_id = stored.id
-            and stored.version > 1
-            and chunk.ordinal > 0
-    ),
-    written as (
-        insert into ragpg.chunks as chunk (
-            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-            lexeme_count, language, context, content, lexemes, embedding, tenant
-        )
-        select
-            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0,
-            case recipe.language
-                when 'auto' then
-                    ragpg_internal.document_language('auto', given.metadata, given.content)
-                else recipe.language  -- without a call for each
-            end,
-            given.title, given.content, '', given.embedding, owner_name
-        from stored
-        join given on given.source = stored.source
-        on conflict on constraint chunks_pkey do update
-        set document_version = excluded.document_version,
-            end_char = excluded.end_char,
-            token_count = excluded.token_count,
-            language = excluded.language,
-            context = excluded.context,
-            content = excluded.content,
-            embedding = excluded.embedding,
-            generated_chars = 0
-    ),
     indexed as (
         insert into ragpg.index_documents as state (
             index_id, document_id, document_version, chunk_count, indexed_at, tenant
@@ -153,12 +1545,223 @@ begin
             error = null,
             next_attempt_at = default
     )
-    select stored.source, case stored.version when 1 then 'added' else 'updated' end
-    from stored;
+    select
+        array_agg(given.place) as places, array_agg(stored.id) as ids,
+        array_agg(stored.version) as versions,
+        array_agg(stored.id) filter (where stored.version > 1) as changed_ids
+    into kept
+    from stored
+    join given on given.source = stored.source;
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = recipe.id
+        and chunk.document_id = any(kept.changed_ids)
+        and chunk.ordinal > 0;
+    insert into ragpg.chunks as chunk (
+        index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+        lexeme_count, language, context, content, lexemes, embedding, tenant
+    )
+    select
+        recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+        0, coalesce(words.lexeme_count, 0), spoken.language, given.title, given.content,
+        coalesce(words.lexemes, ''), given.embedding, owner_name
+    from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+    join (
+        select
+            row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+            row.embedding
+        from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+            with ordinality as row (content, title, metadata, embedding, place)
+    ) as given on given.place = stored.place
+    cross join lateral (
+        select
+            case recipe.language
+                when 'auto' then
+                    ragpg_internal.document_language('auto', given.metadata, given.content)
+                else recipe.language  -- without a call for each
+            end as language
+        offset 0
+    ) as spoken
+    -- Else a trigger does it.
+    left join lateral ragpg_internal.chunk_words(given.title, given.content, spoken.language)
+        as words on ragpg_internal.is_distributed()
+    on conflict (document_id, ordinal, index_id) do update
+    set document_version = excluded.document_version,
+        end_char = excluded.end_char,
+        token_count = excluded.token_count,
+        lexeme_count = excluded.lexeme_count,
+        language = excluded.language,
+        context = excluded.context,
+        content = excluded.content,
+        lexemes = excluded.lexemes,
+        embedding = excluded.embedding,
+        generated_chars = 0;
+    return query
+    select
+        sources[stored.place], case stored.version when 1 then 'added' else 'updated' end
+    from unnest(kept.places, kept.versions) as stored (place, version);
 end
 $$;
 comment on function ragpg_internal.put_embedded_documents(bigint, text[], text[], text[], text[], jsonb[], bytea[], halfvec[]) is
 'Stores documents of one chunk each with given embeddings of the search index''s model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.';
+
+-- Trigger: which search indexes have to read the documents just written?
+create or replace function ragpg_internal.queue_documents() returns trigger
+language plpgsql
+set search_path = ragpg, pg_temp
+as $$
+declare
+    moved record;
+begin
+    if tg_op = 'UPDATE' then
+        -- What is cut and embedded is as it was: the chunks are the new version's, too.
+        for moved in
+            with carried as (
+                update ragpg.index_documents as state
+                set document_version = later.version
+                from written as later
+                join replaced as earlier on earlier.id = later.id
+                where state.document_id = later.id
+                    and state.document_version = earlier.version
+                    and state.pending_since is null
+                    and later.version <> earlier.version
+                    and (later.content, later.title, later.media_type, later.page_starts)
+                        is not distinct from
+                        (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
+                    and (later.tenant, later.collection_id, later.metadata -> 'language')
+                        is not distinct from
+                        (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
+                returning state.index_id, state.document_id, state.document_version
+            )
+            select
+                carried.index_id, carried.document_version,
+                array_agg(carried.document_id) as document_ids
+            from carried
+            group by carried.index_id, carried.document_version
+        loop
+            update ragpg.chunks as chunk
+            set document_version = moved.document_version
+            where chunk.index_id = moved.index_id
+                and chunk.document_id = any(moved.document_ids);
+        end loop;
+    end if;
+    insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
+    select recipe.id, written.id, now(), written.tenant
+    from written
+    join ragpg.search_indexes as recipe on recipe.collection_id = written.collection_id
+    left join ragpg.index_documents as known
+        on known.index_id = recipe.id and known.document_id = written.id
+    where known.document_version is distinct from written.version
+    on conflict on constraint index_documents_pkey do update
+    set pending_since = coalesce(state.pending_since, excluded.pending_since),
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
+    notify ragpg_documents;
+    return null;
+end
+$$;
+comment on function ragpg_internal.queue_documents() is
+'Trigger of documents: whatever was written waits in index_documents for each search index of its collection, and workers that listen are told. A new version whose metadata alone are new has the chunks of the one before, at once.';
+
+-- The chunks of a document version, all at once.
+create or replace function ragpg_internal.replace_chunks(
+    index_id bigint,
+    document_id bigint,
+    document_version integer,
+    starts integer[],
+    ends integer[],
+    contexts text[],
+    token_counts integer[],
+    embeddings halfvec[],
+    generated_chars integer[] default null
+) returns integer
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    body text;
+    page_starts integer[];
+    document_metadata jsonb;
+    words_language text;
+    owner_name text;
+    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
+    -- the start of the text, which over a long document is quadratic.
+    block constant integer := 65536;
+    longest integer;
+begin
+    select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
+    into body, page_starts, document_metadata, owner_name
+    from ragpg.documents as document
+    where document.id = replace_chunks.document_id
+        and document.version = replace_chunks.document_version
+    for share;  -- a newer version waits, so that it is not taken off the queue unread
+    if not found then
+        raise exception 'document % is not at version % any more',
+            replace_chunks.document_id, replace_chunks.document_version
+            using errcode = 'RG007', hint = 'read the document again and repeat';
+    end if;
+    select ragpg_internal.document_language(recipe.language, document_metadata, body)
+    into strict words_language
+    from ragpg.search_indexes as recipe
+    where recipe.id = replace_chunks.index_id;
+    select coalesce(max(e.value - s.value), 0) into longest
+    from unnest(starts) with ordinality as s (value, place)
+    join unnest(ends) with ordinality as e (value, place) using (place);
+
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = replace_chunks.index_id
+        and chunk.document_id = replace_chunks.document_id;
+    insert into ragpg.chunks (
+        index_id, document_id, document_version, ordinal, start_char, end_char, page,
+        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
+        tenant
+    )
+    with blocks as materialized (
+        select number, substr(body, number * block + 1, block + longest) as content
+        from (select distinct start / block as number from unnest(starts) as start) as used
+    )
+    select
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        piece.place - 1, piece.start_char, piece.end_char,
+        width_bucket(piece.start_char, page_starts), piece.token_count,
+        coalesce(words.lexeme_count, 0), words_language, piece.context, cut.content,
+        coalesce(words.lexemes, ''), piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+    from unnest(
+        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+    ) with ordinality
+        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
+    join blocks on blocks.number = piece.start_char / block
+    cross join lateral (
+        select substr(
+            blocks.content,
+            piece.start_char - blocks.number * block + 1,
+            piece.end_char - piece.start_char
+        ) as content
+    ) as cut
+    -- Else a trigger does it.
+    left join lateral ragpg_internal.chunk_words(piece.context, cut.content, words_language)
+        as words on ragpg_internal.is_distributed();
+    insert into ragpg.index_documents as state (
+        index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
+    )
+    values (
+        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+        cardinality(starts), clock_timestamp(), null, owner_name
+    )
+    on conflict on constraint index_documents_pkey do update
+    set document_version = excluded.document_version,
+        chunk_count = excluded.chunk_count,
+        indexed_at = excluded.indexed_at,
+        pending_since = null,
+        attempts = 0,
+        error = null,
+        next_attempt_at = default;
+    return cardinality(starts);
+end
+$$;
+comment on function ragpg_internal.replace_chunks(bigint, bigint, integer, integer[], integer[], text[], integer[], halfvec[], integer[]) is
+'Replaces a document''s chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.';
 
 -- Which words does a chunk hold? Sets lexemes and their count, whoever writes the row.
 create or replace function ragpg_internal.set_chunk_lexemes() returns trigger
@@ -254,6 +1857,83 @@ $$;
 comment on function ragpg.text_lexemes(text, text) is
 'Returns the words of a text with their places: stems by the text-search configuration, and every two letters in a row where a script puts no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; Korean too), a lone letter as it is. Labelled C, what else finds it: parts and wholes of compounds, words without accents, numbers without grouping signs. Labelled B, every two words in a row that the configuration leaves out. Labelled ones do not count to the length.';
 
+-- What kind of texts does each collection hold, and how did they become chunks?
+create or replace view ragpg.corpus_overview with (security_invoker = true) as
+select
+    one.name as collection,
+    held.documents,
+    held.characters,
+    held.median_characters,
+    held.table_share,
+    held.code_share,
+    spoken.languages,
+    cut.chunks,
+    cut.tokens_p05,
+    cut.tokens_p50,
+    cut.tokens_p95,
+    recipe.chunk_tokens as window_tokens,
+    cut.chunks - cut.texts as duplicate_chunks,
+    (
+        select count(distinct near.first_chunk_id)::double precision
+        from ragpg.near_duplicates(one.name, chunks => 200) as near
+    ) / nullif(least(200, cut.texts), 0) as near_duplicate_share
+from ragpg.collections as one
+left join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
+cross join lateral (
+    select
+        count(*) as documents,
+        coalesce(sum(char_length(document.content)), 0) as characters,
+        percentile_cont(0.5) within group (order by char_length(document.content))
+            as median_characters,
+        sum(part.table_characters)::double precision / nullif(sum(char_length(document.content)), 0)
+            as table_share,
+        sum(part.code_characters)::double precision / nullif(sum(char_length(document.content)), 0)
+            as code_share
+    from ragpg.documents as document
+    cross join lateral ragpg_internal.text_parts(document.content, document.media_type) as part
+    where document.collection_id = one.id
+) as held
+cross join lateral (
+    select jsonb_object_agg(counted.language, counted.documents) as languages
+    from (
+        select
+            coalesce(
+                case when not ragpg_internal.is_code(drawn.media_type)
+                    then ragpg.text_language(drawn.content) end,
+                'unknown'
+            ) as language,
+            count(*) as documents
+        from (
+            select document.content, document.media_type
+            from ragpg.documents as document
+            where document.collection_id = one.id
+            order by hashint8extended(document.id, 0)
+            limit 500
+        ) as drawn
+        group by 1
+    ) as counted
+) as spoken
+cross join lateral ragpg_internal.chunk_overview(one.active_index_id) as cut;
+comment on view ragpg.corpus_overview is
+'A row per collection: sizes, shares of tables and code, languages, chunk sizes, duplicates. It reads every text: name the collection in where.';
+comment on column ragpg.corpus_overview.collection is 'Name of the collection.';
+comment on column ragpg.corpus_overview.documents is 'Documents stored.';
+comment on column ragpg.corpus_overview.characters is 'Characters of all of them.';
+comment on column ragpg.corpus_overview.median_characters is 'Characters of the middle one.';
+comment on column ragpg.corpus_overview.table_share is 'Share of the characters that is in rows of tables.';
+comment on column ragpg.corpus_overview.code_share is 'Share of the characters that is in fenced code or source code.';
+comment on column ragpg.corpus_overview.languages is
+'Documents by language (ragpg.text_language), of at most 500 drawn by hash.';
+comment on column ragpg.corpus_overview.chunks is 'Chunks of the active search index.';
+comment on column ragpg.corpus_overview.tokens_p05 is 'Tokens that 5 % of the chunks do not exceed.';
+comment on column ragpg.corpus_overview.tokens_p50 is 'Tokens of the middle chunk.';
+comment on column ragpg.corpus_overview.tokens_p95 is 'Tokens that 5 % of the chunks exceed.';
+comment on column ragpg.corpus_overview.window_tokens is 'Most tokens of a chunk with its context.';
+comment on column ragpg.corpus_overview.duplicate_chunks is
+'Chunks whose text another chunk has, to the character; the first of each text not counted.';
+comment on column ragpg.corpus_overview.near_duplicate_share is
+'Share of the chunks, of 200 drawn by hash, that ragpg.near_duplicates pairs with another one.';
+
 -- Which chunks say nearly the same?
 create or replace function ragpg.near_duplicates(
     collection text default null,
@@ -281,6 +1961,9 @@ declare
     looked_at record;
     near_ids bigint[];
     pairs bigint[] := '{}';
+    first_ids bigint[];
+    copy_ids bigint[];
+    held record;  -- the chunks of the pairs
 begin
     select
         recipe.id, model.dimensions, recipe.quantize,
@@ -296,6 +1979,9 @@ begin
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
     perform set_config('hnsw.ef_search', scanned::text, true);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.set_on_shards(scanned, 'relaxed_order');
+    end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
     for looked_at in
@@ -333,13 +2019,8 @@ begin
             );
         end if;
     end loop;
-    return query
-    with pair as (
-        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
-        from generate_series(1, cardinality(pairs) / 2) as place
-    ),
-    copy as (
-        select same.first_id as a_id, same.id as b_id
+    if near_duplicates.chunks is null then
+        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
         from (
             select
                 chunk.id,
@@ -347,9 +2028,30 @@ begin
                     partition by ragpg_internal.hash_text(chunk.content)
                 ) as first_id
             from ragpg.chunks as chunk
-            where chunk.index_id = active_id and near_duplicates.chunks is null
+            where chunk.index_id = active_id
         ) as same
-        where same.id <> same.first_id
+        where same.id <> same.first_id;
+    end if;
+    near_ids := array(
+        select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
+    );
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    return query
+    with pair as (
+        select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+        union
+        select same.first_id, same.id from unnest(first_ids, copy_ids) as same (first_id, id)
+    ),
+    chunk as materialized (
+        select one.*
+        from unnest(held.ids, held.document_ids, held.embeddings, held.contents)
+            as one (id, document_id, embedding, content)
     ),
     measured as (
         select
@@ -361,9 +2063,9 @@ begin
             end
                 as overlap,
             a.content
-        from (select * from pair union select * from copy) as pair
-        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
-        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+        from pair
+        join chunk as a on a.id = pair.a_id
+        join chunk as b on b.id = pair.b_id
     )
     select
         measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
@@ -377,6 +2079,139 @@ end
 $$;
 comment on function ragpg.near_duplicates(text, double precision, double precision, integer, integer) is
 'Returns pairs of chunks of a collection''s active search index that say nearly the same: cosine similarity of at least min_similarity, found through the vector index among each chunk''s nearest neighbours, and at least min_overlap of their words in common (Jaccard). Of chunks with the same text each is paired with the first. About a millisecond a chunk: chunks bounds how many are looked at, drawn by hash and each the first of its pairs.';
+
+-- How far is the k-th nearest chunk, truly?
+create or replace function ragpg_internal.exact_distances(
+    index_id bigint, embeddings halfvec[], own_ids bigint[], k integer
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    distances double precision[] := '{}';
+    farthest double precision;
+begin
+    for place in 1..cardinality(embeddings) loop
+        -- Without the cast it is not the index's expression, so every chunk is looked at.
+        execute format(
+            'select max(near.distance) from ('
+            '  select chunk.embedding operator(%s.<=>) $1 as distance from ragpg.chunks as chunk'
+            '  where chunk.index_id = %s and chunk.id is distinct from $2 order by 1 limit %s'
+            ' ) as near',
+            ragpg_internal.vector_schema(), exact_distances.index_id, k
+        )
+        into farthest
+        using embeddings[place], own_ids[place];
+        distances := distances || farthest;
+    end loop;
+    return distances;
+end
+$$;
+comment on function ragpg_internal.exact_distances(bigint, halfvec[], bigint[], integer) is
+'Returns for each embedding the cosine distance of its k-th nearest chunk in a search index, by looking at every chunk but the one of own_ids.';
+
+-- Why is this hit at this place: what found it, and what did each leg think of it?
+create or replace function ragpg.explain_search(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid'
+) returns table (
+    place integer, source text, title text, content text, score double precision,
+    similarity double precision, bm25 double precision, start_char integer, end_char integer,
+    page integer, context text, metadata jsonb, document_id bigint, document_version integer,
+    chunk_id bigint, vector_place integer, keyword_place integer, words text[]
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    recipe ragpg.search_indexes;
+    depth integer;
+    best_hits ragpg.hit[];
+    best_ids bigint[];
+    held record;
+begin
+    select known.* into recipe
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = ragpg.collection_id(explain_search.collection);
+    depth := greatest(k, recipe.candidates);
+    -- Embedded here as search would, so that three searches embed once.
+    if query_embedding is null and explain_search.query ~ '\S' then
+        select ragpg.embed_query(explain_search.query, recipe.embedding_model_id)
+        into query_embedding
+        from ragpg.encoders as encoder
+        where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
+    end if;
+    -- Searched by the index's id, so that the log of searches does not count an explanation.
+    best_hits := array(
+        select best
+        from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
+        where recipe.id is not null
+    );
+    best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
+    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg.chunks as one
+    where one.index_id = recipe.id and one.id = any(best_ids);
+    return query
+    select
+        best.*, near.place, said.place,
+        (
+            select array_agg(word.lexeme order by word.lexeme)
+            from ragpg_internal.query_words(recipe.id, explain_search.query) as word
+            where chunk.lexemes @@ ragpg_internal.lexeme_query(word.lexeme)
+        )
+    from unnest(best_hits) as best
+    join unnest(held.ids, held.lexemes) as chunk (id, lexemes) on chunk.id = best.chunk_id
+    left join ragpg.search(
+        query, depth, null, filter, query_embedding,
+        -- Without an embedding there is no vector leg: its rows are dropped below.
+        case when query_embedding is null then 'keyword' else 'vector' end,
+        recipe.id
+    ) as near on near.chunk_id = best.chunk_id and near.similarity is not null
+    left join ragpg.search(query, depth, null, filter, query_embedding, 'keyword', recipe.id) as said
+        on said.chunk_id = best.chunk_id
+    where recipe.id is not null
+    order by best.place;
+end
+$$;
+comment on function ragpg.explain_search(text, integer, text, jsonpath, halfvec, text) is
+'Returns what ragpg.search does, with the place each hit has when searched by meaning alone and by words alone (null: not among its candidates), and the query''s words it holds. Three searches, so for looking, not for serving.';
+
+-- What would a question's embedding be, judged by the best chunks its words find?
+create or replace function ragpg_internal.feedback_embedding(
+    index_id bigint,
+    chunk_ids bigint[],
+    scores double precision[]
+) returns halfvec
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    return (
+        with chunk as materialized (
+            select one.id, one.embedding
+            from ragpg.chunks as one
+            where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3])
+        )
+        select l2_normalize(
+            sum(
+                chunk.embedding::vector
+                * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+                order by best.place
+            )
+        )::halfvec
+        from unnest(chunk_ids[:3], scores[:3]) with ordinality as best (chunk_id, score, place)
+        join chunk on chunk.id = best.chunk_id
+    );
+end
+$$;
+comment on function ragpg_internal.feedback_embedding(bigint, bigint[], double precision[]) is
+'Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).';
 
 -- Which values does a condition of a filter ask for?
 create or replace function ragpg_internal.filter_condition(
@@ -464,6 +2299,125 @@ $$;
 comment on function ragpg_internal.filter_condition(text) is
 'Returns what a comparison of a jsonpath predicate asks for, in the words of ragpg.document_values: kind, key, sign (==, <, <=, >, >=, starts with), number or word, and whether the values for which that is true are exactly those that the comparison lets through, or may be more. No kind where the values cannot tell.';
 
+-- Which chunks are best by words?
+create or replace function ragpg_internal.keyword_candidates(
+    index_id bigint,
+    words tsquery[],
+    weights double precision[],
+    word_chunks bigint,
+    wanted integer,
+    document_ids bigint[] default null,
+    filter jsonpath default null,
+    least_score double precision default 0,
+    word_counts integer[] default null,
+    proof uuid default ragpg_internal.proof()
+) returns table (chunk_id bigint, score double precision)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    most_possible double precision := (select sum(weight) from unnest(weights) as weight);
+    -- What a word can add to a score, as a share of its weight: less than 1, however often it
+    -- occurs, and .75 only if it occurs four times in a chunk of mean length.
+    most_added double precision;
+    threshold double precision;
+    sought tsquery;
+    statement text;
+    ids bigint[];
+    scores double precision[];
+    only_tenant constant text := (
+        select known.tenant from ragpg_internal.proven_tenant(proof) as known
+    );
+    -- Up to so many chunks all that hold a word are scored; up to so many the result is exact.
+    few constant integer := 500;
+    exact_limit constant integer := 20000;
+begin
+    if words is null then
+        return;
+    end if;
+    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    -- Of what stands under an offset Citus would fetch all rows; a function called once does.
+    statement := format(
+        'select array_agg(best.id order by best.score desc, best.id),'
+        ' array_agg(best.score order by best.score desc, best.id)'
+        ' from (select chunk.id, %s as score from ('
+        '  select stored.id, copied.lexemes, %s as saturation'
+        '  from ragpg.chunks as stored'
+        '  cross join lateral %s as copied (lexemes)'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s%s) as chunk'
+        ' order by score desc, chunk.id limit %s) as best',
+        ragpg_internal.bm25_expression(words, weights),
+        (
+            select ragpg_internal.bm25_saturation(known.mean_length)
+            from ragpg.index_statistics as known
+            where known.index_id = keyword_candidates.index_id
+                and known.tenant = coalesce(only_tenant, '')
+        ),
+        case when ragpg_internal.is_distributed() then 'setweight(stored.lexemes, ''D'')'
+            else '(select setweight(stored.lexemes, ''D''))' end,
+        keyword_candidates.index_id,
+        case
+            when document_ids is not null then ' and stored.document_id = any($2)'
+            -- A subquery that looks one document up, and no join: only candidates are asked.
+            when filter is not null then
+                -- Nothing is asked of another tenant's: an error, or the time it takes, would tell.
+                ' and case when $4 is null or stored.tenant = $4 then'
+                '  (select ragpg_internal.passes(document.metadata, $3)'
+                '   from ragpg.documents as document where document.id = stored.document_id) end'
+        end,
+        case
+            when only_tenant is not null then ' and ' || ragpg_internal.tenant_condition(
+                keyword_candidates.index_id, only_tenant, 'stored.tenant', '$4'
+            )
+        end,
+        case when not ragpg_internal.is_distributed() then ' offset 0' end,
+        wanted
+    );
+    most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;
+    most_possible := most_added * most_possible;
+    least_score := greatest(coalesce(least_score, 0), 0);
+    -- A first guess of the last score wanted; then, from what it found, what is certain.
+    threshold := greatest(
+        least_score,
+        case
+            when word_counts is not null then 0.3 * most_possible
+            when document_ids is null and word_chunks > few then 0.45 * most_possible
+        end
+    );
+    loop
+        sought := ragpg_internal.word_combinations(
+            words, array(select most_added * weight from unnest(weights) as weight), threshold,
+            word_counts
+        );
+        execute statement into ids, scores using sought, document_ids, filter, only_tenant;
+        exit when threshold <= least_score or scores[wanted] >= threshold
+            or word_counts is not null;
+        threshold := greatest(
+            least_score,
+            case
+                when coalesce(cardinality(ids), 0) >= wanted then scores[wanted]
+                when threshold > 0.05 * most_possible then 0.5 * threshold
+            end
+        );
+    end loop;
+    return query
+    select found.id, found.score
+    from unnest(ids, scores) as found (id, score)
+    where found.score >= least_score or word_counts is not null;
+end
+$$;
+grant execute on function ragpg_internal.keyword_candidates(
+    bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
+    integer[], uuid
+)
+to public;
+comment on function ragpg_internal.keyword_candidates(
+    bigint, tsquery[], double precision[], bigint, integer, bigint[], jsonpath, double precision,
+    integer[], uuid
+) is
+'Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. With word_counts, the chunks that hold each word, in one scan that reads of the commonest words only beside rarer ones (ragpg_internal.word_combinations), and what it met below that score, too. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller''s tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.';
+
 -- How is the vector index of a search index asked?
 create or replace function ragpg_internal.nearest_query(
     table_name text,
@@ -526,6 +2480,9 @@ declare
     found bigint;
 begin
     perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.set_on_shards(least(greatest(ef_search, k), 1000), 'relaxed_order');
+    end if;
     for place in 1..cardinality(embeddings) loop
         execute format(
             'select count(*) from ('
@@ -590,6 +2547,12 @@ declare
     word_chunks bigint;  -- that hold one of the words, at most
     word_ids bigint[];  -- best first
     word_scores double precision[];
+    met_ids bigint[];  -- the same chunks, as they came
+    met_embeddings halfvec[];  -- of these
+    best_ids bigint[];  -- best first
+    best_scores double precision[];
+    best_similarities double precision[];
+    best_bm25_scores double precision[];
     vector_weight double precision := 1;
     vector_mean double precision;
     vector_deviation double precision;
@@ -671,7 +2634,9 @@ begin
     where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
     -- measured. (Not above: a model in the database takes half as long again.)
-    perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    if not ragpg_internal.is_distributed() then  -- Citus plans by the values
+        perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    end if;
     -- Fusion needs candidates that one leg alone would place lower.
     wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
@@ -692,15 +2657,18 @@ begin
                 matching_chunks := all_chunks * matching_share;
             end if;
         end if;
-        if matching_documents is null
-            and matching_share < 0.3
-            and matching_share * coalesce(all_chunks, 0) <= 40000
-        then
+        if matching_documents is null and (
+            matching_share < 0.3 and matching_share * coalesce(all_chunks, 0) <= 40000
+            or ragpg_internal.is_distributed()  -- the shards have no documents to ask
+        ) then
             select found.document_ids, coalesce(found.chunks, matching_chunks)
             into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(
                 -- So many are listed in 10 ms.
-                recipe.id, filter, case when matching_share >= 0.03 then 50000 end
+                recipe.id, filter,
+                case
+                    when matching_share >= 0.03 and not ragpg_internal.is_distributed() then 50000
+                end
             ) as found;
         end if;
         if matching_chunks = 0 then
@@ -776,14 +2744,12 @@ begin
     if mode = 'hybrid' and vector_ids is not null then
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
-            'select array_agg(%s order by chunk.place)'
-            ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
+            'select array_agg(coalesce(%s, 0) order by known.place)'
+            ' from unnest($1) with ordinality as known (id, place)'
+            ' left join (select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
             '   %s as saturation'
-            '  from unnest($1) with ordinality as known (id, place)'
-            '  cross join lateral ('
-            '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
-            '   where one.index_id = %s and one.id = known.id limit 1) as stored'
-            '  offset 0) as chunk',
+            '  from ragpg.chunks as stored where stored.index_id = %s and stored.id = any($1)'
+            '  offset 0) as chunk on chunk.id = known.id',
             ragpg_internal.bm25_expression(words, word_weights),
             ragpg_internal.bm25_saturation(mean_length), recipe.id
         )
@@ -819,22 +2785,19 @@ begin
         end if;
     end if;
 
-    return query
-    with candidates as (
-        select known.chunk_id, known.similarity, known.bm25
-        from unnest(vector_ids, similarities, bm25_scores) as known (chunk_id, similarity, bm25)
-        union all
-        select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
-        from unnest(word_ids, word_scores) as said (chunk_id, bm25)
-        cross join lateral (
-            select one.embedding
-            from ragpg.chunks as one
-            where one.index_id = recipe.id and one.id = said.chunk_id
-            limit 1
-        ) as chunk
-        where said.chunk_id <> all(coalesce(vector_ids, '{}'))
-    ),
-    best as (
+    if query_embedding is not null and word_ids is not null then
+        -- The operator is asked for here, and not where the chunks may be.
+        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
+        from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id
+            and chunk.id = any(word_ids)
+            and chunk.id <> all(coalesce(vector_ids, '{}'));
+    end if;
+    select
+        array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
+        array_agg(best.bm25)
+    into best_ids, best_scores, best_similarities, best_bm25_scores
+    from (
         select known.*
         from (
             select
@@ -846,29 +2809,46 @@ begin
                         vector_weight * (candidate.similarity - vector_mean) / vector_deviation
                         + word_weight * (candidate.bm25 - word_mean) / word_deviation
                 end as score
-            from candidates as candidate
+            from (
+                select known.*
+                from unnest(vector_ids, similarities, bm25_scores)
+                    as known (chunk_id, similarity, bm25)
+                union all
+                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
+                from unnest(word_ids, word_scores) as said (chunk_id, bm25)
+                left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
+                    on met.chunk_id = said.chunk_id
+                where said.chunk_id <> all(coalesce(vector_ids, '{}'))
+            ) as candidate
         ) as known
         -- Alike to the words, which none of them holds, or to a weight of nothing: the nearest.
-        order by known.score desc, known.similarity desc nulls last, known.chunk_id
+        order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
+    ) as best;
+    return query
+    -- Looked up by their keys, and apart: without statistics of the parent of all partitions, and
+    -- it has none, a join may be planned that reads every chunk. Shards are asked in such a shape.
+    with found as materialized (
+        select
+            chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page, chunk.context,
+            chunk.document_id, chunk.document_version
+        from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id and chunk.id = any(best_ids)
     )
     select
-        (row_number() over (
-            order by best.score desc, best.similarity desc nulls last, best.chunk_id
-        ))::integer, hit.source,
-        hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
-        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
-        hit.document_version, best.chunk_id
-    from best
-    -- Looked up one by one, as above: without statistics of the parent of all partitions, and it
-    -- has none, a join may be planned that reads every chunk.
+        (row_number() over (order by best.place))::integer, document.source,
+        document.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, document.metadata, hit.document_id,
+        hit.document_version, hit.id
+    from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
+        as best (chunk_id, score, similarity, bm25, place)
+    join found as hit on hit.id = best.chunk_id
     cross join lateral (
-        select chunk.*, document.source, document.title, document.metadata
-        from ragpg.chunks as chunk
-        join ragpg.documents as document on document.id = chunk.document_id
-        where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+        select one.source, one.title, one.metadata
+        from ragpg.documents as one
+        where one.id = hit.document_id
         limit 1
-    ) as hit
+    ) as document
     order by 1;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
@@ -886,6 +2866,198 @@ end
 $$;
 comment on function ragpg.search(text, integer, text, jsonpath, halfvec, text, bigint) is
 'Returns the k chunks that answer a query best, best first (order by place). Hybrid: cosine similarity and BM25 of each chunk as standard scores, weighted as the search index says, or else by how far the nearest chunk stands out (ragpg_internal.question_weight). Without query_embedding the database embeds the query when it holds the model (view encoder_status); else the best chunks by words stand in for it, and a query none of whose words occurs returns no row. filter is a jsonpath predicate over the documents'' metadata, such as $.tier == "pro" && $.year >= 2024. k rows come back whenever k chunks match. index_id searches another search index than the active one. A share of the searches (collections.search_log_share, 0 by default), those of a given index_id apart, is kept in ragpg.searches where the transaction may write. Raises RG001 to RG005, RG010.';
+
+-- Which chunks answer this question best, without saying the same twice?
+create or replace function ragpg.search_distinct(
+    query text,
+    k integer default 10,
+    collection text default null,
+    filter jsonpath default null,
+    query_embedding halfvec default null,
+    mode text default 'hybrid',
+    index_id bigint default null,
+    max_similarity double precision default 0.95,
+    min_overlap double precision default 0.8,
+    relevance double precision default 1
+) returns setof ragpg.hit
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    hits jsonb;
+    ids bigint[];
+    contents text[];
+    embeddings halfvec[];
+    scores double precision[];  -- from 0, the last, to 1, the first
+    nearest double precision[];  -- cosine to what is picked
+    is_taken boolean[];  -- picked, or nearly the same as what is
+    picks integer[];
+    pick integer;
+    -- Maximal marginal relevance chooses among more than it returns.
+    wanted integer := case when relevance < 1 then greatest(3 * k, 30) else k + k / 2 + 1 end;
+begin
+    if num_nulls(max_similarity, min_overlap, relevance) > 0 or relevance not between 0 and 1 then
+        raise exception 'max_similarity is %, min_overlap is %, relevance is %',
+            max_similarity, min_overlap, relevance
+            using errcode = 'RG005',
+                hint = 'max_similarity is a cosine, min_overlap a share; relevance is from 0 (different) to 1 (best)';
+    end if;
+    loop
+        select
+            jsonb_agg(to_jsonb(hit) order by hit.place),
+            array_agg(hit.content order by hit.place),
+            array_agg(hit.chunk_id order by hit.place),
+            array_agg(
+                coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
+                order by hit.place
+            ),
+            array_agg(0 order by hit.place),
+            array_agg(false order by hit.place)
+        into hits, contents, ids, scores, nearest, is_taken
+        from (
+            select found.*, min(found.score) over () as least, max(found.score) over () as most
+            from ragpg.search(
+                query, wanted, collection, filter, query_embedding, mode, index_id
+            ) as found
+        ) as hit;
+        select array_agg(chunk.embedding order by array_position(ids, chunk.id)) into embeddings
+        from ragpg.chunks as chunk
+        where chunk.id = any(ids);
+        picks := '{}';
+        while cardinality(picks) < k loop
+            select candidate.place into pick
+            from unnest(scores, nearest, is_taken) with ordinality
+                as candidate (score, nearest, is_taken, place)
+            where not candidate.is_taken
+            order by
+                relevance * candidate.score - (1 - relevance) * candidate.nearest desc,
+                candidate.place
+            limit 1;
+            exit when pick is null;
+            picks := picks || pick;
+            select
+                array_agg(greatest(known.nearest, near.similarity) order by known.place),
+                array_agg(
+                    known.is_taken or known.place = pick
+                    or near.similarity >= max_similarity
+                    and ragpg_internal.word_overlap(known.content, contents[pick]) >= min_overlap
+                    order by known.place
+                )
+            into nearest, is_taken
+            from unnest(nearest, is_taken, embeddings, contents) with ordinality
+                as known (nearest, is_taken, embedding, content, place)
+            cross join lateral (
+                select 1 - (known.embedding <=> embeddings[pick]) as similarity
+            ) as near;
+        end loop;
+        -- Too few, and search has more to give: look further down.
+        exit when cardinality(picks) = k or coalesce(cardinality(scores), 0) < wanted;
+        wanted := 2 * wanted;
+    end loop;
+    return query
+    select
+        picked.place::integer, hit.source, hit.title, hit.content, hit.score, hit.similarity,
+        hit.bm25, hit.start_char, hit.end_char, hit.page, hit.context, hit.metadata,
+        hit.document_id, hit.document_version, hit.chunk_id
+    from unnest(picks) with ordinality as picked (hit, place)
+    join jsonb_populate_recordset(null::ragpg.hit, hits) as hit on hit.place = picked.hit
+    order by 1;
+end
+$$;
+comment on function ragpg.search_distinct(text, integer, text, jsonpath, halfvec, text, bigint, double precision, double precision, double precision) is
+'Returns what ragpg.search does, but of chunks that are nearly the same only the best, and k of them whenever there are k. Nearly the same: a cosine similarity of at least max_similarity, and at least min_overlap of the words in common (ragpg_internal.word_overlap; without it lists of different things look the same). relevance below 1 also trades score against being unlike the chunks before (maximal marginal relevance, Carbonell and Goldstein 1998: 0.7 is usual).';
+
+-- Which chunks are nearest in meaning to this one?
+create or replace function ragpg.similar_chunks(to_chunk_id bigint, k integer default 10)
+returns table (
+    place integer, source text, title text, content text, similarity double precision,
+    start_char integer, end_char integer, document_id bigint, chunk_id bigint
+)
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    given record;
+    near_ids bigint[];
+    similarities double precision[];
+begin
+    if k is null or k < 1 then
+        raise exception 'k is %: there is nothing to return', k
+            using errcode = 'RG005', hint = 'ask for 1 or more';
+    end if;
+    select chunk.id, chunk.index_id, chunk.embedding into given
+    from ragpg.chunks as chunk
+    where chunk.id = similar_chunks.to_chunk_id;
+    if given.id is null then
+        raise exception 'there is no chunk %', similar_chunks.to_chunk_id
+            using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
+    end if;
+    select array_agg(near.chunk_id), array_agg(near.similarity) into near_ids, similarities
+    from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near;
+    return query
+    with found as materialized (
+        select
+            one.id, one.content, one.start_char, one.end_char, one.document_id
+        from ragpg.chunks as one
+        where one.index_id = given.index_id and one.id = any(near_ids)
+    )
+    select
+        (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
+        document.source, document.title, chunk.content, near.similarity, chunk.start_char,
+        chunk.end_char, chunk.document_id, chunk.id
+    from unnest(near_ids, similarities) as near (chunk_id, similarity)
+    join found as chunk on chunk.id = near.chunk_id
+    join ragpg.documents as document on document.id = chunk.document_id
+    where near.chunk_id <> given.id
+    order by 1
+    limit k;
+end
+$$;
+comment on function ragpg.similar_chunks(bigint, integer) is
+'Returns the k chunks of the same search index whose embeddings are nearest to that chunk''s, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.';
+
+-- What stands around a chunk?
+create or replace function ragpg.surroundings(
+    chunk_id bigint,
+    neighbours integer default 1
+) returns table (start_char integer, end_char integer, content text)
+language plpgsql stable
+-- Not by names that are kept: Citus takes what depends on a distributed table to all servers.
+set search_path = ragpg, pg_temp
+as $$
+declare
+    hit record;
+    span int4range;
+begin
+    select one.index_id, one.document_id, one.document_version, one.ordinal into hit
+    from ragpg.chunks as one
+    where one.id = surroundings.chunk_id;
+    select int4range(min(near.start_char), max(near.end_char)) into span
+    from ragpg.chunks as near
+    where near.index_id = hit.index_id
+        and near.document_id = hit.document_id
+        and near.document_version = hit.document_version
+        and near.ordinal between hit.ordinal - surroundings.neighbours
+            and hit.ordinal + surroundings.neighbours;
+    return query
+    select
+        lower(span), upper(span), substr(kept.content, lower(span) + 1, upper(span) - lower(span))
+    from (
+        select document.content
+        from ragpg.documents as document
+        where document.id = hit.document_id and document.version = hit.document_version
+        union all
+        select earlier.content
+        from ragpg.document_versions as earlier
+        where earlier.document_id = hit.document_id and earlier.version = hit.document_version
+        limit 1
+    ) as kept;
+end
+$$;
+comment on function ragpg.surroundings(bigint, integer) is
+'Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.';
 
 -- Which chunks are nearest in meaning?
 create or replace function ragpg_internal.vector_candidates(
@@ -914,6 +3086,7 @@ declare
     only_own text := '';
     held bigint;  -- chunks, of the tenant or in all
     nearest bigint := wanted;  -- so many are asked of the index
+    scanned integer;
     scan text;
     ids bigint[];
     met_documents bigint[];
@@ -957,14 +3130,12 @@ begin
     scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
     -- Eight chunks that match are looked at in the time in which the index finds one.
     while not exactly and (filter is null or 8 * nearest <= matching_chunks) loop
-        perform set_config(
-            'hnsw.ef_search',
-            least(
-                greatest(recipe.ef_search, nearest, case when filter is not null then 200 end), 1000
-            )::text,
-            true
-        );
+        scanned := greatest(recipe.ef_search, nearest, case when filter is not null then 200 end);
+        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
         perform set_config('hnsw.iterative_scan', scan, true);
+        if ragpg_internal.is_distributed() then
+            perform ragpg_internal.set_on_shards(least(scanned, 1000), scan);
+        end if;
         if only_tenant is not null then
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
@@ -973,7 +3144,7 @@ begin
             'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance) from ('
             || ragpg_internal.nearest_query(
                 table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
-                nearest::integer, greatest(recipe.ef_search, nearest)::integer
+                nearest::integer, scanned
             )
             || ') as near'
         into ids, met_documents, distances
@@ -1027,11 +3198,13 @@ begin
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk'
-                '  where chunk.document_id = any((select $2)::bigint[])%2$s'
-                '  order by 2 limit $3) as near',
+                '  where chunk.document_id = any(%4$s)%2$s order by 2 limit $3) as near',
                 table_name,
                 case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
-                ragpg_internal.vector_schema()
+                ragpg_internal.vector_schema(),
+                -- Shards are asked by values; here these would be looked at one by one to plan.
+                case when ragpg_internal.is_distributed() then '$2'
+                    else '(select $2)::bigint[]' end
             )
             into ids, distances
             using query_embedding, document_ids, wanted;

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from ragpg import settings
-from ragpg.cli.console import Json, out, print_json
+from ragpg.cli.console import Json, open_client, out, print_json
 from ragpg.cli.help import Commands
 from ragpg.database import embedded
 
@@ -53,6 +54,36 @@ def db_url() -> None:
     from ragpg.database.starting import server_url
 
     out.print(server_url(settings.from_environment()), markup=False)
+
+
+@db.command("distribute")
+def db_distribute(
+    shards: Annotated[
+        int | None, typer.Option(help="Over how many shards; 4 for each worker.", min=1)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Spread the chunks over the workers of Citus, on whose coordinator the database is.
+
+    Once, by the owner of ragpg or a superuser; searching and writing wait meanwhile. What it takes,
+    and what is then not there: docs/scale.md.
+    """
+    from ragpg.database.distributing import distribute
+
+    with open_client() as client:
+        chunks = sum(one["chunks"] or 0 for one in client.collections())
+        if not yes:
+            typer.confirm(
+                f"{chunks:,} chunks, and those to come, go to the workers of Citus? It is not "
+                "taken back",
+                abort=True,
+            )
+        made = distribute(client.database.url, shards)
+    if as_json:
+        print_json({"shards": made, "chunks": chunks})
+    else:
+        out.print(f"{chunks:,} chunks are spread over {made} shards", markup=False)
 
 
 @db.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

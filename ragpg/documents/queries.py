@@ -36,7 +36,7 @@ from ragpg.update_metadata(
 CHUNK_EMBEDDINGS: LiteralString = """
 select chunk.embedding
 from unnest(%(chunk_ids)s::bigint[]) with ordinality as wanted (chunk_id, place)
-left join ragpg.chunks as chunk on chunk.id = wanted.chunk_id
+left join ragpg_internal.known_chunks(%(chunk_ids)s) as chunk on chunk.chunk_id = wanted.chunk_id
 order by wanted.place
 """
 

@@ -41,10 +41,10 @@ select exists (
 """
 
 KNOWN_EMBEDDINGS: LiteralString = """
-select distinct on (content_hash) content_hash, embedding
-from ragpg.chunks
-where index_id = any(%(index_ids)s) and content_hash = any(%(hashes)s)
-    and tenant = coalesce(%(tenant)s, ragpg_internal.written_tenant())
+select content_hash, embedding
+from ragpg_internal.known_embeddings(
+    index_ids => %(index_ids)s, hashes => %(hashes)s, tenant => %(tenant)s
+)
 """
 
 PUT_DOCUMENT: LiteralString = """

@@ -20,8 +20,6 @@ select ragpg.highlight(
 )
 from unnest(%(contents)s::text[], %(chunk_ids)s::bigint[]) with ordinality
     as given (content, chunk_id, place)
-left join lateral (
-    select one.language from ragpg.chunks as one where one.id = given.chunk_id limit 1
-) as chunk on true
+left join ragpg_internal.known_chunks(%(chunk_ids)s) as chunk on chunk.chunk_id = given.chunk_id
 order by given.place
 """

@@ -21,20 +21,21 @@ declare
 begin
     select max(known.similarity) into judge_hits.similarity
     from unnest(similarities) as known (similarity);
+    with found as materialized (
+        select one.id, one.content, one.document_id
+        from ragpg.chunks as one
+        where one.id = any(chunk_ids[:3])
+    )
     select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
     into passages, titles
     from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
-    cross join lateral (
-        select one.content, one.document_id
-        from ragpg.chunks as one
-        where one.id = hit.chunk_id
-        limit 1
-    ) as chunk
+    join found as chunk on chunk.id = hit.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id;
     select known.* into recipe
     from ragpg.search_indexes as known
-    join ragpg.chunks as chunk on chunk.index_id = known.id
-    where chunk.id = chunk_ids[1];
+    where known.id = (
+        select chunk.index_id from ragpg.chunks as chunk where chunk.id = chunk_ids[1]
+    );
     if recipe.id is null then
         is_enough := false;
         return;

@@ -21,6 +21,10 @@ begin
         raise exception 'role % does not own the tables of ragpg', current_user
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
+    if ragpg_internal.is_distributed() then
+        raise exception 'the chunks are distributed, and tenants are not kept apart there yet'
+            using errcode = 'RG005', hint = 'a database for each tenant';
+    end if;
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
     -- Its policy shows it to nobody: who sees all tenants proves it by this row.
     insert into ragpg.tenant_roles (role, tenant) values ('', null)

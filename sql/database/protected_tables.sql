@@ -2,7 +2,9 @@
 create or replace function ragpg_internal.protected_tables()
 returns table (relation regclass, closed boolean)
 language sql stable
-begin atomic
+-- Not by names that are kept: Citus takes what depends on a distributed table to all servers.
+set search_path = ragpg, pg_temp
+as $$
     select
         policy.polrelid::regclass,
         bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
@@ -17,6 +19,6 @@ begin atomic
     from pg_inherits as part
     where part.inhparent = 'ragpg.chunks'::regclass
     order by 1;
-end;
+$$;
 comment on function ragpg_internal.protected_tables() is
 'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';

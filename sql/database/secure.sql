@@ -6,6 +6,7 @@ as $$
 begin
     perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
     perform ragpg_internal.hand_over();
+    perform ragpg_internal.reunite_chunks();
     if ragpg_internal.tenants_enabled() then
         perform ragpg.enable_tenants();
     end if;

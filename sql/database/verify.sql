@@ -10,44 +10,75 @@ declare
         when verify.collection is not null then ragpg.collection_id(verify.collection)
     end;
     block_chars constant integer := 65536;
+    some_ids bigint[];
+    held record;  -- their chunks
 begin
     -- A block is cut out of a text once for all chunks that begin in it: substr() walks from the
     -- start of the text, which over a long document is quadratic.
-    return query
-    with block as materialized (
-        select
-            used.document_id, used.version, used.number,
-            substr(
-                ragpg.document_text(used.document_id, used.version),
-                used.number * block_chars + 1, block_chars + used.longest
-            ) as content
+    for some_ids in
+        select array_agg(listed.id)
         from (
             select
-                chunk.document_id, chunk.document_version as version,
-                chunk.start_char / block_chars as number,
-                max(chunk.end_char - chunk.start_char) as longest
-            from ragpg.chunks as chunk
-            join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
-            where only_id is null or recipe.collection_id = only_id
-            group by 1, 2, 3
-        ) as used
-    )
-    select
-        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
-        format('document %s version %s, characters %s to %s', chunk.document_id,
-            chunk.document_version, chunk.start_char, chunk.end_char),
-        'build the search index anew: ragpg index build'
-    from ragpg.chunks as chunk
-    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
-    join block
-        on block.document_id = chunk.document_id
-        and block.version = chunk.document_version
-        and block.number = chunk.start_char / block_chars
-    where (only_id is null or recipe.collection_id = only_id)
-        and substr(
+                document.id,
+                sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
+            from ragpg.documents as document
+            left join (
+                select state.document_id, sum(state.chunk_count)::bigint as chunks
+                from ragpg.index_documents as state
+                group by state.document_id
+            ) as held on held.document_id = document.id
+            where only_id is null or document.collection_id = only_id
+        ) as listed
+        group by listed.batch::bigint
+    loop
+        select
+            array_agg(chunk.id) as ids, array_agg(chunk.index_id) as index_ids,
+            array_agg(chunk.document_id) as document_ids,
+            array_agg(chunk.document_version) as versions,
+            array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends,
+            array_agg(chunk.content) as contents
+        into held
+        from ragpg.chunks as chunk
+        where chunk.document_id = any(some_ids);
+        return query
+        with chunk as materialized (
+            select one.*, one.start_char / block_chars as block_number
+            from unnest(
+                held.ids, held.index_ids, held.document_ids, held.versions, held.starts, held.ends,
+                held.contents
+            ) as one (id, index_id, document_id, version, start_char, end_char, content)
+        ),
+        block as materialized (
+            select
+                used.document_id, used.version, used.number,
+                substr(
+                    ragpg.document_text(used.document_id, used.version),
+                    used.number * block_chars + 1, block_chars + used.longest
+                ) as content
+            from (
+                select
+                    chunk.document_id, chunk.version, chunk.block_number as number,
+                    max(chunk.end_char - chunk.start_char) as longest
+                from chunk
+                group by 1, 2, 3
+            ) as used
+        )
+        select
+            'chunk is not its span',
+            format('chunk %s of search index %s', chunk.id, chunk.index_id),
+            format('document %s version %s, characters %s to %s', chunk.document_id,
+                chunk.version, chunk.start_char, chunk.end_char),
+            'build the search index anew: ragpg index build'
+        from chunk
+        join block
+            on block.document_id = chunk.document_id
+            and block.version = chunk.version
+            and block.number = chunk.block_number
+        where substr(
             block.content,
             chunk.start_char - block.number * block_chars + 1, chunk.end_char - chunk.start_char
         ) is distinct from chunk.content;
+    end loop;
 
     return query
     select

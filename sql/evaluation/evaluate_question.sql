@@ -11,6 +11,7 @@ declare
     collection text;
     started timestamptz;
     latency double precision;
+    labelled_documents bigint[];
     found jsonb;
     relevant_ids bigint[];
     relevant integer;
@@ -19,6 +20,7 @@ declare
     split integer;
     spans jsonb;
     first_place integer;
+    held record;  -- the chunks of the labelled documents
 begin
     select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
     select question.question, one.name into strict asked, collection
@@ -35,6 +37,18 @@ begin
     ) as hit;
     latency := extract(epoch from clock_timestamp() - started) * 1000;
 
+    labelled_documents := array(
+        select one.document_id
+        from ragpg.evaluation_label_spans as one
+        where one.evaluation_question_id = question_id and one.document_id is not null
+    );
+    -- By key, and apart from the labels: a join may be planned that reads every chunk.
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = run.index_id and chunk.document_id = any(labelled_documents);
     with span as materialized (
         select label.*
         from (
@@ -58,16 +72,11 @@ begin
             or (chunk.start_char <= span.start_char and span.end_char <= chunk.end_char)
                 as is_whole
         from span
-        -- Looked up document by document: a join may be planned that reads every chunk.
-        cross join lateral (
-            select one.id, one.start_char, one.end_char
-            from ragpg.chunks as one
-            where one.index_id = run.index_id
-                and one.document_id = span.document_id
-                and one.start_char < span.end_char
-                and span.start_char < one.end_char
-            offset 0
-        ) as chunk
+        join unnest(held.ids, held.document_ids, held.starts, held.ends)
+            as chunk (id, document_id, start_char, end_char)
+            on chunk.document_id = span.document_id
+            and chunk.start_char < span.end_char
+            and span.start_char < chunk.end_char
         where span.state = 'found'
     )
     select

@@ -28,9 +28,12 @@ begin atomic
             run.id, run.index_id, run.recipe, run.k, measured.train_ndcg,
             measured.train_span_recall, measured.held_out_ndcg, measured.held_out_span_recall,
             measured.latency,
-            pg_total_relation_size(to_regclass('ragpg.chunks_' || run.index_id)) as bytes
+            sizes.table_bytes + sizes.index_bytes as bytes
         from measured
         join ragpg.evaluation_runs as run on run.id = measured.run_id
+        cross join lateral ragpg_internal.partition_sizes(
+            to_regclass('ragpg.chunks_' || run.index_id), null
+        ) as sizes
     )
     select
         one.id, one.index_id, one.recipe ->> 'embedding_model',

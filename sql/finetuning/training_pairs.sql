@@ -5,8 +5,13 @@ create or replace function ragpg.training_pairs(
     question text, origin text, split text, source text, text text, start_char integer,
     end_char integer, document_id bigint, chunk_id bigint, relevant_chunk_ids bigint[]
 )
-language sql stable
-begin atomic
+language plpgsql stable
+-- Not by names that are kept: Citus takes what depends on a distributed table to all servers.
+set search_path = ragpg, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return query
     with recipe as materialized (
         select known.id, known.collection_id
         from ragpg.collections as one
@@ -130,6 +135,7 @@ begin atomic
     join ragpg.documents as document on document.id = positive.document_id
     join relevant on relevant.asked = positive.asked
     order by ragpg_internal.hash_text(positive.asked), document.source, positive.ordinal;
-end;
+end
+$$;
 comment on function ragpg.training_pairs(text, bigint) is
 'Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad; a document of several chunks that is labelled as a whole gives none (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.';

@@ -6,14 +6,24 @@ select
     recipe.id = one.active_index_id as active,
     recipe.context_model,
     recipe.context_tokens,
-    count(chunk.id) as chunks,
-    count(chunk.id) filter (where chunk.generated_chars > 0) as chunks_with_sentence,
-    round(avg(chunk.generated_chars) filter (where chunk.generated_chars > 0)) as mean_chars
+    coalesce(held.chunks, 0) as chunks,
+    coalesce(held.chunks_with_sentence, 0) as chunks_with_sentence,
+    held.mean_chars
 from ragpg.search_indexes as recipe
 join ragpg.collections as one on one.id = recipe.collection_id
-left join ragpg.chunks as chunk on chunk.index_id = recipe.id
-where recipe.context_model is not null
-group by one.id, recipe.id;
+left join (
+    select
+        chunk.index_id,
+        count(*) as chunks,
+        count(*) filter (where chunk.generated_chars > 0) as chunks_with_sentence,
+        round(avg(chunk.generated_chars) filter (where chunk.generated_chars > 0)) as mean_chars
+    from ragpg.chunks as chunk
+    where chunk.index_id in (
+        select known.id from ragpg.search_indexes as known where known.context_model is not null
+    )
+    group by chunk.index_id
+) as held on held.index_id = recipe.id
+where recipe.context_model is not null;
 comment on view ragpg.contextual_indexes is
 'A row per search index whose chunks get a sentence of context by a language model. It counts chunks, so it takes a scan.';
 comment on column ragpg.contextual_indexes.collection is 'Name of the collection.';

@@ -11,8 +11,8 @@ select
     held.documents,
     statistics.chunk_count as counted_chunks,
     statistics.refreshed_at,
-    pg_table_size(partition.relation) as table_bytes,
-    pg_indexes_size(partition.relation) as index_bytes,
+    (sizes.measured).table_bytes,
+    (sizes.measured).index_bytes,
     coalesce(
         (
             select bool_and(part.indisvalid)
@@ -28,10 +28,10 @@ select
     recipe.created_at,
     recipe.activated_at,
     recipe.ef_search,
-    pg_relation_size(partition.vector_index) as vector_index_bytes,
-    pg_relation_size(partition.vector_index)::double precision
+    (sizes.measured).vector_index_bytes,
+    (sizes.measured).vector_index_bytes::double precision
         / pg_size_bytes(current_setting('shared_buffers')) as share_of_buffers,
-    pg_stat_get_dead_tuples(partition.relation) as dead_chunks,
+    (sizes.measured).dead_chunks,
     measured.recall,
     measured.measured_at as recall_measured_at,
     recipe.context_model,
@@ -56,6 +56,10 @@ cross join lateral (
         to_regclass(format('ragpg.%I', 'chunks_' || recipe.id)) as relation,
         to_regclass(format('ragpg.%I', 'chunks_' || recipe.id || '_embedding_hnsw')) as vector_index
 ) as partition
+-- Measured only by who asks for it.
+cross join lateral (
+    select ragpg_internal.partition_sizes(partition.relation, partition.vector_index) as measured
+) as sizes
 left join lateral (
     select known.recall, known.measured_at
     from ragpg.recall_measurements as known

@@ -16,21 +16,21 @@ as $$
 declare
     recipe ragpg.search_indexes;
     owner_name constant text := ragpg_internal.written_tenant();
+    kept record;
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = put_embedded_documents.index_id;
-    -- The trigger of documents runs after all this and finds the versions indexed.
-    return query
+    -- The trigger of documents runs after this and finds the versions indexed.
     with given as materialized (
         select distinct on (row.source)
             row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
-            row.metadata, row.source_hash, row.embedding
+            row.metadata, row.source_hash, row.place
         from unnest(
             sources, contents, titles, media_types, put_embedded_documents.metadata,
-            source_hashes, embeddings
+            source_hashes
         ) with ordinality as row (
-            source, content, title, media_type, metadata, source_hash, embedding, place
+            source, content, title, media_type, metadata, source_hash, place
         )
         order by row.source, row.place desc  -- given twice, the last one counts
     ),
@@ -51,40 +51,6 @@ begin
             page_starts = default
         returning document.id, document.source, document.version
     ),
-    emptied as (
-        delete from ragpg.chunks as chunk
-        using stored
-        where chunk.index_id = recipe.id
-            and chunk.document_id = stored.id
-            and stored.version > 1
-            and chunk.ordinal > 0
-    ),
-    written as (
-        insert into ragpg.chunks as chunk (
-            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-            lexeme_count, language, context, content, lexemes, embedding, tenant
-        )
-        select
-            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0,
-            case recipe.language
-                when 'auto' then
-                    ragpg_internal.document_language('auto', given.metadata, given.content)
-                else recipe.language  -- without a call for each
-            end,
-            given.title, given.content, '', given.embedding, owner_name
-        from stored
-        join given on given.source = stored.source
-        on conflict on constraint chunks_pkey do update
-        set document_version = excluded.document_version,
-            end_char = excluded.end_char,
-            token_count = excluded.token_count,
-            language = excluded.language,
-            context = excluded.context,
-            content = excluded.content,
-            embedding = excluded.embedding,
-            generated_chars = 0
-    ),
     indexed as (
         insert into ragpg.index_documents as state (
             index_id, document_id, document_version, chunk_count, indexed_at, tenant
@@ -100,8 +66,60 @@ begin
             error = null,
             next_attempt_at = default
     )
-    select stored.source, case stored.version when 1 then 'added' else 'updated' end
-    from stored;
+    select
+        array_agg(given.place) as places, array_agg(stored.id) as ids,
+        array_agg(stored.version) as versions,
+        array_agg(stored.id) filter (where stored.version > 1) as changed_ids
+    into kept
+    from stored
+    join given on given.source = stored.source;
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = recipe.id
+        and chunk.document_id = any(kept.changed_ids)
+        and chunk.ordinal > 0;
+    insert into ragpg.chunks as chunk (
+        index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+        lexeme_count, language, context, content, lexemes, embedding, tenant
+    )
+    select
+        recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+        0, coalesce(words.lexeme_count, 0), spoken.language, given.title, given.content,
+        coalesce(words.lexemes, ''), given.embedding, owner_name
+    from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+    join (
+        select
+            row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+            row.embedding
+        from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+            with ordinality as row (content, title, metadata, embedding, place)
+    ) as given on given.place = stored.place
+    cross join lateral (
+        select
+            case recipe.language
+                when 'auto' then
+                    ragpg_internal.document_language('auto', given.metadata, given.content)
+                else recipe.language  -- without a call for each
+            end as language
+        offset 0
+    ) as spoken
+    -- Else a trigger does it.
+    left join lateral ragpg_internal.chunk_words(given.title, given.content, spoken.language)
+        as words on ragpg_internal.is_distributed()
+    on conflict (document_id, ordinal, index_id) do update
+    set document_version = excluded.document_version,
+        end_char = excluded.end_char,
+        token_count = excluded.token_count,
+        lexeme_count = excluded.lexeme_count,
+        language = excluded.language,
+        context = excluded.context,
+        content = excluded.content,
+        lexemes = excluded.lexemes,
+        embedding = excluded.embedding,
+        generated_chars = 0;
+    return query
+    select
+        sources[stored.place], case stored.version when 1 then 'added' else 'updated' end
+    from unnest(kept.places, kept.versions) as stored (place, version);
 end
 $$;
 comment on function ragpg_internal.put_embedded_documents(bigint, text[], text[], text[], text[], jsonb[], bytea[], halfvec[]) is

@@ -3,30 +3,40 @@ create or replace function ragpg_internal.queue_documents() returns trigger
 language plpgsql
 set search_path = ragpg, pg_temp
 as $$
+declare
+    moved record;
 begin
     if tg_op = 'UPDATE' then
         -- What is cut and embedded is as it was: the chunks are the new version's, too.
-        with carried as (
-            update ragpg.index_documents as state
-            set document_version = later.version
-            from written as later
-            join replaced as earlier on earlier.id = later.id
-            where state.document_id = later.id
-                and state.document_version = earlier.version
-                and state.pending_since is null
-                and later.version <> earlier.version
-                and (later.content, later.title, later.media_type, later.page_starts)
-                    is not distinct from
-                    (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
-                and (later.tenant, later.collection_id, later.metadata -> 'language')
-                    is not distinct from
-                    (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
-            returning state.index_id, state.document_id, state.document_version
-        )
-        update ragpg.chunks as chunk
-        set document_version = carried.document_version
-        from carried
-        where chunk.index_id = carried.index_id and chunk.document_id = carried.document_id;
+        for moved in
+            with carried as (
+                update ragpg.index_documents as state
+                set document_version = later.version
+                from written as later
+                join replaced as earlier on earlier.id = later.id
+                where state.document_id = later.id
+                    and state.document_version = earlier.version
+                    and state.pending_since is null
+                    and later.version <> earlier.version
+                    and (later.content, later.title, later.media_type, later.page_starts)
+                        is not distinct from
+                        (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
+                    and (later.tenant, later.collection_id, later.metadata -> 'language')
+                        is not distinct from
+                        (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
+                returning state.index_id, state.document_id, state.document_version
+            )
+            select
+                carried.index_id, carried.document_version,
+                array_agg(carried.document_id) as document_ids
+            from carried
+            group by carried.index_id, carried.document_version
+        loop
+            update ragpg.chunks as chunk
+            set document_version = moved.document_version
+            where chunk.index_id = moved.index_id
+                and chunk.document_id = any(moved.document_ids);
+        end loop;
     end if;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
     select recipe.id, written.id, now(), written.tenant

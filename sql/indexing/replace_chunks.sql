@@ -59,19 +59,24 @@ begin
     select
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
         piece.place - 1, piece.start_char, piece.end_char,
-        width_bucket(piece.start_char, page_starts), piece.token_count, 0,
-        words_language, piece.context,
-        substr(
-            blocks.content,
-            piece.start_char - blocks.number * block + 1,
-            piece.end_char - piece.start_char
-        ),
-        '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+        width_bucket(piece.start_char, page_starts), piece.token_count,
+        coalesce(words.lexeme_count, 0), words_language, piece.context, cut.content,
+        coalesce(words.lexemes, ''), piece.embedding, coalesce(piece.generated_chars, 0), owner_name
     from unnest(
         starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
     ) with ordinality
         as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
-    join blocks on blocks.number = piece.start_char / block;
+    join blocks on blocks.number = piece.start_char / block
+    cross join lateral (
+        select substr(
+            blocks.content,
+            piece.start_char - blocks.number * block + 1,
+            piece.end_char - piece.start_char
+        ) as content
+    ) as cut
+    -- Else a trigger does it.
+    left join lateral ragpg_internal.chunk_words(piece.context, cut.content, words_language)
+        as words on ragpg_internal.is_distributed();
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )

@@ -54,16 +54,7 @@ cross join lateral (
         group by 1
     ) as counted
 ) as spoken
-cross join lateral (
-    select
-        count(*) as chunks,
-        count(distinct ragpg_internal.hash_text(chunk.content)) as texts,
-        percentile_disc(0.05) within group (order by chunk.token_count) as tokens_p05,
-        percentile_disc(0.5) within group (order by chunk.token_count) as tokens_p50,
-        percentile_disc(0.95) within group (order by chunk.token_count) as tokens_p95
-    from ragpg.chunks as chunk
-    where chunk.index_id = one.active_index_id
-) as cut;
+cross join lateral ragpg_internal.chunk_overview(one.active_index_id) as cut;
 comment on view ragpg.corpus_overview is
 'A row per collection: sizes, shares of tables and code, languages, chunk sizes, duplicates. It reads every text: name the collection in where.';
 comment on column ragpg.corpus_overview.collection is 'Name of the collection.';

@@ -25,6 +25,9 @@ declare
     looked_at record;
     near_ids bigint[];
     pairs bigint[] := '{}';
+    first_ids bigint[];
+    copy_ids bigint[];
+    held record;  -- the chunks of the pairs
 begin
     select
         recipe.id, model.dimensions, recipe.quantize,
@@ -40,6 +43,9 @@ begin
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
     perform set_config('hnsw.ef_search', scanned::text, true);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.set_on_shards(scanned, 'relaxed_order');
+    end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
     for looked_at in
@@ -77,13 +83,8 @@ begin
             );
         end if;
     end loop;
-    return query
-    with pair as (
-        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
-        from generate_series(1, cardinality(pairs) / 2) as place
-    ),
-    copy as (
-        select same.first_id as a_id, same.id as b_id
+    if near_duplicates.chunks is null then
+        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
         from (
             select
                 chunk.id,
@@ -91,9 +92,30 @@ begin
                     partition by ragpg_internal.hash_text(chunk.content)
                 ) as first_id
             from ragpg.chunks as chunk
-            where chunk.index_id = active_id and near_duplicates.chunks is null
+            where chunk.index_id = active_id
         ) as same
-        where same.id <> same.first_id
+        where same.id <> same.first_id;
+    end if;
+    near_ids := array(
+        select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
+    );
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    return query
+    with pair as (
+        select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+        union
+        select same.first_id, same.id from unnest(first_ids, copy_ids) as same (first_id, id)
+    ),
+    chunk as materialized (
+        select one.*
+        from unnest(held.ids, held.document_ids, held.embeddings, held.contents)
+            as one (id, document_id, embedding, content)
     ),
     measured as (
         select
@@ -105,9 +127,9 @@ begin
             end
                 as overlap,
             a.content
-        from (select * from pair union select * from copy) as pair
-        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
-        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+        from pair
+        join chunk as a on a.id = pair.a_id
+        join chunk as b on b.id = pair.b_id
     )
     select
         measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,

@@ -11,15 +11,15 @@ declare
 begin
     for place in 1..cardinality(embeddings) loop
         -- Without the cast it is not the index's expression, so every chunk is looked at.
-        select max(near.distance) into farthest
-        from (
-            select chunk.embedding <=> embeddings[place] as distance
-            from ragpg.chunks as chunk
-            where chunk.index_id = exact_distances.index_id
-                and chunk.id is distinct from own_ids[place]
-            order by 1
-            limit exact_distances.k
-        ) as near;
+        execute format(
+            'select max(near.distance) from ('
+            '  select chunk.embedding operator(%s.<=>) $1 as distance from ragpg.chunks as chunk'
+            '  where chunk.index_id = %s and chunk.id is distinct from $2 order by 1 limit %s'
+            ' ) as near',
+            ragpg_internal.vector_schema(), exact_distances.index_id, k
+        )
+        into farthest
+        using embeddings[place], own_ids[place];
         distances := distances || farthest;
     end loop;
     return distances;

@@ -19,6 +19,9 @@ as $$
 declare
     recipe ragpg.search_indexes;
     depth integer;
+    best_hits ragpg.hit[];
+    best_ids bigint[];
+    held record;
 begin
     select known.* into recipe
     from ragpg.collections as one
@@ -33,6 +36,15 @@ begin
         where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
     end if;
     -- Searched by the index's id, so that the log of searches does not count an explanation.
+    best_hits := array(
+        select best
+        from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
+        where recipe.id is not null
+    );
+    best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
+    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg.chunks as one
+    where one.index_id = recipe.id and one.id = any(best_ids);
     return query
     select
         best.*, near.place, said.place,
@@ -41,13 +53,8 @@ begin
             from ragpg_internal.query_words(recipe.id, explain_search.query) as word
             where chunk.lexemes @@ ragpg_internal.lexeme_query(word.lexeme)
         )
-    from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
-    cross join lateral (
-        select one.lexemes
-        from ragpg.chunks as one
-        where one.index_id = recipe.id and one.id = best.chunk_id
-        limit 1
-    ) as chunk
+    from unnest(best_hits) as best
+    join unnest(held.ids, held.lexemes) as chunk (id, lexemes) on chunk.id = best.chunk_id
     left join ragpg.search(
         query, depth, null, filter, query_embedding,
         -- Without an embedding there is no vector leg: its rows are dropped below.

@@ -4,22 +4,27 @@ create or replace function ragpg_internal.feedback_embedding(
     chunk_ids bigint[],
     scores double precision[]
 ) returns halfvec
-language sql stable
+language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
-    select l2_normalize(
-        sum(
-            chunk.embedding::vector
-            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+begin
+    return (
+        with chunk as materialized (
+            select one.id, one.embedding
+            from ragpg.chunks as one
+            where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3])
         )
-    )::halfvec
-    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
-    cross join lateral (
-        select one.embedding
-        from ragpg.chunks as one
-        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
-        limit 1
-    ) as chunk
+        select l2_normalize(
+            sum(
+                chunk.embedding::vector
+                * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+                order by best.place
+            )
+        )::halfvec
+        from unnest(chunk_ids[:3], scores[:3]) with ordinality as best (chunk_id, score, place)
+        join chunk on chunk.id = best.chunk_id
+    );
+end
 $$;
 comment on function ragpg_internal.feedback_embedding(bigint, bigint[], double precision[]) is
 'Returns the score-weighted mean embedding of the first three chunks, a stand-in for the embedding of the question that found them (pseudo-relevance feedback, Rocchio 1971).';

@@ -36,14 +36,15 @@ begin
         return;
     end if;
     -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    -- Of what stands under an offset Citus would fetch all rows; a function called once does.
     statement := format(
         'select array_agg(best.id order by best.score desc, best.id),'
         ' array_agg(best.score order by best.score desc, best.id)'
         ' from (select chunk.id, %s as score from ('
-        '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-        '   %s as saturation'
+        '  select stored.id, copied.lexemes, %s as saturation'
         '  from ragpg.chunks as stored'
-        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
+        '  cross join lateral %s as copied (lexemes)'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s%s) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg_internal.bm25_expression(words, weights),
         (
@@ -52,6 +53,8 @@ begin
             where known.index_id = keyword_candidates.index_id
                 and known.tenant = coalesce(only_tenant, '')
         ),
+        case when ragpg_internal.is_distributed() then 'setweight(stored.lexemes, ''D'')'
+            else '(select setweight(stored.lexemes, ''D''))' end,
         keyword_candidates.index_id,
         case
             when document_ids is not null then ' and stored.document_id = any($2)'
@@ -67,6 +70,7 @@ begin
                 keyword_candidates.index_id, only_tenant, 'stored.tenant', '$4'
             )
         end,
+        case when not ragpg_internal.is_distributed() then ' offset 0' end,
         wanted
     );
     most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;

@@ -20,6 +20,9 @@ declare
     found bigint;
 begin
     perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.set_on_shards(least(greatest(ef_search, k), 1000), 'relaxed_order');
+    end if;
     for place in 1..cardinality(embeddings) loop
         execute format(
             'select count(*) from ('

@@ -35,6 +35,12 @@ declare
     word_chunks bigint;  -- that hold one of the words, at most
     word_ids bigint[];  -- best first
     word_scores double precision[];
+    met_ids bigint[];  -- the same chunks, as they came
+    met_embeddings halfvec[];  -- of these
+    best_ids bigint[];  -- best first
+    best_scores double precision[];
+    best_similarities double precision[];
+    best_bm25_scores double precision[];
     vector_weight double precision := 1;
     vector_mean double precision;
     vector_deviation double precision;
@@ -116,7 +122,9 @@ begin
     where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
     -- measured. (Not above: a model in the database takes half as long again.)
-    perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    if not ragpg_internal.is_distributed() then  -- Citus plans by the values
+        perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    end if;
     -- Fusion needs candidates that one leg alone would place lower.
     wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
@@ -137,15 +145,18 @@ begin
                 matching_chunks := all_chunks * matching_share;
             end if;
         end if;
-        if matching_documents is null
-            and matching_share < 0.3
-            and matching_share * coalesce(all_chunks, 0) <= 40000
-        then
+        if matching_documents is null and (
+            matching_share < 0.3 and matching_share * coalesce(all_chunks, 0) <= 40000
+            or ragpg_internal.is_distributed()  -- the shards have no documents to ask
+        ) then
             select found.document_ids, coalesce(found.chunks, matching_chunks)
             into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(
                 -- So many are listed in 10 ms.
-                recipe.id, filter, case when matching_share >= 0.03 then 50000 end
+                recipe.id, filter,
+                case
+                    when matching_share >= 0.03 and not ragpg_internal.is_distributed() then 50000
+                end
             ) as found;
         end if;
         if matching_chunks = 0 then
@@ -221,14 +232,12 @@ begin
     if mode = 'hybrid' and vector_ids is not null then
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
-            'select array_agg(%s order by chunk.place)'
-            ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
+            'select array_agg(coalesce(%s, 0) order by known.place)'
+            ' from unnest($1) with ordinality as known (id, place)'
+            ' left join (select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
             '   %s as saturation'
-            '  from unnest($1) with ordinality as known (id, place)'
-            '  cross join lateral ('
-            '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
-            '   where one.index_id = %s and one.id = known.id limit 1) as stored'
-            '  offset 0) as chunk',
+            '  from ragpg.chunks as stored where stored.index_id = %s and stored.id = any($1)'
+            '  offset 0) as chunk on chunk.id = known.id',
             ragpg_internal.bm25_expression(words, word_weights),
             ragpg_internal.bm25_saturation(mean_length), recipe.id
         )
@@ -264,22 +273,19 @@ begin
         end if;
     end if;
 
-    return query
-    with candidates as (
-        select known.chunk_id, known.similarity, known.bm25
-        from unnest(vector_ids, similarities, bm25_scores) as known (chunk_id, similarity, bm25)
-        union all
-        select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
-        from unnest(word_ids, word_scores) as said (chunk_id, bm25)
-        cross join lateral (
-            select one.embedding
-            from ragpg.chunks as one
-            where one.index_id = recipe.id and one.id = said.chunk_id
-            limit 1
-        ) as chunk
-        where said.chunk_id <> all(coalesce(vector_ids, '{}'))
-    ),
-    best as (
+    if query_embedding is not null and word_ids is not null then
+        -- The operator is asked for here, and not where the chunks may be.
+        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
+        from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id
+            and chunk.id = any(word_ids)
+            and chunk.id <> all(coalesce(vector_ids, '{}'));
+    end if;
+    select
+        array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
+        array_agg(best.bm25)
+    into best_ids, best_scores, best_similarities, best_bm25_scores
+    from (
         select known.*
         from (
             select
@@ -291,29 +297,46 @@ begin
                         vector_weight * (candidate.similarity - vector_mean) / vector_deviation
                         + word_weight * (candidate.bm25 - word_mean) / word_deviation
                 end as score
-            from candidates as candidate
+            from (
+                select known.*
+                from unnest(vector_ids, similarities, bm25_scores)
+                    as known (chunk_id, similarity, bm25)
+                union all
+                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
+                from unnest(word_ids, word_scores) as said (chunk_id, bm25)
+                left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
+                    on met.chunk_id = said.chunk_id
+                where said.chunk_id <> all(coalesce(vector_ids, '{}'))
+            ) as candidate
         ) as known
         -- Alike to the words, which none of them holds, or to a weight of nothing: the nearest.
-        order by known.score desc, known.similarity desc nulls last, known.chunk_id
+        order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
+    ) as best;
+    return query
+    -- Looked up by their keys, and apart: without statistics of the parent of all partitions, and
+    -- it has none, a join may be planned that reads every chunk. Shards are asked in such a shape.
+    with found as materialized (
+        select
+            chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page, chunk.context,
+            chunk.document_id, chunk.document_version
+        from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id and chunk.id = any(best_ids)
     )
     select
-        (row_number() over (
-            order by best.score desc, best.similarity desc nulls last, best.chunk_id
-        ))::integer, hit.source,
-        hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
-        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
-        hit.document_version, best.chunk_id
-    from best
-    -- Looked up one by one, as above: without statistics of the parent of all partitions, and it
-    -- has none, a join may be planned that reads every chunk.
+        (row_number() over (order by best.place))::integer, document.source,
+        document.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, document.metadata, hit.document_id,
+        hit.document_version, hit.id
+    from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
+        as best (chunk_id, score, similarity, bm25, place)
+    join found as hit on hit.id = best.chunk_id
     cross join lateral (
-        select chunk.*, document.source, document.title, document.metadata
-        from ragpg.chunks as chunk
-        join ragpg.documents as document on document.id = chunk.document_id
-        where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+        select one.source, one.title, one.metadata
+        from ragpg.documents as one
+        where one.id = hit.document_id
         limit 1
-    ) as hit
+    ) as document
     order by 1;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then

@@ -17,6 +17,7 @@ as $$
 #variable_conflict use_column
 declare
     hits jsonb;
+    ids bigint[];
     contents text[];
     embeddings halfvec[];
     scores double precision[];  -- from 0, the last, to 1, the first
@@ -37,23 +38,23 @@ begin
         select
             jsonb_agg(to_jsonb(hit) order by hit.place),
             array_agg(hit.content order by hit.place),
-            array_agg(chunk.embedding order by hit.place),
+            array_agg(hit.chunk_id order by hit.place),
             array_agg(
                 coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
                 order by hit.place
             ),
             array_agg(0 order by hit.place),
             array_agg(false order by hit.place)
-        into hits, contents, embeddings, scores, nearest, is_taken
+        into hits, contents, ids, scores, nearest, is_taken
         from (
             select found.*, min(found.score) over () as least, max(found.score) over () as most
             from ragpg.search(
                 query, wanted, collection, filter, query_embedding, mode, index_id
             ) as found
-        ) as hit
-        cross join lateral (
-            select one.embedding from ragpg.chunks as one where one.id = hit.chunk_id limit 1
-        ) as chunk;
+        ) as hit;
+        select array_agg(chunk.embedding order by array_position(ids, chunk.id)) into embeddings
+        from ragpg.chunks as chunk
+        where chunk.id = any(ids);
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick

@@ -9,31 +9,36 @@ set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    given ragpg.chunks;
+    given record;
+    near_ids bigint[];
+    similarities double precision[];
 begin
     if k is null or k < 1 then
         raise exception 'k is %: there is nothing to return', k
             using errcode = 'RG005', hint = 'ask for 1 or more';
     end if;
-    select chunk.* into given
+    select chunk.id, chunk.index_id, chunk.embedding into given
     from ragpg.chunks as chunk
     where chunk.id = similar_chunks.to_chunk_id;
     if given.id is null then
         raise exception 'there is no chunk %', similar_chunks.to_chunk_id
             using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
     end if;
+    select array_agg(near.chunk_id), array_agg(near.similarity) into near_ids, similarities
+    from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near;
     return query
+    with found as materialized (
+        select
+            one.id, one.content, one.start_char, one.end_char, one.document_id
+        from ragpg.chunks as one
+        where one.index_id = given.index_id and one.id = any(near_ids)
+    )
     select
         (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
         chunk.end_char, chunk.document_id, chunk.id
-    from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near
-    cross join lateral (
-        select one.*
-        from ragpg.chunks as one
-        where one.index_id = given.index_id and one.id = near.chunk_id
-        limit 1
-    ) as chunk
+    from unnest(near_ids, similarities) as near (chunk_id, similarity)
+    join found as chunk on chunk.id = near.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id
     where near.chunk_id <> given.id
     order by 1

@@ -25,6 +25,7 @@ declare
     only_own text := '';
     held bigint;  -- chunks, of the tenant or in all
     nearest bigint := wanted;  -- so many are asked of the index
+    scanned integer;
     scan text;
     ids bigint[];
     met_documents bigint[];
@@ -68,14 +69,12 @@ begin
     scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
     -- Eight chunks that match are looked at in the time in which the index finds one.
     while not exactly and (filter is null or 8 * nearest <= matching_chunks) loop
-        perform set_config(
-            'hnsw.ef_search',
-            least(
-                greatest(recipe.ef_search, nearest, case when filter is not null then 200 end), 1000
-            )::text,
-            true
-        );
+        scanned := greatest(recipe.ef_search, nearest, case when filter is not null then 200 end);
+        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
         perform set_config('hnsw.iterative_scan', scan, true);
+        if ragpg_internal.is_distributed() then
+            perform ragpg_internal.set_on_shards(least(scanned, 1000), scan);
+        end if;
         if only_tenant is not null then
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
@@ -84,7 +83,7 @@ begin
             'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance) from ('
             || ragpg_internal.nearest_query(
                 table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
-                nearest::integer, greatest(recipe.ef_search, nearest)::integer
+                nearest::integer, scanned
             )
             || ') as near'
         into ids, met_documents, distances
@@ -138,11 +137,13 @@ begin
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk'
-                '  where chunk.document_id = any((select $2)::bigint[])%2$s'
-                '  order by 2 limit $3) as near',
+                '  where chunk.document_id = any(%4$s)%2$s order by 2 limit $3) as near',
                 table_name,
                 case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
-                ragpg_internal.vector_schema()
+                ragpg_internal.vector_schema(),
+                -- Shards are asked by values; here these would be looked at one by one to plan.
+                case when ragpg_internal.is_distributed() then '$2'
+                    else '(select $2)::bigint[]' end
             )
             into ids, distances
             using query_embedding, document_ids, wanted;

@@ -1867,6 +1867,108 @@ begin
 end
 $function$
  -- access {owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg.distribute(shard_count integer DEFAULT NULL::integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    workers integer;
+    part regclass;
+    moved regclass[];
+    refused text;
+    owner_name constant regrole := (
+        select known.relowner::regrole
+        from pg_class as known
+        where known.oid = 'ragpg.chunks'::regclass
+    );
+begin
+    if not pg_has_role(current_user, owner_name, 'usage') then
+        raise exception 'role % does not own the tables of ragpg', current_user
+            using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    if not exists (
+        select
+        from pg_extension as citus
+        where citus.extname = 'citus' and split_part(citus.extversion, '.', 1)::integer >= 13
+    ) then
+        raise exception 'the extension citus, 13 or newer, is not in this database'
+            using errcode = 'RG005',
+                hint = 'on the coordinator and on each worker: shared_preload_libraries = ''citus'', then create extension citus; docs/scale.md';
+    end if;
+    -- One connection to each worker: what follows in the transaction must see what came before it.
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+    lock table ragpg.chunks in access exclusive mode;
+    perform from pg_dist_partition as known where known.logicalrelid = 'ragpg.chunks'::regclass;
+    if found then
+        raise exception 'the chunks are distributed already'
+            using errcode = 'RG005',
+                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
+    end if;
+    if ragpg_internal.tenants_enabled() then
+        raise exception 'tenants are kept apart here, and ragpg does not distribute such a database yet'
+            using errcode = 'RG005',
+                hint = 'a database for each tenant, or read replicas; ragpg.disable_tenants() ends it';
+    end if;
+    select count(*) into workers
+    from pg_dist_node as node
+    where node.isactive and node.noderole = 'primary' and node.shouldhaveshards;
+    if workers = 0 then
+        raise exception 'no worker is known that takes shards'
+            using errcode = 'RG005',
+                hint = 'select citus_add_node(''its address'', 5432) for each; docs/scale.md';
+    end if;
+    if shard_count < workers then
+        raise exception 'shard_count is %, there are % workers', shard_count, workers
+            using errcode = 'RG005', hint = 'each worker needs a shard, better four';
+    end if;
+    -- What a distributed table cannot have: a foreign key to one that is not, and triggers. Who
+    -- writes chunks makes their words (ragpg_internal.chunk_words).
+    alter table ragpg.chunks drop constraint if exists chunks_document_id_fkey;
+    alter table ragpg.chunks drop constraint if exists chunks_index_id_fkey;
+    drop trigger if exists chunks_set_lexemes on ragpg.chunks;
+    drop policy if exists chunks_tenant on ragpg.chunks;
+    drop trigger if exists documents_delete_chunks on ragpg.documents;
+    create trigger documents_delete_chunks
+        after delete on ragpg.documents
+        referencing old table as old_rows
+        for each statement execute function ragpg_internal.delete_chunks();
+    moved := array(
+        select inherited.inhrelid::regclass
+        from pg_inherits as inherited
+        where inherited.inhparent = 'ragpg.chunks'::regclass
+    );
+    -- A search asks every shard: few are quicker, and four a worker leave room for more workers.
+    perform create_distributed_table(
+        'ragpg.chunks'::regclass, 'document_id', colocate_with => 'none',
+        shard_count => coalesce(distribute.shard_count, 4 * workers)
+    );
+    foreach part in array moved loop
+        perform truncate_local_data_after_distributing_table(part);
+    end loop;
+    -- Functions that run as the owner reach the workers as the owner.
+    select string_agg(format('%s:%s: %s', told.nodename, told.nodeport, told.result), '; ')
+    into refused
+    from run_command_on_workers(format(
+        'do $do$ begin if not (select rolcanlogin from pg_roles where oid = %L::regrole) then'
+        -- On the coordinator nobody logs in as it.
+        ' perform set_config(''citus.enable_ddl_propagation'', ''off'', true);'
+        ' alter role %s login; end if; end $do$',
+        owner_name, owner_name
+    )) as told
+    where not told.success;
+    if refused is not null then
+        raise exception 'the role % cannot log in on the workers: %', owner_name, refused
+            using errcode = 'RG005',
+                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+    end if;
+    create or replace function ragpg_internal.is_distributed() returns boolean
+    language sql immutable parallel safe
+    return true;
+    return coalesce(distribute.shard_count, 4 * workers);
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg.document_as_of(collection text, source text, as_of timestamp with time zone DEFAULT now())
  RETURNS text
  LANGUAGE sql
@@ -2032,6 +2134,10 @@ begin
     ) then
         raise exception 'role % does not own the tables of ragpg', current_user
             using errcode = '42501', hint = 'the role that ran ragpg init does';
+    end if;
+    if ragpg_internal.is_distributed() then
+        raise exception 'the chunks are distributed, and tenants are not kept apart there yet'
+            using errcode = 'RG005', hint = 'a database for each tenant';
     end if;
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
     -- Its policy shows it to nobody: who sees all tenants proves it by this row.
@@ -2314,6 +2420,9 @@ AS $function$
 declare
     recipe ragpg.search_indexes;
     depth integer;
+    best_hits ragpg.hit[];
+    best_ids bigint[];
+    held record;
 begin
     select known.* into recipe
     from ragpg.collections as one
@@ -2328,6 +2437,15 @@ begin
         where encoder.embedding_model_id = recipe.embedding_model_id and encoder.verified;
     end if;
     -- Searched by the index's id, so that the log of searches does not count an explanation.
+    best_hits := array(
+        select best
+        from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
+        where recipe.id is not null
+    );
+    best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
+    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg.chunks as one
+    where one.index_id = recipe.id and one.id = any(best_ids);
     return query
     select
         best.*, near.place, said.place,
@@ -2336,13 +2454,8 @@ begin
             from ragpg_internal.query_words(recipe.id, explain_search.query) as word
             where chunk.lexemes @@ ragpg_internal.lexeme_query(word.lexeme)
         )
-    from ragpg.search(query, k, null, filter, query_embedding, mode, recipe.id) as best
-    cross join lateral (
-        select one.lexemes
-        from ragpg.chunks as one
-        where one.index_id = recipe.id and one.id = best.chunk_id
-        limit 1
-    ) as chunk
+    from unnest(best_hits) as best
+    join unnest(held.ids, held.lexemes) as chunk (id, lexemes) on chunk.id = best.chunk_id
     left join ragpg.search(
         query, depth, null, filter, query_embedding,
         -- Without an embedding there is no vector leg: its rows are dropped below.
@@ -2787,20 +2900,21 @@ declare
 begin
     select max(known.similarity) into judge_hits.similarity
     from unnest(similarities) as known (similarity);
+    with found as materialized (
+        select one.id, one.content, one.document_id
+        from ragpg.chunks as one
+        where one.id = any(chunk_ids[:3])
+    )
     select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
     into passages, titles
     from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
-    cross join lateral (
-        select one.content, one.document_id
-        from ragpg.chunks as one
-        where one.id = hit.chunk_id
-        limit 1
-    ) as chunk
+    join found as chunk on chunk.id = hit.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id;
     select known.* into recipe
     from ragpg.search_indexes as known
-    join ragpg.chunks as chunk on chunk.index_id = known.id
-    where chunk.id = chunk_ids[1];
+    where known.id = (
+        select chunk.index_id from ragpg.chunks as chunk where chunk.id = chunk_ids[1]
+    );
     if recipe.id is null then
         is_enough := false;
         return;
@@ -3006,6 +3120,9 @@ declare
     looked_at record;
     near_ids bigint[];
     pairs bigint[] := '{}';
+    first_ids bigint[];
+    copy_ids bigint[];
+    held record;  -- the chunks of the pairs
 begin
     select
         recipe.id, model.dimensions, recipe.quantize,
@@ -3021,6 +3138,9 @@ begin
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
     perform set_config('hnsw.ef_search', scanned::text, true);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.set_on_shards(scanned, 'strict_order');
+    end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
     for looked_at in
@@ -3058,13 +3178,8 @@ begin
             );
         end if;
     end loop;
-    return query
-    with pair as (
-        select distinct pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
-        from generate_series(1, cardinality(pairs) / 2) as place
-    ),
-    copy as (
-        select same.first_id as a_id, same.id as b_id
+    if near_duplicates.chunks is null then
+        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
         from (
             select
                 chunk.id,
@@ -3072,9 +3187,30 @@ begin
                     partition by ragpg_internal.hash_text(chunk.content)
                 ) as first_id
             from ragpg.chunks as chunk
-            where chunk.index_id = active_id and near_duplicates.chunks is null
+            where chunk.index_id = active_id
         ) as same
-        where same.id <> same.first_id
+        where same.id <> same.first_id;
+    end if;
+    near_ids := array(
+        select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
+    );
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    return query
+    with pair as (
+        select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
+        from generate_series(1, cardinality(pairs) / 2) as place
+        union
+        select same.first_id, same.id from unnest(first_ids, copy_ids) as same (first_id, id)
+    ),
+    chunk as materialized (
+        select one.*
+        from unnest(held.ids, held.document_ids, held.embeddings, held.contents)
+            as one (id, document_id, embedding, content)
     ),
     measured as (
         select
@@ -3086,9 +3222,9 @@ begin
             end
                 as overlap,
             a.content
-        from (select * from pair union select * from copy) as pair
-        join ragpg.chunks as a on a.index_id = active_id and a.id = pair.a_id
-        join ragpg.chunks as b on b.index_id = active_id and b.id = pair.b_id
+        from pair
+        join chunk as a on a.id = pair.a_id
+        join chunk as b on b.id = pair.b_id
     )
     select
         measured.a_id, measured.b_id, a.source, b.source, measured.similarity, measured.overlap,
@@ -3430,9 +3566,10 @@ BEGIN ATOMIC
              measured.held_out_ndcg,
              measured.held_out_span_recall,
              measured.latency,
-             pg_total_relation_size(to_regclass(('ragpg.chunks_'::text || run.index_id))) AS bytes
-            FROM (measured
+             (sizes.table_bytes + sizes.index_bytes) AS bytes
+            FROM ((measured
               JOIN ragpg.evaluation_runs run ON ((run.id = measured.run_id)))
+              CROSS JOIN LATERAL ragpg_internal.partition_sizes(to_regclass(('ragpg.chunks_'::text || run.index_id)), NULL::regclass) sizes(table_bytes, index_bytes, vector_index_bytes, dead_chunks))
          )
   SELECT one.id,
      one.index_id,
@@ -3684,6 +3821,12 @@ declare
     word_chunks bigint;  -- that hold one of the words, at most
     word_ids bigint[];  -- best first
     word_scores double precision[];
+    met_ids bigint[];  -- the same chunks, as they came
+    met_embeddings halfvec[];  -- of these
+    best_ids bigint[];  -- best first
+    best_scores double precision[];
+    best_similarities double precision[];
+    best_bm25_scores double precision[];
     vector_weight double precision := 1;
     vector_mean double precision;
     vector_deviation double precision;
@@ -3765,7 +3908,9 @@ begin
     where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
     -- measured. (Not above: a model in the database takes half as long again.)
-    perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    if not ragpg_internal.is_distributed() then  -- Citus plans by the values
+        perform set_config('plan_cache_mode', 'force_generic_plan', true);
+    end if;
     -- Fusion needs candidates that one leg alone would place lower.
     wanted := case mode when 'hybrid' then greatest(k, recipe.candidates) else k end;
 
@@ -3794,7 +3939,10 @@ begin
             into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(
                 -- So many are listed in 10 ms.
-                recipe.id, filter, case when matching_share >= 0.03 then 50000 end
+                recipe.id, filter,
+                case
+                    when matching_share >= 0.03 and not ragpg_internal.is_distributed() then 50000
+                end
             ) as found;
         end if;
         if matching_chunks = 0 then
@@ -3870,14 +4018,12 @@ begin
     if mode = 'hybrid' and vector_ids is not null then
         -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
         execute format(
-            'select array_agg(%s order by chunk.place)'
-            ' from (select setweight(stored.lexemes, ''D'') as lexemes, known.place,'
+            'select array_agg(coalesce(%s, 0) order by known.place)'
+            ' from unnest($1) with ordinality as known (id, place)'
+            ' left join (select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
             '   %s as saturation'
-            '  from unnest($1) with ordinality as known (id, place)'
-            '  cross join lateral ('
-            '   select one.lexemes, one.lexeme_count from ragpg.chunks as one'
-            '   where one.index_id = %s and one.id = known.id limit 1) as stored'
-            '  offset 0) as chunk',
+            '  from ragpg.chunks as stored where stored.index_id = %s and stored.id = any($1)'
+            '  offset 0) as chunk on chunk.id = known.id',
             ragpg_internal.bm25_expression(words, word_weights),
             ragpg_internal.bm25_saturation(mean_length), recipe.id
         )
@@ -3913,22 +4059,19 @@ begin
         end if;
     end if;
 
-    return query
-    with candidates as (
-        select known.chunk_id, known.similarity, known.bm25
-        from unnest(vector_ids, similarities, bm25_scores) as known (chunk_id, similarity, bm25)
-        union all
-        select said.chunk_id, 1 - (chunk.embedding <=> query_embedding), said.bm25
-        from unnest(word_ids, word_scores) as said (chunk_id, bm25)
-        cross join lateral (
-            select one.embedding
-            from ragpg.chunks as one
-            where one.index_id = recipe.id and one.id = said.chunk_id
-            limit 1
-        ) as chunk
-        where said.chunk_id <> all(coalesce(vector_ids, '{}'))
-    ),
-    best as (
+    if query_embedding is not null and word_ids is not null then
+        -- The operator is asked for here, and not where the chunks may be.
+        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
+        from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id
+            and chunk.id = any(word_ids)
+            and chunk.id <> all(coalesce(vector_ids, '{}'));
+    end if;
+    select
+        array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
+        array_agg(best.bm25)
+    into best_ids, best_scores, best_similarities, best_bm25_scores
+    from (
         select known.*
         from (
             select
@@ -3940,29 +4083,46 @@ begin
                         vector_weight * (candidate.similarity - vector_mean) / vector_deviation
                         + word_weight * (candidate.bm25 - word_mean) / word_deviation
                 end as score
-            from candidates as candidate
+            from (
+                select known.*
+                from unnest(vector_ids, similarities, bm25_scores)
+                    as known (chunk_id, similarity, bm25)
+                union all
+                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
+                from unnest(word_ids, word_scores) as said (chunk_id, bm25)
+                left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
+                    on met.chunk_id = said.chunk_id
+                where said.chunk_id <> all(coalesce(vector_ids, '{}'))
+            ) as candidate
         ) as known
         -- Alike to the words, which none of them holds, or to a weight of nothing: the nearest.
-        order by known.score desc, known.similarity desc nulls last, known.chunk_id
+        order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
+    ) as best;
+    return query
+    -- Looked up by their keys, and apart: without statistics of the parent of all partitions, and
+    -- it has none, a join may be planned that reads every chunk. Shards are asked in such a shape.
+    with found as materialized (
+        select
+            chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page, chunk.context,
+            chunk.document_id, chunk.document_version
+        from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id and chunk.id = any(best_ids)
     )
     select
-        (row_number() over (
-            order by best.score desc, best.similarity desc nulls last, best.chunk_id
-        ))::integer, hit.source,
-        hit.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
-        hit.end_char, hit.page, hit.context, hit.metadata, hit.document_id,
-        hit.document_version, best.chunk_id
-    from best
-    -- Looked up one by one, as above: without statistics of the parent of all partitions, and it
-    -- has none, a join may be planned that reads every chunk.
+        (row_number() over (order by best.place))::integer, document.source,
+        document.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
+        hit.end_char, hit.page, hit.context, document.metadata, hit.document_id,
+        hit.document_version, hit.id
+    from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
+        as best (chunk_id, score, similarity, bm25, place)
+    join found as hit on hit.id = best.chunk_id
     cross join lateral (
-        select chunk.*, document.source, document.title, document.metadata
-        from ragpg.chunks as chunk
-        join ragpg.documents as document on document.id = chunk.document_id
-        where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+        select one.source, one.title, one.metadata
+        from ragpg.documents as one
+        where one.id = hit.document_id
         limit 1
-    ) as hit
+    ) as document
     order by 1;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
@@ -4034,6 +4194,7 @@ AS $function$
 #variable_conflict use_column
 declare
     hits jsonb;
+    ids bigint[];
     contents text[];
     embeddings halfvec[];
     scores double precision[];  -- from 0, the last, to 1, the first
@@ -4054,23 +4215,23 @@ begin
         select
             jsonb_agg(to_jsonb(hit) order by hit.place),
             array_agg(hit.content order by hit.place),
-            array_agg(chunk.embedding order by hit.place),
+            array_agg(hit.chunk_id order by hit.place),
             array_agg(
                 coalesce((hit.score - hit.least) / nullif(hit.most - hit.least, 0), 1)
                 order by hit.place
             ),
             array_agg(0 order by hit.place),
             array_agg(false order by hit.place)
-        into hits, contents, embeddings, scores, nearest, is_taken
+        into hits, contents, ids, scores, nearest, is_taken
         from (
             select found.*, min(found.score) over () as least, max(found.score) over () as most
             from ragpg.search(
                 query, wanted, collection, filter, query_embedding, mode, index_id
             ) as found
-        ) as hit
-        cross join lateral (
-            select one.embedding from ragpg.chunks as one where one.id = hit.chunk_id limit 1
-        ) as chunk;
+        ) as hit;
+        select array_agg(chunk.embedding order by array_position(ids, chunk.id)) into embeddings
+        from ragpg.chunks as chunk
+        where chunk.id = any(ids);
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick
@@ -4178,6 +4339,7 @@ AS $function$
 begin
     perform pg_advisory_xact_lock(hashtext('ragpg.secure'));
     perform ragpg_internal.hand_over();
+    perform ragpg_internal.reunite_chunks();
     if ragpg_internal.tenants_enabled() then
         perform ragpg.enable_tenants();
     end if;
@@ -4209,31 +4371,36 @@ CREATE OR REPLACE FUNCTION ragpg.similar_chunks(to_chunk_id bigint, k integer DE
 AS $function$
 #variable_conflict use_column
 declare
-    given ragpg.chunks;
+    given record;
+    near_ids bigint[];
+    similarities double precision[];
 begin
     if k is null or k < 1 then
         raise exception 'k is %: there is nothing to return', k
             using errcode = 'RG005', hint = 'ask for 1 or more';
     end if;
-    select chunk.* into given
+    select chunk.id, chunk.index_id, chunk.embedding into given
     from ragpg.chunks as chunk
     where chunk.id = similar_chunks.to_chunk_id;
     if given.id is null then
         raise exception 'there is no chunk %', similar_chunks.to_chunk_id
             using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
     end if;
+    select array_agg(near.chunk_id), array_agg(near.similarity) into near_ids, similarities
+    from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near;
     return query
+    with found as materialized (
+        select
+            one.id, one.content, one.start_char, one.end_char, one.document_id
+        from ragpg.chunks as one
+        where one.index_id = given.index_id and one.id = any(near_ids)
+    )
     select
         (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
         chunk.end_char, chunk.document_id, chunk.id
-    from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near
-    cross join lateral (
-        select one.*
-        from ragpg.chunks as one
-        where one.index_id = given.index_id and one.id = near.chunk_id
-        limit 1
-    ) as chunk
+    from unnest(near_ids, similarities) as near (chunk_id, similarity)
+    join found as chunk on chunk.id = near.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id
     where near.chunk_id <> given.id
     order by 1
@@ -4316,29 +4483,39 @@ $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.surroundings(chunk_id bigint, neighbours integer DEFAULT 1)
  RETURNS TABLE(start_char integer, end_char integer, content text)
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
-BEGIN ATOMIC
- SELECT span.start_char,
-     span.end_char,
-     substr(kept.content, (span.start_char + 1), (span.end_char - span.start_char)) AS substr
-    FROM (( SELECT hit.document_id,
-             hit.document_version,
-             min(near.start_char) AS start_char,
-             max(near.end_char) AS end_char
-            FROM (ragpg.chunks hit
-              JOIN ragpg.chunks near ON (((near.index_id = hit.index_id) AND (near.document_id = hit.document_id) AND (near.document_version = hit.document_version) AND ((near.ordinal >= (hit.ordinal - surroundings.neighbours)) AND (near.ordinal <= (hit.ordinal + surroundings.neighbours))))))
-           WHERE (hit.id = surroundings.chunk_id)
-           GROUP BY hit.document_id, hit.document_version) span
-      CROSS JOIN LATERAL ( SELECT document.content
-            FROM ragpg.documents document
-           WHERE ((document.id = span.document_id) AND (document.version = span.document_version))
-         UNION ALL
-          SELECT earlier.content
-            FROM ragpg.document_versions earlier
-           WHERE ((earlier.document_id = span.document_id) AND (earlier.version = span.document_version))
-  LIMIT 1) kept);
-END
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    hit record;
+    span int4range;
+begin
+    select one.index_id, one.document_id, one.document_version, one.ordinal into hit
+    from ragpg.chunks as one
+    where one.id = surroundings.chunk_id;
+    select int4range(min(near.start_char), max(near.end_char)) into span
+    from ragpg.chunks as near
+    where near.index_id = hit.index_id
+        and near.document_id = hit.document_id
+        and near.document_version = hit.document_version
+        and near.ordinal between hit.ordinal - surroundings.neighbours
+            and hit.ordinal + surroundings.neighbours;
+    return query
+    select
+        lower(span), upper(span), substr(kept.content, lower(span) + 1, upper(span) - lower(span))
+    from (
+        select document.content
+        from ragpg.documents as document
+        where document.id = hit.document_id and document.version = hit.document_version
+        union all
+        select earlier.content
+        from ragpg.document_versions as earlier
+        where earlier.document_id = hit.document_id and earlier.version = hit.document_version
+        limit 1
+    ) as kept;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.text_language(content text)
  RETURNS text
@@ -4584,142 +4761,138 @@ $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.training_pairs(collection text DEFAULT NULL::text, index_id bigint DEFAULT NULL::bigint)
  RETURNS TABLE(question text, origin text, split text, source text, text text, start_char integer, end_char integer, document_id bigint, chunk_id bigint, relevant_chunk_ids bigint[])
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
-BEGIN ATOMIC
- WITH recipe AS MATERIALIZED (
-          SELECT known.id,
-             known.collection_id
-            FROM (ragpg.collections one
-              JOIN ragpg.search_indexes known ON (((known.collection_id = one.id) AND (known.id = COALESCE(training_pairs.index_id, one.active_index_id)))))
-           WHERE (one.id = ragpg.collection_id(training_pairs.collection))
-         ), labelled AS MATERIALIZED (
-          SELECT lower(btrim(span.question)) AS asked,
-             span.question,
-             ('evaluation set '::text || of_set.name) AS origin,
-             span.document_id,
-             span.start_char,
-             span.end_char,
-             ragpg_internal.evaluation_split(span.evaluation_question_id) AS split,
-             ((given.quote IS NULL) AND (num_nulls(given.start_char, given.end_char) = 2)) AS is_of_document
-            FROM (((recipe recipe_1
-              JOIN ragpg.evaluation_sets of_set ON ((of_set.collection_id = recipe_1.collection_id)))
-              JOIN ragpg.evaluation_label_spans span ON ((span.evaluation_set_id = of_set.id)))
-              JOIN ragpg.evaluation_labels given ON ((given.id = span.evaluation_label_id)))
-           WHERE (span.state = 'found'::text)
-         ), cited AS MATERIALIZED (
-          SELECT lower(btrim(COALESCE(answer.standalone, answer.question))) AS asked,
-             COALESCE(answer.standalone, answer.question) AS question,
-                 CASE newest.rating
-                     WHEN 'good'::text THEN 'accepted answer'::text
-                     ELSE 'citation'::text
-                 END AS origin,
-             document_1.id AS document_id,
-             place.start_char,
-             (place.start_char + char_length(quoted.quote)) AS end_char
-            FROM (((((recipe recipe_1
-              JOIN ragpg.answers answer ON ((answer.collection_id = recipe_1.collection_id)))
-              JOIN ragpg.citations quoted ON ((quoted.answer_id = answer.id)))
-              JOIN ragpg.documents document_1 ON ((document_1.id = quoted.document_id)))
-              LEFT JOIN LATERAL ( SELECT said.rating
-                    FROM ragpg.answer_feedback said
-                   WHERE (said.answer_id = answer.id)
-                   ORDER BY said.id DESC
-                  LIMIT 1) newest ON (true))
-              CROSS JOIN LATERAL ( SELECT
-                         CASE
-                             WHEN (substr(document_1.content, (quoted.start_char + 1), char_length(quoted.quote)) = quoted.quote) THEN quoted.start_char
-                             ELSE (NULLIF(strpos(document_1.content, quoted.quote), 0) - 1)
-                         END AS start_char) place)
-           WHERE ((answer.model IS NOT NULL) AND (newest.rating IS DISTINCT FROM 'bad'::text) AND (place.start_char IS NOT NULL))
-         ), known AS MATERIALIZED (
-          SELECT labelled.asked,
-             labelled.question,
-             labelled.origin,
-             labelled.document_id,
-             labelled.start_char,
-             labelled.end_char,
-             labelled.is_of_document
-            FROM labelled
-         UNION ALL
-          SELECT cited.asked,
-             cited.question,
-             cited.origin,
-             cited.document_id,
-             cited.start_char,
-             cited.end_char,
-             false
-            FROM cited
-         ), touched AS MATERIALIZED (
-          SELECT known.asked,
-             known.question,
-             known.origin,
-             known.document_id,
-             known.start_char,
-             known.end_char,
-             known.is_of_document,
-             chunk_1.id AS chunk_id,
-             chunk_1.ordinal,
-             (LEAST(known.end_char, chunk_1.end_char) - GREATEST(known.start_char, chunk_1.start_char)) AS shared,
-             (known.is_of_document AND (count(*) OVER (PARTITION BY known.asked, known.origin, known.document_id, known.start_char, known.end_char) > 1)) AS is_open
-            FROM ((known
-              CROSS JOIN recipe recipe_1)
-              JOIN ragpg.chunks chunk_1 ON (((chunk_1.index_id = recipe_1.id) AND (chunk_1.document_id = known.document_id) AND (chunk_1.start_char < known.end_char) AND (known.start_char < chunk_1.end_char))))
-         ), relevant AS MATERIALIZED (
-          SELECT touched.asked,
-             array_agg(DISTINCT touched.chunk_id) AS chunk_ids
-            FROM touched
-           GROUP BY touched.asked
-         ), positive AS (
-          SELECT DISTINCT ON (best.asked, best.chunk_id) best.asked,
-             best.question,
-             best.origin,
-             best.document_id,
-             best.start_char,
-             best.end_char,
-             best.is_of_document,
-             best.chunk_id,
-             best.ordinal,
-             best.shared,
-             best.is_open
-            FROM ( SELECT DISTINCT ON (touched.asked, touched.origin, touched.document_id, touched.start_char, touched.end_char) touched.asked,
-                     touched.question,
-                     touched.origin,
-                     touched.document_id,
-                     touched.start_char,
-                     touched.end_char,
-                     touched.is_of_document,
-                     touched.chunk_id,
-                     touched.ordinal,
-                     touched.shared,
-                     touched.is_open
-                    FROM touched
-                   WHERE (NOT touched.is_open)
-                   ORDER BY touched.asked, touched.origin, touched.document_id, touched.start_char, touched.end_char, touched.shared DESC, touched.ordinal) best
-           ORDER BY best.asked, best.chunk_id, (best.origin = 'citation'::text), (best.origin = 'accepted answer'::text), best.origin, best.start_char
-         )
-  SELECT positive.question,
-     positive.origin,
-         CASE
-             WHEN (EXISTS ( SELECT
-                FROM labelled held
-               WHERE ((held.split = 'held-out'::text) AND ((held.asked = positive.asked) OR (held.document_id = positive.document_id))))) THEN 'held-out'::text
-             ELSE 'train'::text
-         END AS "case",
-     document.source,
-     ragpg_internal.embedded_text(document.title, chunk.context, chunk.content, chunk.ordinal) AS embedded_text,
-     positive.start_char,
-     positive.end_char,
-     positive.document_id,
-     positive.chunk_id,
-     relevant.chunk_ids
-    FROM ((((positive
-      CROSS JOIN recipe)
-      JOIN ragpg.chunks chunk ON (((chunk.index_id = recipe.id) AND (chunk.document_id = positive.document_id) AND (chunk.ordinal = positive.ordinal))))
-      JOIN ragpg.documents document ON ((document.id = positive.document_id)))
-      JOIN relevant ON ((relevant.asked = positive.asked)))
-   ORDER BY (ragpg_internal.hash_text(positive.asked)), document.source, positive.ordinal;
-END
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+    return query
+    with recipe as materialized (
+        select known.id, known.collection_id
+        from ragpg.collections as one
+        join ragpg.search_indexes as known
+            on known.collection_id = one.id
+            and known.id = coalesce(training_pairs.index_id, one.active_index_id)
+        where one.id = ragpg.collection_id(training_pairs.collection)
+    ),
+    labelled as materialized (
+        select
+            lower(btrim(span.question)) as asked, span.question,
+            'evaluation set ' || of_set.name as origin, span.document_id, span.start_char,
+            span.end_char, ragpg_internal.evaluation_split(span.evaluation_question_id) as split,
+            given.quote is null and num_nulls(given.start_char, given.end_char) = 2
+                as is_of_document
+        from recipe
+        join ragpg.evaluation_sets as of_set on of_set.collection_id = recipe.collection_id
+        join ragpg.evaluation_label_spans as span on span.evaluation_set_id = of_set.id
+        join ragpg.evaluation_labels as given on given.id = span.evaluation_label_id
+        where span.state = 'found'
+    ),
+    cited as materialized (
+        select
+            lower(btrim(coalesce(answer.standalone, answer.question))) as asked,
+            coalesce(answer.standalone, answer.question) as question,
+            case newest.rating when 'good' then 'accepted answer' else 'citation' end as origin,
+            document.id as document_id, place.start_char,
+            place.start_char + char_length(quoted.quote) as end_char
+        from recipe
+        join ragpg.answers as answer on answer.collection_id = recipe.collection_id
+        join ragpg.citations as quoted on quoted.answer_id = answer.id
+        join ragpg.documents as document on document.id = quoted.document_id
+        left join lateral (
+            select said.rating
+            from ragpg.answer_feedback as said
+            where said.answer_id = answer.id
+            order by said.id desc
+            limit 1
+        ) as newest on true
+        cross join lateral (
+            -- At its old place still, or else where it first occurs in the document of today.
+            select case
+                when substr(document.content, quoted.start_char + 1, char_length(quoted.quote))
+                    = quoted.quote then quoted.start_char
+                else nullif(strpos(document.content, quoted.quote), 0) - 1
+            end as start_char
+        ) as place
+        -- Without a model the best hits are quoted: that would teach the model what it knows.
+        where answer.model is not null
+            and newest.rating is distinct from 'bad'
+            and place.start_char is not null
+    ),
+    known as materialized (
+        select asked, question, origin, document_id, start_char, end_char, is_of_document
+        from labelled
+        union all
+        select asked, question, origin, document_id, start_char, end_char, false from cited
+    ),
+    touched as materialized (
+        select
+            known.*, chunk.id as chunk_id, chunk.ordinal,
+            least(known.end_char, chunk.end_char) - greatest(known.start_char, chunk.start_char)
+                as shared,
+            -- Which of its chunks answers, a label of a whole document does not say.
+            known.is_of_document and count(*) over (
+                partition by known.asked, known.origin, known.document_id, known.start_char,
+                    known.end_char
+            ) > 1 as is_open
+        from known
+        cross join recipe
+        join ragpg.chunks as chunk
+            on chunk.index_id = recipe.id
+            and chunk.document_id = known.document_id
+            and chunk.start_char < known.end_char
+            and known.start_char < chunk.end_char
+    ),
+    relevant as materialized (
+        select touched.asked, array_agg(distinct touched.chunk_id) as chunk_ids
+        from touched
+        group by touched.asked
+    ),
+    positive as (
+        select distinct on (best.asked, best.chunk_id) best.*
+        from (
+            select distinct on (asked, origin, document_id, start_char, end_char) touched.*
+            from touched
+            where not touched.is_open
+            order by
+                asked, origin, document_id, start_char, end_char, shared desc, ordinal
+        ) as best
+        -- An evaluation set before an accepted answer, that before a mere citation.
+        order by
+            best.asked, best.chunk_id, best.origin = 'citation', best.origin = 'accepted answer',
+            best.origin, best.start_char
+    )
+    select
+        positive.question,
+        positive.origin,
+        case
+            when exists (
+                select
+                from labelled as held
+                where held.split = 'held-out'
+                    and (held.asked = positive.asked or held.document_id = positive.document_id)
+            ) then 'held-out'
+            else 'train'
+        end,
+        document.source,
+        ragpg_internal.embedded_text(document.title, chunk.context, chunk.content, chunk.ordinal),
+        positive.start_char,
+        positive.end_char,
+        positive.document_id,
+        positive.chunk_id,
+        relevant.chunk_ids
+    from positive
+    cross join recipe
+    join ragpg.chunks as chunk
+        on chunk.index_id = recipe.id
+        and chunk.document_id = positive.document_id
+        and chunk.ordinal = positive.ordinal
+    join ragpg.documents as document on document.id = positive.document_id
+    join relevant on relevant.asked = positive.asked
+    order by ragpg_internal.hash_text(positive.asked), document.source, positive.ordinal;
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg.trust_role(role_name text)
  RETURNS void
@@ -4843,44 +5016,75 @@ declare
         when verify.collection is not null then ragpg.collection_id(verify.collection)
     end;
     block_chars constant integer := 65536;
+    some_ids bigint[];
+    held record;  -- their chunks
 begin
     -- A block is cut out of a text once for all chunks that begin in it: substr() walks from the
     -- start of the text, which over a long document is quadratic.
-    return query
-    with block as materialized (
-        select
-            used.document_id, used.version, used.number,
-            substr(
-                ragpg.document_text(used.document_id, used.version),
-                used.number * block_chars + 1, block_chars + used.longest
-            ) as content
+    for some_ids in
+        select array_agg(listed.id)
         from (
             select
-                chunk.document_id, chunk.document_version as version,
-                chunk.start_char / block_chars as number,
-                max(chunk.end_char - chunk.start_char) as longest
-            from ragpg.chunks as chunk
-            join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
-            where only_id is null or recipe.collection_id = only_id
-            group by 1, 2, 3
-        ) as used
-    )
-    select
-        'chunk is not its span', format('chunk %s of search index %s', chunk.id, chunk.index_id),
-        format('document %s version %s, characters %s to %s', chunk.document_id,
-            chunk.document_version, chunk.start_char, chunk.end_char),
-        'build the search index anew: ragpg index build'
-    from ragpg.chunks as chunk
-    join ragpg.search_indexes as recipe on recipe.id = chunk.index_id
-    join block
-        on block.document_id = chunk.document_id
-        and block.version = chunk.document_version
-        and block.number = chunk.start_char / block_chars
-    where (only_id is null or recipe.collection_id = only_id)
-        and substr(
+                document.id,
+                sum(coalesce(held.chunks, 0)) over (order by document.id) / 5000 as batch
+            from ragpg.documents as document
+            left join (
+                select state.document_id, sum(state.chunk_count)::bigint as chunks
+                from ragpg.index_documents as state
+                group by state.document_id
+            ) as held on held.document_id = document.id
+            where only_id is null or document.collection_id = only_id
+        ) as listed
+        group by listed.batch::bigint
+    loop
+        select
+            array_agg(chunk.id) as ids, array_agg(chunk.index_id) as index_ids,
+            array_agg(chunk.document_id) as document_ids,
+            array_agg(chunk.document_version) as versions,
+            array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends,
+            array_agg(chunk.content) as contents
+        into held
+        from ragpg.chunks as chunk
+        where chunk.document_id = any(some_ids);
+        return query
+        with chunk as materialized (
+            select one.*, one.start_char / block_chars as block_number
+            from unnest(
+                held.ids, held.index_ids, held.document_ids, held.versions, held.starts, held.ends,
+                held.contents
+            ) as one (id, index_id, document_id, version, start_char, end_char, content)
+        ),
+        block as materialized (
+            select
+                used.document_id, used.version, used.number,
+                substr(
+                    ragpg.document_text(used.document_id, used.version),
+                    used.number * block_chars + 1, block_chars + used.longest
+                ) as content
+            from (
+                select
+                    chunk.document_id, chunk.version, chunk.block_number as number,
+                    max(chunk.end_char - chunk.start_char) as longest
+                from chunk
+                group by 1, 2, 3
+            ) as used
+        )
+        select
+            'chunk is not its span',
+            format('chunk %s of search index %s', chunk.id, chunk.index_id),
+            format('document %s version %s, characters %s to %s', chunk.document_id,
+                chunk.version, chunk.start_char, chunk.end_char),
+            'build the search index anew: ragpg index build'
+        from chunk
+        join block
+            on block.document_id = chunk.document_id
+            and block.version = chunk.version
+            and block.number = chunk.block_number
+        where substr(
             block.content,
             chunk.start_char - block.number * block_chars + 1, chunk.end_char - chunk.start_char
         ) is distinct from chunk.content;
+    end loop;
 
     return query
     select
@@ -5314,6 +5518,42 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.chunk_overview(index_id bigint)
+ RETURNS TABLE(chunks bigint, texts bigint, tokens_p05 integer, tokens_p50 integer, tokens_p95 integer)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+begin
+    return query
+    select
+        count(*),
+        count(distinct ragpg_internal.hash_text(chunk.content)),
+        percentile_disc(0.05) within group (order by chunk.token_count),
+        percentile_disc(0.5) within group (order by chunk.token_count),
+        percentile_disc(0.95) within group (order by chunk.token_count)
+    from ragpg.chunks as chunk
+    where chunk.index_id = chunk_overview.index_id;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.chunk_words(context text, content text, language text, OUT lexemes tsvector, OUT lexeme_count integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    lexemes := ragpg.text_lexemes(context || E'\n' || content, language);
+    lexeme_count := (
+        select count(*)
+        from unnest(lexemes) as word
+        cross join lateral unnest(word.weights) as label
+        where label = 'D'
+    );
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.claim_documents(wanted integer DEFAULT 32, only_collection text DEFAULT NULL::text, only_index_id bigint DEFAULT NULL::bigint)
  RETURNS TABLE(index_id bigint, document_id bigint, tenant text, version integer, source text, title text, media_type text, content text, page_starts integer[])
  LANGUAGE plpgsql
@@ -5466,31 +5706,65 @@ declare
         count_chunks.index_id,
         case when tenant = '' then '' else format(' and chunk.tenant = %L', tenant) end
     );
+    held record;
+    embeddings halfvec[];
+    documents bigint[];
+    words text[];
+    chunk_counts integer[];
+    occurrence_counts bigint[];
 begin
-    execute format(
-        'insert into ragpg.index_statistics as known ('
-        '  index_id, tenant, chunk_count, mean_length, embedding_sample, document_sample,'
-        '  languages, refreshed_at)'
-        ' select $1, $2, count(*), coalesce(avg(chunk.lexeme_count), 0),'
-        '  (select coalesce(array_agg(drawn.embedding), ''{}'')'
-        '   from (select chunk.embedding from ragpg.chunks as chunk where %1$s'
-        -- Drawn by hash, not by random(): the same chunks give the same ranking.
-        '    order by hashint8extended(chunk.id, 0) limit 256) as drawn),'
-        '  array(select chunk.document_id from ragpg.chunks as chunk where %1$s'
-        '   and chunk.ordinal = 0 order by hashint8extended(chunk.document_id, 0) limit 400),'
-        '  coalesce(array_agg(distinct chunk.language), ''{}''), clock_timestamp()'
-        ' from ragpg.chunks as chunk where %1$s'
-        ' on conflict on constraint index_statistics_pkey do update'
-        ' set chunk_count = excluded.chunk_count, mean_length = excluded.mean_length,'
-        '  embedding_sample = excluded.embedding_sample,'
-        '  document_sample = excluded.document_sample, languages = excluded.languages,'
-        '  refreshed_at = excluded.refreshed_at',
-        counted
+    -- Each by itself, a shape in which shards can be asked.
+    execute
+        'select count(*) as chunks, coalesce(avg(chunk.lexeme_count), 0) as mean_length,'
+        ' coalesce(array_agg(distinct chunk.language), ''{}'') as languages'
+        ' from ragpg.chunks as chunk where ' || counted
+    into held;
+    -- Drawn by hash, not by random(): the same chunks give the same ranking.
+    execute
+        'select coalesce(array_agg(drawn.embedding), ''{}'')'
+        ' from (select chunk.embedding from ragpg.chunks as chunk where ' || counted
+        || ' order by hashint8extended(chunk.id, 0) limit 256) as drawn'
+    into embeddings;
+    execute
+        'select coalesce(array_agg(drawn.document_id), ''{}'')'
+        ' from (select chunk.document_id from ragpg.chunks as chunk where ' || counted
+        || ' and chunk.ordinal = 0 order by hashint8extended(chunk.document_id, 0) limit 400)'
+        ' as drawn'
+    into documents;
+    insert into ragpg.index_statistics as known (
+        index_id, tenant, chunk_count, mean_length, embedding_sample, document_sample,
+        languages, refreshed_at
     )
-    using count_chunks.index_id, count_chunks.tenant;
+    values (
+        count_chunks.index_id, count_chunks.tenant, held.chunks, held.mean_length, embeddings,
+        documents, held.languages, clock_timestamp()
+    )
+    on conflict on constraint index_statistics_pkey do update
+    set chunk_count = excluded.chunk_count,
+        mean_length = excluded.mean_length,
+        embedding_sample = excluded.embedding_sample,
+        document_sample = excluded.document_sample,
+        languages = excluded.languages,
+        refreshed_at = excluded.refreshed_at;
+    if ragpg_internal.is_distributed() then
+        -- Each shard counts its own; ts_stat would fetch the words of all.
+        execute
+            'select array_agg(word.lexeme), array_agg(word.ndoc), array_agg(word.nentry)'
+            ' from (select said.lexeme, count(*)::integer as ndoc,'
+            '  sum(coalesce(cardinality(said.positions), 1))::bigint as nentry'
+            '  from ragpg.chunks as chunk cross join lateral unnest(chunk.lexemes) as said'
+            '  where ' || counted || ' group by said.lexeme) as word'
+        into words, chunk_counts, occurrence_counts;
+    end if;
     with counted_now as materialized (
         select word.word::text collate "C" as lexeme, word.ndoc, word.nentry
-        from ts_stat('select chunk.lexemes from ragpg.chunks as chunk where ' || counted) as word
+        from ts_stat(
+            'select chunk.lexemes from ragpg.chunks as chunk where ' || counted
+        ) as word
+        where not ragpg_internal.is_distributed()
+        union all
+        select word.lexeme collate "C", word.ndoc, word.nentry
+        from unnest(words, chunk_counts, occurrence_counts) as word (lexeme, ndoc, nentry)
     ),
     gone as (
         delete from ragpg.lexeme_statistics as known
@@ -5578,23 +5852,67 @@ END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.cut_chunks(collection text DEFAULT NULL::text)
  RETURNS TABLE(chunk_id bigint, document_id bigint, content text)
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
-BEGIN ATOMIC
- SELECT ended.id,
-     ended.document_id,
-     ended.content
-    FROM (( SELECT chunk.id,
-             chunk.document_id,
-             chunk.content,
-             chunk.end_char,
-             lead(chunk.start_char) OVER (PARTITION BY chunk.document_id ORDER BY chunk.ordinal) AS next_start
-            FROM (ragpg.chunks chunk
-              JOIN ragpg.collections one ON ((one.active_index_id = chunk.index_id)))
-           WHERE (one.id = ragpg.collection_id(cut_chunks.collection))) ended
-      JOIN ragpg.documents document ON ((document.id = ended.document_id)))
-   WHERE ((ended.next_start IS NOT NULL) AND ("right"(ended.content, 8) !~ '[.!?:;…؟।。！？；：|>}][\u0022\u0027)\]*_`”’»）」』]*$'::text) AND (ended.next_start <= (ended.end_char + 2)) AND (substr(document.content, (ended.end_char + 1), 2) !~ '^\s*\n'::text));
-END
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    active_id constant bigint := (
+        select one.active_index_id
+        from ragpg.collections as one
+        where one.id = ragpg.collection_id(cut_chunks.collection)
+    );
+begin
+    return query
+    select ended.id, ended.document_id, ended.content
+    from (
+        select
+            chunk.id, chunk.document_id, chunk.content, chunk.end_char,
+            lead(chunk.start_char) over (
+                partition by chunk.document_id order by chunk.ordinal
+            ) as next_start
+        from ragpg.chunks as chunk
+        where chunk.index_id = active_id
+    ) as ended
+    join ragpg.documents as document on document.id = ended.document_id
+    where ended.next_start is not null
+        and right(ended.content, 8) !~ '[.!?:;…؟।。！？；：|>}][\u0022\u0027)\]*_`”’»）」』]*$'
+        -- Between lines is no sentence; the character after the chunk tells.
+        and ended.next_start <= ended.end_char + 2
+        and substr(document.content, ended.end_char + 1, 2) !~ '^\s*\n';
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.delete_chunks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+declare
+    document_ids constant bigint[] := array(select dropped.id from old_rows as dropped);
+begin
+    delete from ragpg.chunks as chunk where chunk.document_id = any(document_ids);
+    return null;
+end
+$function$
+ -- access {owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg_internal.document_chunks(index_id bigint, document_ids bigint[])
+ RETURNS TABLE(chunk_id bigint, document_id bigint, ordinal integer, start_char integer, end_char integer, context text, content text, embedding halfvec)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    return query
+    select
+        chunk.id, chunk.document_id, chunk.ordinal, chunk.start_char, chunk.end_char,
+        chunk.context, chunk.content, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.index_id = document_chunks.index_id and chunk.document_id = any(document_ids);
+end
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.document_language(language text, metadata jsonb, content text)
  RETURNS text
@@ -5940,6 +6258,7 @@ declare
     collection text;
     started timestamptz;
     latency double precision;
+    labelled_documents bigint[];
     found jsonb;
     relevant_ids bigint[];
     relevant integer;
@@ -5948,6 +6267,7 @@ declare
     split integer;
     spans jsonb;
     first_place integer;
+    held record;  -- the chunks of the labelled documents
 begin
     select known.* into strict run from ragpg.evaluation_runs as known where known.id = run_id;
     select question.question, one.name into strict asked, collection
@@ -5964,6 +6284,18 @@ begin
     ) as hit;
     latency := extract(epoch from clock_timestamp() - started) * 1000;
 
+    labelled_documents := array(
+        select one.document_id
+        from ragpg.evaluation_label_spans as one
+        where one.evaluation_question_id = question_id and one.document_id is not null
+    );
+    -- By key, and apart from the labels: a join may be planned that reads every chunk.
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = run.index_id and chunk.document_id = any(labelled_documents);
     with span as materialized (
         select label.*
         from (
@@ -5987,16 +6319,11 @@ begin
             or (chunk.start_char <= span.start_char and span.end_char <= chunk.end_char)
                 as is_whole
         from span
-        -- Looked up document by document: a join may be planned that reads every chunk.
-        cross join lateral (
-            select one.id, one.start_char, one.end_char
-            from ragpg.chunks as one
-            where one.index_id = run.index_id
-                and one.document_id = span.document_id
-                and one.start_char < span.end_char
-                and span.start_char < one.end_char
-            offset 0
-        ) as chunk
+        join unnest(held.ids, held.document_ids, held.starts, held.ends)
+            as chunk (id, document_id, start_char, end_char)
+            on chunk.document_id = span.document_id
+            and chunk.start_char < span.end_char
+            and span.start_char < chunk.end_char
         where span.state = 'found'
     )
     select
@@ -6101,15 +6428,15 @@ declare
 begin
     for place in 1..cardinality(embeddings) loop
         -- Without the cast it is not the index's expression, so every chunk is looked at.
-        select max(near.distance) into farthest
-        from (
-            select chunk.embedding <=> embeddings[place] as distance
-            from ragpg.chunks as chunk
-            where chunk.index_id = exact_distances.index_id
-                and chunk.id is distinct from own_ids[place]
-            order by 1
-            limit exact_distances.k
-        ) as near;
+        execute format(
+            'select max(near.distance) from ('
+            '  select chunk.embedding operator(%s.<=>) $1 as distance from ragpg.chunks as chunk'
+            '  where chunk.index_id = %s and chunk.id is distinct from $2 order by 1 limit %s'
+            ' ) as near',
+            ragpg_internal.vector_schema(), exact_distances.index_id, k
+        )
+        into farthest
+        using embeddings[place], own_ids[place];
         distances := distances || farthest;
     end loop;
     return distances;
@@ -6118,23 +6445,28 @@ $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.feedback_embedding(index_id bigint, chunk_ids bigint[], scores double precision[])
  RETURNS halfvec
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
-    select l2_normalize(
-        sum(
-            chunk.embedding::vector
-            * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+begin
+    return (
+        with chunk as materialized (
+            select one.id, one.embedding
+            from ragpg.chunks as one
+            where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3])
         )
-    )::halfvec
-    from unnest(chunk_ids[:3], scores[:3]) as best (chunk_id, score)
-    cross join lateral (
-        select one.embedding
-        from ragpg.chunks as one
-        where one.index_id = feedback_embedding.index_id and one.id = best.chunk_id
-        limit 1
-    ) as chunk
+        select l2_normalize(
+            sum(
+                chunk.embedding::vector
+                * array_fill(best.score::real, array[vector_dims(chunk.embedding)])::vector
+                order by best.place
+            )
+        )::halfvec
+        from unnest(chunk_ids[:3], scores[:3]) with ordinality as best (chunk_id, score, place)
+        join chunk on chunk.id = best.chunk_id
+    );
+end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.filter_condition(condition text, OUT kind "char", OUT key text, OUT sign text, OUT number numeric, OUT word text, OUT is_exact boolean)
@@ -6526,39 +6858,58 @@ $function$
  -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.hard_negatives(question text, relevant_chunk_ids bigint[], wanted integer DEFAULT 3, collection text DEFAULT NULL::text, query_embedding halfvec DEFAULT NULL::halfvec, index_id bigint DEFAULT NULL::bigint, depth integer DEFAULT 50, max_similarity double precision DEFAULT 0.95, excluded_document_ids bigint[] DEFAULT '{}'::bigint[])
  RETURNS TABLE(place integer, source text, text text, similarity double precision, document_id bigint, chunk_id bigint)
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
-    with recipe as materialized (
-        select coalesce(hard_negatives.index_id, one.active_index_id) as id
-        from ragpg.collections as one
-        where one.id = ragpg.collection_id(hard_negatives.collection)
+#variable_conflict use_column
+declare
+    recipe_id constant bigint := coalesce(
+        hard_negatives.index_id,
+        (
+            select one.active_index_id
+            from ragpg.collections as one
+            where one.id = ragpg.collection_id(hard_negatives.collection)
+        )
+    );
+    hits ragpg.hit[];
+    asked_ids bigint[];
+    held record;  -- the chunks of hits and of answers
+begin
+    hits := array(
+        select hit
+        from ragpg.search(
+            query => hard_negatives.question, k => hard_negatives.depth,
+            collection => hard_negatives.collection,
+            query_embedding => hard_negatives.query_embedding, index_id => recipe_id
+        ) as hit
+    );
+    asked_ids := relevant_chunk_ids || array(select hit.chunk_id from unnest(hits) as hit);
+    select
+        array_agg(chunk.id) as ids, array_agg(chunk.ordinal) as ordinals,
+        array_agg(chunk.content_hash) as hashes, array_agg(chunk.embedding) as embeddings
+    into held
+    from ragpg.chunks as chunk
+    where chunk.index_id = recipe_id and chunk.id = any(asked_ids);
+    return query
+    with chunk as materialized (
+        select one.*
+        from unnest(held.ids, held.ordinals, held.hashes, held.embeddings)
+            as one (id, ordinal, content_hash, embedding)
     )
     select
         hit.place, hit.source,
         ragpg_internal.embedded_text(hit.title, hit.context, hit.content, chunk.ordinal),
         hit.similarity, hit.document_id, hit.chunk_id
-    from recipe
-    cross join ragpg.search(
-        query => hard_negatives.question, k => hard_negatives.depth,
-        collection => hard_negatives.collection,
-        query_embedding => hard_negatives.query_embedding, index_id => recipe.id
-    ) as hit
-    cross join lateral (
-        select one.*
-        from ragpg.chunks as one
-        where one.index_id = recipe.id and one.id = hit.chunk_id
-        limit 1
-    ) as chunk
+    from unnest(hits) as hit
+    join chunk on chunk.id = hit.chunk_id
     where hit.chunk_id <> all(hard_negatives.relevant_chunk_ids)
         and hit.document_id <> all(hard_negatives.excluded_document_ids)
         -- A copy of the answer is an answer.
         and not exists (
             select
-            from ragpg.chunks as answer
-            where answer.index_id = recipe.id
-                and answer.id = any(hard_negatives.relevant_chunk_ids)
+            from chunk as answer
+            where answer.id = any(hard_negatives.relevant_chunk_ids)
                 and (
                     answer.content_hash = chunk.content_hash
                     or 1 - (answer.embedding <=> chunk.embedding) > hard_negatives.max_similarity
@@ -6566,6 +6917,7 @@ AS $function$
         )
     order by hit.place
     limit hard_negatives.wanted;
+end
 $function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.has_times(filter jsonpath)
@@ -6711,6 +7063,12 @@ CREATE OR REPLACE FUNCTION ragpg_internal.is_code(media_type text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN (media_type ~ '^text/(x-(?!rst)|javascript$)'::text)
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.is_distributed()
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN false
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.keep_document_values()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6805,14 +7163,15 @@ begin
         return;
     end if;
     -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    -- Of what stands under an offset Citus would fetch all rows; a function called once does.
     statement := format(
         'select array_agg(best.id order by best.score desc, best.id),'
         ' array_agg(best.score order by best.score desc, best.id)'
         ' from (select chunk.id, %s as score from ('
-        '  select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-        '   %s as saturation'
+        '  select stored.id, copied.lexemes, %s as saturation'
         '  from ragpg.chunks as stored'
-        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s offset 0) as chunk'
+        '  cross join lateral %s as copied (lexemes)'
+        '  where stored.index_id = %s and stored.lexemes @@ $1%s%s%s) as chunk'
         ' order by score desc, chunk.id limit %s) as best',
         ragpg_internal.bm25_expression(words, weights),
         (
@@ -6821,6 +7180,8 @@ begin
             where known.index_id = keyword_candidates.index_id
                 and known.tenant = coalesce(only_tenant, '')
         ),
+        case when ragpg_internal.is_distributed() then 'setweight(stored.lexemes, ''D'')'
+            else '(select setweight(stored.lexemes, ''D''))' end,
         keyword_candidates.index_id,
         case
             when document_ids is not null then ' and stored.document_id = any($2)'
@@ -6836,6 +7197,7 @@ begin
                 keyword_candidates.index_id, only_tenant, 'stored.tenant', '$4'
             )
         end,
+        case when not ragpg_internal.is_distributed() then ' offset 0' end,
         wanted
     );
     most_added := case when word_chunks <= exact_limit then 1 else 0.75 end;
@@ -6872,6 +7234,41 @@ begin
 end
 $function$
  -- access {=X/owner,owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg_internal.known_chunks(chunk_ids bigint[])
+ RETURNS TABLE(chunk_id bigint, index_id bigint, document_id bigint, language text, embedding halfvec)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    return query
+    select chunk.id, chunk.index_id, chunk.document_id, chunk.language, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.id = any(chunk_ids);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.known_embeddings(index_ids bigint[], hashes bytea[], tenant text DEFAULT NULL::text)
+ RETURNS TABLE(content_hash bytea, embedding halfvec)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    owner_name constant text := coalesce(
+        known_embeddings.tenant, ragpg_internal.written_tenant()
+    );
+begin
+    return query
+    select distinct on (chunk.content_hash) chunk.content_hash, chunk.embedding
+    from ragpg.chunks as chunk
+    where chunk.index_id = any(index_ids)
+        and chunk.content_hash = any(hashes)
+        and chunk.tenant = owner_name;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.l2_normalize(halfvec)
  RETURNS halfvec
  LANGUAGE sql
@@ -7784,6 +8181,42 @@ BEGIN ATOMIC
    WHERE (stored.version = page_at.version);
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.partition_sizes(relation regclass, vector_index regclass, OUT table_bytes bigint, OUT index_bytes bigint, OUT vector_index_bytes bigint, OUT dead_chunks bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if not ragpg_internal.is_distributed() then
+        table_bytes := pg_table_size(relation);
+        index_bytes := pg_indexes_size(relation);
+        vector_index_bytes := pg_relation_size(vector_index);
+        dead_chunks := pg_stat_get_dead_tuples(relation);
+    elsif relation is not null then
+        select
+            sum(told.sizes[1]), sum(told.sizes[2]),
+            case when vector_index is not null then sum(told.sizes[3]) end, sum(told.sizes[4])
+        into table_bytes, index_bytes, vector_index_bytes, dead_chunks
+        from (
+            select
+                -- Where a worker is not there, nothing is known.
+                case when bool_and(shard.success) over ()
+                    then string_to_array(shard.result, ' ')::bigint[] end as sizes
+            from run_command_on_shards(
+                relation,
+                'select concat_ws('' '', pg_table_size(%1$L), pg_indexes_size(%1$L), ('
+                'select coalesce(sum(pg_relation_size(part.indexrelid)), 0)'
+                ' from pg_index as part join pg_class as built on built.oid = part.indexrelid'
+                ' join pg_am as method on method.oid = built.relam'
+                ' where part.indrelid = %1$L::regclass and method.amname = ''hnsw''),'
+                ' pg_stat_get_dead_tuples(%1$L::regclass))'
+            ) as shard
+        ) as told;
+    end if;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.passes(metadata jsonb, filter jsonpath, has_times boolean DEFAULT NULL::boolean)
  RETURNS boolean
  LANGUAGE sql
@@ -7880,20 +8313,23 @@ CREATE OR REPLACE FUNCTION ragpg_internal.protected_tables()
  RETURNS TABLE(relation regclass, closed boolean)
  LANGUAGE sql
  STABLE
-BEGIN ATOMIC
- SELECT (policy.polrelid)::regclass AS polrelid,
-     bool_and((pg_get_expr(policy.polqual, policy.polrelid) = 'false'::text)) AS bool_and
-    FROM (pg_policy policy
-      JOIN pg_class kept ON ((kept.oid = policy.polrelid)))
-   WHERE ((kept.relnamespace = ('ragpg'::regnamespace)::oid) AND (kept.relname <> 'tenant_roles'::name))
-   GROUP BY policy.polrelid
- UNION ALL
-  SELECT (part.inhrelid)::regclass AS inhrelid,
-     true
-    FROM pg_inherits part
-   WHERE (part.inhparent = ('ragpg.chunks'::regclass)::oid)
-  ORDER BY 1;
-END
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+    select
+        policy.polrelid::regclass,
+        bool_and(pg_get_expr(policy.polqual, policy.polrelid) = 'false')
+    from pg_policy as policy
+    join pg_class as kept on kept.oid = policy.polrelid
+    where kept.relnamespace = 'ragpg'::regnamespace
+        and kept.relname <> 'tenant_roles'  -- always, and each role its own
+    group by policy.polrelid
+    union all
+    -- Policies of chunks hold where chunks is named; a partition named itself shows nothing.
+    select part.inhrelid::regclass, true
+    from pg_inherits as part
+    where part.inhparent = 'ragpg.chunks'::regclass
+    order by 1;
+$function$
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.proven_tenant(proof uuid, OUT sees_all boolean, OUT tenant text)
  RETURNS record
@@ -7983,21 +8419,21 @@ AS $function$
 declare
     recipe ragpg.search_indexes;
     owner_name constant text := ragpg_internal.written_tenant();
+    kept record;
 begin
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = put_embedded_documents.index_id;
-    -- The trigger of documents runs after all this and finds the versions indexed.
-    return query
+    -- The trigger of documents runs after this and finds the versions indexed.
     with given as materialized (
         select distinct on (row.source)
             row.source, btrim(row.content, E' \t\n\r') as content, row.title, row.media_type,
-            row.metadata, row.source_hash, row.embedding
+            row.metadata, row.source_hash, row.place
         from unnest(
             sources, contents, titles, media_types, put_embedded_documents.metadata,
-            source_hashes, embeddings
+            source_hashes
         ) with ordinality as row (
-            source, content, title, media_type, metadata, source_hash, embedding, place
+            source, content, title, media_type, metadata, source_hash, place
         )
         order by row.source, row.place desc  -- given twice, the last one counts
     ),
@@ -8067,8 +8503,57 @@ begin
             error = null,
             next_attempt_at = default
     )
-    select stored.source, case stored.version when 1 then 'added' else 'updated' end
-    from stored;
+    select
+        array_agg(given.place) as places, array_agg(stored.id) as ids,
+        array_agg(stored.version) as versions,
+        array_agg(stored.id) filter (where stored.version > 1) as changed_ids
+    into kept
+    from stored
+    join given on given.source = stored.source;
+    delete from ragpg.chunks as chunk
+    where chunk.index_id = recipe.id
+        and chunk.document_id = any(kept.changed_ids)
+        and chunk.ordinal > 0;
+    insert into ragpg.chunks as chunk (
+        index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+        lexeme_count, language, context, content, lexemes, embedding, tenant
+    )
+    select
+        recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+        0, coalesce(words.lexeme_count, 0), spoken.language, given.title, given.content,
+        coalesce(words.lexemes, ''), given.embedding, owner_name
+    from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+    join (
+        select
+            row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+            row.embedding
+        from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+            with ordinality as row (content, title, metadata, embedding, place)
+    ) as given on given.place = stored.place
+    cross join lateral (
+        select
+            ragpg_internal.document_language(recipe.language, given.metadata, given.content)
+                as language
+        offset 0
+    ) as spoken
+    -- Else a trigger does it.
+    left join lateral ragpg_internal.chunk_words(given.title, given.content, spoken.language)
+        as words on ragpg_internal.is_distributed()
+    on conflict (document_id, ordinal, index_id) do update
+    set document_version = excluded.document_version,
+        end_char = excluded.end_char,
+        token_count = excluded.token_count,
+        lexeme_count = excluded.lexeme_count,
+        language = excluded.language,
+        context = excluded.context,
+        content = excluded.content,
+        lexemes = excluded.lexemes,
+        embedding = excluded.embedding,
+        generated_chars = 0;
+    return query
+    select
+        sources[stored.place], case stored.version when 1 then 'added' else 'updated' end
+    from unnest(kept.places, kept.versions) as stored (place, version);
 end
 $function$
  -- access 
@@ -8210,30 +8695,40 @@ CREATE OR REPLACE FUNCTION ragpg_internal.queue_documents()
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
+declare
+    moved record;
 begin
     if tg_op = 'UPDATE' then
         -- What is cut and embedded is as it was: the chunks are the new version's, too.
-        with carried as (
-            update ragpg.index_documents as state
-            set document_version = later.version
-            from written as later
-            join replaced as earlier on earlier.id = later.id
-            where state.document_id = later.id
-                and state.document_version = earlier.version
-                and state.pending_since is null
-                and later.version <> earlier.version
-                and (later.content, later.title, later.media_type, later.page_starts)
-                    is not distinct from
-                    (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
-                and (later.tenant, later.collection_id, later.metadata -> 'language')
-                    is not distinct from
-                    (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
-            returning state.index_id, state.document_id, state.document_version
-        )
-        update ragpg.chunks as chunk
-        set document_version = carried.document_version
-        from carried
-        where chunk.index_id = carried.index_id and chunk.document_id = carried.document_id;
+        for moved in
+            with carried as (
+                update ragpg.index_documents as state
+                set document_version = later.version
+                from written as later
+                join replaced as earlier on earlier.id = later.id
+                where state.document_id = later.id
+                    and state.document_version = earlier.version
+                    and state.pending_since is null
+                    and later.version <> earlier.version
+                    and (later.content, later.title, later.media_type, later.page_starts)
+                        is not distinct from
+                        (earlier.content, earlier.title, earlier.media_type, earlier.page_starts)
+                    and (later.tenant, later.collection_id, later.metadata -> 'language')
+                        is not distinct from
+                        (earlier.tenant, earlier.collection_id, earlier.metadata -> 'language')
+                returning state.index_id, state.document_id, state.document_version
+            )
+            select
+                carried.index_id, carried.document_version,
+                array_agg(carried.document_id) as document_ids
+            from carried
+            group by carried.index_id, carried.document_version
+        loop
+            update ragpg.chunks as chunk
+            set document_version = moved.document_version
+            where chunk.index_id = moved.index_id
+                and chunk.document_id = any(moved.document_ids);
+        end loop;
     end if;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
     select recipe.id, written.id, now(), written.tenant
@@ -8310,6 +8805,9 @@ declare
     found bigint;
 begin
     perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.set_on_shards(least(greatest(ef_search, k), 1000), 'strict_order');
+    end if;
     for place in 1..cardinality(embeddings) loop
         execute format(
             'select count(*) from ('
@@ -8531,19 +9029,24 @@ begin
     select
         replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
         piece.place - 1, piece.start_char, piece.end_char,
-        width_bucket(piece.start_char, page_starts), piece.token_count, 0,
-        words_language, piece.context,
-        substr(
-            blocks.content,
-            piece.start_char - blocks.number * block + 1,
-            piece.end_char - piece.start_char
-        ),
-        '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+        width_bucket(piece.start_char, page_starts), piece.token_count,
+        coalesce(words.lexeme_count, 0), words_language, piece.context, cut.content,
+        coalesce(words.lexemes, ''), piece.embedding, coalesce(piece.generated_chars, 0), owner_name
     from unnest(
         starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
     ) with ordinality
         as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
-    join blocks on blocks.number = piece.start_char / block;
+    join blocks on blocks.number = piece.start_char / block
+    cross join lateral (
+        select substr(
+            blocks.content,
+            piece.start_char - blocks.number * block + 1,
+            piece.end_char - piece.start_char
+        ) as content
+    ) as cut
+    -- Else a trigger does it.
+    left join lateral ragpg_internal.chunk_words(piece.context, cut.content, words_language)
+        as words on ragpg_internal.is_distributed();
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )
@@ -8563,6 +9066,51 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.reunite_chunks()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    is_spread boolean := false;
+begin
+    if not ragpg_internal.is_distributed() then
+        return;
+    end if;
+    if to_regclass('pg_catalog.pg_dist_partition') is not null then
+        select exists (
+            select
+            from pg_dist_partition as known
+            where known.logicalrelid = 'ragpg.chunks'::regclass
+        )
+        into is_spread;
+    end if;
+    if is_spread then
+        return;
+    end if;
+    create or replace function ragpg_internal.is_distributed() returns boolean
+    language sql immutable parallel safe
+    return false;
+    drop trigger if exists documents_delete_chunks on ragpg.documents;
+    alter table ragpg.chunks
+        add constraint chunks_document_id_fkey
+            foreign key (document_id, tenant)
+                references ragpg.documents (id, tenant) on update cascade on delete cascade,
+        add constraint chunks_index_id_fkey
+            foreign key (index_id) references ragpg.search_indexes (id) on delete cascade;
+    create trigger chunks_set_lexemes before insert or update of context, content, language
+        on ragpg.chunks
+        for each row execute function ragpg_internal.set_chunk_lexemes();
+    comment on trigger chunks_set_lexemes on ragpg.chunks is 'Sets lexemes and lexeme_count.';
+    create policy chunks_tenant on ragpg.chunks
+        using (
+            (select ragpg_internal.acting_for())[tenant] is not null
+            and tenant = (select ragpg.current_tenant())
+        );
+    comment on policy chunks_tenant on ragpg.chunks is 'Rows of the session''s tenant.';
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.row_reading(table_name regclass, source_column text, content_column text, title_column text, metadata_columns text[], prefix text)
  RETURNS text
  LANGUAGE sql
@@ -8806,6 +9354,21 @@ begin
         from unnest(ts_filter(new.lexemes, '{d}')) as word
     );
     return new;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.set_on_shards(ef_search integer, iterative_scan text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'pg_temp'
+AS $function$
+declare
+    propagated constant text := current_setting('citus.propagate_set_commands');
+begin
+    perform set_config('citus.propagate_set_commands', 'local', true);
+    execute format('set local hnsw.ef_search = %s', ef_search);
+    execute format('set local hnsw.iterative_scan = %I', iterative_scan);
+    perform set_config('citus.propagate_set_commands', propagated, true);
 end
 $function$
  -- access 
@@ -9697,14 +10260,21 @@ view contextual_indexes {security_invoker=true}
     (recipe.id = one.active_index_id) AS active,
     recipe.context_model,
     recipe.context_tokens,
-    count(chunk.id) AS chunks,
-    count(chunk.id) FILTER (WHERE (chunk.generated_chars > 0)) AS chunks_with_sentence,
-    round(avg(chunk.generated_chars) FILTER (WHERE (chunk.generated_chars > 0))) AS mean_chars
+    COALESCE(held.chunks, (0)::bigint) AS chunks,
+    COALESCE(held.chunks_with_sentence, (0)::bigint) AS chunks_with_sentence,
+    held.mean_chars
    FROM ((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
-     LEFT JOIN ragpg.chunks chunk ON ((chunk.index_id = recipe.id)))
-  WHERE (recipe.context_model IS NOT NULL)
-  GROUP BY one.id, recipe.id;
+     LEFT JOIN ( SELECT chunk.index_id,
+            count(*) AS chunks,
+            count(*) FILTER (WHERE (chunk.generated_chars > 0)) AS chunks_with_sentence,
+            round(avg(chunk.generated_chars) FILTER (WHERE (chunk.generated_chars > 0))) AS mean_chars
+           FROM ragpg.chunks chunk
+          WHERE (chunk.index_id IN ( SELECT known.id
+                   FROM ragpg.search_indexes known
+                  WHERE (known.context_model IS NOT NULL)))
+          GROUP BY chunk.index_id) held ON ((held.index_id = recipe.id)))
+  WHERE (recipe.context_model IS NOT NULL);
 view conversation_overview {security_invoker=true}
  SELECT one.name AS collection,
     talk.id AS conversation_id,
@@ -9812,13 +10382,7 @@ view corpus_overview {security_invoker=true}
                             WHEN (NOT ragpg_internal.is_code(drawn.media_type)) THEN ragpg.text_language(drawn.content)
                             ELSE NULL::text
                         END, 'unknown'::text)) counted) spoken)
-     CROSS JOIN LATERAL ( SELECT count(*) AS chunks,
-            count(DISTINCT ragpg_internal.hash_text(chunk.content)) AS texts,
-            percentile_disc((0.05)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p05,
-            percentile_disc((0.5)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p50,
-            percentile_disc((0.95)::double precision) WITHIN GROUP (ORDER BY chunk.token_count) AS tokens_p95
-           FROM ragpg.chunks chunk
-          WHERE (chunk.index_id = one.active_index_id)) cut);
+     CROSS JOIN LATERAL ragpg_internal.chunk_overview(one.active_index_id) cut(chunks, texts, tokens_p05, tokens_p50, tokens_p95));
 view corpus_problems {security_invoker=true}
  SELECT one.name AS collection,
     rule.problem,
@@ -10261,8 +10825,8 @@ view index_health {security_invoker=true}
     held.documents,
     statistics.chunk_count AS counted_chunks,
     statistics.refreshed_at,
-    pg_table_size(partition.relation) AS table_bytes,
-    pg_indexes_size(partition.relation) AS index_bytes,
+    (sizes.measured).table_bytes AS table_bytes,
+    (sizes.measured).index_bytes AS index_bytes,
     COALESCE(( SELECT bool_and(part.indisvalid) AS bool_and
            FROM pg_index part
           WHERE (part.indrelid = (partition.relation)::oid)), false) AS indexes_valid,
@@ -10273,14 +10837,14 @@ view index_health {security_invoker=true}
     recipe.created_at,
     recipe.activated_at,
     recipe.ef_search,
-    pg_relation_size(partition.vector_index) AS vector_index_bytes,
-    ((pg_relation_size(partition.vector_index))::double precision / (pg_size_bytes(current_setting('shared_buffers'::text)))::double precision) AS share_of_buffers,
-    pg_stat_get_dead_tuples((partition.relation)::oid) AS dead_chunks,
+    (sizes.measured).vector_index_bytes AS vector_index_bytes,
+    (((sizes.measured).vector_index_bytes)::double precision / (pg_size_bytes(current_setting('shared_buffers'::text)))::double precision) AS share_of_buffers,
+    (sizes.measured).dead_chunks AS dead_chunks,
     measured.recall,
     measured.measured_at AS recall_measured_at,
     recipe.context_model,
     recipe.quantize
-   FROM ((((((ragpg.search_indexes recipe
+   FROM (((((((ragpg.search_indexes recipe
      JOIN ragpg.collections one ON ((one.id = recipe.collection_id)))
      JOIN ragpg.embedding_models model ON ((model.id = recipe.embedding_model_id)))
      LEFT JOIN ragpg.index_statistics statistics ON (((statistics.index_id = recipe.id) AND (statistics.tenant = ( SELECT ragpg_internal.counted_tenant() AS counted_tenant)))))
@@ -10292,6 +10856,7 @@ view index_health {security_invoker=true}
           WHERE (state.index_id = recipe.id)) held)
      CROSS JOIN LATERAL ( SELECT to_regclass(format('ragpg.%I'::text, ('chunks_'::text || recipe.id))) AS relation,
             to_regclass(format('ragpg.%I'::text, (('chunks_'::text || recipe.id) || '_embedding_hnsw'::text))) AS vector_index) partition)
+     CROSS JOIN LATERAL ( SELECT ragpg_internal.partition_sizes(partition.relation, partition.vector_index) AS measured) sizes)
      LEFT JOIN LATERAL ( SELECT known.recall,
             known.measured_at
            FROM ragpg.recall_measurements known
@@ -10702,6 +11267,7 @@ comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a doc
 comment on ragpg.delete_documents(pg_catalog.text,pg_catalog.jsonpath,pg_catalog.text[],boolean): Deletes the documents of a collection whose metadata match the filter and whose source is one of the sources, with their chunks, and returns their sources; dry_run deletes nothing. Raises RG005 when neither is given: ragpg.drop_collection deletes all. Their last versions stay in document_versions.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.disable_tenants(): Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.
+comment on ragpg.distribute(integer): Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker, where the chunks are distributed already, and where tenants are kept apart.
 comment on ragpg.document_as_of(pg_catalog.text,pg_catalog.text,timestamp with time zone): Returns the text a source had at a time; null when there was none, or when that version was pruned.
 comment on ragpg.document_history.characters: Length of its text.
 comment on ragpg.document_history.citations: Citations that point at it.
@@ -11329,6 +11895,8 @@ comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless
 comment on ragpg_internal.check_run(bigint): Returns the id of a finished evaluation run; raises RG011, with those there are, for any other.
 comment on ragpg_internal.check_shared(pg_catalog.text,pg_catalog.uuid): Raises RG014 when tenants are on and who handed over its ragpg_internal.proof() is none who sees all of them.
 comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
+comment on ragpg_internal.chunk_overview(bigint): Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview.
+comment on ragpg_internal.chunk_words(pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns what ragpg_internal.set_chunk_lexemes sets, for those who write chunks of a distributed table, which has no triggers.
 comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
 comment on ragpg_internal.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
 comment on ragpg_internal.column_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,boolean): Returns the SQL expression of a table's column as text, or as jsonb: by the type's output function, which a superuser made, never by a cast, which the owner of a type may make. A column that is gone is null.
@@ -11337,6 +11905,8 @@ comment on ragpg_internal.count_chunks(bigint,pg_catalog.text): Counts the words
 comment on ragpg_internal.count_tenants(bigint,boolean): Counts anew, while tenants are on, for each tenant of whose chunks enough changed (or, with force, any); forgets the counts of tenants that are gone. Returns how many were counted. Part of ragpg.refresh_search_index.
 comment on ragpg_internal.counted_tenant(): Returns the tenant whose rows of index_statistics and lexeme_statistics count for the caller; empty for those of the whole search index.
 comment on ragpg_internal.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
+comment on ragpg_internal.delete_chunks(): Trigger of documents while ragpg.chunks is distributed: a distributed table has no foreign key to one that is not. Security definer, as a foreign key's action is.
+comment on ragpg_internal.document_chunks(bigint,bigint[]): Returns the chunks that documents have in a search index, in no order.
 comment on ragpg_internal.document_language(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Returns the search index's language, unless that is auto: then the one the metadata name under language (english, en or en-GB), else the one the text shows (ragpg.text_language), where Postgres has a configuration for it; else simple.
 comment on ragpg_internal.embedded_text(pg_catalog.text,pg_catalog.text,pg_catalog.text,integer): Returns the text that is embedded for a chunk: its context, without the document's title unless it is the first (ordinal 0), and its content.
 comment on ragpg_internal.encode(bigint,integer[]): Returns the embedding, of length 1, that a loaded encoder gives tokens: BERT's forward pass (Devlin et al. 2018) with the products of pgvector.
@@ -11365,10 +11935,13 @@ comment on ragpg_internal.inspection_rules(): Returns what inspection looks for:
 comment on ragpg_internal.instant(pg_catalog.text): Returns the seconds since 1970 of a date, or of a time with its date, as jsonpath's datetime() reads it, by UTC where it says no zone; null for any other text; NaN for one that datetime() reads and no timestamp holds.
 comment on ragpg_internal.is_chosen(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text[],pg_catalog.jsonpath): Returns whether a document's source is one of the sources and its metadata pass the filter; what is null chooses all.
 comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
+comment on ragpg_internal.is_distributed(): Returns whether ragpg.chunks is distributed by Citus: false until ragpg.distribute makes it say true.
 comment on ragpg_internal.keep_document_values(): Trigger of documents: their metadata's values in document_values, once a statement. Security definer, so that nobody but it writes there.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg_internal.key_step(pg_catalog.text): Returns a key as it stands in a path of keys (ragpg.document_values.key), between dots: in double quotes where it has a dot or a quote itself.
 comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.tsquery[],double precision[],bigint,integer,bigint[],pg_catalog.jsonpath,double precision,integer[],pg_catalog.uuid): Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. With word_counts, the chunks that hold each word, in one scan that reads of the commonest words only beside rarer ones (ragpg_internal.word_combinations), and what it met below that score, too. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.
+comment on ragpg_internal.known_chunks(bigint[]): Returns what the client asks of chunks by their ids, in no order; nothing of those that are gone.
+comment on ragpg_internal.known_embeddings(bigint[],pg_catalog.bytea[],pg_catalog.text): Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller's) in one of the search indexes has.
 comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -11388,6 +11961,7 @@ comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_ca
 comment on ragpg_internal.note_step(bigint,integer,pg_catalog.text,pg_catalog.text,pg_catalog.text,integer,integer,integer,pg_catalog.jsonb,integer,integer,integer,integer,integer,pg_catalog.text): Stores a step of an answer that is being written, and what it took. Raises RG007 when the answer, or a document it was shown, was erased meanwhile.
 comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
 comment on ragpg_internal.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
+comment on ragpg_internal.partition_sizes(pg_catalog.regclass,pg_catalog.regclass): Returns the bytes of a partition of ragpg.chunks, of its indexes and of its vector index, and its dead rows; of all its shards where it is distributed.
 comment on ragpg_internal.passes(pg_catalog.jsonb,pg_catalog.jsonpath,boolean): Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none. has_times, where it is known, is ragpg_internal.has_times of the filter, which a statement that is planned once would ask for each row.
 comment on ragpg_internal.passing(bigint[],pg_catalog.jsonpath): Returns those of the documents whose metadata pass a filter, null for none.
 comment on ragpg_internal.proof(): Returns what only the current role can know of itself: the proof of the binding by which it acts for its tenant, or of seeing all. Functions that run as their owner have it as their last argument: they cannot ask which role called them, and the session's is another where a function or trigger of somebody else's does. Null for a role that acts for no tenant, and while tenants are off.
@@ -11412,6 +11986,7 @@ comment on ragpg_internal.relevance(bigint,double precision,double precision,int
 comment on ragpg_internal.remember_query(bigint,pg_catalog.text,pg_catalog.uuid): Returns the embedding a loaded encoder gives a question and stores it in ragpg.query_embeddings; with every 128th one, those beyond encoders.cached_queries go, oldest first. Called by ragpg.embed_query.
 comment on ragpg_internal.remembered_query(bigint,pg_catalog.text,pg_catalog.text): Returns the embedding that a loaded encoder gave a question earlier, null when it is not in ragpg.query_embeddings.
 comment on ragpg_internal.replace_chunks(bigint,bigint,integer,integer[],integer[],pg_catalog.text[],integer[],public.halfvec[],integer[]): Replaces a document's chunks in one search index by the given spans (arrays of equal length, characters from 0, end exclusive) of the given version, whose text is cut here and whose pages are looked up; generated_chars tells how many characters at the end of each context a language model wrote; takes the document off the queue and returns how many chunks. Raises RG007 when the document has another version by now.
+comment on ragpg_internal.reunite_chunks(): Gives ragpg.chunks back what ragpg.distribute took from it, where a dump of a distributed database was restored on one server. For ragpg.secure.
 comment on ragpg_internal.row_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text[],pg_catalog.text): Returns the SQL expressions of a row's source, content, title and metadata, with a comma between, running nothing that the table's owner has made. For ragpg.index_table.
 comment on ragpg_internal.safety_problems(): Returns a row per thing that lets somebody see more than docs/security.md promises, or less than the owner meant; to those who see all tenants. For ragpg.verify and ragpg.health_problems.
 comment on ragpg_internal.sample_queries(bigint,integer): Returns embeddings of the newest logged searches of a search index, or, when fewer than 20 (or all that are wanted) are logged, of its own chunks, drawn by hash, with their ids.
@@ -11419,6 +11994,7 @@ comment on ragpg_internal.searched_tenant(): Returns the tenant whose chunks a s
 comment on ragpg_internal.sees_all_tenants(): Returns true where row-level security hides nothing: tenants are off, or the current role owns the tables, is a superuser or bypasses row-level security. Always, therefore, within a function that runs as the owner.
 comment on ragpg_internal.session_tenant(): Returns the tenant of the session's role, null for none; for the trigger of ragpg.index_table, which runs as the owner in the session of whoever writes the table.
 comment on ragpg_internal.set_chunk_lexemes(): Trigger of chunks: lexemes of context and content under the row's language, and how many words they count.
+comment on ragpg_internal.set_on_shards(integer,pg_catalog.text): Sets hnsw.ef_search and hnsw.iterative_scan on the servers that hold shards of ragpg.chunks, until the transaction ends.
 comment on ragpg_internal.shown_before(bigint): Keeps a document, or its versions, from being erased until the transaction ends; raises RG007 when there is none any more.
 comment on ragpg_internal.similarity_spread(bigint,pg_catalog.text,public.halfvec): Returns mean and standard deviation of the cosine similarities of a question to a sample of a search index's embeddings, or of a tenant's in it (ragpg.index_statistics): 0 and 1 of an empty one.
 comment on ragpg_internal.similarity_to_keep(double precision[],boolean[],double precision): Returns the largest similarity (or relevance) that at least the share keep of the answerable questions reach, and at least 0.
