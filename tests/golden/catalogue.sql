@@ -3139,7 +3139,7 @@ begin
     where one.id = ragpg.collection_id(near_duplicates.collection);
     perform set_config('hnsw.ef_search', scanned::text, true);
     if ragpg_internal.is_distributed() then
-        perform ragpg_internal.set_on_shards(scanned, 'strict_order');
+        perform ragpg_internal.set_on_shards(scanned, 'relaxed_order');
     end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
@@ -3931,10 +3931,10 @@ begin
                 matching_chunks := all_chunks * matching_share;
             end if;
         end if;
-        if matching_documents is null
-            and matching_share < 0.3
-            and matching_share * coalesce(all_chunks, 0) <= 40000
-        then
+        if matching_documents is null and (
+            matching_share < 0.3 and matching_share * coalesce(all_chunks, 0) <= 40000
+            or ragpg_internal.is_distributed()  -- the shards have no documents to ask
+        ) then
             select found.document_ids, coalesce(found.chunks, matching_chunks)
             into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(
@@ -8454,40 +8454,6 @@ begin
             page_starts = default
         returning document.id, document.source, document.version
     ),
-    emptied as (
-        delete from ragpg.chunks as chunk
-        using stored
-        where chunk.index_id = recipe.id
-            and chunk.document_id = stored.id
-            and stored.version > 1
-            and chunk.ordinal > 0
-    ),
-    written as (
-        insert into ragpg.chunks as chunk (
-            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-            lexeme_count, language, context, content, lexemes, embedding, tenant
-        )
-        select
-            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-            0, 0,
-            case recipe.language
-                when 'auto' then
-                    ragpg_internal.document_language('auto', given.metadata, given.content)
-                else recipe.language  -- without a call for each
-            end,
-            given.title, given.content, '', given.embedding, owner_name
-        from stored
-        join given on given.source = stored.source
-        on conflict on constraint chunks_pkey do update
-        set document_version = excluded.document_version,
-            end_char = excluded.end_char,
-            token_count = excluded.token_count,
-            language = excluded.language,
-            context = excluded.context,
-            content = excluded.content,
-            embedding = excluded.embedding,
-            generated_chars = 0
-    ),
     indexed as (
         insert into ragpg.index_documents as state (
             index_id, document_id, document_version, chunk_count, indexed_at, tenant
@@ -8532,8 +8498,11 @@ begin
     ) as given on given.place = stored.place
     cross join lateral (
         select
-            ragpg_internal.document_language(recipe.language, given.metadata, given.content)
-                as language
+            case recipe.language
+                when 'auto' then
+                    ragpg_internal.document_language('auto', given.metadata, given.content)
+                else recipe.language  -- without a call for each
+            end as language
         offset 0
     ) as spoken
     -- Else a trigger does it.
@@ -8806,7 +8775,7 @@ declare
 begin
     perform set_config('hnsw.ef_search', least(greatest(ef_search, k), 1000)::text, true);
     if ragpg_internal.is_distributed() then
-        perform ragpg_internal.set_on_shards(least(greatest(ef_search, k), 1000), 'strict_order');
+        perform ragpg_internal.set_on_shards(least(greatest(ef_search, k), 1000), 'relaxed_order');
     end if;
     for place in 1..cardinality(embeddings) loop
         execute format(
@@ -9828,6 +9797,7 @@ declare
     only_own text := '';
     held bigint;  -- chunks, of the tenant or in all
     nearest bigint := wanted;  -- so many are asked of the index
+    scanned integer;
     scan text;
     ids bigint[];
     met_documents bigint[];
@@ -9871,14 +9841,12 @@ begin
     scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
     -- Eight chunks that match are looked at in the time in which the index finds one.
     while not exactly and (filter is null or 8 * nearest <= matching_chunks) loop
-        perform set_config(
-            'hnsw.ef_search',
-            least(
-                greatest(recipe.ef_search, nearest, case when filter is not null then 200 end), 1000
-            )::text,
-            true
-        );
+        scanned := greatest(recipe.ef_search, nearest, case when filter is not null then 200 end);
+        perform set_config('hnsw.ef_search', least(scanned, 1000)::text, true);
         perform set_config('hnsw.iterative_scan', scan, true);
+        if ragpg_internal.is_distributed() then
+            perform ragpg_internal.set_on_shards(least(scanned, 1000), scan);
+        end if;
         if only_tenant is not null then
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
@@ -9887,7 +9855,7 @@ begin
             'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance) from ('
             || ragpg_internal.nearest_query(
                 table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
-                nearest::integer, greatest(recipe.ef_search, nearest)::integer
+                nearest::integer, scanned
             )
             || ') as near'
         into ids, met_documents, distances
@@ -9941,11 +9909,13 @@ begin
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk'
-                '  where chunk.document_id = any((select $2)::bigint[])%2$s'
-                '  order by 2 limit $3) as near',
+                '  where chunk.document_id = any(%4$s)%2$s order by 2 limit $3) as near',
                 table_name,
                 case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
-                ragpg_internal.vector_schema()
+                ragpg_internal.vector_schema(),
+                -- Shards are asked by values; here these would be looked at one by one to plan.
+                case when ragpg_internal.is_distributed() then '$2'
+                    else '(select $2)::bigint[]' end
             )
             into ids, distances
             using query_embedding, document_ids, wanted;
