@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ _LONGEST_DAYS = 366 * 2000
 _NAMES = {
     "Filter": str | Mapping[str, Any],
     "Callable": Callable,
+    "Decimal": Decimal,
     "Mapping": Mapping,
+    "OnStep": Callable,
     "Sequence": Sequence,
     "datetime": datetime,
     "timedelta": timedelta,
