@@ -19,13 +19,18 @@ def test_a_dump_of_the_coordinator_is_restored_on_one_server(
     fill(client, 150)
     dumped = tmp_path / "dump"
     with dumped.open("wb") as out:
-        command = [embedded.bin_folder() / "pg_dump", "-Fc", "-Z0", client.database.url]
+        command = [
+            embedded.bin_folder() / "pg_dump",
+            "-Fc",
+            "--exclude-extension=citus*",  # of Postgres 17 and newer
+            client.database.url,
+        ]
         subprocess.run([str(part) for part in command], stdout=out, check=True, env=os.environ)
     restore = [embedded.bin_folder() / "pg_restore", "--exit-on-error", "-d", empty_url, dumped]
-    excluded = subprocess.run(
+    done = subprocess.run(
         [str(part) for part in restore], capture_output=True, text=True, check=False
     )
-    assert excluded.returncode == 0, excluded.stderr
+    assert done.returncode == 0, done.stderr
     with ragpg.connect(empty_url, embedder=words) as one_server:
         one_server.database.execute("reset role")
         one_server.database.execute("select ragpg.secure()")
