@@ -15,7 +15,7 @@ return false;
 comment on function ragpg_internal.is_distributed() is
 'Returns whether ragpg.chunks is distributed by Citus: false until ragpg.distribute makes it say true.';
 
--- Which words does a chunk hold, and how many, where no trigger can tell?
+-- Which words does a chunk hold, and how many?
 create or replace function ragpg_internal.chunk_words(
     context text, content text, language text, out lexemes tsvector, out lexeme_count integer
 )
@@ -25,15 +25,13 @@ as $$
 begin
     lexemes := ragpg.text_lexemes(context || E'\n' || content, language);
     lexeme_count := (
-        select count(*)
-        from unnest(lexemes) as word
-        cross join lateral unnest(word.weights) as label
-        where label = 'D'
+        select coalesce(sum(cardinality(word.positions)), 0)
+        from unnest(ts_filter(lexemes, '{d}')) as word
     );
 end
 $$;
 comment on function ragpg_internal.chunk_words(text, text, text) is
-'Returns what ragpg_internal.set_chunk_lexemes sets, for those who write chunks of a distributed table, which has no triggers.';
+'Returns the lexemes of a chunk''s context and content, and how many words they count: for ragpg_internal.set_chunk_lexemes, and for those who write chunks of a distributed table, which has no triggers.';
 
 -- Which of these texts are embedded already?
 create or replace function ragpg_internal.known_embeddings(
@@ -1769,11 +1767,9 @@ language plpgsql
 set search_path = ragpg, pg_temp
 as $$
 begin
-    new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
-    new.lexeme_count := (
-        select coalesce(sum(cardinality(word.positions)), 0)
-        from unnest(ts_filter(new.lexemes, '{d}')) as word
-    );
+    select words.lexemes, words.lexeme_count
+    into new.lexemes, new.lexeme_count
+    from ragpg_internal.chunk_words(new.context, new.content, new.language) as words;
     return new;
 end
 $$;

@@ -4,11 +4,9 @@ language plpgsql
 set search_path = ragpg, pg_temp
 as $$
 begin
-    new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
-    new.lexeme_count := (
-        select coalesce(sum(cardinality(word.positions)), 0)
-        from unnest(ts_filter(new.lexemes, '{d}')) as word
-    );
+    select words.lexemes, words.lexeme_count
+    into new.lexemes, new.lexeme_count
+    from ragpg_internal.chunk_words(new.context, new.content, new.language) as words;
     return new;
 end
 $$;

@@ -5546,10 +5546,8 @@ AS $function$
 begin
     lexemes := ragpg.text_lexemes(context || E'\n' || content, language);
     lexeme_count := (
-        select count(*)
-        from unnest(lexemes) as word
-        cross join lateral unnest(word.weights) as label
-        where label = 'D'
+        select coalesce(sum(cardinality(word.positions)), 0)
+        from unnest(ts_filter(lexemes, '{d}')) as word
     );
 end
 $function$
@@ -9317,11 +9315,9 @@ CREATE OR REPLACE FUNCTION ragpg_internal.set_chunk_lexemes()
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 begin
-    new.lexemes := ragpg.text_lexemes(new.context || E'\n' || new.content, new.language);
-    new.lexeme_count := (
-        select coalesce(sum(cardinality(word.positions)), 0)
-        from unnest(ts_filter(new.lexemes, '{d}')) as word
-    );
+    select words.lexemes, words.lexeme_count
+    into new.lexemes, new.lexeme_count
+    from ragpg_internal.chunk_words(new.context, new.content, new.language) as words;
     return new;
 end
 $function$
@@ -11866,7 +11862,7 @@ comment on ragpg_internal.check_run(bigint): Returns the id of a finished evalua
 comment on ragpg_internal.check_shared(pg_catalog.text,pg_catalog.uuid): Raises RG014 when tenants are on and who handed over its ragpg_internal.proof() is none who sees all of them.
 comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.chunk_overview(bigint): Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview.
-comment on ragpg_internal.chunk_words(pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns what ragpg_internal.set_chunk_lexemes sets, for those who write chunks of a distributed table, which has no triggers.
+comment on ragpg_internal.chunk_words(pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the lexemes of a chunk's context and content, and how many words they count: for ragpg_internal.set_chunk_lexemes, and for those who write chunks of a distributed table, which has no triggers.
 comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
 comment on ragpg_internal.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
 comment on ragpg_internal.column_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,boolean): Returns the SQL expression of a table's column as text, or as jsonb: by the type's output function, which a superuser made, never by a cast, which the owner of a type may make. A column that is gone is null.
