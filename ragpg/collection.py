@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -90,8 +90,9 @@ class Collection:
             if not isinstance(text, str) or not isinstance(source, str) or not source.strip():
                 raise BadArgument("a document given as text needs text and source, both text")
             given = {"text": text, "source": source, "title": title}
-            others = cast("Iterable[Mapping[str, Any]]", records)
-            records = [*others, {**given, "media_type": media_type, "metadata": metadata}]
+            if hasattr(records, "__arrow_c_stream__"):
+                raise BadArgument("give a text or a table: the one call, then the other")
+            records = [*records, {**given, "media_type": media_type, "metadata": metadata}]
         return indexing.add(
             self.session,
             self.name,

@@ -2649,7 +2649,7 @@ begin
                 end if;
                 matching_share := coalesce(
                     cardinality(ragpg_internal.passing(some_documents, filter)), 0
-                )::double precision / cardinality(some_documents);
+                )::double precision / nullif(cardinality(some_documents), 0);
                 matching_chunks := all_chunks * matching_share;
             end if;
         end if;
@@ -2810,7 +2810,10 @@ begin
                 from unnest(vector_ids, similarities, bm25_scores)
                     as known (chunk_id, similarity, bm25)
                 union all
-                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
+                select
+                    said.chunk_id,
+                    coalesce(nullif(1 - (met.embedding <=> query_embedding), 'NaN'), 0),
+                    said.bm25
                 from unnest(word_ids, word_scores) as said (chunk_id, bm25)
                 left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
                     on met.chunk_id = said.chunk_id
@@ -3014,6 +3017,31 @@ $$;
 comment on function ragpg.similar_chunks(bigint, integer) is
 'Returns the k chunks of the same search index whose embeddings are nearest to that chunk''s, by cosine similarity, best first, itself left out. Raises RG005 when there is no such chunk.';
 
+-- How similar is a question to what there is, on the whole?
+create or replace function ragpg_internal.similarity_spread(
+    index_id bigint,
+    tenant text,
+    query_embedding halfvec,
+    out mean double precision,
+    out deviation double precision
+)
+language sql stable
+begin atomic
+    select
+        coalesce(avg(1 - (sample operator(ragpg_internal.<=>) query_embedding)), 0),
+        coalesce(
+            nullif(stddev_pop(1 - (sample operator(ragpg_internal.<=>) query_embedding)), 0), 1
+        )
+    from ragpg.index_statistics as known
+    cross join unnest(known.embedding_sample) as sample
+    where known.index_id = similarity_spread.index_id
+        and known.tenant = similarity_spread.tenant
+        -- Of a vector of zeros it is NaN.
+        and sample operator(ragpg_internal.<=>) query_embedding <> 'NaN';
+end;
+comment on function ragpg_internal.similarity_spread(bigint, text, halfvec) is
+'Returns mean and standard deviation of the cosine similarities of a question to a sample of a search index''s embeddings, or of a tenant''s in it (ragpg.index_statistics): 0 and 1 of an empty one.';
+
 -- What stands around a chunk?
 create or replace function ragpg.surroundings(
     chunk_id bigint,
@@ -3110,7 +3138,7 @@ begin
         only_own := ' and chunk.tenant = $2';
         exactly := held <= 20000;
         if filter is null then
-            matching_chunks := held;
+            matching_chunks := nullif(held, 0);  -- not counted yet
         end if;
     end if;
     if only_tenant is not null
@@ -3121,7 +3149,10 @@ begin
     if filter is not null then
         -- Of so many of the nearest a filter that has nothing to do with the question lets enough
         -- through, and by chance fewer only once in a hundred times.
-        nearest := ceil(2.5 * wanted * held / greatest(matching_chunks, 1));
+        -- (What was not counted yet is more than was.)
+        nearest := ceil(
+            2.5 * wanted * greatest(held, matching_chunks, 1) / greatest(matching_chunks, 1)
+        );
     end if;
     scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
     -- Eight chunks that match are looked at in the time in which the index finds one.
@@ -3225,7 +3256,8 @@ begin
         end if;
     end if;
     return query
-    select found.id, 1 - found.distance
+    -- To a vector of zeros nothing is near or far: the cosine is NaN.
+    select found.id, coalesce(nullif(1 - found.distance, 'NaN'), 0)
     from unnest(ids, distances) as found (id, distance);
 exception
     when undefined_table then

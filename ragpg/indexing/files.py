@@ -87,11 +87,17 @@ def _rows_of(
     sources: list[str] = []
     unread: list[Failure] = []
     for table in tables:
+        # Told when its rows are to be added.
+        unreadable = partial(_note, unread, table.source)
         try:
-            sources += table.sources(columns)
+            sources += table.sources(columns, unreadable)
         except LoadError as error:
-            unread.append(Failure(table.source, str(error)))  # told when its rows are to be added
+            unreadable(str(error))
     return sources, unread
+
+
+def _note(unread: list[Failure], source: str, reason: str) -> None:
+    unread.append(Failure(source, reason))
 
 
 def inputs_of_files(found: FoundFiles) -> tuple[list[Input], list[Failure]]:

@@ -45,7 +45,7 @@ class Input:
 
 def split_tables(records: Records) -> tuple[list[Any], Iterable[Mapping[str, Any]]]:
     """Returns what is Arrow data of the records, record batches in a list too, and the rest."""
-    first = records[0] if isinstance(records, list) and records else records
+    first = records[0] if isinstance(records, list | tuple) and records else records
     if hasattr(first, "__arrow_c_array__") or hasattr(first, "__arrow_c_stream__"):
         return [records], ()
     return [], cast("Iterable[Mapping[str, Any]]", records)

@@ -29,7 +29,7 @@ from ragpg.reading.result import Reading
 from ragpg.session import Session
 
 if TYPE_CHECKING:
-    from ragpg.reading.arrow import Opened
+    from ragpg.reading.arrow import OnBad, Opened
     from ragpg.reading.arrow_columns import Columns
 
 Given = Mapping[str, str | None]
@@ -55,14 +55,14 @@ class TableFile:
         except LoadError as error:
             raise LoadError(f"{self.path}: {error}") from error
 
-    def sources(self, given: Given) -> list[str]:
-        """Returns the sources of all its rows, of which only the ids are read."""
+    def sources(self, given: Given, on_bad: OnBad) -> list[str]:
+        """Returns the sources of its rows, of which only the ids are read; hears what cannot be."""
         opened, columns = self.open(given)
         names = [columns.source] if columns.source else opened.schema.names[:1]
-        seen: set[str] = set()
+        seen: dict[str, int] = {}
         return [
             self.source + part_suffix(label or str(number), seen)
-            for first, batch in opened.batches(names, lambda reason: None)
+            for first, batch in opened.batches(names, on_bad)
             for number, label in enumerate(_labels(first, batch, columns), first)
         ]
 
@@ -105,7 +105,7 @@ class _Reading:
     tally: Tally
     stop: threading.Event
     hashes: dict[str, bytes]
-    seen: set[str] = field(default_factory=set)
+    seen: dict[str, int] = field(default_factory=dict)
     writer: Writer | None = None
 
     @property
@@ -166,11 +166,12 @@ class _Reading:
             elif not isinstance(self.table, TableFile):
                 if source in self.seen:
                     wrong = "a row before it has the same source, and is kept"
-                self.seen.add(source)
+                self.seen[source] = 0
             if wrong:
                 self._fail(source, first + row, wrong)
                 continue
-            title = titles[row] if isinstance(titles[row], str) else None
+            titled = titles[row]
+            title = clean_text(titled) if isinstance(titled, str) else None
             metadata = of.metadata(columns.others, held, row)
             vector = vectors[row] if vectors else None
             try:

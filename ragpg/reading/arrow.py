@@ -109,8 +109,9 @@ def _arrow_file(file: Any) -> Opened:
             try:
                 batch = file.get_batch(number)
             except (pa.ArrowException, OSError) as error:
-                on_bad(f"batch {number + 1:,}, after row {first - 1:,}: {_reason(error)}")
-                continue
+                # How many rows it has is not known, and a row's number may be all that names it.
+                on_bad(f"what comes after row {first - 1:,} cannot be read: {_reason(error)}")
+                return
             yield from _pieces(first, batch, size)
             first += len(batch)
 
@@ -144,6 +145,8 @@ def open_object(given: Any) -> Opened:
     many = given if isinstance(given, list | tuple) else [given]
     try:
         if not all(hasattr(one, "__arrow_c_array__") for one in many):
+            if len(many) > 1:
+                raise LoadError("give one table, or record batches: these are several tables")
             (one,) = many
             rows = getattr(one, "num_rows", None)
             if rows is None and hasattr(one, "__len__"):

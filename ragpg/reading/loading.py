@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -281,7 +280,7 @@ def _stem(name: str) -> str:
 def _records(
     records: Iterable[tuple[str, Reading | LoadError]], media_type: str, name: str, fail: OnFailure
 ) -> Iterator[LoadedPart]:
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     for label, record in records:
         suffix = part_suffix(label, seen) if label else ""
         if isinstance(record, LoadError):
@@ -291,12 +290,18 @@ def _records(
             yield from _attempt(suffix, name, fail, read)
 
 
-def part_suffix(label: str, seen: set[str]) -> str:
-    """Returns the label as a suffix that no other part of the file has."""
-    plain = f"#{' '.join(clean_text(label).split())}"
-    numbered = (f"{plain}#{number}" for number in itertools.count(1))
-    suffix = next(one for one in itertools.chain([plain], numbered) if one not in seen)
-    seen.add(suffix)
+def part_suffix(label: str, seen: dict[str, int]) -> str:
+    """Returns the label as a suffix that no other part of the file has.
+
+    `seen` holds those of the parts before, with the last number given to each.
+    """
+    plain = suffix = f"#{' '.join(clean_text(label).split())}"
+    number = seen.get(plain, 0)
+    while suffix in seen:
+        number += 1
+        suffix = f"{plain}#{number}"
+    seen[plain] = number
+    seen.setdefault(suffix, 0)
     return suffix
 
 
@@ -327,7 +332,7 @@ def _mail(data: bytes, name: str, suffix: str, fail: OnFailure, depth: int) -> I
     if reading.content.strip() or not attachments:
         read = partial(_document, reading, MAIL, name + suffix)
         yield from _attempt(suffix, name, fail, read)
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     for file, media_type, content in attachments:
         kind = MEDIA_TYPES.get(os.path.splitext(file)[1].lower(), media_type)
         own = suffix + part_suffix(file, seen)

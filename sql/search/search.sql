@@ -141,7 +141,7 @@ begin
                 end if;
                 matching_share := coalesce(
                     cardinality(ragpg_internal.passing(some_documents, filter)), 0
-                )::double precision / cardinality(some_documents);
+                )::double precision / nullif(cardinality(some_documents), 0);
                 matching_chunks := all_chunks * matching_share;
             end if;
         end if;
@@ -302,7 +302,10 @@ begin
                 from unnest(vector_ids, similarities, bm25_scores)
                     as known (chunk_id, similarity, bm25)
                 union all
-                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
+                select
+                    said.chunk_id,
+                    coalesce(nullif(1 - (met.embedding <=> query_embedding), 'NaN'), 0),
+                    said.bm25
                 from unnest(word_ids, word_scores) as said (chunk_id, bm25)
                 left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
                     on met.chunk_id = said.chunk_id

@@ -53,7 +53,7 @@ begin
         only_own := ' and chunk.tenant = $2';
         exactly := held <= 20000;
         if filter is null then
-            matching_chunks := held;
+            matching_chunks := nullif(held, 0);  -- not counted yet
         end if;
     end if;
     if only_tenant is not null
@@ -64,7 +64,10 @@ begin
     if filter is not null then
         -- Of so many of the nearest a filter that has nothing to do with the question lets enough
         -- through, and by chance fewer only once in a hundred times.
-        nearest := ceil(2.5 * wanted * held / greatest(matching_chunks, 1));
+        -- (What was not counted yet is more than was.)
+        nearest := ceil(
+            2.5 * wanted * greatest(held, matching_chunks, 1) / greatest(matching_chunks, 1)
+        );
     end if;
     scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
     -- Eight chunks that match are looked at in the time in which the index finds one.
@@ -168,7 +171,8 @@ begin
         end if;
     end if;
     return query
-    select found.id, 1 - found.distance
+    -- To a vector of zeros nothing is near or far: the cosine is NaN.
+    select found.id, coalesce(nullif(1 - found.distance, 'NaN'), 0)
     from unnest(ids, distances) as found (id, distance);
 exception
     when undefined_table then

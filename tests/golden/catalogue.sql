@@ -3927,7 +3927,7 @@ begin
                 end if;
                 matching_share := coalesce(
                     cardinality(ragpg_internal.passing(some_documents, filter)), 0
-                )::double precision / cardinality(some_documents);
+                )::double precision / nullif(cardinality(some_documents), 0);
                 matching_chunks := all_chunks * matching_share;
             end if;
         end if;
@@ -4088,7 +4088,10 @@ begin
                 from unnest(vector_ids, similarities, bm25_scores)
                     as known (chunk_id, similarity, bm25)
                 union all
-                select said.chunk_id, 1 - (met.embedding <=> query_embedding), said.bm25
+                select
+                    said.chunk_id,
+                    coalesce(nullif(1 - (met.embedding <=> query_embedding), 'NaN'), 0),
+                    said.bm25
                 from unnest(word_ids, word_scores) as said (chunk_id, bm25)
                 left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
                     on met.chunk_id = said.chunk_id
@@ -9368,7 +9371,7 @@ BEGIN ATOMIC
      COALESCE(NULLIF(stddev_pop(((1)::double precision - (sample.sample OPERATOR(ragpg_internal.<=>) similarity_spread.query_embedding))), (0)::double precision), (1)::double precision) AS "coalesce"
     FROM (ragpg.index_statistics known
       CROSS JOIN LATERAL unnest(known.embedding_sample) sample(sample))
-   WHERE ((known.index_id = similarity_spread.index_id) AND (known.tenant = similarity_spread.tenant));
+   WHERE ((known.index_id = similarity_spread.index_id) AND (known.tenant = similarity_spread.tenant) AND ((sample.sample OPERATOR(ragpg_internal.<=>) similarity_spread.query_embedding) <> 'NaN'::double precision));
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.similarity_to_keep(similarities double precision[], answerable boolean[], keep double precision)
@@ -9821,7 +9824,7 @@ begin
         only_own := ' and chunk.tenant = $2';
         exactly := held <= 20000;
         if filter is null then
-            matching_chunks := held;
+            matching_chunks := nullif(held, 0);  -- not counted yet
         end if;
     end if;
     if only_tenant is not null
@@ -9832,7 +9835,10 @@ begin
     if filter is not null then
         -- Of so many of the nearest a filter that has nothing to do with the question lets enough
         -- through, and by chance fewer only once in a hundred times.
-        nearest := ceil(2.5 * wanted * held / greatest(matching_chunks, 1));
+        -- (What was not counted yet is more than was.)
+        nearest := ceil(
+            2.5 * wanted * greatest(held, matching_chunks, 1) / greatest(matching_chunks, 1)
+        );
     end if;
     scan := case when only_own = '' and filter is null then 'off' else 'relaxed_order' end;
     -- Eight chunks that match are looked at in the time in which the index finds one.
@@ -9936,7 +9942,8 @@ begin
         end if;
     end if;
     return query
-    select found.id, 1 - found.distance
+    -- To a vector of zeros nothing is near or far: the cosine is NaN.
+    select found.id, coalesce(nullif(1 - found.distance, 'NaN'), 0)
     from unnest(ids, distances) as found (id, distance);
 exception
     when undefined_table then
