@@ -219,7 +219,7 @@ returns void
 -- Volatile, so that it may set: what set_config() sets stays on the coordinator, and so does what
 -- a function's own settings say; the shards would go on with an ef_search of 40.
 language plpgsql volatile
-set search_path = ragpg_internal, pg_temp
+set search_path = ragpg, pg_temp
 as $$
 declare
     propagated constant text := current_setting('citus.propagate_set_commands');

@@ -35,6 +35,7 @@ SYSTEM = {
 RESTLESS = re.compile(
     r" pg_|index_health|rank_runs|health_problems"
     r"|near_duplicates"  # approximate, by a graph that is drawn at random
+    r"|sample_chunks"  # draws at random: of few chunks the same twice, by chance
 )
 
 

@@ -9328,7 +9328,7 @@ $function$
 CREATE OR REPLACE FUNCTION ragpg_internal.set_on_shards(ef_search integer, iterative_scan text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'ragpg_internal', 'pg_temp'
+ SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
 declare
     propagated constant text := current_setting('citus.propagate_set_commands');
