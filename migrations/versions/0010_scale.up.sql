@@ -2812,7 +2812,10 @@ begin
                 union all
                 select
                     said.chunk_id,
-                    coalesce(nullif(1 - (met.embedding <=> query_embedding), 'NaN'), 0),
+                    case
+                        when query_embedding is not null
+                            then coalesce(nullif(1 - (met.embedding <=> query_embedding), 'NaN'), 0)
+                    end,
                     said.bm25
                 from unnest(word_ids, word_scores) as said (chunk_id, bm25)
                 left join unnest(met_ids, met_embeddings) as met (chunk_id, embedding)
