@@ -21,7 +21,7 @@ from rich.table import Table
 
 import ragpg
 from benchmarks.ranking import read_lines
-from ragpg.search.searching import Mode
+from ragpg.search.hits import Mode
 
 LANGUAGES = {"en": "english", "de": "german", "zh": "simple"}
 MODES: tuple[Mode, ...] = ("keyword", "vector", "hybrid")

@@ -42,7 +42,7 @@ from ragpg.cli.sync import (
 from ragpg.documents import DocumentInfo, queries
 from ragpg.errors import BadArgument, RagpgError
 from ragpg.indexing import AddReport
-from ragpg.reading.remote import is_remote
+from ragpg.reading.addresses import is_remote
 from ragpg.reading.wanted import MAX_SITE_PAGES
 from ragpg.search.filters import read_filter
 

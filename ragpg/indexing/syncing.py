@@ -13,7 +13,7 @@ from ragpg.errors import BadArgument, UnknownCollection
 from ragpg.indexing import syncing_queries as queries
 from ragpg.indexing.inputs import Failure
 from ragpg.reading import ALL, FoundFiles, Wanted, clean_text, is_remote
-from ragpg.reading.remote import is_pattern, source_beginning
+from ragpg.reading.addresses import is_pattern, source_beginning
 
 
 @dataclass(frozen=True, slots=True)

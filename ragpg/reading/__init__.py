@@ -5,6 +5,7 @@ RAGPG_LOCAL_ADDRESSES. A format's libraries are
 imported when the first such file is read, most of them in a child process.
 """
 
+from ragpg.reading.addresses import is_remote
 from ragpg.reading.decoding import clean_text
 from ragpg.reading.finding import FoundFiles, Skipped, find_files
 from ragpg.reading.loading import (
@@ -25,7 +26,7 @@ from ragpg.reading.media_types import (
     is_code,
 )
 from ragpg.reading.ocr_setting import told_of_scans
-from ragpg.reading.remote import RemoteFile, is_remote
+from ragpg.reading.remote import RemoteFile
 from ragpg.reading.slow import told_if_slow
 from ragpg.reading.wanted import ALL, MAX_SITE_PAGES, Wanted
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragpg.errors import LoadError
+from ragpg.reading.addresses import find_remote, is_remote
 from ragpg.reading.decoding import clean_text
 from ragpg.reading.media_types import MEDIA_TYPES, PICTURE_MEDIA_TYPES
 from ragpg.reading.ocr_setting import ocr_is_wanted
-from ragpg.reading.remote import RemoteFile, find_remote, is_remote
+from ragpg.reading.remote import RemoteFile
 from ragpg.reading.wanted import ALL, Wanted
 
 
@@ -37,7 +38,7 @@ class FoundFiles:
 def find_files(arguments: Iterable[str | Path], wanted: Wanted = ALL) -> FoundFiles:
     """Returns the wanted files the arguments name: files, folders (all below them) and globs.
 
-    An address (`ragpg.reading.remote`) is asked which files it names. A source is the address, or
+    An address is asked which files it names (`ragpg.reading.addresses`). A source is that, or
     the absolute path as the user reaches it, with links kept. Hidden files and folders
     below an argument are left out without a word; links that lead out of it (name where they lead,
     too), pipes, sockets and devices are `skipped`. What does not exist or matches nothing raises

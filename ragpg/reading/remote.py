@@ -26,8 +26,7 @@ from ragpg.settings import variable
 from ragpg.version import __version__
 
 T = TypeVar("T")
-_WEB = ("http", "https")
-_BUCKETS = ("s3", "gs", "gcs", "az", "abfs")  # az: Azure, with adlfs
+WEB = ("http", "https")
 _NEEDED = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 TRIES = 4  # of what answers that it is asked too often
 USER_AGENT = f"ragpg/{__version__}"
@@ -59,7 +58,7 @@ class RemoteFile:
     @property
     def suffix(self) -> str:
         """The suffix of the name, or else of the type."""
-        name = urlsplit(self.url).path if self.url.startswith(_WEB) else self.url
+        name = urlsplit(self.url).path if self.url.startswith(WEB) else self.url
         suffix = "." + name.rpartition("/")[2].rpartition(".")[2]
         if suffix.lower() in MEDIA_TYPES or not self.kind:
             return suffix if len(suffix) < 20 else ""
@@ -80,7 +79,7 @@ class RemoteFile:
         if self.size == 0:  # of nothing no part can be asked for
             return b""
         self._check(self.size or 0)
-        if not self.url.startswith(_WEB):
+        if not self.url.startswith(WEB):
             data: bytes = self.files.cat_file(self.path, start=0, end=MAX_FILE_BYTES + 1)
             self._check(len(data))
             return data
@@ -100,46 +99,9 @@ class RemoteFile:
             raise LoadError(f"{self.url} has more than {most} MiB: split it")
 
 
-def is_remote(argument: object) -> bool:
-    """Returns whether it is an address: a scheme and //, as no path has them."""
-    scheme, found, _ = str(argument).partition("://")
-    return bool(found) and scheme.isalnum()
-
-
-def find_remote(url: str, skipped: dict[str, str]) -> list[RemoteFile]:
-    """Returns the files an address names: one, all below a prefix of a bucket, or of a pattern.
-
-    LoadError says why there is none; `skipped` is told what is no file.
-    """
-    scheme = url.partition("://")[0].lower()
-    if scheme in _WEB:
-        return [_of_web(url)]
-    if scheme == "github":
-        from ragpg.reading.github import find_on_github
-
-        found = find_on_github(url, skipped)
-    elif scheme in _BUCKETS:
-        found = _told(url, lambda: list(_of_bucket(scheme, url)))
-    else:
-        known = ", ".join(f"{one}://" for one in (*_BUCKETS, "github", *_WEB))
-        raise LoadError(f"{url} is no address that is read: {known}")
-    if not found:
-        raise LoadError(f"{url} holds no file")
-    return found
-
-
-def source_beginning(url: str) -> str:
-    """Returns what the sources of the files begin with that an address names."""
-    if not url.startswith("github://"):
-        return url
-    from ragpg.reading.github import source_on_github
-
-    return source_on_github(url)
-
-
-def is_pattern(url: str) -> bool:
-    """Returns whether an address is a pattern of files; a web address has its ? otherwise."""
-    return not url.startswith(_WEB) and any(one in url for one in "*?[")
+def files_of_bucket(url: str) -> list[RemoteFile]:
+    """Returns the file of an address, all below it or of its pattern; LoadError says why not."""
+    return _told(url, lambda: list(_of_bucket(url.partition("://")[0].lower(), url)))
 
 
 def _of_bucket(scheme: str, url: str) -> Iterator[RemoteFile]:
@@ -167,7 +129,8 @@ def _validator(told: dict[str, Any]) -> str:
 # The web -----------------------------------------------------------------------------------------
 
 
-def _of_web(url: str) -> RemoteFile:
+def file_of_web(url: str) -> RemoteFile:
+    """Returns what a web address names; LoadError says why it cannot be asked."""
     from fsspec.implementations.http import HTTPFileSystem
 
     files = HTTPFileSystem(

@@ -3,6 +3,7 @@
 Uses the session's database and models; filters given as dictionaries become jsonpath here.
 """
 
-from ragpg.search.searching import Hit, Mode, search
+from ragpg.search.hits import Hit, Mode
+from ragpg.search.searching import search
 
 __all__ = ["Hit", "Mode", "search"]

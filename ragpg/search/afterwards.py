@@ -9,7 +9,7 @@ from functools import cache
 from ragpg.database import Database
 from ragpg.models import Reranker
 from ragpg.search import queries
-from ragpg.search.searching import Hit
+from ragpg.search.hits import Hit
 
 _reranker = cache(Reranker)  # it stays loaded
 

@@ -9,7 +9,8 @@ from ragpg.database import Database
 from ragpg.models import HalfVector
 from ragpg.search import explaining_queries as queries
 from ragpg.search.filters import Filter, to_jsonpath
-from ragpg.search.searching import Hit, Mode, records_of
+from ragpg.search.hits import Hit, Mode
+from ragpg.search.searching import records_of
 from ragpg.session import Session, clean_query
 
 

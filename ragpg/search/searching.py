@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from ragpg.arguments import told
 from ragpg.database import Database
@@ -13,6 +12,7 @@ from ragpg.errors import BadArgument, DatabaseError, RagpgError
 from ragpg.models import HalfVector
 from ragpg.reading.metadata import vector_of
 from ragpg.search import queries
+from ragpg.search.hits import Hit, Mode
 from ragpg.session import Session, clean_query
 
 if TYPE_CHECKING:
@@ -21,33 +21,6 @@ if TYPE_CHECKING:
 _CANDIDATES = 50  # hits reranked, at least; three for each hit wanted where that is more
 _FILTERS = "ragpg.search.filters"
 T = TypeVar("T")
-Mode = Literal["hybrid", "vector", "keyword"]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One row of `ragpg.search`.
-
-    `content` is exactly the characters `[start_char, end_char)` (Unicode code points) of version
-    `document_version` of the document `source`. `score` is what ordered the hits; `similarity` is
-    the cosine to the question, `bm25` the score of its words (None where that leg did not run).
-    """
-
-    place: int
-    chunk_id: int
-    document_id: int
-    document_version: int
-    source: str
-    title: str
-    content: str
-    context: str
-    score: float
-    similarity: float | None
-    bm25: float | None
-    start_char: int
-    end_char: int
-    page: int | None
-    metadata: dict[str, Any]
 
 
 @told

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ragpg.answer.answers import Answer
-from ragpg.search.searching import Hit
+from ragpg.search.hits import Hit
 
 MODEL = "claude-sonnet-5-5"
 

@@ -11,7 +11,7 @@ import pytest
 from ragpg.answer.answering import answer_question
 from ragpg.answer.answers import Answer
 from ragpg.models import make_client
-from ragpg.search.searching import Hit
+from ragpg.search.hits import Hit
 from tests.servers.messages import MessagesServer
 
 from .answers import HITS, MODEL, Ask, check

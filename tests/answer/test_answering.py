@@ -13,7 +13,7 @@ from ragpg.answer.quoting import NOTHING_FITS
 from ragpg.answer.written import DECLINED
 from ragpg.chunking.sentences import sentence_spans
 from ragpg.models import make_client
-from ragpg.search.searching import Hit
+from ragpg.search.hits import Hit
 from tests.servers.messages import MessagesServer, Reply, answer, refusal, text_block
 
 from .answers import DOCUMENTS, GUIDE, HITS, MODEL, NOTES, Ask, hit

@@ -6,9 +6,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from pgvector.psycopg import register_vector
 
 import ragpg
+from ragpg.models import HalfVector
 
+from ..conftest import WordEmbedder
 from .tenants import MARKER
 
 # An attacker's condition on another tenant's metadata, and an error that `@@` does not silence.
@@ -105,3 +108,17 @@ def test_times_with_and_without_a_zone_are_compared(
             (filter_,),
         ).fetchall()
         assert {source for (source,) in rows} == expected, filter_
+
+
+@pytest.mark.parametrize("mode", ["vector", "hybrid"])
+def test_a_tenant_that_is_not_counted_finds_its_own(
+    shared: psycopg.Connection, reader: psycopg.Connection, words: WordEmbedder, mode: str
+) -> None:
+    """As during the first load of a tenant."""
+    shared.execute("delete from ragpg.index_statistics where tenant = 'a'")
+    register_vector(reader)
+    found = reader.execute(
+        "select source from ragpg.search('refund', 3, 'shared', mode => %s, query_embedding => %s)",
+        (mode, HalfVector(words.embed_query("refund"))),
+    ).fetchall()
+    assert len(found) == 3

@@ -86,3 +86,12 @@ def test_odd_columns(client: ragpg.Client) -> None:
         held.add(records=twice)
     assert held.add(records=odd.slice(0, 0)).added == 0
     assert held.add(records=[]).added == 0
+
+
+def test_several_tables_are_given_one_by_one(client: ragpg.Client) -> None:
+    held, table = client.collection(), pa.table({"id": ["a"], "text": ["The refund."]})
+    with pytest.raises(errors.BadArgument, match="these are several tables"):
+        held.add(records=[table, table])
+    with pytest.raises(errors.BadArgument, match="give a text or a table"):
+        held.add(records=table, text="The login.", source="b")
+    assert held.add(records=tuple(table.to_batches())).added == 1

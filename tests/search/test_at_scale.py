@@ -14,7 +14,7 @@ from pgvector.psycopg import register_vector
 
 import ragpg
 from ragpg.models import HalfVector
-from ragpg.search.searching import Mode
+from ragpg.search.hits import Mode
 
 from ..conftest import WordEmbedder, database_url, new_database
 from .larger import rows
