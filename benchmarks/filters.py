@@ -2,9 +2,9 @@
 
     python -m benchmarks.filters ../shared/data     # writes filters.json
 
-ragpg, hand-written prepared queries (one by the vector index, one that sorts all that passes) and
-four libraries with the same rows and embeddings on one server (stores.py): the ten nearest of what
-passes, held against brute force. Four kinds of filters:
+ragpg, hand-written prepared queries (one by the vector index, two that sort all that passes: of one
+table, and of documents and their chunks) and four libraries with the same rows and embeddings on
+one server (stores.py): the ten nearest of what passes, held against brute force. Four kinds:
 
 - a share of the rows, which has nothing to do with the question,
 - a range of numbers (1 %), which has not either,
@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import stores, workload
-from benchmarks.stores import ExactQuery, Store
+from benchmarks.prepared import ExactQuery, JoinedQuery
+from benchmarks.stores import Store
 from benchmarks.workload import PARTS, Condition, Question, Rows
 from ragpg.database import embedded
 
@@ -128,8 +129,8 @@ def main() -> None:
         try:
             loaded = [
                 stores.load(url, rows, make, console)[0]
-                for make in (*stores.STORES, ExactQuery)
-                if make.__name__ in [*arguments.stores, "ExactQuery"]
+                for make in (*stores.STORES, ExactQuery, JoinedQuery)
+                if make.__name__ in [*arguments.stores, "ExactQuery", "JoinedQuery"]
             ]
             for case, each in asked.items():
                 results[case] = {store.name: measure(store, rows, each) for store in loaded}

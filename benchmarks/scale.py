@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import search, stores, workload
+from benchmarks.prepared import PreparedQuery
 from ragpg.database import embedded
 
 
@@ -26,7 +27,7 @@ def measure(url: str, count: int, arguments: argparse.Namespace) -> dict[str, An
     rows, questions = workload.read(arguments.data, count, arguments.questions, arguments.cache)
     results: dict[str, Any] = {}
     asked: dict[Any, search.Search] = {}
-    for make in (stores.Ragpg, stores.PreparedQuery):
+    for make in (stores.Ragpg, PreparedQuery):
         made = stores.database(url, f"{make.__name__.lower()}_{count}")
         store = make(made)
         write, _ = stores.timed(store.write, rows)

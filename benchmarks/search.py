@@ -6,7 +6,8 @@ Same rows, embeddings and kind of index on one server (stores.py): rows written 
 index (ragpg counts words and builds its indexes in the same call, so its figure holds all of it),
 median and 95th percentile of a search for ten rows, and searches a second by 1, 2 and 8 threads of
 one process. The question's embedding is given. "any word" is ts_rank over a GIN index, the hand-
-written counterpart of keyword mode. Filters: filters.py.
+written counterpart of keyword mode; "documents and chunks" are two tables, joined as ragpg's are.
+Filters: filters.py.
 Installs: benchmarks/stores_requirements.txt.
 """
 
@@ -29,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import stores, workload
+from benchmarks.prepared import JoinedQuery, PreparedQuery
 from benchmarks.workload import Question
 from ragpg.database import embedded
 from ragpg.models import HalfVector
@@ -122,9 +124,35 @@ def by_hand(url: str) -> dict[str, Search]:
     return {"vector": vector(40), "vector, ef_search 100": vector(100), "any word": words}
 
 
+def joined_by_hand(store: JoinedQuery) -> dict[str, Search]:
+    """Returns a search for the nearest chunks and their documents, as ragpg's hits have them."""
+    own = threading.local()
+
+    def vector(question: Question) -> Any:
+        if not hasattr(own, "opened"):
+            own.opened = psycopg.connect(
+                store.url, autocommit=True, options="-c hnsw.ef_search=100"
+            )
+            register_vector(own.opened)
+        return own.opened.execute(
+            "select document.*, near.content, near.distance from (select chunk.document_id,"
+            " chunk.content, chunk.embedding <=> %s as distance from rows as chunk"
+            " order by distance limit %s) as near"
+            " join documents as document on document.id = near.document_id"
+            " order by near.distance",
+            [HalfVector(question.embedding), K],
+            prepare=True,
+            binary=True,
+        ).fetchall()
+
+    return {"vector, ef_search 100": vector}
+
+
 def searches(store: Any) -> dict[str, Search]:
     """Returns what is timed of a store, by mode."""
-    if isinstance(store, stores.PreparedQuery):
+    if isinstance(store, JoinedQuery):
+        return joined_by_hand(store)
+    if isinstance(store, PreparedQuery):
         return by_hand(store.url)
     if isinstance(store, stores.Ragpg):
 
@@ -157,8 +185,8 @@ def main() -> None:
         try:
             loaded = [
                 stores.load(url, rows, make, console)
-                for make in stores.STORES
-                if make.__name__ in arguments.stores
+                for make in (*stores.STORES, JoinedQuery)
+                if make.__name__ in [*arguments.stores, "JoinedQuery"]
             ]
             asked: dict[Any, Search] = {
                 (store.name, mode): search

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import psycopg
-from pgvector.psycopg import register_vector
 from rich.console import Console
 
 import ragpg
+from benchmarks.prepared import PreparedQuery
 from benchmarks.workload import DIMENSIONS, Condition, Found, Question, Rows, slices
-from ragpg.models import GivenEmbedder, HalfVector
+from ragpg.models import GivenEmbedder
 
 
 class Store(Protocol):
@@ -100,62 +100,6 @@ class Ragpg:
             query_embedding=question.embedding,
         )
         return [hit.source for hit in hits]
-
-
-class PreparedQuery:
-    """What one would write by hand: halfvec, HNSW, one prepared statement, binary parameters."""
-
-    name = "prepared SQL"
-    distance = "embedding <=> %s"
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.connection = psycopg.connect(url, autocommit=True)
-        register_vector(self.connection)
-
-    def write(self, rows: Rows) -> None:
-        types = {key: "int4" if isinstance(value, int) else "text"
-                 for key, value in rows.metadata[0].items()}  # fmt: skip
-        columns = "".join(f"{key} {kind}, " for key, kind in types.items())
-        self.keys = list(types)
-        self.connection.execute(
-            f"create table rows (key text, {columns}content text, embedding halfvec({DIMENSIONS}),"
-            " words tsvector generated always as (to_tsvector('english', content)) stored)".encode()
-        )
-        names = ", ".join(["key", *types, "content", "embedding"])
-        statement = f"copy rows ({names}) from stdin (format binary)".encode()
-        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(["text", *types.values(), "text", "halfvec"])
-            for key, metadata, text, embedding in zip(
-                rows.keys, rows.metadata, rows.texts, rows.embeddings, strict=True
-            ):
-                copy.write_row((key, *metadata.values(), text, HalfVector(embedding)))
-
-    def index(self) -> None:
-        self.connection.execute("set maintenance_work_mem = '1GB'")
-        self.connection.execute("create index on rows using hnsw (embedding halfvec_cosine_ops)")
-        self.connection.execute("create index on rows using gin (words)")
-        for key in self.keys:
-            self.connection.execute(f"create index on rows ({key})".encode())
-        self.connection.execute("analyze rows")
-
-    def search(self, question: Question, k: int, where: Condition | None) -> Found:
-        operator = "=" if where and where.operator == "==" else "<"
-        condition = f"where {where.key} {operator} %s" if where else ""
-        rows = self.connection.execute(
-            f"select key from rows {condition} order by {self.distance} limit %s".encode(),
-            [*([where.value] if where else []), HalfVector(question.embedding), k],
-            prepare=True,
-            binary=True,
-        )
-        return [key for (key,) in rows]
-
-
-class ExactQuery(PreparedQuery):
-    """The same, but it sorts everything that passes."""
-
-    name = "prepared SQL, exact"
-    distance = "(embedding <=> %s) + 0"  # no index has this
 
 
 class Langchain:

@@ -16,7 +16,7 @@ declare
     only_collection bigint;
     untold bigint[];
     is_exact boolean;
-    counted constant integer := 100;
+    counted integer[];  -- places of the documents whose chunks are counted
 begin
     select recipe.collection_id into only_collection
     from ragpg.search_indexes as recipe
@@ -79,24 +79,30 @@ begin
     else
         return;
     end if;
-    -- Counted, or where they are many, estimated from some.
+    -- Counted, or where they are many, estimated from some of them, old and new.
+    counted := array(
+        select *
+        from generate_series(
+            1, cardinality(document_ids),
+            greatest(ceil(cardinality(document_ids) / 20.0), 1)::integer
+        )
+    );
     select
-        case when cardinality(document_ids) <= counted then sum(state.chunk_count)
-            else sum(state.chunk_count) * cardinality(document_ids) / counted
-        end::bigint
+        (sum(state.chunk_count) * cardinality(document_ids) / cardinality(counted))::bigint
     into chunks
-    from unnest(document_ids[:counted]) as listed (id)
+    from unnest(counted) as listed (place)
     cross join lateral (
         select one.chunk_count
         from ragpg.index_documents as one
-        where one.document_id = listed.id and one.index_id = matching_documents.index_id
+        where one.document_id = document_ids[listed.place]
+            and one.index_id = matching_documents.index_id
         limit 1
     ) as state;
-    chunks := greatest(chunks, case when cardinality(document_ids) > counted then 1 else 0 end);
+    chunks := greatest(chunks, case when cardinality(document_ids) > 20 then 1 else 0 end);
 end
 $$;
 grant execute on function
 ragpg_internal.matching_documents(bigint, jsonpath, integer, uuid)
 to public;
 comment on function ragpg_internal.matching_documents(bigint, jsonpath, integer, uuid) is
-'Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 100 documents, else estimated from so many; nothing where at most so many were to be listed by ragpg.document_values, and these cannot tell or are more. Without that limit each document is asked where they cannot. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller''s tenant.';
+'Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 20 documents, else estimated from 10 to 20 of them; nothing where at most so many were to be listed by ragpg.document_values, and these cannot tell or are more. Without that limit each document is asked where they cannot. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller''s tenant.';

@@ -330,10 +330,9 @@ begin
         where chunk.index_id = recipe.id and chunk.id = any(best_ids)
     )
     select
-        (row_number() over (order by best.place))::integer, document.source,
-        document.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
-        hit.end_char, hit.page, hit.context, document.metadata, hit.document_id,
-        hit.document_version, hit.id
+        best.place::integer, document.source, document.title, hit.content, best.score,
+        best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
+        document.metadata, hit.document_id, hit.document_version, hit.id
     from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
         as best (chunk_id, score, similarity, bm25, place)
     join found as hit on hit.id = best.chunk_id

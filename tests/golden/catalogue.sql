@@ -4116,10 +4116,9 @@ begin
         where chunk.index_id = recipe.id and chunk.id = any(best_ids)
     )
     select
-        (row_number() over (order by best.place))::integer, document.source,
-        document.title, hit.content, best.score, best.similarity, best.bm25, hit.start_char,
-        hit.end_char, hit.page, hit.context, document.metadata, hit.document_id,
-        hit.document_version, hit.id
+        best.place::integer, document.source, document.title, hit.content, best.score,
+        best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
+        document.metadata, hit.document_id, hit.document_version, hit.id
     from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
         as best (chunk_id, score, similarity, bm25, place)
     join found as hit on hit.id = best.chunk_id
@@ -7493,7 +7492,7 @@ declare
     only_collection bigint;
     untold bigint[];
     is_exact boolean;
-    counted constant integer := 100;
+    counted integer[];  -- places of the documents whose chunks are counted
 begin
     select recipe.collection_id into only_collection
     from ragpg.search_indexes as recipe
@@ -7556,20 +7555,26 @@ begin
     else
         return;
     end if;
-    -- Counted, or where they are many, estimated from some.
+    -- Counted, or where they are many, estimated from some of them, old and new.
+    counted := array(
+        select *
+        from generate_series(
+            1, cardinality(document_ids),
+            greatest(ceil(cardinality(document_ids) / 20.0), 1)::integer
+        )
+    );
     select
-        case when cardinality(document_ids) <= counted then sum(state.chunk_count)
-            else sum(state.chunk_count) * cardinality(document_ids) / counted
-        end::bigint
+        (sum(state.chunk_count) * cardinality(document_ids) / cardinality(counted))::bigint
     into chunks
-    from unnest(document_ids[:counted]) as listed (id)
+    from unnest(counted) as listed (place)
     cross join lateral (
         select one.chunk_count
         from ragpg.index_documents as one
-        where one.document_id = listed.id and one.index_id = matching_documents.index_id
+        where one.document_id = document_ids[listed.place]
+            and one.index_id = matching_documents.index_id
         limit 1
     ) as state;
-    chunks := greatest(chunks, case when cardinality(document_ids) > counted then 1 else 0 end);
+    chunks := greatest(chunks, case when cardinality(document_ids) > 20 then 1 else 0 end);
 end
 $function$
  -- access {=X/owner,owner=X/owner}
@@ -11924,7 +11929,7 @@ comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery tha
 comment on ragpg_internal.listed_documents(bigint,pg_catalog.text[],pg_catalog.text,integer): Returns the documents of a collection and some tenants whose kept values (ragpg.document_values) a condition of a filter lets through, and whether they are exactly those that it does: else it may be some of them. Null where the values cannot tell, or where they are more than the most wanted.
 comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision,pg_catalog.uuid): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
-comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,integer,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 100 documents, else estimated from so many; nothing where at most so many were to be listed by ragpg.document_values, and these cannot tell or are more. Without that limit each document is asked where they cannot. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller's tenant.
+comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,integer,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 20 documents, else estimated from 10 to 20 of them; nothing where at most so many were to be listed by ragpg.document_values, and these cannot tell or are more. Without that limit each document is asked where they cannot. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller's tenant.
 comment on ragpg_internal.merge_patch(pg_catalog.jsonb,pg_catalog.jsonb): Returns the target with the changes of a JSON Merge Patch (RFC 7396): null takes a key away, an object changes the keys it names, anything else replaces.
 comment on ragpg_internal.metadata_values(pg_catalog.jsonb): Returns the values that metadata hold, one a row, as ragpg.document_values keeps them; beside them, or instead where they are more than 1,000, one of kind x where not all can be told.
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
