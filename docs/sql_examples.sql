@@ -176,6 +176,7 @@ from ragpg.measure_recall('handbook', k => 5, queries => 20);
 select ef_search, recall from ragpg.tune_ef_search('handbook', recall => 0.98, k => 5, queries => 20);
 -- quantize_search_index
 select ragpg.quantize_search_index(active_index_id, 'bit') from ragpg.collections where name = 'handbook';
+select ragpg.quantize_search_index(active_index_id, 'subvector:128') from ragpg.collections where name = 'handbook';
 select ragpg.quantize_search_index(active_index_id, 'none') from ragpg.collections where name = 'handbook';
 -- index_health
 -- recall_history

@@ -7,6 +7,14 @@ drop function ragpg_internal.vector_candidates(
 );
 drop function ragpg_internal.normal_tail(double precision);
 
+-- Of models trained so that the first numbers of an embedding are one, too.
+alter table ragpg.search_indexes
+    drop constraint search_indexes_quantize_is_known,
+    add constraint search_indexes_quantize_is_known
+        check (quantize ~ '^(none|bit|subvector:[1-9][0-9]{0,3})$');
+comment on column ragpg.search_indexes.quantize is
+'What the vector index holds of the embeddings: none (of it left out), bit (a bit of each number), or subvector:N (the first N numbers); those nearest by these, ef_search of them, are ordered by the embeddings.';
+
 -- Are the chunks spread over several servers?
 create or replace function ragpg_internal.is_distributed() returns boolean
 language sql immutable parallel safe
@@ -1205,6 +1213,41 @@ $$;
 comment on function ragpg.training_pairs(text, bigint) is
 'Returns questions with the chunk that answers each: the one that holds most of a labelled text of an evaluation set, or of a quote in an answer of a model that nobody called bad; a document of several chunks that is labelled as a whole gives none (origin: the evaluation set, accepted answer, or citation); text is what the embedding model reads. split is held-out when the question is held out by ragpg_internal.evaluation_split, or its document is labelled by a question that is: such a pair is for judging only. relevant_chunk_ids are all chunks known to be relevant to the question. For the active search index, or the given one.';
 
+-- The HNSW index of a search index, after its first load.
+create or replace function ragpg_internal.build_vector_index(index_id bigint, dimensions integer)
+returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
+    -- ragpg_internal.nearest_query asks for these expressions.
+    statement text := format(
+        'create index if not exists %1$I on ragpg.%2$I using hnsw '
+        || case quantize
+            when 'none' then '((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)'
+            when 'bit' then '((%3$s.binary_quantize(embedding)::bit(%4$s)) %3$s.bit_hamming_ops)'
+            else
+                '((%3$s.subvector(embedding, 1, %5$s)::%3$s.halfvec(%5$s)) %3$s.halfvec_cosine_ops)'
+        end,
+        format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id,
+        ragpg_internal.vector_schema(), dimensions, split_part(quantize, ':', 2)
+    );
+begin
+    execute statement;
+exception
+    -- Too little shared memory for a parallel build (containers often have 64 MB): build alone.
+    when disk_full or out_of_memory then
+        perform set_config('max_parallel_maintenance_workers', '0', true);
+        execute statement;
+end
+$$;
+revoke execute on function ragpg_internal.build_vector_index(bigint, integer) from public;
+comment on function ragpg_internal.build_vector_index(bigint, integer) is
+'Builds the HNSW index of a search index''s partition (cosine of halfvec, or what a quantised one holds) if it is not there; without parallel workers when shared memory is short.';
+
 -- How many chunks have a sentence of context that a model wrote?
 create or replace view ragpg.contextual_indexes with (security_invoker = true) as
 select
@@ -1333,6 +1376,112 @@ $$;
 revoke execute on function ragpg_internal.count_chunks(bigint, text) from public;
 comment on function ragpg_internal.count_chunks(bigint, text) is
 'Counts the words and samples the embeddings that ranking uses, of one tenant''s chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.';
+
+-- A new recipe for a collection: its row, its partition of chunks, its view.
+create or replace function ragpg.create_search_index(
+    collection text,
+    embedding_model_id bigint,
+    chunk_tokens integer,
+    overlap_tokens integer default 0,
+    language text default 'english',
+    context_model text default null,
+    context_tokens integer default 0,
+    proof uuid default ragpg_internal.proof()
+) returns bigint
+language plpgsql volatile
+-- Security definer: a partition is the one piece of DDL of daily work, and a role that may
+-- write documents should not need to own the tables. Execute is revoked from public.
+security definer
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    parent_id bigint := ragpg.collection_id(collection);
+    new_id bigint;
+    dimensions integer;
+    quantize text;
+    whose regrole;
+begin
+    -- The first one is anybody's who begins a collection, another one is work for all.
+    perform ragpg_internal.check_shared('collection ' || collection, proof)
+    from ragpg.collections as one
+    where one.id = parent_id and one.active_index_id is not null;
+    -- What goes with a session, or with whoever made it, would take the search index with it, and a
+    -- dump could not be restored.
+    select config.cfgowner into whose
+    from pg_ts_config as config
+    join pg_roles as maker on maker.oid = config.cfgowner
+    where create_search_index.language <> 'auto'
+        and config.oid = create_search_index.language::regconfig
+        and (
+            config.cfgnamespace::regnamespace::text like 'pg_temp%'
+            or not (
+                maker.rolsuper or pg_has_role(maker.oid, quote_ident(current_user)::regrole, 'usage')
+            )
+        );
+    if whose is not null then
+        raise exception 'the text-search configuration "%" is temporary, or the role %''s own',
+            create_search_index.language, whose
+            using errcode = 'RG005',
+                hint = 'one of Postgres''s (\dF in psql), or one that a superuser or the owner of ragpg made for good';
+    end if;
+    -- Attaching a partition takes this lock anyway; taken first, whoever writes documents is done,
+    -- or waits and then queues them for the new index too.
+    lock table ragpg.documents in share row exclusive mode;
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = embedding_model_id;
+    insert into ragpg.search_indexes (
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
+    values (
+        parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens
+    )
+    returning id into new_id;
+    -- As in the active one; of more than halfvec's HNSW takes, bits.
+    select known.quantize into quantize
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = parent_id
+        and (
+            known.quantize = 'bit'
+            or known.embedding_model_id = create_search_index.embedding_model_id
+        );
+    quantize := coalesce(quantize, case when dimensions > 4000 then 'bit' else 'none' end);
+    perform ragpg.quantize_search_index(new_id, quantize, proof);
+    -- Made apart and attached: that locks the parent less than "partition of" does.
+    execute format(
+        'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
+        ' including generated including storage, constraint chunks_embedding_has_%s_dimensions'
+        ' check (%s.vector_dims(embedding) = %s))',
+        'chunks_' || new_id, dimensions, ragpg_internal.vector_schema(), dimensions
+    );
+    execute format(
+        'alter table ragpg.chunks attach partition ragpg.%I for values in (%s)',
+        'chunks_' || new_id, new_id
+    );
+    if ragpg_internal.tenants_enabled() then
+        perform ragpg_internal.protect_table(format('ragpg.%I', 'chunks_' || new_id)::regclass, true);
+    end if;
+    execute format(
+        'comment on table ragpg.%I is %L',
+        'chunks_' || new_id,
+        format('Chunks of search index %s, collection %s.', new_id, collection)
+    );
+    insert into ragpg.index_documents (index_id, document_id, pending_since, tenant)
+    select new_id, document.id, now(), document.tenant
+    from ragpg.documents as document
+    where document.collection_id = parent_id;
+    notify ragpg_documents;
+    return new_id;
+end
+$$;
+revoke execute on function
+ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid)
+from public;
+comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid) is
+'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Its vector index holds of the embeddings what the active one''s does, or a bit of each number where they have more than 4,000 dimensions (ragpg.quantize_search_index).';
 
 -- Which chunks end within a sentence?
 create or replace function ragpg_internal.cut_chunks(collection text default null)
@@ -1473,7 +1622,7 @@ comment on column ragpg.index_health.recall_measured_at is 'When that was.';
 comment on column ragpg.index_health.context_model is
 'The language model that writes a sentence of context per chunk; null: none does.';
 comment on column ragpg.index_health.quantize is
-'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.';
+'What the vector index holds of the embeddings: none (of it left out), bit (a bit of each number), or subvector:N, the first N.';
 
 -- Many documents of one chunk each, their embeddings given: how another vector store moves in.
 create or replace function ragpg_internal.put_embedded_documents(
@@ -1601,6 +1750,105 @@ end
 $$;
 comment on function ragpg_internal.put_embedded_documents(bigint, text[], text[], text[], text[], jsonb[], bytea[], halfvec[]) is
 'Stores documents of one chunk each with given embeddings of the search index''s model (arrays of equal length), in one statement, and returns whether each was added or updated. Tokens are not counted. Other search indexes of the collection get them through workers.';
+
+-- How much of each embedding does the vector index hold?
+create or replace function ragpg.quantize_search_index(
+    index_id bigint, quantize text default 'auto', proof uuid default ragpg_internal.proof()
+) returns text
+language plpgsql volatile
+-- Security definer: an index is built and another dropped, which takes their owner.
+security definer
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    recipe ragpg.search_indexes := ragpg_internal.recipe_of(null, quantize_search_index.index_id);
+    index_name constant text := format('chunks_%s_embedding_hnsw', recipe.id);
+    lock_timeout constant text := current_setting('lock_timeout');
+    dimensions integer;
+    chunks bigint;
+begin
+    perform ragpg_internal.check_shared('search index ' || recipe.id, proof);
+    -- Not while refresh_search_index builds what this drops.
+    perform pg_advisory_xact_lock(
+        hashtext('ragpg.refresh_search_index'), hashtext(recipe.id::text)
+    );
+    recipe := ragpg_internal.recipe_of(null, recipe.id);  -- as who was waited for left it
+    select model.dimensions into strict dimensions
+    from ragpg.embedding_models as model
+    where model.id = recipe.embedding_model_id;
+    if quantize = 'auto' then
+        -- What it lacks is taken to be as many chunks as in the active one.
+        select max(held.chunks) into chunks
+        from (
+            select sum(state.chunk_count) as chunks
+            from ragpg.collections as one
+            join ragpg.index_documents as state
+                on state.index_id in (recipe.id, one.active_index_id)
+            where one.id = recipe.collection_id
+            group by state.index_id
+        ) as held;
+        quantize := case
+            when dimensions > 4000
+                -- An embedding in the graph, and its neighbours (docs/scale.md).
+                or chunks * (2 * dimensions + 300)
+                > pg_size_bytes(current_setting('effective_cache_size'))
+                then 'bit'
+            else 'none'
+        end;
+    end if;
+    if quantize ~ '^subvector:[1-9][0-9]{0,3}$' then
+        if split_part(quantize, ':', 2)::integer >= least(dimensions, 4001) then
+            raise exception 'the embeddings have % dimensions, "%" is not a part of them%', dimensions,
+                quantize, case when dimensions > 4000 then ' that a vector index takes' else '' end
+                using errcode = 'RG005',
+                    hint = format('subvector:%s or less', least(dimensions - 1, 4000));
+        end if;
+    elsif quantize is null or quantize not in ('none', 'bit') then
+        raise exception 'there is no quantisation "%"', quantize
+            using errcode = 'RG005', hint = 'none, bit, subvector:256 or auto';
+    elsif quantize = 'none' and dimensions > 4000 then
+        raise exception 'the embeddings have % dimensions, a vector index of them takes 4,000 at most',
+            dimensions
+            using errcode = 'RG005', hint = 'bit: it holds a bit of each number; or subvector:1024, its first numbers';
+    end if;
+    if quantize = recipe.quantize then
+        return quantize;
+    end if;
+    update ragpg.search_indexes as known
+    set quantize = quantize_search_index.quantize,
+        ef_search = case quantize_search_index.quantize when 'none' then 100 else 400 end
+    where known.id = recipe.id;
+    if recipe.state = 'ready' then
+        -- Searches go on by the one there is until the other one is built.
+        execute format('alter index ragpg.%I rename to %I', index_name, index_name || '_before');
+        perform ragpg_internal.build_vector_index(recipe.id, dimensions);
+        -- Who still reads is waited for, a moment at a time: searches wait behind who waits.
+        for tried in 1..1500 loop
+            begin
+                perform set_config('lock_timeout', '200ms', true);
+                execute format('drop index ragpg.%I', index_name || '_before');
+                exit;
+            exception
+                when lock_not_available then
+                    if tried = 1500 then
+                        raise;
+                    end if;
+                    perform pg_sleep(0.2);
+            end;
+        end loop;
+        perform set_config('lock_timeout', lock_timeout, true);
+        if ragpg_internal.tenants_enabled() then  -- the new index's expression, too
+            perform ragpg_internal.protect_table(
+                format('ragpg.%I', 'chunks_' || recipe.id)::regclass, true
+            );
+        end if;
+    end if;
+    return quantize;
+end
+$$;
+revoke execute on function ragpg.quantize_search_index(bigint, text, uuid) from public;
+comment on function ragpg.quantize_search_index(bigint, text, uuid) is
+'Sets what the vector index of a search index holds of its embeddings, and returns it: none (of it left out), bit (a bit of each number), subvector:N (the first N numbers, for models trained so that these are an embedding, too: Matryoshka), or auto: bit where more than 4,000 dimensions leave no choice, or where a whole one would be larger than effective_cache_size. A search index that answers gets its vector index built anew; searches go on meanwhile, writing waits. The ef_search nearest by what it holds are ordered by the embeddings. How much it finds: ragpg.measure_recall; ragpg.tune_ef_search sets how many are ordered anew (400 at first). Raises RG005, RG010.';
 
 -- Trigger: which search indexes have to read the documents just written?
 create or replace function ragpg_internal.queue_documents() returns trigger
@@ -2539,15 +2787,7 @@ begin atomic
     -- The index's own expression, one table, ascending: anything else loses the index.
     select format(
         case quantize
-            when 'bit' then
-                'select chunk.id, chunk.document_id,'
-                ' chunk.embedding operator(%1$s.<=>) $1 as distance from ('
-                '  select chunk.id, chunk.document_id, chunk.embedding from ragpg.%2$s as chunk'
-                '  where chunk.index_id = %3$s%4$s'
-                '  order by %1$s.binary_quantize(chunk.embedding)::bit(%5$s)'
-                '   operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s) limit %7$s'
-                ' ) as chunk order by distance limit %6$s'
-            else
+            when 'none' then
                 -- A scan that goes on until it has enough gives them in steps.
                 'select * from ('
                 '  select chunk.id, chunk.document_id,'
@@ -2555,13 +2795,29 @@ begin atomic
                 '  from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s'
                 '  order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s'
                 ' ) as chunk order by distance'
+            else
+                'select chunk.id, chunk.document_id,'
+                ' chunk.embedding operator(%1$s.<=>) $1 as distance from ('
+                '  select chunk.id, chunk.document_id, chunk.embedding from ragpg.%2$s as chunk'
+                '  where chunk.index_id = %3$s%4$s'
+                '  order by '
+                || case quantize
+                    when 'bit' then
+                        '%1$s.binary_quantize(chunk.embedding)::bit(%5$s)'
+                        ' operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s)'
+                    else
+                        '%1$s.subvector(chunk.embedding, 1, %8$s)::%1$s.halfvec(%8$s)'
+                        ' operator(%1$s.<=>) %1$s.subvector($1, 1, %8$s)::%1$s.halfvec(%8$s)'
+                end
+                || ' limit %7$s'
+                ' ) as chunk order by distance limit %6$s'
         end,
         ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted,
-        greatest(scanned, wanted)
+        greatest(scanned, wanted), split_part(quantize, ':', 2)
     );
 end;
 comment on function ragpg_internal.nearest_query(text, bigint, integer, text, text, integer, integer) is
-'Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, document_id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits, scanned of them, ordered by the embeddings themselves.';
+'Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, document_id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits or first numbers, scanned of them, ordered by the embeddings themselves.';
 
 -- What share of the nearest chunks does the vector index find with this ef_search?
 create or replace function ragpg_internal.recalls_at(

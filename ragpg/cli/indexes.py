@@ -33,7 +33,6 @@ from ragpg.cli.evaluation import SetName, print_differences
 from ragpg.cli.help import Commands
 from ragpg.contexts.situating import DOING
 from ragpg.errors import BadArgument
-from ragpg.indexing.indexes import Quantize
 from ragpg.models import Budget, require_client
 
 index = typer.Typer(
@@ -47,7 +46,8 @@ OtherIndex = Annotated[
 ]
 
 Quantized = Annotated[
-    Quantize | None, typer.Option(help="What the vector index holds: all, or a bit of each number.")
+    str | None,
+    typer.Option(help="What the vector index holds: none left out, bit, subvector:256, or auto."),
 ]
 Contextual = Annotated[
     bool, typer.Option("--contextual", help="Have Claude write a sentence of context per chunk.")
@@ -73,14 +73,14 @@ def index_list(as_json: Json = False) -> None:
 def _cells(row: dict[str, Any]) -> list[str]:
     overlap = f", overlap {row['overlap_tokens']}" if row["overlap_tokens"] else ""
     context = f", context by {escape(row['context_model'])}" if row["context_model"] else ""
-    bits = ", bits" if row["quantize"] == "bit" else ""
+    held = "" if row["quantize"] == "none" else f", {row['quantize']}"
     failed = f" ({row['failed_documents']:,} failed)" if row["failed_documents"] else ""
     return [
         str(row["index_id"]),
         escape(row["collection"]),
         "active" if row["active"] else row["state"],
         escape(row["embedding_model"]),
-        f"{row['chunk_tokens']} tokens{overlap}, {row['language']}{context}{bits}",
+        f"{row['chunk_tokens']} tokens{overlap}, {row['language']}{context}{held}",
         f"{row['chunks']:,}",
         f"{row['pending_documents']:,}{failed}",
         f"{((row['table_bytes'] or 0) + (row['index_bytes'] or 0)) / 1e6:,.1f} MB",
@@ -245,15 +245,16 @@ def index_drop(index_id: IndexId) -> None:
 @index.command("quantize")
 def index_quantize(
     index_id: IndexId,
-    quantize: Annotated[Quantize, typer.Argument(help="bit, none, or auto.")] = "auto",
+    quantize: Annotated[str, typer.Argument(help="bit, subvector:N, none, or auto.")] = "auto",
     queries: Annotated[int, typer.Option(help="How many questions to measure by.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """Have the vector index hold a bit of each number of the embeddings, or all; measure it then.
+    """Have the vector index hold less of the embeddings, or all of them; measure it then.
 
-    With bits the nearest are ordered by the embeddings themselves (index tune: how many). auto:
-    bits where a whole one would be larger than Postgres's effective_cache_size. The vector index is
-    built anew: searches go on meanwhile, writing waits.
+    bit: a bit of each number; subvector:256: the first 256 numbers, for models trained so that they
+    are an embedding, too (Matryoshka). The nearest by these are ordered by the embeddings
+    themselves (index tune: how many). auto: bits where a whole one would be larger than Postgres's
+    effective_cache_size. The vector index is built anew: searches go on meanwhile, writing waits.
     """
     with open_client() as client:
         indexes = client.collection().indexes
@@ -263,7 +264,10 @@ def index_quantize(
     if as_json:
         print_json({"index_id": index_id, "quantize": kept, "recall": found})
         return
-    holds = "a bit of each number" if kept == "bit" else "embeddings whole"
+    first = kept.rpartition(":")[2]
+    holds = {"none": "embeddings whole", "bit": "a bit of each number"}.get(
+        kept, f"{first} numbers"
+    )
     out.print(f"the vector index of search index {index_id} holds {holds}")
     _print_recall(found, as_json)
 

@@ -24,13 +24,6 @@ QUANTIZE_SEARCH_INDEX: LiteralString = """
 select ragpg.quantize_search_index(%(index_id)s, %(quantize)s)
 """
 
-ACTIVE_QUANTIZE: LiteralString = """
-select recipe.quantize
-from ragpg.collections as one
-join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
-where one.name = %(collection)s
-"""
-
 PENDING_DOCUMENTS: LiteralString = """
 select pending_documents from ragpg.index_health where index_id = %(index_id)s
 """

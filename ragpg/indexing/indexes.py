@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ragpg.arguments import tells
 from ragpg.contexts import (
@@ -15,7 +15,7 @@ from ragpg.contexts import (
     estimate,
     run_batches,
 )
-from ragpg.errors import BadArgument
+from ragpg.errors import BadArgument, RagpgError
 from ragpg.indexing import index_queries, queries
 from ragpg.indexing.indexer import Indexer, cut
 from ragpg.indexing.recipes import make_index, tokens_of_chunk, tokens_of_context
@@ -25,8 +25,6 @@ from ragpg.session import SearchIndex, Session
 
 if TYPE_CHECKING:
     from ragpg.indexing.tally import AddProgress
-
-Quantize = Literal["none", "bit", "auto"]
 
 
 @tells
@@ -49,7 +47,7 @@ class Indexes:
         language: str | None = None,
         model: str | Embedder | EmbedFunction | None = None,
         context_model: str | None = None,
-        quantize: Quantize | None = None,
+        quantize: str | None = None,
     ) -> SearchIndex:
         """Makes another search index with all documents queued for it; searches do not use it yet.
 
@@ -71,19 +69,21 @@ class Indexes:
             context_model=context_model,
             context_tokens=tokens_of_context(tokens) if context_model else 0,
         )
-        before = self.session.database.value(
-            index_queries.ACTIVE_QUANTIZE, collection=self.collection
-        )
-        if (quantize or before or "none") != "none":
-            self.quantize(made.id, quantize or before)
+        if quantize:
+            try:
+                self.quantize(made.id, quantize)
+            except RagpgError:
+                self.drop(made.id)
+                raise
         return made
 
-    def quantize(self, index_id: int, quantize: Quantize = "auto") -> str:
+    def quantize(self, index_id: int, quantize: str = "auto") -> str:
         """Sets how much of the embeddings the vector index holds; returns it.
 
-        "none" of them is left out; "bit" leaves a bit of each number, and what is nearest by these
-        is ordered by the embeddings; "auto" is bit where a whole one would be larger than
-        effective_cache_size. One that answers gets its vector index built anew: searches go on
+        "none" of them is left out; "bit" leaves a bit of each number, "subvector:256" the first 256
+        of them (of models trained for it: Matryoshka), and what is nearest by these is ordered by
+        the embeddings; "auto" is bit where a whole one would be larger than effective_cache_size.
+        One that answers gets its vector index built anew: searches go on
         meanwhile, writing waits. Look at `measure_recall` and `tune_ef_search` then.
         """
         return str(

@@ -19,6 +19,7 @@ declare
     parent_id bigint := ragpg.collection_id(collection);
     new_id bigint;
     dimensions integer;
+    quantize text;
     whose regrole;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
@@ -59,8 +60,17 @@ begin
         context_model, context_tokens
     )
     returning id into new_id;
-    -- What halfvec's HNSW does not take.
-    perform ragpg.quantize_search_index(new_id, 'bit', proof) where dimensions > 4000;
+    -- As in the active one; of more than halfvec's HNSW takes, bits.
+    select known.quantize into quantize
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = parent_id
+        and (
+            known.quantize = 'bit'
+            or known.embedding_model_id = create_search_index.embedding_model_id
+        );
+    quantize := coalesce(quantize, case when dimensions > 4000 then 'bit' else 'none' end);
+    perform ragpg.quantize_search_index(new_id, quantize, proof);
     -- Made apart and attached: that locks the parent less than "partition of" does.
     execute format(
         'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
@@ -92,4 +102,4 @@ revoke execute on function
 ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid)
 from public;
 comment on function ragpg.create_search_index(text, bigint, integer, integer, text, text, integer, uuid) is
-'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Embeddings of more than 4,000 dimensions are quantised (ragpg.quantize_search_index).';
+'Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Its vector index holds of the embeddings what the active one''s does, or a bit of each number where they have more than 4,000 dimensions (ragpg.quantize_search_index).';

@@ -100,4 +100,4 @@ comment on column ragpg.index_health.recall_measured_at is 'When that was.';
 comment on column ragpg.index_health.context_model is
 'The language model that writes a sentence of context per chunk; null: none does.';
 comment on column ragpg.index_health.quantize is
-'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.';
+'What the vector index holds of the embeddings: none (of it left out), bit (a bit of each number), or subvector:N, the first N.';

@@ -43,20 +43,27 @@ begin
             else 'none'
         end;
     end if;
-    if quantize is null or quantize not in ('none', 'bit') then
+    if quantize ~ '^subvector:[1-9][0-9]{0,3}$' then
+        if split_part(quantize, ':', 2)::integer >= least(dimensions, 4001) then
+            raise exception 'the embeddings have % dimensions, "%" is not a part of them%', dimensions,
+                quantize, case when dimensions > 4000 then ' that a vector index takes' else '' end
+                using errcode = 'RG005',
+                    hint = format('subvector:%s or less', least(dimensions - 1, 4000));
+        end if;
+    elsif quantize is null or quantize not in ('none', 'bit') then
         raise exception 'there is no quantisation "%"', quantize
-            using errcode = 'RG005', hint = 'none, bit or auto';
+            using errcode = 'RG005', hint = 'none, bit, subvector:256 or auto';
     elsif quantize = 'none' and dimensions > 4000 then
         raise exception 'the embeddings have % dimensions, a vector index of them takes 4,000 at most',
             dimensions
-            using errcode = 'RG005', hint = 'bit: it holds a bit of each';
+            using errcode = 'RG005', hint = 'bit: it holds a bit of each number; or subvector:1024, its first numbers';
     end if;
     if quantize = recipe.quantize then
         return quantize;
     end if;
     update ragpg.search_indexes as known
     set quantize = quantize_search_index.quantize,
-        ef_search = case quantize_search_index.quantize when 'bit' then 400 else 100 end
+        ef_search = case quantize_search_index.quantize when 'none' then 100 else 400 end
     where known.id = recipe.id;
     if recipe.state = 'ready' then
         -- Searches go on by the one there is until the other one is built.
@@ -88,4 +95,4 @@ end
 $$;
 revoke execute on function ragpg.quantize_search_index(bigint, text, uuid) from public;
 comment on function ragpg.quantize_search_index(bigint, text, uuid) is
-'Sets what the vector index of a search index holds of its embeddings, and returns it: none (of it left out), bit (a bit of each number; the ef_search nearest by these are ordered by the embeddings), or auto: bit where more than 4,000 dimensions leave no choice, or where a whole one would be larger than effective_cache_size. A search index that answers gets its vector index built anew; searches go on meanwhile, writing waits. How much it finds: ragpg.measure_recall; ragpg.tune_ef_search sets how many are ordered anew (400 at first). Raises RG005, RG010.';
+'Sets what the vector index of a search index holds of its embeddings, and returns it: none (of it left out), bit (a bit of each number), subvector:N (the first N numbers, for models trained so that these are an embedding, too: Matryoshka), or auto: bit where more than 4,000 dimensions leave no choice, or where a whole one would be larger than effective_cache_size. A search index that answers gets its vector index built anew; searches go on meanwhile, writing waits. The ef_search nearest by what it holds are ordered by the embeddings. How much it finds: ragpg.measure_recall; ragpg.tune_ef_search sets how many are ordered anew (400 at first). Raises RG005, RG010.';

@@ -872,7 +872,7 @@ table search_indexes constraint search_indexes_min_relevance_is_a_share CHECK ((
 table search_indexes constraint search_indexes_min_similarity_is_a_cosine CHECK (((min_similarity >= ('-1'::integer)::double precision) AND (min_similarity <= (1)::double precision)))
 table search_indexes constraint search_indexes_overlap_is_less_than_a_chunk CHECK (((overlap_tokens >= 0) AND (overlap_tokens < chunk_tokens)))
 table search_indexes constraint search_indexes_pkey PRIMARY KEY (id)
-table search_indexes constraint search_indexes_quantize_is_known CHECK ((quantize = ANY (ARRAY['none'::text, 'bit'::text])))
+table search_indexes constraint search_indexes_quantize_is_known CHECK ((quantize ~ '^(none|bit|subvector:[1-9][0-9]{0,3})$'::text))
 table search_indexes constraint search_indexes_relevance_is_whole CHECK ((num_nulls(relevance_offset, relevance_slope) = ANY (ARRAY[0, 2])))
 table search_indexes constraint search_indexes_state_is_known CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text])))
 table search_indexes constraint search_indexes_vector_weight_is_a_share CHECK (((vector_weight >= (0)::double precision) AND (vector_weight <= (1)::double precision)))
@@ -1624,6 +1624,7 @@ declare
     parent_id bigint := ragpg.collection_id(collection);
     new_id bigint;
     dimensions integer;
+    quantize text;
     whose regrole;
 begin
     -- The first one is anybody's who begins a collection, another one is work for all.
@@ -1664,8 +1665,17 @@ begin
         context_model, context_tokens
     )
     returning id into new_id;
-    -- What halfvec's HNSW does not take.
-    perform ragpg.quantize_search_index(new_id, 'bit', proof) where dimensions > 4000;
+    -- As in the active one; of more than halfvec's HNSW takes, bits.
+    select known.quantize into quantize
+    from ragpg.collections as one
+    join ragpg.search_indexes as known on known.id = one.active_index_id
+    where one.id = parent_id
+        and (
+            known.quantize = 'bit'
+            or known.embedding_model_id = create_search_index.embedding_model_id
+        );
+    quantize := coalesce(quantize, case when dimensions > 4000 then 'bit' else 'none' end);
+    perform ragpg.quantize_search_index(new_id, quantize, proof);
     -- Made apart and attached: that locks the parent less than "partition of" does.
     execute format(
         'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
@@ -3496,20 +3506,27 @@ begin
             else 'none'
         end;
     end if;
-    if quantize is null or quantize not in ('none', 'bit') then
+    if quantize ~ '^subvector:[1-9][0-9]{0,3}$' then
+        if split_part(quantize, ':', 2)::integer >= least(dimensions, 4001) then
+            raise exception 'the embeddings have % dimensions, "%" is not a part of them%', dimensions,
+                quantize, case when dimensions > 4000 then ' that a vector index takes' else '' end
+                using errcode = 'RG005',
+                    hint = format('subvector:%s or less', least(dimensions - 1, 4000));
+        end if;
+    elsif quantize is null or quantize not in ('none', 'bit') then
         raise exception 'there is no quantisation "%"', quantize
-            using errcode = 'RG005', hint = 'none, bit or auto';
+            using errcode = 'RG005', hint = 'none, bit, subvector:256 or auto';
     elsif quantize = 'none' and dimensions > 4000 then
         raise exception 'the embeddings have % dimensions, a vector index of them takes 4,000 at most',
             dimensions
-            using errcode = 'RG005', hint = 'bit: it holds a bit of each';
+            using errcode = 'RG005', hint = 'bit: it holds a bit of each number; or subvector:1024, its first numbers';
     end if;
     if quantize = recipe.quantize then
         return quantize;
     end if;
     update ragpg.search_indexes as known
     set quantize = quantize_search_index.quantize,
-        ef_search = case quantize_search_index.quantize when 'bit' then 400 else 100 end
+        ef_search = case quantize_search_index.quantize when 'none' then 100 else 400 end
     where known.id = recipe.id;
     if recipe.state = 'ready' then
         -- Searches go on by the one there is until the other one is built.
@@ -5363,18 +5380,20 @@ CREATE OR REPLACE FUNCTION ragpg_internal.build_vector_index(index_id bigint, di
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
+    quantize constant text := (
+        select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id
+    );
     -- ragpg_internal.nearest_query asks for these expressions.
     statement text := format(
-        case (select recipe.quantize from ragpg.search_indexes as recipe where recipe.id = index_id)
-            when 'bit' then
-                'create index if not exists %1$I on ragpg.%2$I using hnsw'
-                ' ((%3$s.binary_quantize(embedding)::bit(%4$s)) %3$s.bit_hamming_ops)'
+        'create index if not exists %1$I on ragpg.%2$I using hnsw '
+        || case quantize
+            when 'none' then '((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)'
+            when 'bit' then '((%3$s.binary_quantize(embedding)::bit(%4$s)) %3$s.bit_hamming_ops)'
             else
-                'create index if not exists %1$I on ragpg.%2$I'
-                ' using hnsw ((embedding::%3$s.halfvec(%4$s)) %3$s.halfvec_cosine_ops)'
+                '((%3$s.subvector(embedding, 1, %5$s)::%3$s.halfvec(%5$s)) %3$s.halfvec_cosine_ops)'
         end,
         format('chunks_%s_embedding_hnsw', index_id), 'chunks_' || index_id,
-        ragpg_internal.vector_schema(), dimensions
+        ragpg_internal.vector_schema(), dimensions, split_part(quantize, ':', 2)
     );
 begin
     execute statement;
@@ -7903,9 +7922,13 @@ CREATE OR REPLACE FUNCTION ragpg_internal.nearest_query(table_name text, index_i
 BEGIN ATOMIC
  SELECT format(
          CASE quantize
-             WHEN 'bit'::text THEN 'select chunk.id, chunk.document_id, chunk.embedding operator(%1$s.<=>) $1 as distance from (  select chunk.id, chunk.document_id, chunk.embedding from ragpg.%2$s as chunk  where chunk.index_id = %3$s%4$s  order by %1$s.binary_quantize(chunk.embedding)::bit(%5$s)   operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s) limit %7$s ) as chunk order by distance limit %6$s'::text
-             ELSE 'select * from (  select chunk.id, chunk.document_id,   chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance  from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s  order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s ) as chunk order by distance'::text
-         END, ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted, GREATEST(scanned, wanted)) AS format;
+             WHEN 'none'::text THEN 'select * from (  select chunk.id, chunk.document_id,   chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance  from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s  order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s ) as chunk order by distance'::text
+             ELSE (('select chunk.id, chunk.document_id, chunk.embedding operator(%1$s.<=>) $1 as distance from (  select chunk.id, chunk.document_id, chunk.embedding from ragpg.%2$s as chunk  where chunk.index_id = %3$s%4$s  order by '::text ||
+             CASE quantize
+                 WHEN 'bit'::text THEN '%1$s.binary_quantize(chunk.embedding)::bit(%5$s) operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s)'::text
+                 ELSE '%1$s.subvector(chunk.embedding, 1, %8$s)::%1$s.halfvec(%8$s) operator(%1$s.<=>) %1$s.subvector($1, 1, %8$s)::%1$s.halfvec(%8$s)'::text
+             END) || ' limit %7$s ) as chunk order by distance limit %6$s'::text)
+         END, ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted, GREATEST(scanned, wanted), split_part(quantize, ':'::text, 2)) AS format;
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.normal_form(content text)
@@ -11241,7 +11264,7 @@ comment on ragpg.corpus_problems.problem: The kind, as ragpg_internal.inspection
 comment on ragpg.corpus_problems.source: The document's source; null for a line of many documents.
 comment on ragpg.corpus_problems.what_to_do: What helps.
 comment on ragpg.corpus_problems: A row per problem of a stored document, and per line repeated through a collection: what would make search find garbage. It reads every text: name the collection in where.
-comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer,pg_catalog.uuid): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Embeddings of more than 4,000 dimensions are quantised (ragpg.quantize_search_index).
+comment on ragpg.create_search_index(pg_catalog.text,bigint,integer,integer,pg_catalog.text,pg_catalog.text,integer,pg_catalog.uuid): Returns the id of a new search index of a collection, with all its documents queued for it. Workers fill it; it answers searches once activate_search_index names it. With a context_model each chunk gets a sentence by that language model, for which context_tokens are kept free; until it is activated only ragpg index build and continue fill it, because that costs money. Its vector index holds of the embeddings what the active one's does, or a bit of each number where they have more than 4,000 dimensions (ragpg.quantize_search_index).
 comment on ragpg.current_tenant(): Returns the tenant the current role acts for, null for none: for a role bound by ragpg.bind_role the setting ragpg.tenant, if it is one of its tenants, or without a setting the only one it has; for one of ragpg.trust_role, and for whoever sees all, the setting. Null for every other role. Policies compare rows with it.
 comment on ragpg.delete_conversation(bigint): Deletes a conversation with its turns: their answers, citations, steps and feedback; returns whether there was one.
 comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a document and its chunks and returns whether there was one. Its text stays in document_versions, for the citations that point at it.
@@ -11653,7 +11676,7 @@ comment on ragpg.index_health.indexes_valid: Whether all its indexes can be used
 comment on ragpg.index_health.language: Text-search configuration of the word leg.
 comment on ragpg.index_health.overlap_tokens: Tokens a chunk shares with the one before it.
 comment on ragpg.index_health.pending_documents: Documents whose newest version it does not hold yet.
-comment on ragpg.index_health.quantize: What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number.
+comment on ragpg.index_health.quantize: What the vector index holds of the embeddings: none (of it left out), bit (a bit of each number), or subvector:N, the first N.
 comment on ragpg.index_health.recall: Recall when it was last measured: ragpg.measure_recall.
 comment on ragpg.index_health.recall_measured_at: When that was.
 comment on ragpg.index_health.refreshed_at: When words were last counted.
@@ -11723,7 +11746,7 @@ comment on ragpg.prune_versions(interval,pg_catalog.text): Deletes versions that
 comment on ragpg.put_document(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.bytea,integer[]): Stores a document under its source and returns its id, version and whether it was added, updated or unchanged. A worker (ragpg worker) makes its chunks; until then it is in the view ingest_queue. page_starts are the characters, from 0, at which its pages begin.
 comment on ragpg.put_evaluation_draft(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,bigint,pg_catalog.text,integer,pg_catalog.text): Stores a drafted question of an evaluation set, which is made when it is new, and returns its id; null when the set has that question or draft already. No run asks it before ragpg.accept_draft. Raises RG006 when the document does not hold the quote at that character.
 comment on ragpg.put_evaluation_question(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.jsonb,pg_catalog.text,boolean,pg_catalog.text[]): Stores a question in an evaluation set, which is made when it is new, and returns its id; the same question again replaces it. labels is a JSON array of objects with source and a quote, or start_char and end_char, or neither for the whole document.
-comment on ragpg.quantize_search_index(bigint,pg_catalog.text,pg_catalog.uuid): Sets what the vector index of a search index holds of its embeddings, and returns it: none (of it left out), bit (a bit of each number; the ef_search nearest by these are ordered by the embeddings), or auto: bit where more than 4,000 dimensions leave no choice, or where a whole one would be larger than effective_cache_size. A search index that answers gets its vector index built anew; searches go on meanwhile, writing waits. How much it finds: ragpg.measure_recall; ragpg.tune_ef_search sets how many are ordered anew (400 at first). Raises RG005, RG010.
+comment on ragpg.quantize_search_index(bigint,pg_catalog.text,pg_catalog.uuid): Sets what the vector index of a search index holds of its embeddings, and returns it: none (of it left out), bit (a bit of each number), subvector:N (the first N numbers, for models trained so that these are an embedding, too: Matryoshka), or auto: bit where more than 4,000 dimensions leave no choice, or where a whole one would be larger than effective_cache_size. A search index that answers gets its vector index built anew; searches go on meanwhile, writing waits. The ef_search nearest by what it holds are ordered by the embeddings. How much it finds: ragpg.measure_recall; ragpg.tune_ef_search sets how many are ordered anew (400 at first). Raises RG005, RG010.
 comment on ragpg.query_embeddings.embedding: What ragpg.embed_query returned.
 comment on ragpg.query_embeddings.embedding_model_id: The encoder's model. It references the model, not the encoder: a search must not wait for a load, nor a load for a search.
 comment on ragpg.query_embeddings.id: Key; grows in the order of storing.
@@ -11786,7 +11809,7 @@ comment on ragpg.search_indexes.min_relevance: Relevance of the hits below which
 comment on ragpg.search_indexes.min_similarity: ragpg ask answers "nothing fits" when no hit reaches this cosine similarity; 0.25 kept all of 400 fitting questions and refused half of 800 foreign ones with all-MiniLM-L6-v2.
 comment on ragpg.search_indexes.missing_names_slope: Its slope by ln(1 + the number of missing names).
 comment on ragpg.search_indexes.overlap_tokens: Tokens a chunk shares with the one before it.
-comment on ragpg.search_indexes.quantize: What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number; those nearest by bits, ef_search of them, are ordered by the embeddings.
+comment on ragpg.search_indexes.quantize: What the vector index holds of the embeddings: none (of it left out), bit (a bit of each number), or subvector:N (the first N numbers); those nearest by these, ef_search of them, are ordered by the embeddings.
 comment on ragpg.search_indexes.relevance_offset: Of the curve that gives relevance (ragpg_internal.relevance), set by ragpg.calibrate; null before.
 comment on ragpg.search_indexes.relevance_slope: Its slope by similarity.
 comment on ragpg.search_indexes.state: building (first load, vector index not there yet) or ready.
@@ -11869,7 +11892,7 @@ comment on ragpg_internal.answer_costs(bigint): Returns a row per answered quest
 comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[],pg_catalog.text[]): Returns what the first three hits, best first, hold of a question. words_held: the share of its words, by BM25 weight, in the sentence that holds most of them. missing_names: its names and numbers (words with a capital that are not the first, words with a digit) that are neither in that sentence nor beside it nor in the title. unmatched_negation: it says not, no, never, none, nor, neither, without or cannot, and that sentence does not. An embedding hardly tells these; to ragpg_internal.relevance they tell apart questions that look like others but have no answer.
 comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
-comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine of halfvec, or the bits of a quantised one) if it is not there; without parallel workers when shared memory is short.
+comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine of halfvec, or what a quantised one holds) if it is not there; without parallel workers when shared memory is short.
 comment on ragpg_internal.check_choice(pg_catalog.jsonpath,pg_catalog.text[]): Raises RG005 when neither a filter nor sources are given, RG004 when the filter is no predicate.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, or of a version that is not there any more (RG007), and notes its page.
 comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
@@ -11935,7 +11958,7 @@ comment on ragpg_internal.metadata_values(pg_catalog.jsonb): Returns the values 
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
-comment on ragpg_internal.nearest_query(pg_catalog.text,bigint,integer,pg_catalog.text,pg_catalog.text,integer,integer): Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, document_id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits, scanned of them, ordered by the embeddings themselves.
+comment on ragpg_internal.nearest_query(pg_catalog.text,bigint,integer,pg_catalog.text,pg_catalog.text,integer,integer): Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, document_id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits or first numbers, scanned of them, ordered by the embeddings themselves.
 comment on ragpg_internal.normal_form(pg_catalog.text): Returns a text as words are looked for in it: Unicode's NFKC (Annex 15), so that ligatures, full-width and decomposed letters are the plain ones, without soft hyphens and marks of no width; every dash and apostrophe the plain one.
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
