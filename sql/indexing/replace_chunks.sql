@@ -20,10 +20,7 @@ declare
     document_metadata jsonb;
     words_language text;
     owner_name text;
-    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
-    -- the start of the text, which over a long document is quadratic.
-    block constant integer := 65536;
-    longest integer;
+    contents text[];
 begin
     select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
     into body, page_starts, document_metadata, owner_name
@@ -40,43 +37,40 @@ begin
     into strict words_language
     from ragpg.search_indexes as recipe
     where recipe.id = replace_chunks.index_id;
-    select coalesce(max(e.value - s.value), 0) into longest
-    from unnest(starts) with ordinality as s (value, place)
-    join unnest(ends) with ordinality as e (value, place) using (place);
-
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = replace_chunks.index_id
-        and chunk.document_id = replace_chunks.document_id;
-    insert into ragpg.chunks (
-        index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
-        tenant
-    )
-    with blocks as materialized (
-        select number, substr(body, number * block + 1, block + longest) as content
-        from (select distinct start / block as number from unnest(starts) as start) as used
-    )
-    select
-        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        piece.place - 1, piece.start_char, piece.end_char,
-        width_bucket(piece.start_char, page_starts), piece.token_count,
-        coalesce(words.lexeme_count, 0), words_language, piece.context, cut.content,
-        coalesce(words.lexemes, ''), piece.embedding, coalesce(piece.generated_chars, 0), owner_name
-    from unnest(
-        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
-    ) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
-    join blocks on blocks.number = piece.start_char / block
-    cross join lateral (
-        select substr(
-            blocks.content,
-            piece.start_char - blocks.number * block + 1,
-            piece.end_char - piece.start_char
-        ) as content
-    ) as cut
-    -- Else a trigger does it.
-    left join lateral ragpg_internal.chunk_words(piece.context, cut.content, words_language)
-        as words on ragpg_internal.is_distributed();
+    contents := ragpg_internal.cut_spans(body, starts, ends);
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.write_chunks(
+            replace_chunks.index_id, array[replace_chunks.document_id],
+            array_agg(replace_chunks.document_id), array_agg(replace_chunks.document_version),
+            array_agg((piece.place - 1)::integer order by piece.place), starts,
+            array_agg(width_bucket(piece.start_char, page_starts) order by piece.place),
+            token_counts, array_agg(words_language), contexts, contents, embeddings,
+            array_agg(coalesce(piece.generated_chars, 0) order by piece.place)
+        )
+        from unnest(starts, replace_chunks.generated_chars) with ordinality
+            as piece (start_char, generated_chars, place);
+    else
+        delete from ragpg.chunks as chunk
+        where chunk.index_id = replace_chunks.index_id
+            and chunk.document_id = replace_chunks.document_id;
+        insert into ragpg.chunks (
+            index_id, document_id, document_version, ordinal, start_char, end_char, page,
+            token_count, lexeme_count, language, context, content, lexemes, embedding,
+            generated_chars, tenant
+        )
+        select
+            replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+            piece.place - 1, piece.start_char, piece.end_char,
+            width_bucket(piece.start_char, page_starts), piece.token_count,
+            0, words_language, piece.context, piece.content,
+            '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+        from unnest(
+            starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars,
+            contents
+        ) with ordinality as piece (
+            start_char, end_char, context, token_count, embedding, generated_chars, content, place
+        );
+    end if;
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )
