@@ -3034,7 +3034,6 @@ drop function ragpg_internal.write_chunks(
 drop function ragpg_internal.carry_chunks(bigint, bigint[], integer, uuid);
 drop function ragpg_internal.give_chunks(bigint[], text);
 drop function ragpg_internal.document_owners(bigint[], uuid);
-drop function ragpg_internal.cut_spans(text, integer[], integer[]);
 drop function ragpg_internal.own_condition(uuid);
 drop function ragpg_internal.is_spread_by_tenant();
 drop function ragpg_internal.chunks_are_closed();

@@ -496,7 +496,11 @@ begin
     if found then
         raise exception 'the chunks are distributed already'
             using errcode = 'RG005',
-                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
+                hint = format(
+                    'a new worker: there set citus.enable_ddl_propagation = off; alter role %s login;'
+                    ' then select citus_rebalance_start(), docs/scale.md',
+                    owner_name
+                );
     end if;
     select count(*) into workers
     from pg_dist_node as node
@@ -555,7 +559,7 @@ begin
     if refused is not null then
         raise exception 'the role % cannot log in on the workers: %', owner_name, refused
             using errcode = 'RG005',
-                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+                hint = format('as a superuser, on each worker: set citus.enable_ddl_propagation = off; alter role %s login', owner_name);
     end if;
     create or replace function ragpg_internal.is_distributed() returns boolean
     language sql immutable parallel safe
@@ -771,44 +775,6 @@ end
 $$;
 comment on function ragpg_internal.carry_chunks(bigint, bigint[], integer, uuid) is
 'Makes a search index''s chunks of documents those of a version, where ragpg.chunks is distributed. Part of ragpg_internal.queue_documents. Security definer while tenants are kept apart there (ragpg_internal.tenant_legs); then only of the caller''s documents: RG007 for others.';
-
--- Which text stands from here to there, for many spans?
-create or replace function ragpg_internal.cut_spans(body text, starts integer[], ends integer[])
-returns text[]
-language plpgsql immutable
-set search_path = ragpg, pg_temp
-as $$
-declare
-    -- A block is cut out of the text once for all spans that begin in it: substr() walks from the
-    -- start of the text, which over a long document is quadratic.
-    block constant integer := 65536;
-    longest constant integer := (
-        select max(given.end_char - given.start_char)
-        from unnest(starts, ends) as given (start_char, end_char)
-    );
-begin
-    return (
-        with blocks as materialized (
-            select used.number, substr(body, used.number * block + 1, block + longest) as content
-            from (
-                select distinct given.start_char / block as number
-                from unnest(starts) as given (start_char)
-            ) as used
-        )
-        select array_agg(
-            substr(
-                blocks.content, span.start_char - blocks.number * block + 1,
-                span.end_char - span.start_char
-            )
-            order by span.place
-        )
-        from unnest(starts, ends) with ordinality as span (start_char, end_char, place)
-        join blocks on blocks.number = span.start_char / block
-    );
-end
-$$;
-comment on function ragpg_internal.cut_spans(text, integer[], integer[]) is
-'Returns the characters of a text from each start (from 0) to its end (exclusive).';
 
 -- Whose are these documents, and may they be written for whoever handed over this proof?
 create or replace function ragpg_internal.document_owners(document_ids bigint[], proof uuid)
@@ -2627,7 +2593,10 @@ declare
     document_metadata jsonb;
     words_language text;
     owner_name text;
-    contents text[];
+    -- A block is cut out of the text once for all chunks that begin in it: substr() walks from
+    -- the start of the text, which over a long document is quadratic.
+    block constant integer := 65536;
+    longest integer;
 begin
     select document.content, nullif(document.page_starts, '{}'), document.metadata, document.tenant
     into body, page_starts, document_metadata, owner_name
@@ -2644,18 +2613,39 @@ begin
     into strict words_language
     from ragpg.search_indexes as recipe
     where recipe.id = replace_chunks.index_id;
-    contents := ragpg_internal.cut_spans(body, starts, ends);
+    select coalesce(max(e.value - s.value), 0) into longest
+    from unnest(starts) with ordinality as s (value, place)
+    join unnest(ends) with ordinality as e (value, place) using (place);
     if ragpg_internal.is_distributed() then
         perform ragpg_internal.write_chunks(
             replace_chunks.index_id, array[replace_chunks.document_id],
             array_agg(replace_chunks.document_id), array_agg(replace_chunks.document_version),
-            array_agg((piece.place - 1)::integer order by piece.place), starts,
-            array_agg(width_bucket(piece.start_char, page_starts) order by piece.place),
-            token_counts, array_agg(words_language), contexts, contents, embeddings,
-            array_agg(coalesce(piece.generated_chars, 0) order by piece.place)
+            array_agg(piece.ordinal), array_agg(piece.start_char),
+            array_agg(width_bucket(piece.start_char, page_starts)), array_agg(piece.token_count),
+            array_agg(words_language), array_agg(piece.context), array_agg(piece.content),
+            array_agg(piece.embedding), array_agg(piece.generated_chars)
         )
-        from unnest(starts, replace_chunks.generated_chars) with ordinality
-            as piece (start_char, generated_chars, place);
+        from (
+            with blocks as materialized (
+                select number, substr(body, number * block + 1, block + longest) as content
+                from (select distinct start / block as number from unnest(starts) as start) as used
+            )
+            select
+                (piece.place - 1)::integer as ordinal, piece.start_char, piece.token_count,
+                piece.context, piece.embedding,
+                coalesce(piece.generated_chars, 0) as generated_chars,
+                substr(
+                    blocks.content,
+                    piece.start_char - blocks.number * block + 1,
+                    piece.end_char - piece.start_char
+                ) as content
+            from unnest(
+                starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+            ) with ordinality as piece (
+                start_char, end_char, context, token_count, embedding, generated_chars, place
+            )
+            join blocks on blocks.number = piece.start_char / block
+        ) as piece;
     else
         delete from ragpg.chunks as chunk
         where chunk.index_id = replace_chunks.index_id
@@ -2665,18 +2655,26 @@ begin
             token_count, lexeme_count, language, context, content, lexemes, embedding,
             generated_chars, tenant
         )
+        with blocks as materialized (
+            select number, substr(body, number * block + 1, block + longest) as content
+            from (select distinct start / block as number from unnest(starts) as start) as used
+        )
         select
             replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
             piece.place - 1, piece.start_char, piece.end_char,
             width_bucket(piece.start_char, page_starts), piece.token_count,
-            0, words_language, piece.context, piece.content,
+            0, words_language, piece.context,
+            substr(
+                blocks.content,
+                piece.start_char - blocks.number * block + 1,
+                piece.end_char - piece.start_char
+            ),
             '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
         from unnest(
-            starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars,
-            contents
-        ) with ordinality as piece (
-            start_char, end_char, context, token_count, embedding, generated_chars, content, place
-        );
+            starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+        ) with ordinality
+            as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
+        join blocks on blocks.number = piece.start_char / block;
     end if;
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
@@ -2898,6 +2896,8 @@ declare
     first_ids bigint[];
     copy_ids bigint[];
     held record;  -- the chunks of the pairs
+    is_closed constant boolean := ragpg_internal.chunks_are_closed();
+    all_chunks text;
 begin
     select
         recipe.id, model.dimensions, recipe.quantize,
@@ -2912,33 +2912,47 @@ begin
     join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
+    all_chunks := case
+        when is_closed
+            then 'select chunk_id as id, content, embedding'
+                ' from ragpg_internal.document_chunks($1, null)'
+        else 'select id, content, embedding from ragpg.chunks where index_id = $1'
+    end;
     perform set_config('hnsw.ef_search', scanned::text, true);
     if ragpg_internal.is_distributed() then
         perform ragpg_internal.set_on_shards(scanned, 'relaxed_order');
     end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
-    for looked_at in
-        select drawn.id, drawn.embedding
-        from (
-            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-            order by ragpg_internal.hash_text(chunk.content), chunk.id
-        ) as drawn
+    for looked_at in execute
+        'select drawn.id, drawn.embedding'
+        ' from ('
+        '  select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding'
+        '  from (' || all_chunks || ') as chunk'
+        '  order by ragpg_internal.hash_text(chunk.content), chunk.id'
+        ' ) as drawn'
         -- Drawn by hash, not by random(): the same chunks give the same answer.
-        order by hashint8extended(drawn.id, 0)
-        limit near_duplicates.chunks
+        ' order by hashint8extended(drawn.id, 0)'
+        ' limit $2'
+        using active_id, near_duplicates.chunks
     loop
-        execute format(
-            'select array_agg(near.id) from (%s) as near'
-            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            ragpg_internal.nearest_query(
-                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+        if is_closed then
+            select array_agg(near.chunk_id) into near_ids
+            from ragpg_internal.vector_candidates(
+                active_id, looked_at.embedding, neighbours + 1
+            ) as near
+            where near.chunk_id <> looked_at.id and near.similarity >= min_similarity;
+        else
+            execute format(
+                'select array_agg(near.id) from (%s) as near'
+                ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+                ragpg_internal.nearest_query(
+                    'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+                )
             )
-        )
-        into near_ids
-        using looked_at.embedding, looked_at.id, min_similarity;
+            into near_ids
+            using looked_at.embedding, looked_at.id, min_similarity;
+        end if;
         if near_ids is not null then
             pairs := pairs || (
                 select array_agg(side.id order by near.id, side.place)
@@ -2954,27 +2968,28 @@ begin
         end if;
     end loop;
     if near_duplicates.chunks is null then
-        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
-        from (
-            select
-                chunk.id,
-                min(chunk.id) over (
-                    partition by ragpg_internal.hash_text(chunk.content)
-                ) as first_id
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-        ) as same
-        where same.id <> same.first_id;
+        execute
+            'select array_agg(same.first_id), array_agg(same.id)'
+            ' from ('
+            '  select'
+            '   chunk.id,'
+            '   min(chunk.id) over ('
+            '    partition by ragpg_internal.hash_text(chunk.content)'
+            '   ) as first_id'
+            '  from (' || all_chunks || ') as chunk'
+            ' ) as same'
+            ' where same.id <> same.first_id'
+        into first_ids, copy_ids
+        using active_id;
     end if;
     near_ids := array(
         select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
     );
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    from ragpg_internal.known_chunks(near_ids, active_id) as chunk;
     return query
     with pair as (
         select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id

@@ -37,7 +37,11 @@ begin
     if found then
         raise exception 'the chunks are distributed already'
             using errcode = 'RG005',
-                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
+                hint = format(
+                    'a new worker: there set citus.enable_ddl_propagation = off; alter role %s login;'
+                    ' then select citus_rebalance_start(), docs/scale.md',
+                    owner_name
+                );
     end if;
     select count(*) into workers
     from pg_dist_node as node
@@ -96,7 +100,7 @@ begin
     if refused is not null then
         raise exception 'the role % cannot log in on the workers: %', owner_name, refused
             using errcode = 'RG005',
-                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+                hint = format('as a superuser, on each worker: set citus.enable_ddl_propagation = off; alter role %s login', owner_name);
     end if;
     create or replace function ragpg_internal.is_distributed() returns boolean
     language sql immutable parallel safe

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 import ragpg
 
-from ..conftest import WordEmbedder
+from ..conftest import WordEmbedder, role
 from ..database.tenants import MARKER, _fill, _login, put_texts
 from .conftest import Cluster, new_database
+from .corpus import fill
 
 __all__ = ["reader", "server", "shared", "spread", "url", "writer"]
 
+NAME = "tenant_app"
 TEXTS = {"a": "Refund of money within days.", MARKER: f"{MARKER} refund money rate limit."}
 
 
@@ -62,3 +65,20 @@ def reader(shared: psycopg.Connection, server: str) -> Iterator[psycopg.Connecti
 def writer(shared: psycopg.Connection, server: str) -> Iterator[psycopg.Connection]:
     """A connection of a writer that is bound to tenant A."""
     yield from _login(shared, server, "tenant_writer_a", "a", "writer")
+
+
+def as_tenant(url: str, tenant: str) -> ragpg.Client:
+    return ragpg.connect(make_conninfo(url, user=NAME), embedder=WordEmbedder(), tenant=tenant)
+
+
+def begin(url: str, owner: psycopg.Connection, **documents: int) -> None:
+    """Keeps tenants apart, each with so many documents of its own."""
+    role(url, NAME)
+    with ragpg.connect(url, embedder=WordEmbedder()) as client:  # the model is the owner's to add
+        client.collection("texts").add(text="Nobody's refund.", source="nobody's")
+    owner.execute("select ragpg.enable_tenants()")
+    owner.execute(f"select ragpg.grant_writer('{NAME}')".encode())
+    owner.execute(f"select ragpg.trust_role('{NAME}')".encode())
+    for tenant, count in documents.items():
+        with as_tenant(url, tenant) as client:
+            fill(client, count)

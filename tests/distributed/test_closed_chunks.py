@@ -33,7 +33,6 @@ DIRECT = (
     "prepare asked as select * from ragpg.chunks; execute asked",
     "do $$ declare one record; begin for one in select * from ragpg.chunks loop end loop; end $$",
     "create temp table taken as select * from ragpg.chunks",
-    "select ragpg.near_duplicates('shared')",
     "select ragpg.measure_recall('shared')",
     "select ragpg.verify()",
     "delete from ragpg.chunks",
@@ -80,7 +79,12 @@ def _refused(connection: psycopg.Connection, statement: str) -> psycopg.Error:
 def test_nobody_but_the_owner_reaches_the_chunks(writer: psycopg.Connection) -> None:
     for statement in DIRECT:
         assert _refused(writer, statement).sqlstate == "42501", statement
-    for statement in ("select 1 from ragpg.chunks_of_shared", "table ragpg.contextual_indexes"):
+    for statement in (
+        "select 1 from ragpg.chunks_of_shared",
+        "table ragpg.contextual_indexes",
+        "select ragpg.sample_chunks('shared', 'default')",
+        "select ragpg.training_pairs('shared')",
+    ):
         _refused(writer, statement)
     for table in ("ragpg.chunks", "ragpg.chunks_1"):
         with (
@@ -121,8 +125,7 @@ def test_what_is_called_shows_and_changes_the_callers_alone(
     shared: psycopg.Connection, writer: psycopg.Connection
 ) -> None:
     theirs = [
-        row[0]
-        for row in shared.execute("select id from ragpg.chunks where tenant = %s", (MARKER,))
+        row[0] for row in shared.execute("select id from ragpg.chunks where tenant = %s", (MARKER,))
     ]
     documents = [
         row[0]
@@ -284,3 +287,56 @@ def test_off_is_open_again_and_on_is_closed(
     _refused(writer, "select * from ragpg.chunks")
     found = writer.execute("select from ragpg.search('refund', collection => 'shared')").fetchall()
     assert len(found) == 4
+
+
+def test_what_had_no_tenant_becomes_one_s_where_it_can(
+    spread: str, client: ragpg.Client, sql: psycopg.Connection, server: str
+) -> None:
+    client.collection("shared").add(text="A refund of nobody's.", source="nobody's")
+    sql.execute("select ragpg.enable_tenants()")
+    if spread == "tenant":
+        sql.execute("select ragpg.distribute()")
+        with pytest.raises(psycopg.Error, match="distributed by tenant") as refused:
+            sql.execute("select ragpg.enable_tenants('first')")
+        assert refused.value.sqlstate == "RG005"
+        assert sql.execute("select tenant from ragpg.chunks").fetchall() == [("",)]
+        return
+    sql.execute("select ragpg.enable_tenants('first')")
+    for first in _login(sql, server, "tenant_reader_first", "first"):
+        found = first.execute("select source from ragpg.search('refund', collection => 'shared')")
+        assert found.fetchall() == [("nobody's",)]
+    assert sql.execute("select problem from ragpg.verify()").fetchall() == []
+
+
+def test_the_owner_works_for_all(
+    shared: psycopg.Connection, client: ragpg.Client, writer: psycopg.Connection
+) -> None:
+    writer.execute("select ragpg.put_document('shared', 'later', 'A refund, later.')")
+    assert client.worker("shared").drain().indexed > 0
+    writer.execute(
+        "select ragpg.put_document('shared', 'later', 'A refund, later.', metadata => '{\"n\": 1}')"
+    )
+    held = "select content, document_version, tenant from ragpg.chunks where document_id = any(%s)"
+    ids = [writer.execute("select id from ragpg.documents where source = 'later'").fetchone()]
+    later = [row[0] for row in ids if row is not None]
+    assert shared.execute(held, (later,)).fetchall() == [("A refund, later.", 2, "a")]
+    shared.execute("select ragpg.set_tenant('a', for_session => true)")
+    shared.execute("select ragpg.evaluate('shared', 'default', mode => 'keyword')")
+    gone = shared.execute("select documents from ragpg.erase_document('shared', 'a-1')").fetchone()
+    assert gone == (1,)
+    shared.execute("reset ragpg.tenant")
+    for statement in (
+        "select count(*) from ragpg.near_duplicates('shared', 0.1, 0.1)",
+        "select count(*) from ragpg.measure_recall('shared')",
+        "select count(*) from ragpg.chunks_of_shared",
+        "select count(*) from ragpg.search('refund', collection => 'shared')",
+        "select count(*) from ragpg.corpus_overview",
+    ):
+        counted = shared.execute(statement.encode()).fetchone()
+        assert counted is not None and counted[0] > 0, statement
+    left = "select count(*) from ragpg.chunks where tenant = %s"
+    assert shared.execute(left, ("a",)).fetchone() == (4,)
+    assert shared.execute(left, (MARKER,)).fetchone() == (4,)
+    shared.execute("select ragpg.refresh_search_index(1)")
+    assert shared.execute("select * from ragpg.verify()").fetchall() == []
+    assert shared.execute("select ragpg.drop_collection('shared')").fetchone() == (8,)

@@ -6,46 +6,25 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 import ragpg
 
-from ..conftest import WordEmbedder, role
 from .conftest import CITUS_URL
 from .corpus import QUESTIONS, fill, found
-from .tenants import spread, url
+from .tenants import NAME, as_tenant, begin, spread, url
 
 __all__ = ["spread", "url"]
-
-NAME = "tenant_app"
-
-
-def _as(url: str, tenant: str) -> ragpg.Client:
-    return ragpg.connect(make_conninfo(url, user=NAME), embedder=WordEmbedder(), tenant=tenant)
-
-
-def _begin(url: str, owner: psycopg.Connection, **documents: int) -> None:
-    """Keeps tenants apart, each with so many documents of its own."""
-    role(url, NAME)
-    with ragpg.connect(url, embedder=WordEmbedder()) as client:  # the model is the owner's to add
-        client.collection("texts").add(text="Nobody's refund.", source="nobody's")
-    owner.execute("select ragpg.enable_tenants()")
-    owner.execute(f"select ragpg.grant_writer('{NAME}')".encode())
-    owner.execute(f"select ragpg.trust_role('{NAME}')".encode())
-    for tenant, count in documents.items():
-        with _as(url, tenant) as client:
-            fill(client, count)
 
 
 def _fill_and_ask(url: str, distributed_by: str | None) -> dict[str, Any]:
     """Two tenants write, before and after the chunks are distributed; what does each find?"""
     with psycopg.connect(url, autocommit=True) as owner:
-        _begin(url, owner, a=60, b=90)
+        begin(url, owner, a=60, b=90)
         if distributed_by == "tenant":
             owner.execute("select ragpg.distribute(6)")
         answers: dict[str, Any] = {}
         for tenant, documents in (("a", 100), ("b", 130)):
-            with _as(url, tenant) as client:
+            with as_tenant(url, tenant) as client:
                 fill(client, documents)
                 texts = client.collection("texts")
                 assert texts.delete("text-4")
@@ -66,7 +45,10 @@ def _more(client: ragpg.Client) -> dict[str, Any]:
         of_each[f"distinct {question}"] = [(hit.source, round(hit.score, 6)) for hit in hits]
         for name, statement in (
             ("by words", "select source, round(score::numeric, 6) from ragpg.search(%(asked)s)"),
-            ("explained", "select source, vector_place, words from ragpg.explain_search(%(asked)s)"),
+            (
+                "explained",
+                "select source, vector_place, words from ragpg.explain_search(%(asked)s)",
+            ),
         ):
             of_each[f"{name} {question}"] = client.database.rows(statement, asked=question)
     of_each["similar"] = client.database.rows(
@@ -76,7 +58,11 @@ def _more(client: ragpg.Client) -> dict[str, Any]:
         " where document.source = 'text-9'"
     )
     of_each["overview"] = client.database.rows(
-        "select documents, chunks, tokens_p50 from ragpg.corpus_overview"
+        "select documents, chunks, tokens_p50, near_duplicate_share from ragpg.corpus_overview"
+    )
+    of_each["near duplicates"] = client.database.rows(
+        "select first_source, second_source, round(similarity::numeric, 6)"
+        " from ragpg.near_duplicates('texts', 0.7, 0.1) order by 1, 2"
     )
     return of_each
 
@@ -103,10 +89,10 @@ def test_a_tenants_search_asks_one_shard(url: str, spread: str) -> None:
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute("alter system set citus.enable_stat_counters = on")
         owner.execute("select pg_reload_conf()")
-        _begin(url, owner, a=20)
+        begin(url, owner, a=20)
         owner.execute("select ragpg.distribute(6)")
         before = owner.execute(counted).fetchone()
-        with _as(url, "a") as client:
+        with as_tenant(url, "a") as client:
             texts = client.collection("texts")
             for mode in ("hybrid", "vector", "keyword"):
                 for condition in (None, "$.tier == 1"):
