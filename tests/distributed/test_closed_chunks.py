@@ -54,6 +54,23 @@ DIRECT = (
     f"select ragpg_internal.count_chunks(1, '{MARKER}')",
     "select undistribute_table('ragpg.chunks')",
 )
+# What is given is another tenant's.
+OTHERS_READ = (
+    "select content from ragpg_internal.known_chunks(%(chunks)s)",
+    "select content from ragpg_internal.document_chunks(1, %(documents)s)",
+    f"select chunk_id from ragpg_internal.vector_candidates(1, {VECTOR}, 9, %(documents)s, 4,"
+    " '$.year == 2026')",
+    "select from ragpg.surroundings((%(chunks)s::bigint[])[1]) where content is not null",
+)
+OTHERS_NAMED = (
+    "select ragpg.similar_chunks((%(chunks)s::bigint[])[1])",
+    "select ragpg_internal.carry_chunks(1, %(documents)s, 9)",
+    "select ragpg_internal.write_chunks(1, %(documents)s, null, null, null, null, null, null,"
+    " null, null, null, null, null)",
+    f"select ragpg_internal.write_chunks(1, null, (%(documents)s::bigint[])[:1], array[1], {ONE_CHUNK})",
+    "select ragpg_internal.replace_chunks(1, (%(documents)s::bigint[])[1], 1, array[0], array[3],"
+    " array[''], array[1], array['[1,0,0,0,0,0,0,0]'::halfvec])",
+)
 # With whichever proof, but its own.
 UNPROVEN = (
     f"select * from ragpg_internal.known_chunks({IDS}, proof => {{}})",
@@ -121,77 +138,50 @@ def test_the_workers_show_a_tenant_nothing(
     assert looked_at >= 2 * (6 + 2), "shards of the table and of its partition on each"
 
 
-def test_what_is_called_shows_and_changes_the_callers_alone(
+def _theirs(shared: psycopg.Connection) -> dict[str, list[Any]]:
+    row = shared.execute(
+        "select array_agg(id), array_agg(distinct document_id), array_agg(content_hash)"
+        " from ragpg.chunks where tenant = %s",
+        (MARKER,),
+    ).fetchone()
+    assert row is not None
+    return {"chunks": row[0], "documents": row[1], "hashes": row[2]}
+
+
+@pytest.mark.parametrize("tenant", ["", MARKER])
+def test_a_setting_and_others_ids_prove_nothing(
+    shared: psycopg.Connection, writer: psycopg.Connection, tenant: str
+) -> None:
+    theirs = _theirs(shared)
+    before = shared.execute("select id, document_version from ragpg.chunks order by 1").fetchall()
+    writer.execute("select set_config('ragpg.tenant', %s, false)", (tenant,))
+    for statement in OTHERS_READ:
+        if tenant:
+            with pytest.raises(psycopg.Error, match=r"for no tenant|may not act"):
+                writer.execute(statement.encode(), theirs)
+        else:
+            assert writer.execute(statement.encode(), theirs).fetchall() == [], statement
+    for statement in OTHERS_NAMED:
+        with pytest.raises(psycopg.Error, match=r"there is no|for no tenant|may not act|any more"):
+            writer.execute(statement.encode(), theirs)
+    after = shared.execute("select id, document_version from ragpg.chunks order by 1").fetchall()
+    assert after == before
+
+
+def test_what_is_counted_and_reused_is_ones_own(
     shared: psycopg.Connection, writer: psycopg.Connection
 ) -> None:
-    theirs = [
-        row[0] for row in shared.execute("select id from ragpg.chunks where tenant = %s", (MARKER,))
-    ]
-    documents = [
-        row[0]
-        for row in shared.execute("select id from ragpg.documents where tenant = %s", (MARKER,))
-    ]
-    before = shared.execute("select id, document_version from ragpg.chunks order by 1").fetchall()
+    theirs = _theirs(shared)
 
     def rows(statement: str, *given: Any) -> list[Any]:
         return writer.execute(statement.encode(), given).fetchall()
 
-    for tenant in ("", MARKER):  # a setting proves nothing
-        writer.execute("select set_config('ragpg.tenant', %s, false)", (tenant,))
-        expected = "there is no" if not tenant else "for no tenant|may not act"
-        for statement, given in (
-            ("select content from ragpg_internal.known_chunks(%s)", theirs),
-            ("select content from ragpg_internal.document_chunks(1, %s)", documents),
-            (
-                "select chunk_id from ragpg_internal.vector_candidates("
-                "1, '[1,0,0,0,0,0,0,0]', 9, %s, 4, '$.year == 2026')",
-                documents,
-            ),
-            ("select from ragpg.surroundings((%s::bigint[])[1]) where content is not null", theirs),
-        ):
-            if tenant:
-                with pytest.raises(psycopg.Error, match=expected):
-                    rows(statement, given)
-            else:
-                assert rows(statement, given) == [], statement
-        for statement, given in (
-            ("select ragpg.similar_chunks((%s::bigint[])[1])", theirs),
-            ("select ragpg_internal.carry_chunks(1, %s, 9)", documents),
-            (
-                "select ragpg_internal.write_chunks(1, %s, null, null, null, null, null, null,"
-                " null, null, null, null, null)",
-                documents,
-            ),
-            (
-                "select ragpg_internal.write_chunks(1, null, (%s::bigint[])[:1], array[1],"
-                f" {ONE_CHUNK})",
-                documents,
-            ),
-            (
-                "select ragpg_internal.replace_chunks(1, (%s::bigint[])[1], 1, array[0], array[3],"
-                " array[''], array[1], array['[1,0,0,0,0,0,0,0]'::halfvec])",
-                documents,
-            ),
-        ):
-            with pytest.raises(psycopg.Error, match=f"{expected}|any more"):
-                rows(statement, given)
-    writer.execute("reset ragpg.tenant")
-    scores = rows(
-        "select ragpg_internal.word_scores(1, %s, array['refund'::tsquery], array[1], 9)", theirs
-    )
-    assert scores == [([0.0] * len(theirs),)]
-    hashes = shared.execute(
-        "select array_agg(content_hash) from ragpg.chunks where tenant = %s", (MARKER,)
-    ).fetchone()
-    assert hashes is not None
+    scored = "select ragpg_internal.word_scores(1, %s, array['refund'::tsquery], array[1], 9)"
+    assert rows(scored, theirs["chunks"]) == [([0.0] * len(theirs["chunks"]),)]
     for whose in (None, "a", MARKER):
-        known = rows(
-            "select from ragpg_internal.known_embeddings(array[1], %s, %s)", hashes[0], whose
-        )
-        assert known == []
+        known = "select from ragpg_internal.known_embeddings(array[1], %s, %s)"
+        assert rows(known, theirs["hashes"], whose) == []
     assert rows("select chunks from ragpg_internal.chunk_overview(1)") == [(4,)]
-    after = shared.execute("select id, document_version from ragpg.chunks order by 1").fetchall()
-    assert after == before
 
 
 def test_without_proof_there_is_nothing(
