@@ -21,7 +21,7 @@ comment on column ragpg.search_indexes.quantize is
 'What the vector index holds of the embeddings: none (of it left out), or bit, a bit of each number; those nearest by bits, ef_search of them, are ordered by the embeddings.';
 
 drop function ragpg_internal.vector_candidates(
-    bigint, halfvec, integer, bigint[], bigint, jsonpath
+    bigint, halfvec, integer, bigint[], bigint, jsonpath, uuid
 );
 drop view ragpg.answers_by_day;
 
@@ -123,6 +123,36 @@ $$;
 comment on function ragpg.judge_hits(text, bigint[], double precision[]) is
 'Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index''s min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg_internal.relevance (null until calibrated) and ragpg_internal.answer_signals. What ask abstains by.';
 
+-- Everybody who may read sees all rows again.
+create or replace function ragpg.disable_tenants() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    kept regclass;
+    leg regprocedure;
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, false);
+    end loop;
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
+        execute format('alter function %s security invoker', leg);
+        execute format('grant execute on function %s to public', leg);
+    end loop;
+    drop index if exists ragpg.documents_tenant_btree;
+    drop index if exists ragpg.chunks_tenant_btree;
+    drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
+    comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
+    delete from ragpg.lexeme_statistics as known where known.tenant <> '';
+    delete from ragpg.index_statistics as known where known.tenant <> '';
+end
+$$;
+revoke execute on function ragpg.disable_tenants() from public;
+comment on function ragpg.disable_tenants() is
+'Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.';
+
 -- From now on everybody sees the rows of one tenant.
 create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
 language plpgsql volatile
@@ -197,6 +227,129 @@ revoke execute on function ragpg.enable_tenants(text) from public;
 comment on function ragpg.enable_tenants(text) is
 'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
 
+-- Lets a role search and look, and nothing else.
+create or replace function ragpg.grant_reader(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+begin
+    execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
+    execute format('grant select on all tables in schema ragpg to %I', role_name);
+    execute format(
+        'alter default privileges for role %s in schema ragpg grant select on tables to %I',
+        (
+            select space.nspowner::regrole
+            from pg_namespace as space
+            where space.nspname = 'ragpg'
+        ),
+        role_name
+    );
+    execute format('grant execute on function ragpg_internal.remember_query to %I', role_name);
+    execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
+    execute format(
+        'grant execute on function ragpg_internal.keyword_candidates, ragpg_internal.matching_documents to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_reader(text) from public;
+comment on function ragpg.grant_reader(text) is
+'Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.';
+
+-- Lets a role search, ingest and answer, without the right to change the schema.
+create or replace function ragpg.grant_writer(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    written record;
+begin
+    perform ragpg.grant_reader(role_name);
+    execute format(
+        'grant update, delete on ragpg.collections, ragpg.documents,'
+        ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
+        ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
+        ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches,'
+        ' ragpg.conversations, ragpg.answer_steps to %I',
+        role_name
+    );
+    -- Into every column but keys that Postgres gives: one taken would not be given to others.
+    for written in
+        select
+            kept.oid::regclass as relation,
+            string_agg(quote_ident(col.attname), ', ' order by col.attnum) as columns
+        from pg_class as kept
+        join pg_attribute as col on col.attrelid = kept.oid and col.attnum > 0
+        cross join aclexplode(kept.relacl) as given
+        where kept.relnamespace = 'ragpg'::regnamespace
+            and given.grantee = quote_ident(role_name)::regrole
+            and given.privilege_type = 'DELETE'
+            and not col.attisdropped
+            and col.attidentity = ''
+            and col.attgenerated = ''
+            and (kept.relname <> 'collections' or col.attname in ('name', 'description'))
+        group by kept.oid
+    loop
+        execute format('revoke insert on %s from %I', written.relation, role_name);
+        execute format(
+            'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
+        );
+    end loop;
+    execute format(
+        'grant execute on function'
+        ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search,'
+        ' ragpg.quantize_search_index to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_writer(text) from public;
+comment on function ragpg.grant_writer(text) is
+'Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.';
+
+-- Row-level security of one table on or off, and what the planner would tell of its rows.
+create or replace function ragpg_internal.protect_table(
+    kept regclass, protected boolean
+) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    told record;
+begin
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when protected then 'enable' else 'disable' end
+    );
+    for told in select col.* from ragpg_internal.told_columns(kept) as col loop
+        execute format(
+            'alter %s %s alter column %s set statistics %s',
+            case when told.is_index then 'index' else 'table' end, told.relation,
+            case when told.is_index then told.place::text else quote_ident(told.name) end,
+            case when protected then 0 else -1 end
+        );
+        if not protected then
+            continue;
+        elsif current_setting('server_version_num')::integer >= 180000 then
+            execute
+                'select pg_clear_attribute_stats($1, $2, $3, inherited)'
+                ' from unnest(array[false, true]) as inherited'
+            using told.schema_name, told.relation_name, told.name;
+        elsif (select known.rolsuper from pg_roles as known where known.rolname = current_user) then
+            delete from pg_statistic as known
+            where known.starelid = told.relation and known.staattnum = told.place;
+        end if;
+    end loop;
+end
+$$;
+revoke execute on function ragpg_internal.protect_table(regclass, boolean) from public;
+comment on function ragpg_internal.protect_table(regclass, boolean) is
+'Switches row-level security of one of ragpg''s tables on or off. On, no statistics are gathered of its columns but the keys (ragpg_internal.told_columns), and those there were are forgotten (Postgres 18 or newer, or a superuser).';
+
 -- Which tables does a tenant see a part of?
 create or replace function ragpg_internal.protected_tables()
 returns table (relation regclass, closed boolean)
@@ -220,6 +373,132 @@ end;
 comment on function ragpg_internal.protected_tables() is
 'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';
 
+-- Who could see too much, or sees nothing?
+create or replace function ragpg_internal.safety_problems()
+returns table (problem text, object text, detail text, what_to_do text)
+language sql stable
+begin atomic
+    with kept as materialized (
+        select held.relation, part.relrowsecurity
+        from ragpg_internal.protected_tables() as held
+        join pg_class as part on part.oid = held.relation
+        where ragpg_internal.tenants_enabled()
+    ),
+    wrong as (
+        select
+            'functions run as a superuser' as problem, owner.rolname::text as object,
+            format('%s functions run as their owner', count(*)) as detail,
+            'select ragpg.secure()' as what_to_do
+        from pg_proc as routine
+        join pg_roles as owner on owner.oid = routine.proowner
+        where routine.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and routine.prosecdef
+            and owner.rolsuper
+        group by owner.rolname
+        union all
+        select
+            'others may create in ragpg', acl.grantee::regrole::text,
+            format('in the schema %I, on which functions that run as their owner rely', space.nspname),
+            format('revoke create on schema %I from %s', space.nspname, acl.grantee::regrole)
+        from pg_namespace as space
+        cross join aclexplode(space.nspacl) as acl
+        where space.nspname in ('ragpg', 'ragpg_internal')
+            and acl.privilege_type = 'CREATE'
+            and acl.grantee <> space.nspowner
+        union all
+        select
+            'object of another role in ragpg', made.name, format('%s made it', made.owner::regrole),
+            'see what it does; drop it, or give it to the owner of ragpg'
+        from pg_namespace as space
+        cross join lateral (
+            select routine.oid::regprocedure::text as name, routine.proowner as owner
+            from pg_proc as routine
+            where routine.pronamespace = space.oid
+            union all
+            select relation.oid::regclass::text, relation.relowner
+            from pg_class as relation
+            where relation.relnamespace = space.oid and relation.relkind in ('r', 'p', 'v', 'm')
+            union all
+            select operator.oid::regoperator::text, operator.oprowner
+            from pg_operator as operator
+            where operator.oprnamespace = space.oid
+        ) as made
+        where space.nspname in ('ragpg', 'ragpg_internal') and made.owner <> space.nspowner
+        union all
+        select
+            'table is not kept apart', kept.relation::text, 'every reader sees all its rows',
+            'select ragpg.secure()'
+        from kept
+        where not kept.relrowsecurity
+        union all
+        select
+            'function does not run as its owner', leg.called::text,
+            'it searches without its index, and slowly', 'select ragpg.secure()'
+        from ragpg_internal.tenant_legs() as leg
+        join pg_proc as routine on routine.oid = leg.called
+        where ragpg_internal.tenants_enabled() and not routine.prosecdef
+        union all
+        select
+            'statistics tell of all tenants', kept.relation::text,
+            format('of %s', string_agg(format('%s.%s', told.relation_name, told.name), ', ')),
+            case
+                when bool_or(told.target <> 0) then 'select ragpg.secure()'
+                else 'as a superuser: delete from pg_statistic where starelid = '
+                    || quote_literal(kept.relation) || '::regclass'
+            end
+        from kept
+        cross join lateral ragpg_internal.told_columns(kept.relation) as told
+        where told.target <> 0 or exists (
+            select
+            from pg_stats as known
+            where known.schemaname = told.schema_name
+                and known.tablename = told.relation_name
+                and known.attname = told.name
+        )
+        group by kept.relation
+        union all
+        select
+            'statistics tell of all tenants', kept.relation::text,
+            format('extended statistics %I', extended.stxname),
+            format('drop statistics %s.%I', extended.stxnamespace::regnamespace, extended.stxname)
+        from kept
+        join pg_statistic_ext as extended on extended.stxrelid = kept.relation
+        union all
+        select
+            'bound role is missing', bound.role, format('it would act for %L', bound.tenant),
+            format('create the role, or select ragpg.unbind_role(%L, %L)', bound.role, bound.tenant)
+        from ragpg.tenant_roles as bound
+        where bound.role <> '' and not exists (select from pg_roles as known where known.rolname = bound.role)
+        union all
+        select
+            'role acts for no tenant', known.rolname::text,
+            'it may read ragpg and sees nothing',
+            format(
+                'select ragpg.bind_role(%1$L, ''...''), or ragpg.trust_role(%1$L) for one that chooses',
+                known.rolname
+            )
+        from pg_roles as known
+        join pg_class as documents on documents.oid = 'ragpg.documents'::regclass
+        where ragpg_internal.tenants_enabled()
+            and known.rolcanlogin
+            and not known.rolbypassrls
+            and not pg_has_role(known.oid, documents.relowner, 'usage')
+            and has_table_privilege(known.oid, documents.oid, 'select')
+            and not exists (
+                select
+                from ragpg.tenant_roles as bound
+                join pg_roles as giving on giving.rolname = bound.role
+                where pg_has_role(known.oid, giving.oid, 'usage')
+            )
+    )
+    select wrong.problem, wrong.object, wrong.detail, wrong.what_to_do
+    from wrong
+    -- Who acts for one tenant learns nothing of the roles of others.
+    where ragpg_internal.sees_all_tenants();
+end;
+comment on function ragpg_internal.safety_problems() is
+'Returns a row per thing that lets somebody see more than docs/security.md promises, or less than the owner meant; to those who see all tenants. For ragpg.verify and ragpg.health_problems.';
+
 -- After an upgrade or a restore: whose ragpg is, and who sees what.
 create or replace function ragpg.secure() returns void
 language plpgsql volatile
@@ -236,6 +515,18 @@ $$;
 revoke execute on function ragpg.secure() from public;
 comment on function ragpg.secure() is
 'Gives everything of ragpg to the role ragpg_owner, which nobody logs in as, so that functions that run as their owner have no more rights than ragpg itself; where the caller may not make that role, all stays whose it is, with a notice. Where tenants are on, they are kept apart anew. ragpg init and ragpg migrate call it; call it after a restore.';
+
+-- Which functions read indexes that a policy would hide from the planner?
+create or replace function ragpg_internal.tenant_legs() returns table (called regprocedure)
+language sql stable
+begin atomic
+    select leg.oid::regprocedure
+    from pg_proc as leg
+    where leg.pronamespace = 'ragpg_internal'::regnamespace
+        and leg.proname in ('keyword_candidates', 'matching_documents');
+end;
+comment on function ragpg_internal.tenant_legs() is
+'Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.proven_tenant).';
 
 -- Is everything stored what it claims to be?
 create or replace function ragpg.verify(collection text default null)
@@ -2886,6 +3177,25 @@ end;
 comment on function ragpg.surroundings(bigint, integer) is
 'Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.';
 
+-- How is a tenant compared: by its index, or by whatever else finds the rows?
+create or replace function ragpg_internal.tenant_condition(
+    index_id bigint, tenant text, column_name text, parameter text
+) returns text
+language sql stable
+begin atomic
+    -- Without statistics, and there are none of tenants, the planner takes each one for a two
+    -- hundredth of all rows, and its index for the best. Of a large one it reads too much.
+    select format(
+        case when coalesce(max(counted.chunk_count), 0) > 20000 then '%s || '''' = %s' else '%s = %s' end,
+        tenant_condition.column_name, tenant_condition.parameter
+    )
+    from ragpg.index_statistics as counted
+    where counted.index_id = tenant_condition.index_id
+        and counted.tenant = tenant_condition.tenant;
+end;
+comment on function ragpg_internal.tenant_condition(bigint, text, text, text) is
+'Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick; else not.';
+
 -- Which chunks are nearest in meaning?
 create or replace function ragpg_internal.vector_candidates(
     index_id bigint,
@@ -3041,10 +3351,29 @@ comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, b
 
 drop function ragpg_internal.reunite_chunks();
 drop function ragpg_internal.partition_sizes(regclass, regclass);
-drop function ragpg_internal.known_chunks(bigint[]);
-drop function ragpg_internal.document_chunks(bigint, bigint[]);
-drop function ragpg_internal.chunk_overview(bigint);
-drop function ragpg_internal.known_embeddings(bigint[], bytea[], text);
+drop function ragpg_internal.known_chunks(bigint[], bigint, uuid);
+drop function ragpg_internal.document_chunks(bigint, bigint[], uuid);
+drop function ragpg_internal.chunk_overview(bigint, uuid);
+drop function ragpg_internal.known_embeddings(bigint[], bytea[], text, uuid);
+drop function ragpg_internal.word_scores(
+    bigint, bigint[], tsquery[], double precision[], real, uuid
+);
+drop function ragpg_internal.distant_hits(
+    bigint, bigint[], double precision[], double precision[], double precision[]
+);
+drop function ragpg_internal.write_chunks(
+    bigint, bigint[], bigint[], integer[], integer[], integer[], integer[], integer[], text[],
+    text[], text[], halfvec[], integer[], uuid
+);
+drop function ragpg_internal.carry_chunks(bigint, bigint[], integer, uuid);
+drop function ragpg_internal.give_chunks(bigint[], text);
+drop function ragpg_internal.document_owners(bigint[], uuid);
+drop function ragpg_internal.own_condition(uuid);
+drop function ragpg_internal.is_spread_by_tenant();
+drop function ragpg_internal.chunks_are_closed();
+drop function ragpg_internal.proof_takers();
+drop function ragpg_internal.hand_legs();
+drop function ragpg_internal.close_table(regclass, boolean);
 drop function ragpg.distribute(integer);
 drop function ragpg_internal.delete_chunks();
 drop function ragpg_internal.set_on_shards(integer, text);

@@ -41,19 +41,81 @@ $$;
 comment on function ragpg_internal.chunk_words(text, text, text) is
 'Returns the lexemes of a chunk''s context and content, and how many words they count: for ragpg_internal.set_chunk_lexemes, and for those who write chunks of a distributed table, which has no triggers.';
 
+-- Which functions are told for whom they are called, and compare the tenant themselves?
+create or replace function ragpg_internal.proof_takers()
+returns table (called regprocedure, runs_as_owner boolean, writes boolean)
+language sql stable
+begin atomic
+    select
+        leg.oid::regprocedure,
+        leg.proname in ('keyword_candidates', 'matching_documents')
+        or ragpg_internal.is_distributed(),
+        leg.proname in ('write_chunks', 'carry_chunks')
+    from pg_proc as leg
+    where leg.pronamespace = 'ragpg_internal'::regnamespace
+        and leg.proname in (
+            'keyword_candidates', 'matching_documents', 'vector_candidates', 'word_scores',
+            'known_chunks', 'document_chunks', 'chunk_overview', 'known_embeddings',
+            'write_chunks', 'carry_chunks'
+        );
+end;
+comment on function ragpg_internal.proof_takers() is
+'Returns the functions that read or write chunks and are handed ragpg_internal.proof(): which of them run as their owner while tenants are on (ragpg_internal.tenant_legs), and which write.';
+
+-- Which chunks may be looked up for whoever handed over this proof, where no policy tells?
+create or replace function ragpg_internal.own_condition(proof uuid) returns text
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    proven record;
+begin
+    if not ragpg_internal.chunks_are_closed() then
+        return '';
+    end if;
+    select known.* into proven from ragpg_internal.proven_tenant(proof) as known;
+    -- As a literal: so Citus asks the one shard that has it.
+    return case
+        when proven.sees_all then '' else format(' and chunk.tenant = %L', proven.tenant)
+    end;
+end
+$$;
+comment on function ragpg_internal.own_condition(uuid) is
+'Returns the SQL that compares a row named chunk with the tenant that ragpg_internal.proof() proves, to be appended to a condition: nothing for who sees all, and on one server, where a policy does it. Raises RG013 for a proof of nothing while tenants are on.';
+
 -- Which of these texts are embedded already?
 create or replace function ragpg_internal.known_embeddings(
-    index_ids bigint[], hashes bytea[], tenant text default null
+    index_ids bigint[], hashes bytea[], tenant text default null,
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
 ) returns table (content_hash bytea, embedding halfvec)
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    owner_name constant text := coalesce(
-        known_embeddings.tenant, ragpg_internal.written_tenant()
-    );
+    owner_name text := known_embeddings.tenant;
+    own_condition constant text := ragpg_internal.own_condition(proof);
 begin
+    if own_condition <> '' then
+        owner_name := coalesce(
+            owner_name, (select known.tenant from ragpg_internal.proven_tenant(proof) as known)
+        );
+    else
+        owner_name := coalesce(owner_name, ragpg_internal.written_tenant());
+    end if;
+    if ragpg_internal.is_distributed() then
+        return query execute format(
+            'select distinct on (chunk.content_hash) chunk.content_hash, chunk.embedding'
+            ' from ragpg.chunks as chunk'
+            ' where chunk.index_id = any($1) and chunk.content_hash = any($2)'
+            ' and chunk.tenant = %L%s',
+            owner_name, own_condition
+        )
+        using index_ids, hashes;
+        return;
+    end if;
     return query
     select distinct on (chunk.content_hash) chunk.content_hash, chunk.embedding
     from ragpg.chunks as chunk
@@ -62,8 +124,8 @@ begin
         and chunk.tenant = owner_name;
 end
 $$;
-comment on function ragpg_internal.known_embeddings(bigint[], bytea[], text) is
-'Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller''s) in one of the search indexes has.';
+comment on function ragpg_internal.known_embeddings(bigint[], bytea[], text, uuid) is
+'Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller''s) in one of the search indexes has. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only of the caller''s tenant.';
 
 -- A distributed database was restored where its chunks are in one place: what is missing then?
 create or replace function ragpg_internal.reunite_chunks() returns void
@@ -72,6 +134,7 @@ set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     is_spread boolean := false;
+    part regclass;
 begin
     if not ragpg_internal.is_distributed() then
         return;
@@ -107,6 +170,28 @@ begin
             and tenant = (select ragpg.current_tenant())
         );
     comment on policy chunks_tenant on ragpg.chunks is 'Rows of the session''s tenant.';
+    -- By tenant it has a key of more columns; and who might read nothing of it may again.
+    if exists (
+        select
+        from pg_constraint as known
+        where known.conname = 'chunks_pkey'
+            and known.conrelid = 'ragpg.chunks'::regclass
+            and cardinality(known.conkey) > 3
+    ) then
+        alter table ragpg.chunks drop constraint chunks_pkey;
+        alter table ragpg.chunks
+            add constraint chunks_pkey primary key (document_id, ordinal, index_id);
+    end if;
+    for part in
+        select 'ragpg.chunks'::regclass
+        union all
+        select inherited.inhrelid::regclass
+        from pg_inherits as inherited
+        where inherited.inhparent = 'ragpg.chunks'::regclass
+    loop
+        perform ragpg_internal.close_table(part, false);
+    end loop;
+    perform ragpg_internal.hand_legs() where ragpg_internal.tenants_enabled();
 end
 $$;
 revoke execute on function ragpg_internal.reunite_chunks() from public;
@@ -158,48 +243,72 @@ comment on function ragpg_internal.partition_sizes(regclass, regclass) is
 'Returns the bytes of a partition of ragpg.chunks, of its indexes and of its vector index, and its dead rows; of all its shards where it is distributed.';
 
 -- What of these chunks is asked for by their ids?
-create or replace function ragpg_internal.known_chunks(chunk_ids bigint[])
+create or replace function ragpg_internal.known_chunks(
+    chunk_ids bigint[],
+    only_index_id bigint default null,
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
+)
 returns table (
-    chunk_id bigint, index_id bigint, document_id bigint, language text, embedding halfvec
+    chunk_id bigint, index_id bigint, document_id bigint, document_version integer,
+    ordinal integer, start_char integer, end_char integer, page integer, language text,
+    context text, content text, content_hash bytea, lexemes tsvector, embedding halfvec
 )
 -- Not to be inlined: a join with what is not there where the chunks are would be planned.
 language plpgsql stable
-set search_path = ragpg, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 begin
-    return query
-    select chunk.id, chunk.index_id, chunk.document_id, chunk.language, chunk.embedding
-    from ragpg.chunks as chunk
-    where chunk.id = any(chunk_ids);
+    return query execute
+        'select chunk.id, chunk.index_id, chunk.document_id, chunk.document_version,'
+        ' chunk.ordinal, chunk.start_char, chunk.end_char, chunk.page, chunk.language,'
+        ' chunk.context, chunk.content, chunk.content_hash, chunk.lexemes, chunk.embedding'
+        ' from ragpg.chunks as chunk where chunk.id = any($1)'
+        || coalesce(' and chunk.index_id = ' || only_index_id, '')
+        || ragpg_internal.own_condition(proof)
+    using chunk_ids;
 end
 $$;
-comment on function ragpg_internal.known_chunks(bigint[]) is
-'Returns what the client asks of chunks by their ids, in no order; nothing of those that are gone.';
+comment on function ragpg_internal.known_chunks(bigint[], bigint, uuid) is
+'Returns what is asked of chunks by their ids, in no order; nothing of those that are gone. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only the caller''s.';
 
 -- What are the chunks of these documents?
-create or replace function ragpg_internal.document_chunks(index_id bigint, document_ids bigint[])
+create or replace function ragpg_internal.document_chunks(
+    index_id bigint,
+    document_ids bigint[],
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
+)
 returns table (
-    chunk_id bigint, document_id bigint, ordinal integer, start_char integer, end_char integer,
-    context text, content text, embedding halfvec
+    chunk_id bigint, document_id bigint, document_version integer, ordinal integer,
+    start_char integer, end_char integer, context text, content text, embedding halfvec
 )
 -- Not to be inlined: a join with what is not there where the chunks are would be planned.
 language plpgsql stable
-set search_path = ragpg, pg_temp
+set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 begin
-    return query
-    select
-        chunk.id, chunk.document_id, chunk.ordinal, chunk.start_char, chunk.end_char,
-        chunk.context, chunk.content, chunk.embedding
-    from ragpg.chunks as chunk
-    where chunk.index_id = document_chunks.index_id and chunk.document_id = any(document_ids);
+    return query execute
+        'select chunk.id, chunk.document_id, chunk.document_version, chunk.ordinal,'
+        ' chunk.start_char, chunk.end_char, chunk.context, chunk.content, chunk.embedding'
+        ' from ragpg.chunks as chunk where chunk.index_id = $1'
+        || case when document_ids is not null then ' and chunk.document_id = any($2)' else '' end
+        || ragpg_internal.own_condition(proof)
+    using document_chunks.index_id, document_ids;
 end
 $$;
-comment on function ragpg_internal.document_chunks(bigint, bigint[]) is
-'Returns the chunks that documents have in a search index, in no order.';
+comment on function ragpg_internal.document_chunks(bigint, bigint[], uuid) is
+'Returns the chunks that documents have in a search index, in no order; null for all documents. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only the caller''s.';
 
 -- How large are the chunks of a search index, and how many say the same?
-create or replace function ragpg_internal.chunk_overview(index_id bigint)
+create or replace function ragpg_internal.chunk_overview(
+    index_id bigint,
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
+)
 returns table (
     chunks bigint, texts bigint, tokens_p05 integer, tokens_p50 integer, tokens_p95 integer
 )
@@ -207,19 +316,20 @@ language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 begin
-    return query
-    select
-        count(*),
-        count(distinct ragpg_internal.hash_text(chunk.content)),
-        percentile_disc(0.05) within group (order by chunk.token_count),
-        percentile_disc(0.5) within group (order by chunk.token_count),
-        percentile_disc(0.95) within group (order by chunk.token_count)
-    from ragpg.chunks as chunk
-    where chunk.index_id = chunk_overview.index_id;
+    return query execute
+        'select'
+        ' count(*),'
+        ' count(distinct ragpg_internal.hash_text(chunk.content)),'
+        ' percentile_disc(0.05) within group (order by chunk.token_count),'
+        ' percentile_disc(0.5) within group (order by chunk.token_count),'
+        ' percentile_disc(0.95) within group (order by chunk.token_count)'
+        ' from ragpg.chunks as chunk where chunk.index_id = $1'
+        || ragpg_internal.own_condition(proof)
+    using chunk_overview.index_id;
 end
 $$;
-comment on function ragpg_internal.chunk_overview(bigint) is
-'Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview.';
+comment on function ragpg_internal.chunk_overview(bigint, uuid) is
+'Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then of the caller''s alone.';
 
 -- How shall the shards scan their vector indexes?
 create or replace function ragpg_internal.set_on_shards(ef_search integer, iterative_scan text)
@@ -322,24 +432,20 @@ declare
     recipe ragpg.search_indexes;
     passages text[];
     titles text[];
+    index_id bigint;  -- of the first
 begin
     select max(known.similarity) into judge_hits.similarity
     from unnest(similarities) as known (similarity);
-    with found as materialized (
-        select one.id, one.content, one.document_id
-        from ragpg.chunks as one
-        where one.id = any(chunk_ids[:3])
-    )
-    select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
-    into passages, titles
+    select
+        array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place),
+        (array_agg(chunk.index_id order by hit.place) filter (where hit.place = 1))[1]
+    into passages, titles, index_id
     from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
-    join found as chunk on chunk.id = hit.chunk_id
+    join ragpg_internal.known_chunks(chunk_ids[:3]) as chunk on chunk.chunk_id = hit.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id;
     select known.* into recipe
     from ragpg.search_indexes as known
-    where known.id = (
-        select chunk.index_id from ragpg.chunks as chunk where chunk.id = chunk_ids[1]
-    );
+    where known.id = index_id;
     if recipe.id is null then
         is_enough := false;
         return;
@@ -359,7 +465,7 @@ $$;
 comment on function ragpg.judge_hits(text, bigint[], double precision[]) is
 'Returns whether the hits of a search, best first, are enough to answer a question from: their best similarity reaches the search index''s min_similarity and, once ragpg.calibrate chose one, their relevance its min_relevance. With what it judges by: ragpg_internal.relevance (null until calibrated) and ragpg_internal.answer_signals. What ask abstains by.';
 
--- One collection over several servers: the chunks go to the workers of Citus.
+-- More than one server: the chunks go to the workers of Citus.
 create or replace function ragpg.distribute(shard_count integer default null) returns integer
 language plpgsql volatile
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -368,7 +474,10 @@ declare
     workers integer;
     part regclass;
     moved regclass[];
+    routine record;
+    propagated constant text := current_setting('citus.enable_ddl_propagation', true);
     refused text;
+    by_tenant constant boolean := ragpg_internal.tenants_enabled();
     owner_name constant regrole := (
         select known.relowner::regrole
         from pg_class as known
@@ -395,12 +504,11 @@ begin
     if found then
         raise exception 'the chunks are distributed already'
             using errcode = 'RG005',
-                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
-    end if;
-    if ragpg_internal.tenants_enabled() then
-        raise exception 'tenants are kept apart here, and ragpg does not distribute such a database yet'
-            using errcode = 'RG005',
-                hint = 'a database for each tenant, or read replicas; ragpg.disable_tenants() ends it';
+                hint = format(
+                    'a new worker: there set citus.enable_ddl_propagation = off; alter role %s login;'
+                    ' then select citus_rebalance_start(), docs/scale.md',
+                    owner_name
+                );
     end if;
     select count(*) into workers
     from pg_dist_node as node
@@ -430,9 +538,16 @@ begin
         from pg_inherits as inherited
         where inherited.inhparent = 'ragpg.chunks'::regclass
     );
+    if by_tenant then
+        -- All of a tenant's are in one shard, which alone is asked for it.
+        alter table ragpg.chunks drop constraint chunks_pkey;
+        alter table ragpg.chunks
+            add constraint chunks_pkey primary key (document_id, ordinal, index_id, tenant);
+    end if;
     -- A search asks every shard: few are quicker, and four a worker leave room for more workers.
     perform create_distributed_table(
-        'ragpg.chunks'::regclass, 'document_id', colocate_with => 'none',
+        'ragpg.chunks'::regclass, case when by_tenant then 'tenant' else 'document_id' end,
+        colocate_with => 'none',
         shard_count => coalesce(distribute.shard_count, 4 * workers)
     );
     foreach part in array moved loop
@@ -452,17 +567,459 @@ begin
     if refused is not null then
         raise exception 'the role % cannot log in on the workers: %', owner_name, refused
             using errcode = 'RG005',
-                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+                hint = format('as a superuser, on each worker: set citus.enable_ddl_propagation = off; alter role %s login', owner_name);
     end if;
     create or replace function ragpg_internal.is_distributed() returns boolean
     language sql immutable parallel safe
     return true;
+    -- What is_distributed() said is in plans of other sessions: each function is compiled anew.
+    perform set_config('citus.enable_ddl_propagation', 'off', true);
+    for routine in
+        select known.oid::regprocedure as name, known.procost
+        from pg_proc as known
+        where known.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and known.proowner = owner_name
+            and known.prokind = 'f'
+    loop
+        execute format('alter function %s cost %s', routine.name, routine.procost);
+    end loop;
+    perform set_config('citus.enable_ddl_propagation', propagated, true);
+    if by_tenant then
+        for part in select held.relation from ragpg_internal.protected_tables() as held loop
+            perform ragpg_internal.protect_table(part, true);
+        end loop;
+        perform ragpg_internal.hand_legs();
+    end if;
     return coalesce(distribute.shard_count, 4 * workers);
 end
 $$;
 revoke execute on function ragpg.distribute(integer) from public;
 comment on function ragpg.distribute(integer) is
-'Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker, where the chunks are distributed already, and where tenants are kept apart.';
+'Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, or by tenant where tenants are kept apart, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker and where the chunks are distributed already.';
+
+-- Do the functions that read chunks do so as their owner, for whom no policy is asked?
+create or replace function ragpg_internal.chunks_are_closed() returns boolean
+language sql stable
+begin atomic
+    -- As it is now, in whichever plan: ragpg_internal.is_distributed() is folded into plans, and a
+    -- session may have made them before.
+    select bool_or(reader.prosecdef)
+    from pg_proc as reader
+    where reader.proname = 'known_chunks'
+        and reader.pronamespace = 'ragpg_internal'::regnamespace;
+end;
+comment on function ragpg_internal.chunks_are_closed() is
+'Returns whether ragpg.chunks is its owner''s alone, because tenants are kept apart and it is distributed: then those of ragpg_internal.proof_takers run as the owner.';
+
+-- A distributed table is its owner's alone, or again everybody's who may read documents.
+create or replace function ragpg_internal.close_table(kept regclass, closed boolean) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    allowed record;
+begin
+    -- Nobody has a policy there, so that where a right is left nothing is shown.
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when closed then 'enable' else 'disable' end
+    );
+    if closed then
+        for allowed in
+            select distinct
+                case given.grantee
+                    when 0 then 'public' else given.grantee::regrole::text
+                end as to_whom
+            from (
+                select acl.grantee
+                from pg_class as one
+                cross join aclexplode(one.relacl) as acl
+                where one.oid = kept and acl.grantee <> one.relowner
+                union all
+                select acl.grantee
+                from pg_class as one
+                join pg_attribute as col on col.attrelid = one.oid
+                cross join aclexplode(col.attacl) as acl
+                where one.oid = kept and acl.grantee <> one.relowner
+            ) as given
+        loop
+            execute format('revoke all on %s from %s', kept, allowed.to_whom);
+        end loop;
+        return;
+    end if;
+    for allowed in
+        select
+            case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom,
+            bool_or(acl.privilege_type = 'DELETE') as writes
+        from pg_class as documents
+        cross join aclexplode(documents.relacl) as acl
+        where documents.oid = 'ragpg.documents'::regclass
+            and acl.privilege_type in ('SELECT', 'DELETE')
+            and acl.grantee <> documents.relowner
+        group by acl.grantee
+    loop
+        execute format('grant select on %s to %s', kept, allowed.to_whom);
+        -- As ragpg.grant_writer gives it.
+        if allowed.writes and kept = 'ragpg.chunks'::regclass then
+            execute format(
+                'grant update, delete, insert (%s) on %s to %s',
+                (
+                    select string_agg(quote_ident(col.attname), ', ' order by col.attnum)
+                    from pg_attribute as col
+                    where col.attrelid = kept
+                        and col.attnum > 0
+                        and not col.attisdropped
+                        and col.attidentity = ''
+                        and col.attgenerated = ''
+                ),
+                kept, allowed.to_whom
+            );
+        end if;
+    end loop;
+end
+$$;
+revoke execute on function ragpg_internal.close_table(regclass, boolean) from public;
+comment on function ragpg_internal.close_table(regclass, boolean) is
+'Takes every right on ragpg.chunks, distributed, or on a partition of it from all but its owner, or gives them back to who has them on ragpg.documents. Part of ragpg_internal.protect_table.';
+
+-- Who may call what reads and writes for tenants, and as whom does it run?
+create or replace function ragpg_internal.hand_legs() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    leg record;
+    granted record;
+    quiet regprocedure;
+    propagated constant text := current_setting('citus.enable_ddl_propagation', true);
+begin
+    -- Workers have these functions, too, and there they stay without rights.
+    perform set_config('citus.enable_ddl_propagation', 'off', true)
+    where ragpg_internal.is_distributed();
+    for leg in select own.* from ragpg_internal.proof_takers() as own loop
+        if not leg.runs_as_owner then
+            execute format('alter function %s security invoker', leg.called);
+            execute format('grant execute on function %s to public', leg.called);
+            continue;
+        end if;
+        execute format('alter function %s security definer', leg.called);
+        execute format('revoke execute on function %s from public', leg.called);
+        for granted in
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
+            from pg_class as documents
+            cross join aclexplode(documents.relacl) as acl
+            where documents.oid = 'ragpg.documents'::regclass
+                and acl.privilege_type = case when leg.writes then 'DELETE' else 'SELECT' end
+        loop
+            execute format('grant execute on function %s to %s', leg.called, granted.to_whom);
+        end loop;
+    end loop;
+    if not ragpg_internal.is_distributed() then
+        return;
+    end if;
+    -- What Citus sends to shards, and it tells whoever asks, names tenants where all are counted.
+    for quiet in
+        select routine.oid
+        from pg_proc as routine
+        where routine.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and routine.prosecdef
+    loop
+        execute format('alter function %s set citus.log_remote_commands = off', quiet);
+        execute format('alter function %s set client_min_messages = notice', quiet);
+    end loop;
+    perform set_config('citus.enable_ddl_propagation', propagated, true);
+end
+$$;
+revoke execute on function ragpg_internal.hand_legs() from public;
+comment on function ragpg_internal.hand_legs() is
+'Makes the functions of ragpg_internal.proof_takers security definer, for those who may read (or write) documents, or what they were; where ragpg.chunks is distributed, functions that run as their owner do not tell what Citus sends. Part of ragpg.enable_tenants.';
+
+-- Does a tenant's every chunk lie in one shard?
+create or replace function ragpg_internal.is_spread_by_tenant() returns boolean
+language plpgsql stable
+set search_path = ragpg, pg_temp
+as $$
+begin
+    -- Where there is no Citus, nothing after this is looked at.
+    return ragpg_internal.is_distributed() and exists (
+        select
+        from pg_dist_partition as known
+        where known.logicalrelid = 'ragpg.chunks'::regclass
+            and column_to_column_name(known.logicalrelid, known.partkey) = 'tenant'
+    );
+end
+$$;
+comment on function ragpg_internal.is_spread_by_tenant() is
+'Returns whether ragpg.distribute spread ragpg.chunks by tenant: it does where tenants are kept apart already.';
+
+-- The chunks of documents whose metadata alone are new, where other servers hold them.
+create or replace function ragpg_internal.carry_chunks(
+    index_id bigint,
+    document_ids bigint[],
+    document_version integer,
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
+) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    owned record;
+begin
+    for owned in
+        select known.* from ragpg_internal.document_owners(document_ids, proof) as known
+    loop
+        execute format(
+            'update ragpg.chunks as chunk set document_version = $3'
+            ' where chunk.index_id = $1 and chunk.document_id = any($2) and chunk.tenant = %L',
+            owned.tenant
+        )
+        using carry_chunks.index_id, owned.owned_ids, carry_chunks.document_version;
+    end loop;
+end
+$$;
+comment on function ragpg_internal.carry_chunks(bigint, bigint[], integer, uuid) is
+'Makes a search index''s chunks of documents those of a version, where ragpg.chunks is distributed. Part of ragpg_internal.queue_documents. Security definer while tenants are kept apart there (ragpg_internal.tenant_legs); then only of the caller''s documents: RG007 for others.';
+
+-- Whose are these documents, and may they be written for whoever handed over this proof?
+create or replace function ragpg_internal.document_owners(document_ids bigint[], proof uuid)
+returns table (tenant text, owned_ids bigint[])
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    proven record;
+    missing bigint;
+begin
+    select known.* into proven from ragpg_internal.proven_tenant(proof) as known;
+    select given.id into missing
+    from unnest(document_ids) as given (id)
+    where not exists (
+        select
+        from ragpg.documents as document
+        where document.id = given.id and (proven.sees_all or document.tenant = proven.tenant)
+    )
+    limit 1;
+    if found then
+        -- The same for one of another tenant as for one that never was.
+        raise exception 'there is no document %', missing
+            using errcode = 'RG007', hint = 'read the documents again and repeat';
+    end if;
+    return query
+    select document.tenant, array_agg(document.id)
+    from ragpg.documents as document
+    where document.id = any(document_ids)
+    group by document.tenant;
+end
+$$;
+comment on function ragpg_internal.document_owners(bigint[], uuid) is
+'Returns the tenants of documents, with the documents of each, for functions that write chunks as their owner. Raises RG007 where one is not there, or not the caller''s.';
+
+-- Documents became another tenant's, and so do their chunks, where no foreign key sees to it.
+create or replace function ragpg_internal.give_chunks(document_ids bigint[], new_tenant text)
+returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    if ragpg_internal.is_spread_by_tenant() then
+        raise exception 'the chunks are distributed by tenant: documents stay whose they are'
+            using errcode = 'RG005',
+                hint = 'add the documents once more for the other tenant, and delete these';
+    end if;
+    update ragpg.chunks as chunk
+    set tenant = new_tenant
+    where chunk.document_id = any(document_ids);
+end
+$$;
+comment on function ragpg_internal.give_chunks(bigint[], text) is
+'Makes the chunks of documents a tenant''s, where ragpg.chunks is distributed. Raises RG005 where it is by tenant. Part of ragpg_internal.queue_documents; who may not write ragpg.chunks may not do it.';
+
+-- The chunks of documents, where other servers hold them.
+create or replace function ragpg_internal.write_chunks(
+    index_id bigint,
+    replaced_ids bigint[],
+    document_ids bigint[],
+    document_versions integer[],
+    ordinals integer[],
+    starts integer[],
+    pages integer[],
+    token_counts integer[],
+    languages text[],
+    contexts text[],
+    contents text[],
+    embeddings halfvec[],
+    generated_chars integer[],
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
+) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    owned record;
+    owners jsonb := '{}';
+begin
+    for owned in
+        select known.*
+        from ragpg_internal.document_owners(replaced_ids || document_ids, proof) as known
+    loop
+        execute format(
+            'delete from ragpg.chunks as chunk'
+            ' where chunk.index_id = $1 and chunk.document_id = any($2) and chunk.tenant = %L',
+            owned.tenant
+        )
+        using write_chunks.index_id, array(
+            select id from unnest(owned.owned_ids) as id where id = any(replaced_ids)
+        );
+        owners := owners || (
+            select jsonb_object_agg(id, owned.tenant) from unnest(owned.owned_ids) as id
+        );
+    end loop;
+    -- No trigger makes the words of a distributed table's rows.
+    insert into ragpg.chunks (
+        index_id, document_id, document_version, ordinal, start_char, end_char, page, token_count,
+        lexeme_count, language, context, content, lexemes, embedding, generated_chars, tenant
+    )
+    select
+        write_chunks.index_id, piece.document_id, piece.document_version, piece.ordinal,
+        piece.start_char, piece.start_char + char_length(piece.content), piece.page,
+        piece.token_count, words.lexeme_count, piece.language, piece.context, piece.content,
+        words.lexemes, piece.embedding, piece.generated_chars,
+        owners ->> piece.document_id::text
+    from unnest(
+        document_ids, document_versions, ordinals, starts, pages, token_counts, languages,
+        contexts, contents, embeddings, write_chunks.generated_chars
+    ) as piece (
+        document_id, document_version, ordinal, start_char, page, token_count, language, context,
+        content, embedding, generated_chars
+    )
+    cross join lateral ragpg_internal.chunk_words(piece.context, piece.content, piece.language)
+        as words;
+end
+$$;
+comment on function ragpg_internal.write_chunks(
+    bigint, bigint[], bigint[], integer[], integer[], integer[], integer[], integer[], text[],
+    text[], text[], halfvec[], integer[], uuid
+) is
+'Deletes the chunks of replaced_ids from a search index and stores these (arrays of equal length), each its document''s tenant''s, where ragpg.chunks is distributed. Security definer while tenants are kept apart there (ragpg_internal.tenant_legs); then only of the caller''s documents: RG007 for others.';
+
+-- What stands in the hits, where the chunks are on other servers?
+create or replace function ragpg_internal.distant_hits(
+    index_id bigint,
+    chunk_ids bigint[],
+    scores double precision[],
+    similarities double precision[],
+    bm25_scores double precision[]
+) returns setof ragpg.hit
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+begin
+    return query
+    select
+        (row_number() over (order by best.place))::integer, document.source, document.title,
+        hit.content, best.score, best.similarity, best.bm25, hit.start_char, hit.end_char,
+        hit.page, hit.context, document.metadata, hit.document_id, hit.document_version,
+        hit.chunk_id
+    from unnest(chunk_ids, scores, similarities, bm25_scores) with ordinality
+        as best (chunk_id, score, similarity, bm25, place)
+    join ragpg_internal.known_chunks(chunk_ids, distant_hits.index_id) as hit
+        on hit.chunk_id = best.chunk_id
+    join ragpg.documents as document on document.id = hit.document_id
+    order by 1;
+end
+$$;
+comment on function ragpg_internal.distant_hits(bigint, bigint[], double precision[], double precision[], double precision[]) is
+'Returns the rows of ragpg.search for these chunks, best first, and their scores, where ragpg.chunks is distributed.';
+
+-- What do the question's words say of chunks that are known?
+create or replace function ragpg_internal.word_scores(
+    index_id bigint,
+    chunk_ids bigint[],
+    words tsquery[],
+    weights double precision[],
+    mean_length real,
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
+) returns double precision[]
+language plpgsql stable
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    scores double precision[];
+begin
+    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    execute format(
+        'select array_agg(coalesce(%s, 0) order by known.place)'
+        ' from unnest($1) with ordinality as known (id, place)'
+        ' left join (select chunk.id, setweight(chunk.lexemes, ''D'') as lexemes,'
+        '   %s as saturation'
+        '  from ragpg.chunks as chunk where chunk.index_id = %s and chunk.id = any($1)%s'
+        '  offset 0) as chunk on chunk.id = known.id',
+        ragpg_internal.bm25_expression(words, weights),
+        replace(ragpg_internal.bm25_saturation(mean_length), 'stored.', 'chunk.'),
+        word_scores.index_id, ragpg_internal.own_condition(proof)
+    )
+    into scores
+    using chunk_ids;
+    return scores;
+end
+$$;
+comment on function ragpg_internal.word_scores(bigint, bigint[], tsquery[], double precision[], real, uuid) is
+'Returns the BM25 of each of these chunks of a search index for the words of a question and their weights (ragpg_internal.query_words), in their order; 0 of those without. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only the caller''s.';
+
+-- Everybody who may read sees all rows again.
+create or replace function ragpg.disable_tenants() returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    role_before constant text := current_setting('role');
+    kept regclass;
+    leg regprocedure;
+begin
+    perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    if ragpg_internal.is_distributed() then
+        -- One connection to each worker, and one role: each statement must see the ones before it.
+        perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+        perform set_config(
+            'role',
+            (
+                select known.relowner::regrole::text
+                from pg_class as known
+                where known.oid = 'ragpg.chunks'::regclass
+            ),
+            true
+        );
+    end if;
+    for kept in select held.relation from ragpg_internal.protected_tables() as held loop
+        perform ragpg_internal.protect_table(kept, false);
+    end loop;
+    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
+        execute format('alter function %s security invoker', leg);
+        execute format('grant execute on function %s to public', leg);
+    end loop;
+    drop index if exists ragpg.documents_tenant_btree;
+    drop index if exists ragpg.chunks_tenant_btree;
+    drop index if exists ragpg.chunks_content_hash_tenant_btree;
+    create index if not exists chunks_content_hash_hash on ragpg.chunks using hash (content_hash);
+    comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
+    delete from ragpg.lexeme_statistics as known where known.tenant <> '';
+    delete from ragpg.index_statistics as known where known.tenant <> '';
+    perform set_config('role', role_before, true) where ragpg_internal.is_distributed();
+end
+$$;
+revoke execute on function ragpg.disable_tenants() from public;
+comment on function ragpg.disable_tenants() is
+'Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.';
 
 -- From now on everybody sees the rows of one tenant.
 create or replace function ragpg.enable_tenants(existing_tenant text default null) returns void
@@ -470,9 +1027,8 @@ language plpgsql volatile
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
+    role_before constant text := current_setting('role');
     kept regclass;
-    leg regprocedure;
-    granted record;
     recipe_id bigint;
 begin
     if not pg_has_role(
@@ -487,11 +1043,20 @@ begin
         raise exception 'role % does not own the tables of ragpg', current_user
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
-    if ragpg_internal.is_distributed() then
-        raise exception 'the chunks are distributed, and tenants are not kept apart there yet'
-            using errcode = 'RG005', hint = 'a database for each tenant';
-    end if;
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    if ragpg_internal.is_distributed() then
+        -- One connection to each worker, and one role: each statement must see the ones before it.
+        perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+        perform set_config(
+            'role',
+            (
+                select known.relowner::regrole::text
+                from pg_class as known
+                where known.oid = 'ragpg.chunks'::regclass
+            ),
+            true
+        );
+    end if;
     -- Its policy shows it to nobody: who sees all tenants proves it by this row.
     insert into ragpg.tenant_roles (role, tenant) values ('', null)
     on conflict on constraint tenant_roles_key do nothing;
@@ -520,27 +1085,179 @@ begin
     end loop;
     -- Operators on words and on metadata are not leakproof: under a policy they would lose their
     -- indexes. So what uses them runs as the owner and compares the tenant itself.
-    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
-        execute format('alter function %s security definer', leg);
-        execute format('revoke execute on function %s from public', leg);
-        for granted in
-            select distinct
-                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
-            from pg_class as chunks
-            cross join aclexplode(chunks.relacl) as acl
-            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
-        loop
-            execute format('grant execute on function %s to %s', leg, granted.to_whom);
-        end loop;
-    end loop;
+    perform ragpg_internal.hand_legs();
     for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
         perform ragpg.refresh_search_index(recipe_id);
     end loop;
+    perform set_config('role', role_before, true) where ragpg_internal.is_distributed();
 end
 $$;
 revoke execute on function ragpg.enable_tenants(text) from public;
 comment on function ragpg.enable_tenants(text) is
-'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. Where the chunks are distributed no policy can be asked: there ragpg.chunks is the owner''s alone, and is read and written by functions that run as the owner and compare the tenant. ragpg.disable_tenants takes it back.';
+
+-- Lets a role search and look, and nothing else.
+create or replace function ragpg.grant_reader(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    leg record;
+begin
+    -- One connection to each worker: what follows must see what came before it.
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true)
+    where ragpg_internal.is_distributed();
+    execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
+    execute format('grant select on all tables in schema ragpg to %I', role_name);
+    execute format(
+        'alter default privileges for role %s in schema ragpg grant select on tables to %I',
+        (
+            select space.nspowner::regrole
+            from pg_namespace as space
+            where space.nspname = 'ragpg'
+        ),
+        role_name
+    );
+    execute format('grant execute on function ragpg_internal.remember_query to %I', role_name);
+    execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
+    for leg in
+        select own.called from ragpg_internal.proof_takers() as own where not own.writes
+    loop
+        execute format('grant execute on function %s to %I', leg.called, role_name);
+    end loop;
+    if ragpg_internal.is_distributed() and ragpg_internal.tenants_enabled() then
+        -- There chunks are read by these functions alone.
+        for leg in
+            select held.relation
+            from ragpg_internal.protected_tables() as held
+            where held.relation = 'ragpg.chunks'::regclass or exists (
+                select
+                from pg_inherits as part
+                where part.inhrelid = held.relation
+                    and part.inhparent = 'ragpg.chunks'::regclass
+            )
+        loop
+            execute format('revoke all on %s from %I', leg.relation, role_name);
+        end loop;
+    end if;
+end
+$$;
+revoke execute on function ragpg.grant_reader(text) from public;
+comment on function ragpg.grant_reader(text) is
+'Lets a role search, and read every table and view of ragpg, those made later too; its questions are remembered in the cache of query embeddings and, where a collection wants it, in the log of searches. For dashboards. To be called by the owner of the schema.';
+
+-- Lets a role search, ingest and answer, without the right to change the schema.
+create or replace function ragpg.grant_writer(role_name text) returns void
+language plpgsql volatile
+set search_path = ragpg, pg_temp
+as $$
+declare
+    written record;
+begin
+    perform ragpg.grant_reader(role_name);
+    execute format(
+        'grant update, delete on ragpg.collections, ragpg.documents,'
+        ' ragpg.document_versions, ragpg.embedding_models, ragpg.chunks, ragpg.index_documents,'
+        ' ragpg.answers, ragpg.citations, ragpg.evaluation_sets, ragpg.evaluation_questions,'
+        ' ragpg.evaluation_labels, ragpg.evaluation_runs, ragpg.evaluation_results,'
+        ' ragpg.evaluation_hits, ragpg.evaluation_drafts, ragpg.searches,'
+        ' ragpg.recall_measurements, ragpg.model_prices, ragpg.answer_feedback,'
+        ' ragpg.finetune_jobs, ragpg.chunk_contexts, ragpg.context_batches,'
+        ' ragpg.conversations, ragpg.answer_steps to %I',
+        role_name
+    );
+    -- Into every column but keys that Postgres gives: one taken would not be given to others.
+    for written in
+        select
+            kept.oid::regclass as relation,
+            string_agg(quote_ident(col.attname), ', ' order by col.attnum) as columns
+        from pg_class as kept
+        join pg_attribute as col on col.attrelid = kept.oid and col.attnum > 0
+        cross join aclexplode(kept.relacl) as given
+        where kept.relnamespace = 'ragpg'::regnamespace
+            and given.grantee = quote_ident(role_name)::regrole
+            and given.privilege_type = 'DELETE'
+            and not col.attisdropped
+            and col.attidentity = ''
+            and col.attgenerated = ''
+            and (kept.relname <> 'collections' or col.attname in ('name', 'description'))
+        group by kept.oid
+    loop
+        execute format('revoke insert on %s from %I', written.relation, role_name);
+        execute format(
+            'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
+        );
+    end loop;
+    for written in
+        select own.called from ragpg_internal.proof_takers() as own where own.writes
+    loop
+        execute format('grant execute on function %s to %I', written.called, role_name);
+    end loop;
+    if ragpg_internal.is_distributed() and ragpg_internal.tenants_enabled() then
+        execute format('revoke all on ragpg.chunks from %I', role_name);
+    end if;
+    execute format(
+        'grant execute on function'
+        ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
+        ' ragpg.drop_search_index, ragpg.drop_collection, ragpg.tune_ef_search,'
+        ' ragpg.quantize_search_index to %I',
+        role_name
+    );
+end
+$$;
+revoke execute on function ragpg.grant_writer(text) from public;
+comment on function ragpg.grant_writer(text) is
+'Lets a role search, ingest, delete, store answers and measure, without owning or changing any table. For applications. To be called by the owner of the schema.';
+
+-- Row-level security of one table on or off, and what the planner would tell of its rows.
+create or replace function ragpg_internal.protect_table(
+    kept regclass, protected boolean
+) returns void
+language plpgsql volatile
+set search_path = ragpg_internal, ragpg, pg_temp
+as $$
+declare
+    told record;
+begin
+    if ragpg_internal.is_distributed() and (
+        kept = 'ragpg.chunks'::regclass
+        or exists (
+            select
+            from pg_inherits as part
+            where part.inhrelid = kept and part.inhparent = 'ragpg.chunks'::regclass
+        )
+    ) then
+        perform ragpg_internal.close_table(kept, protected);
+        return;
+    end if;
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when protected then 'enable' else 'disable' end
+    );
+    for told in select col.* from ragpg_internal.told_columns(kept) as col loop
+        execute format(
+            'alter %s %s alter column %s set statistics %s',
+            case when told.is_index then 'index' else 'table' end, told.relation,
+            case when told.is_index then told.place::text else quote_ident(told.name) end,
+            case when protected then 0 else -1 end
+        );
+        if not protected then
+            continue;
+        elsif current_setting('server_version_num')::integer >= 180000 then
+            execute
+                'select pg_clear_attribute_stats($1, $2, $3, inherited)'
+                ' from unnest(array[false, true]) as inherited'
+            using told.schema_name, told.relation_name, told.name;
+        elsif (select known.rolsuper from pg_roles as known where known.rolname = current_user) then
+            delete from pg_statistic as known
+            where known.starelid = told.relation and known.staattnum = told.place;
+        end if;
+    end loop;
+end
+$$;
+revoke execute on function ragpg_internal.protect_table(regclass, boolean) from public;
+comment on function ragpg_internal.protect_table(regclass, boolean) is
+'Switches row-level security of one of ragpg''s tables on or off. On, no statistics are gathered of its columns but the keys (ragpg_internal.told_columns), and those there were are forgotten (Postgres 18 or newer, or a superuser).';
 
 -- Which tables does a tenant see a part of?
 create or replace function ragpg_internal.protected_tables()
@@ -562,10 +1279,157 @@ as $$
     select part.inhrelid::regclass, true
     from pg_inherits as part
     where part.inhparent = 'ragpg.chunks'::regclass
+    union all
+    -- Shards cannot ask who is whose tenant: distributed, it has no policy.
+    select 'ragpg.chunks'::regclass, true
+    where ragpg_internal.is_distributed()
     order by 1;
 $$;
 comment on function ragpg_internal.protected_tables() is
 'Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.';
+
+-- Who could see too much, or sees nothing?
+create or replace function ragpg_internal.safety_problems()
+returns table (problem text, object text, detail text, what_to_do text)
+language sql stable
+begin atomic
+    with kept as materialized (
+        select
+            held.relation, part.relrowsecurity,
+            part.relispartition or part.relkind = 'p' as is_spread
+        from ragpg_internal.protected_tables() as held
+        join pg_class as part on part.oid = held.relation
+        where ragpg_internal.tenants_enabled()
+    ),
+    wrong as (
+        select
+            'functions run as a superuser' as problem, owner.rolname::text as object,
+            format('%s functions run as their owner', count(*)) as detail,
+            'select ragpg.secure()' as what_to_do
+        from pg_proc as routine
+        join pg_roles as owner on owner.oid = routine.proowner
+        where routine.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and routine.prosecdef
+            and owner.rolsuper
+        group by owner.rolname
+        union all
+        select
+            'others may create in ragpg', acl.grantee::regrole::text,
+            format('in the schema %I, on which functions that run as their owner rely', space.nspname),
+            format('revoke create on schema %I from %s', space.nspname, acl.grantee::regrole)
+        from pg_namespace as space
+        cross join aclexplode(space.nspacl) as acl
+        where space.nspname in ('ragpg', 'ragpg_internal')
+            and acl.privilege_type = 'CREATE'
+            and acl.grantee <> space.nspowner
+        union all
+        select
+            'object of another role in ragpg', made.name, format('%s made it', made.owner::regrole),
+            'see what it does; drop it, or give it to the owner of ragpg'
+        from pg_namespace as space
+        cross join lateral (
+            select routine.oid::regprocedure::text as name, routine.proowner as owner
+            from pg_proc as routine
+            where routine.pronamespace = space.oid
+            union all
+            select relation.oid::regclass::text, relation.relowner
+            from pg_class as relation
+            where relation.relnamespace = space.oid and relation.relkind in ('r', 'p', 'v', 'm')
+            union all
+            select operator.oid::regoperator::text, operator.oprowner
+            from pg_operator as operator
+            where operator.oprnamespace = space.oid
+        ) as made
+        where space.nspname in ('ragpg', 'ragpg_internal') and made.owner <> space.nspowner
+        union all
+        select
+            'table is not kept apart', kept.relation::text, 'every reader sees all its rows',
+            'select ragpg.secure()'
+        from kept
+        where not kept.relrowsecurity
+        union all
+        select
+            'function does not run as its owner', leg.called::text,
+            'it searches slowly, without its index, or not at all', 'select ragpg.secure()'
+        from ragpg_internal.tenant_legs() as leg
+        join pg_proc as routine on routine.oid = leg.called
+        where ragpg_internal.tenants_enabled() and not routine.prosecdef
+        union all
+        select
+            'table of all tenants may be read', kept.relation::text,
+            format('by %s', string_agg(acl.grantee::regrole::text, ', ')), 'select ragpg.secure()'
+        from kept
+        join pg_class as part on part.oid = kept.relation
+        cross join aclexplode(part.relacl) as acl
+        where ragpg_internal.is_distributed()
+            and kept.is_spread
+            and acl.grantee <> part.relowner
+        group by kept.relation
+        union all
+        select
+            'statistics tell of all tenants', kept.relation::text,
+            format('of %s', string_agg(format('%s.%s', told.relation_name, told.name), ', ')),
+            case
+                when bool_or(told.target <> 0) then 'select ragpg.secure()'
+                else 'as a superuser: delete from pg_statistic where starelid = '
+                    || quote_literal(kept.relation) || '::regclass'
+            end
+        from kept
+        cross join lateral ragpg_internal.told_columns(kept.relation) as told
+        where (
+            told.target <> 0 or exists (
+                select
+                from pg_stats as known
+                where known.schemaname = told.schema_name
+                    and known.tablename = told.relation_name
+                    and known.attname = told.name
+            )
+        )
+            -- Who may not read the chunks, and distributed nobody may, is told no estimates.
+            and not (kept.is_spread and ragpg_internal.is_distributed())
+        group by kept.relation
+        union all
+        select
+            'statistics tell of all tenants', kept.relation::text,
+            format('extended statistics %I', extended.stxname),
+            format('drop statistics %s.%I', extended.stxnamespace::regnamespace, extended.stxname)
+        from kept
+        join pg_statistic_ext as extended on extended.stxrelid = kept.relation
+        union all
+        select
+            'bound role is missing', bound.role, format('it would act for %L', bound.tenant),
+            format('create the role, or select ragpg.unbind_role(%L, %L)', bound.role, bound.tenant)
+        from ragpg.tenant_roles as bound
+        where bound.role <> '' and not exists (select from pg_roles as known where known.rolname = bound.role)
+        union all
+        select
+            'role acts for no tenant', known.rolname::text,
+            'it may read ragpg and sees nothing',
+            format(
+                'select ragpg.bind_role(%1$L, ''...''), or ragpg.trust_role(%1$L) for one that chooses',
+                known.rolname
+            )
+        from pg_roles as known
+        join pg_class as documents on documents.oid = 'ragpg.documents'::regclass
+        where ragpg_internal.tenants_enabled()
+            and known.rolcanlogin
+            and not known.rolbypassrls
+            and not pg_has_role(known.oid, documents.relowner, 'usage')
+            and has_table_privilege(known.oid, documents.oid, 'select')
+            and not exists (
+                select
+                from ragpg.tenant_roles as bound
+                join pg_roles as giving on giving.rolname = bound.role
+                where pg_has_role(known.oid, giving.oid, 'usage')
+            )
+    )
+    select wrong.problem, wrong.object, wrong.detail, wrong.what_to_do
+    from wrong
+    -- Who acts for one tenant learns nothing of the roles of others.
+    where ragpg_internal.sees_all_tenants();
+end;
+comment on function ragpg_internal.safety_problems() is
+'Returns a row per thing that lets somebody see more than docs/security.md promises, or less than the owner meant; to those who see all tenants. For ragpg.verify and ragpg.health_problems.';
 
 -- After an upgrade or a restore: whose ragpg is, and who sees what.
 create or replace function ragpg.secure() returns void
@@ -584,6 +1448,15 @@ $$;
 revoke execute on function ragpg.secure() from public;
 comment on function ragpg.secure() is
 'Gives everything of ragpg to the role ragpg_owner, which nobody logs in as, so that functions that run as their owner have no more rights than ragpg itself; where the caller may not make that role, all stays whose it is, with a notice. Where tenants are on, they are kept apart anew. ragpg init and ragpg migrate call it; call it after a restore.';
+
+-- Which functions read for a tenant what it may not reach itself, or not as quickly?
+create or replace function ragpg_internal.tenant_legs() returns table (called regprocedure)
+language sql stable
+begin atomic
+    select taker.called from ragpg_internal.proof_takers() as taker where taker.runs_as_owner;
+end;
+comment on function ragpg_internal.tenant_legs() is
+'Returns the functions that ragpg.enable_tenants() makes security definer, which compare the tenant themselves (ragpg_internal.proven_tenant): two use the indexes of words and of metadata, which a policy would hide from the planner; where ragpg.chunks is distributed, which closes it to everybody but its owner, all of ragpg_internal.proof_takers.';
 
 -- Is everything stored what it claims to be?
 create or replace function ragpg.verify(collection text default null)
@@ -819,11 +1692,10 @@ begin
     );
     -- By key, and apart from the labels: a join may be planned that reads every chunk.
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = run.index_id and chunk.document_id = any(labelled_documents);
+    from ragpg_internal.document_chunks(run.index_id, labelled_documents) as chunk;
     with span as materialized (
         select label.*
         from (
@@ -1035,11 +1907,10 @@ begin
     );
     asked_ids := relevant_chunk_ids || array(select hit.chunk_id from unnest(hits) as hit);
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.ordinal) as ordinals,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.ordinal) as ordinals,
         array_agg(chunk.content_hash) as hashes, array_agg(chunk.embedding) as embeddings
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = recipe_id and chunk.id = any(asked_ids);
+    from ragpg_internal.known_chunks(asked_ids, recipe_id) as chunk;
     return query
     with chunk as materialized (
         select one.*
@@ -1499,15 +2370,14 @@ declare
     );
 begin
     return query
-    select ended.id, ended.document_id, ended.content
+    select ended.chunk_id, ended.document_id, ended.content
     from (
         select
-            chunk.id, chunk.document_id, chunk.content, chunk.end_char,
+            chunk.chunk_id, chunk.document_id, chunk.content, chunk.end_char,
             lead(chunk.start_char) over (
                 partition by chunk.document_id order by chunk.ordinal
             ) as next_start
-        from ragpg.chunks as chunk
-        where chunk.index_id = active_id
+        from ragpg_internal.document_chunks(active_id, null) as chunk
     ) as ended
     join ragpg.documents as document on document.id = ended.document_id
     where ended.next_start is not null
@@ -1699,49 +2569,71 @@ begin
     into kept
     from stored
     join given on given.source = stored.source;
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = recipe.id
-        and chunk.document_id = any(kept.changed_ids)
-        and chunk.ordinal > 0;
-    insert into ragpg.chunks as chunk (
-        index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-        lexeme_count, language, context, content, lexemes, embedding, tenant
-    )
-    select
-        recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-        0, coalesce(words.lexeme_count, 0), spoken.language, given.title, given.content,
-        coalesce(words.lexemes, ''), given.embedding, owner_name
-    from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
-    join (
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.write_chunks(
+            recipe.id, array_agg(stored.id), array_agg(stored.id), array_agg(stored.version),
+            array_agg(0), array_agg(0), array_agg(null::integer), array_agg(0),
+            array_agg(spoken.language), array_agg(given.title), array_agg(given.content),
+            array_agg(given.embedding), array_agg(0)
+        )
+        from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+        join (
+            select
+                row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+                row.embedding
+            from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+                with ordinality as row (content, title, metadata, embedding, place)
+        ) as given on given.place = stored.place
+        cross join lateral (
+            select
+                case recipe.language
+                    when 'auto' then
+                        ragpg_internal.document_language('auto', given.metadata, given.content)
+                    else recipe.language  -- without a call for each
+                end as language
+            offset 0
+        ) as spoken;
+    else
+        delete from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id
+            and chunk.document_id = any(kept.changed_ids)
+            and chunk.ordinal > 0;
+        insert into ragpg.chunks as chunk (
+            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+            lexeme_count, language, context, content, lexemes, embedding, tenant
+        )
         select
-            row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
-            row.embedding
-        from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
-            with ordinality as row (content, title, metadata, embedding, place)
-    ) as given on given.place = stored.place
-    cross join lateral (
-        select
-            case recipe.language
-                when 'auto' then
-                    ragpg_internal.document_language('auto', given.metadata, given.content)
-                else recipe.language  -- without a call for each
-            end as language
-        offset 0
-    ) as spoken
-    -- Else a trigger does it.
-    left join lateral ragpg_internal.chunk_words(given.title, given.content, spoken.language)
-        as words on ragpg_internal.is_distributed()
-    on conflict (document_id, ordinal, index_id) do update
-    set document_version = excluded.document_version,
-        end_char = excluded.end_char,
-        token_count = excluded.token_count,
-        lexeme_count = excluded.lexeme_count,
-        language = excluded.language,
-        context = excluded.context,
-        content = excluded.content,
-        lexemes = excluded.lexemes,
-        embedding = excluded.embedding,
-        generated_chars = 0;
+            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+            0, 0, spoken.language, given.title, given.content, '', given.embedding, owner_name
+        from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+        join (
+            select
+                row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+                row.embedding
+            from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+                with ordinality as row (content, title, metadata, embedding, place)
+        ) as given on given.place = stored.place
+        cross join lateral (
+            select
+                case recipe.language
+                    when 'auto' then
+                        ragpg_internal.document_language('auto', given.metadata, given.content)
+                    else recipe.language  -- without a call for each
+                end as language
+            offset 0
+        ) as spoken
+        on conflict (document_id, ordinal, index_id) do update
+        set document_version = excluded.document_version,
+            end_char = excluded.end_char,
+            token_count = excluded.token_count,
+            lexeme_count = excluded.lexeme_count,
+            language = excluded.language,
+            context = excluded.context,
+            content = excluded.content,
+            lexemes = excluded.lexemes,
+            embedding = excluded.embedding,
+            generated_chars = 0;
+    end if;
     return query
     select
         sources[stored.place], case stored.version when 1 then 'added' else 'updated' end
@@ -1884,11 +2776,29 @@ begin
             from carried
             group by carried.index_id, carried.document_version
         loop
+            if ragpg_internal.is_distributed() then
+                perform ragpg_internal.carry_chunks(
+                    moved.index_id, moved.document_ids, moved.document_version
+                );
+                continue;
+            end if;
             update ragpg.chunks as chunk
             set document_version = moved.document_version
             where chunk.index_id = moved.index_id
                 and chunk.document_id = any(moved.document_ids);
         end loop;
+        if ragpg_internal.is_distributed() then
+            -- On one server the foreign key does.
+            for moved in
+                select later.tenant, array_agg(later.id) as document_ids
+                from written as later
+                join replaced as earlier on earlier.id = later.id
+                where earlier.tenant <> later.tenant
+                group by later.tenant
+            loop
+                perform ragpg_internal.give_chunks(moved.document_ids, moved.tenant);
+            end loop;
+        end if;
     end if;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
     select recipe.id, written.id, now(), written.tenant
@@ -1954,40 +2864,66 @@ begin
     select coalesce(max(e.value - s.value), 0) into longest
     from unnest(starts) with ordinality as s (value, place)
     join unnest(ends) with ordinality as e (value, place) using (place);
-
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = replace_chunks.index_id
-        and chunk.document_id = replace_chunks.document_id;
-    insert into ragpg.chunks (
-        index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
-        tenant
-    )
-    with blocks as materialized (
-        select number, substr(body, number * block + 1, block + longest) as content
-        from (select distinct start / block as number from unnest(starts) as start) as used
-    )
-    select
-        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        piece.place - 1, piece.start_char, piece.end_char,
-        width_bucket(piece.start_char, page_starts), piece.token_count,
-        coalesce(words.lexeme_count, 0), words_language, piece.context, cut.content,
-        coalesce(words.lexemes, ''), piece.embedding, coalesce(piece.generated_chars, 0), owner_name
-    from unnest(
-        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
-    ) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
-    join blocks on blocks.number = piece.start_char / block
-    cross join lateral (
-        select substr(
-            blocks.content,
-            piece.start_char - blocks.number * block + 1,
-            piece.end_char - piece.start_char
-        ) as content
-    ) as cut
-    -- Else a trigger does it.
-    left join lateral ragpg_internal.chunk_words(piece.context, cut.content, words_language)
-        as words on ragpg_internal.is_distributed();
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.write_chunks(
+            replace_chunks.index_id, array[replace_chunks.document_id],
+            array_agg(replace_chunks.document_id), array_agg(replace_chunks.document_version),
+            array_agg(piece.ordinal), array_agg(piece.start_char),
+            array_agg(width_bucket(piece.start_char, page_starts)), array_agg(piece.token_count),
+            array_agg(words_language), array_agg(piece.context), array_agg(piece.content),
+            array_agg(piece.embedding), array_agg(piece.generated_chars)
+        )
+        from (
+            with blocks as materialized (
+                select number, substr(body, number * block + 1, block + longest) as content
+                from (select distinct start / block as number from unnest(starts) as start) as used
+            )
+            select
+                (piece.place - 1)::integer as ordinal, piece.start_char, piece.token_count,
+                piece.context, piece.embedding,
+                coalesce(piece.generated_chars, 0) as generated_chars,
+                substr(
+                    blocks.content,
+                    piece.start_char - blocks.number * block + 1,
+                    piece.end_char - piece.start_char
+                ) as content
+            from unnest(
+                starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+            ) with ordinality as piece (
+                start_char, end_char, context, token_count, embedding, generated_chars, place
+            )
+            join blocks on blocks.number = piece.start_char / block
+        ) as piece;
+    else
+        delete from ragpg.chunks as chunk
+        where chunk.index_id = replace_chunks.index_id
+            and chunk.document_id = replace_chunks.document_id;
+        insert into ragpg.chunks (
+            index_id, document_id, document_version, ordinal, start_char, end_char, page,
+            token_count, lexeme_count, language, context, content, lexemes, embedding,
+            generated_chars, tenant
+        )
+        with blocks as materialized (
+            select number, substr(body, number * block + 1, block + longest) as content
+            from (select distinct start / block as number from unnest(starts) as start) as used
+        )
+        select
+            replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+            piece.place - 1, piece.start_char, piece.end_char,
+            width_bucket(piece.start_char, page_starts), piece.token_count,
+            0, words_language, piece.context,
+            substr(
+                blocks.content,
+                piece.start_char - blocks.number * block + 1,
+                piece.end_char - piece.start_char
+            ),
+            '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+        from unnest(
+            starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+        ) with ordinality
+            as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
+        join blocks on blocks.number = piece.start_char / block;
+    end if;
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )
@@ -2208,6 +3144,8 @@ declare
     first_ids bigint[];
     copy_ids bigint[];
     held record;  -- the chunks of the pairs
+    is_closed constant boolean := ragpg_internal.chunks_are_closed();
+    all_chunks text;
 begin
     select
         recipe.id, model.dimensions, recipe.quantize,
@@ -2222,33 +3160,47 @@ begin
     join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
+    all_chunks := case
+        when is_closed
+            then 'select chunk_id as id, content, embedding'
+                ' from ragpg_internal.document_chunks($1, null)'
+        else 'select id, content, embedding from ragpg.chunks where index_id = $1'
+    end;
     perform set_config('hnsw.ef_search', scanned::text, true);
     if ragpg_internal.is_distributed() then
         perform ragpg_internal.set_on_shards(scanned, 'relaxed_order');
     end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
-    for looked_at in
-        select drawn.id, drawn.embedding
-        from (
-            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-            order by ragpg_internal.hash_text(chunk.content), chunk.id
-        ) as drawn
+    for looked_at in execute
+        'select drawn.id, drawn.embedding'
+        ' from ('
+        '  select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding'
+        '  from (' || all_chunks || ') as chunk'
+        '  order by ragpg_internal.hash_text(chunk.content), chunk.id'
+        ' ) as drawn'
         -- Drawn by hash, not by random(): the same chunks give the same answer.
-        order by hashint8extended(drawn.id, 0)
-        limit near_duplicates.chunks
+        ' order by hashint8extended(drawn.id, 0)'
+        ' limit $2'
+        using active_id, near_duplicates.chunks
     loop
-        execute format(
-            'select array_agg(near.id) from (%s) as near'
-            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            ragpg_internal.nearest_query(
-                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+        if is_closed then
+            select array_agg(near.chunk_id) into near_ids
+            from ragpg_internal.vector_candidates(
+                active_id, looked_at.embedding, neighbours + 1
+            ) as near
+            where near.chunk_id <> looked_at.id and near.similarity >= min_similarity;
+        else
+            execute format(
+                'select array_agg(near.id) from (%s) as near'
+                ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+                ragpg_internal.nearest_query(
+                    'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+                )
             )
-        )
-        into near_ids
-        using looked_at.embedding, looked_at.id, min_similarity;
+            into near_ids
+            using looked_at.embedding, looked_at.id, min_similarity;
+        end if;
         if near_ids is not null then
             pairs := pairs || (
                 select array_agg(side.id order by near.id, side.place)
@@ -2264,27 +3216,28 @@ begin
         end if;
     end loop;
     if near_duplicates.chunks is null then
-        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
-        from (
-            select
-                chunk.id,
-                min(chunk.id) over (
-                    partition by ragpg_internal.hash_text(chunk.content)
-                ) as first_id
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-        ) as same
-        where same.id <> same.first_id;
+        execute
+            'select array_agg(same.first_id), array_agg(same.id)'
+            ' from ('
+            '  select'
+            '   chunk.id,'
+            '   min(chunk.id) over ('
+            '    partition by ragpg_internal.hash_text(chunk.content)'
+            '   ) as first_id'
+            '  from (' || all_chunks || ') as chunk'
+            ' ) as same'
+            ' where same.id <> same.first_id'
+        into first_ids, copy_ids
+        using active_id;
     end if;
     near_ids := array(
         select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
     );
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    from ragpg_internal.known_chunks(near_ids, active_id) as chunk;
     return query
     with pair as (
         select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
@@ -2398,9 +3351,8 @@ begin
         where recipe.id is not null
     );
     best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
-    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
-    from ragpg.chunks as one
-    where one.index_id = recipe.id and one.id = any(best_ids);
+    select array_agg(one.chunk_id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg_internal.known_chunks(best_ids, recipe.id) as one;
     return query
     select
         best.*, near.place, said.place,
@@ -2435,13 +3387,18 @@ create or replace function ragpg_internal.feedback_embedding(
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
+declare
+    held record;
 begin
+    if ragpg_internal.is_distributed() then
+        select array_agg(one.chunk_id) as ids, array_agg(one.embedding) as embeddings into held
+        from ragpg_internal.known_chunks(chunk_ids[:3], feedback_embedding.index_id) as one;
+    else
+        select array_agg(one.id) as ids, array_agg(one.embedding) as embeddings into held
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3]);
+    end if;
     return (
-        with chunk as materialized (
-            select one.id, one.embedding
-            from ragpg.chunks as one
-            where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3])
-        )
         select l2_normalize(
             sum(
                 chunk.embedding::vector
@@ -2450,7 +3407,8 @@ begin
             )
         )::halfvec
         from unnest(chunk_ids[:3], scores[:3]) with ordinality as best (chunk_id, score, place)
-        join chunk on chunk.id = best.chunk_id
+        join unnest(held.ids, held.embeddings) as chunk (id, embedding)
+            on chunk.id = best.chunk_id
     );
 end
 $$;
@@ -3103,19 +4061,9 @@ begin
     );
     word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
-        -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
-        execute format(
-            'select array_agg(coalesce(%s, 0) order by known.place)'
-            ' from unnest($1) with ordinality as known (id, place)'
-            ' left join (select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-            '   %s as saturation'
-            '  from ragpg.chunks as stored where stored.index_id = %s and stored.id = any($1)'
-            '  offset 0) as chunk on chunk.id = known.id',
-            ragpg_internal.bm25_expression(words, word_weights),
-            ragpg_internal.bm25_saturation(mean_length), recipe.id
-        )
-        into bm25_scores
-        using vector_ids;
+        bm25_scores := ragpg_internal.word_scores(
+            recipe.id, vector_ids, words, word_weights, mean_length
+        );
         -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
         -- last of these, so that its words must make up for that to come before the k-th of these
         -- (the threshold algorithm of Fagin, Lotem and Naor 2003).
@@ -3147,12 +4095,21 @@ begin
     end if;
 
     if query_embedding is not null and word_ids is not null then
-        -- The operator is asked for here, and not where the chunks may be.
-        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
-        from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id
-            and chunk.id = any(word_ids)
-            and chunk.id <> all(coalesce(vector_ids, '{}'));
+        met_ids := array(
+            select met.id
+            from unnest(word_ids) as met (id)
+            where met.id <> all(coalesce(vector_ids, '{}'))
+        );
+        if ragpg_internal.is_distributed() then
+            -- The operator is asked for here, and not where the chunks are.
+            select array_agg(chunk.embedding), array_agg(chunk.chunk_id)
+            into met_embeddings, met_ids
+            from ragpg_internal.known_chunks(met_ids, recipe.id) as chunk;
+        else
+            select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id and chunk.id = any(met_ids);
+        end if;
     end if;
     select
         array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
@@ -3192,30 +4149,38 @@ begin
         order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
     ) as best;
-    return query
-    -- Looked up by their keys, and apart: without statistics of the parent of all partitions, and
-    -- it has none, a join may be planned that reads every chunk. Shards are asked in such a shape.
-    with found as materialized (
+    if ragpg_internal.is_distributed() then
+        return query
+        select hit.*
+        from ragpg_internal.distant_hits(
+            recipe.id, best_ids, best_scores, best_similarities, best_bm25_scores
+        ) as hit;
+    else
+        return query
+        -- Each looked up by its key: without statistics of the parent of all partitions, and it has
+        -- none, a join may be planned that reads every chunk.
         select
-            chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page, chunk.context,
-            chunk.document_id, chunk.document_version
-        from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id and chunk.id = any(best_ids)
-    )
-    select
-        best.place::integer, document.source, document.title, hit.content, best.score,
-        best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
-        document.metadata, hit.document_id, hit.document_version, hit.id
-    from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
-        as best (chunk_id, score, similarity, bm25, place)
-    join found as hit on hit.id = best.chunk_id
-    cross join lateral (
-        select one.source, one.title, one.metadata
-        from ragpg.documents as one
-        where one.id = hit.document_id
-        limit 1
-    ) as document
-    order by 1;
+            best.place::integer, document.source, document.title, hit.content, best.score,
+            best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
+            document.metadata, hit.document_id, hit.document_version, hit.id
+        from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
+            as best (chunk_id, score, similarity, bm25, place)
+        cross join lateral (
+            select
+                chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page,
+                chunk.context, chunk.document_id, chunk.document_version
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+            limit 1
+        ) as hit
+        cross join lateral (
+            select one.source, one.title, one.metadata
+            from ragpg.documents as one
+            where one.id = hit.document_id
+            limit 1
+        ) as document
+        order by 1;
+    end if;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
         raise exception 'search index % was dropped during the search', recipe.id
@@ -3287,9 +4252,9 @@ begin
                 query, wanted, collection, filter, query_embedding, mode, index_id
             ) as found
         ) as hit;
-        select array_agg(chunk.embedding order by array_position(ids, chunk.id)) into embeddings
-        from ragpg.chunks as chunk
-        where chunk.id = any(ids);
+        select array_agg(chunk.embedding order by array_position(ids, chunk.chunk_id))
+        into embeddings
+        from ragpg_internal.known_chunks(ids) as chunk;
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick
@@ -3353,9 +4318,8 @@ begin
         raise exception 'k is %: there is nothing to return', k
             using errcode = 'RG005', hint = 'ask for 1 or more';
     end if;
-    select chunk.id, chunk.index_id, chunk.embedding into given
-    from ragpg.chunks as chunk
-    where chunk.id = similar_chunks.to_chunk_id;
+    select chunk.chunk_id as id, chunk.index_id, chunk.embedding into given
+    from ragpg_internal.known_chunks(array[similar_chunks.to_chunk_id]) as chunk;
     if given.id is null then
         raise exception 'there is no chunk %', similar_chunks.to_chunk_id
             using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
@@ -3363,18 +4327,13 @@ begin
     select array_agg(near.chunk_id), array_agg(near.similarity) into near_ids, similarities
     from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near;
     return query
-    with found as materialized (
-        select
-            one.id, one.content, one.start_char, one.end_char, one.document_id
-        from ragpg.chunks as one
-        where one.index_id = given.index_id and one.id = any(near_ids)
-    )
     select
         (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
-        chunk.end_char, chunk.document_id, chunk.id
+        chunk.end_char, chunk.document_id, chunk.chunk_id
     from unnest(near_ids, similarities) as near (chunk_id, similarity)
-    join found as chunk on chunk.id = near.chunk_id
+    join ragpg_internal.known_chunks(near_ids, given.index_id) as chunk
+        on chunk.chunk_id = near.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id
     where near.chunk_id <> given.id
     order by 1
@@ -3423,13 +4382,10 @@ declare
     span int4range;
 begin
     select one.index_id, one.document_id, one.document_version, one.ordinal into hit
-    from ragpg.chunks as one
-    where one.id = surroundings.chunk_id;
+    from ragpg_internal.known_chunks(array[surroundings.chunk_id]) as one;
     select int4range(min(near.start_char), max(near.end_char)) into span
-    from ragpg.chunks as near
-    where near.index_id = hit.index_id
-        and near.document_id = hit.document_id
-        and near.document_version = hit.document_version
+    from ragpg_internal.document_chunks(hit.index_id, array[hit.document_id]) as near
+    where near.document_version = hit.document_version
         and near.ordinal between hit.ordinal - surroundings.neighbours
             and hit.ordinal + surroundings.neighbours;
     return query
@@ -3450,6 +4406,30 @@ $$;
 comment on function ragpg.surroundings(bigint, integer) is
 'Returns the span and text from as many chunks before a chunk to as many after it, of the same document version: to search by small chunks and read larger ones. No row for a chunk that is gone.';
 
+-- How is a tenant compared: by its index, or by whatever else finds the rows?
+create or replace function ragpg_internal.tenant_condition(
+    index_id bigint, tenant text, column_name text, parameter text
+) returns text
+language sql stable
+begin atomic
+    -- Without statistics, and there are none of tenants, the planner takes each one for a two
+    -- hundredth of all rows, and its index for the best. Of a large one it reads too much.
+    select format(
+        case
+            -- Citus asks the shards that may have it, and these know how many rows that is.
+            when ragpg_internal.is_distributed() then '%s = %s'
+            when coalesce(max(counted.chunk_count), 0) > 20000 then '%s || '''' = %s'
+            else '%s = %s'
+        end,
+        tenant_condition.column_name, tenant_condition.parameter
+    )
+    from ragpg.index_statistics as counted
+    where counted.index_id = tenant_condition.index_id
+        and counted.tenant = tenant_condition.tenant;
+end;
+comment on function ragpg_internal.tenant_condition(bigint, text, text, text) is
+'Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick, and where Citus chooses shards by it; else not.';
+
 -- Which chunks are nearest in meaning?
 create or replace function ragpg_internal.vector_candidates(
     index_id bigint,
@@ -3457,7 +4437,10 @@ create or replace function ragpg_internal.vector_candidates(
     wanted integer,
     document_ids bigint[] default null,
     matching_chunks bigint default null,
-    filter jsonpath default null
+    filter jsonpath default null,
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
 ) returns table (chunk_id bigint, similarity double precision)
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -3484,8 +4467,14 @@ declare
     distances double precision[];
     exactly boolean := false;
     has_times constant boolean := ragpg_internal.has_times(filter);
-    only_tenant constant text := ragpg_internal.searched_tenant();
+    only_tenant text;
+    is_closed constant boolean := ragpg_internal.chunks_are_closed();
 begin
+    if is_closed then
+        select known.tenant into only_tenant from ragpg_internal.proven_tenant(proof) as known;
+    else
+        only_tenant := ragpg_internal.searched_tenant();
+    end if;
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
@@ -3571,7 +4560,13 @@ begin
         perform set_config('enable_sort', 'on', true);
         if document_ids is null and filter is not null then
             select found.document_ids into document_ids
-            from ragpg_internal.matching_documents(recipe.id, filter) as found;
+            from ragpg_internal.matching_documents(
+                recipe.id, filter,
+                proof => case
+                    when is_closed then vector_candidates.proof
+                    else ragpg_internal.proof()
+                end
+            ) as found;
         end if;
         if filter is null then
             execute format(
@@ -3583,7 +4578,7 @@ begin
             )
             into ids, distances
             using query_embedding, only_tenant;
-        elsif only_tenant is null then
+        elsif only_tenant is null or ragpg_internal.is_distributed() then
             -- Page by page of the table, in order: half the time of document by document. (Of the
             -- parent with index_id: Postgres 18 would look up each document twice.)
             perform set_config('enable_indexscan', 'off', true);
@@ -3592,13 +4587,16 @@ begin
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk'
-                '  where chunk.document_id = any(%4$s)%2$s order by 2 limit $3) as near',
+                '  where chunk.document_id = any(%4$s)%2$s%5$s order by 2 limit $3) as near',
                 table_name,
                 case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
                 ragpg_internal.vector_schema(),
                 -- Shards are asked by values; here these would be looked at one by one to plan.
                 case when ragpg_internal.is_distributed() then '$2'
-                    else '(select $2)::bigint[]' end
+                    else '(select $2)::bigint[]' end,
+                case
+                    when only_tenant is not null then format(' and chunk.tenant = %L', only_tenant)
+                end
             )
             into ids, distances
             using query_embedding, document_ids, wanted;
@@ -3631,5 +4629,5 @@ exception
         return;  -- dropped between two looks at it; search says so
 end
 $$;
-comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
-'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index''s nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly.';
+comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, uuid) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index''s nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only of the caller''s tenant.';

@@ -18,24 +18,20 @@ declare
     recipe ragpg.search_indexes;
     passages text[];
     titles text[];
+    index_id bigint;  -- of the first
 begin
     select max(known.similarity) into judge_hits.similarity
     from unnest(similarities) as known (similarity);
-    with found as materialized (
-        select one.id, one.content, one.document_id
-        from ragpg.chunks as one
-        where one.id = any(chunk_ids[:3])
-    )
-    select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
-    into passages, titles
+    select
+        array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place),
+        (array_agg(chunk.index_id order by hit.place) filter (where hit.place = 1))[1]
+    into passages, titles, index_id
     from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
-    join found as chunk on chunk.id = hit.chunk_id
+    join ragpg_internal.known_chunks(chunk_ids[:3]) as chunk on chunk.chunk_id = hit.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id;
     select known.* into recipe
     from ragpg.search_indexes as known
-    where known.id = (
-        select chunk.index_id from ragpg.chunks as chunk where chunk.id = chunk_ids[1]
-    );
+    where known.id = index_id;
     if recipe.id is null then
         is_enough := false;
         return;

@@ -4,10 +4,24 @@ language plpgsql volatile
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
+    role_before constant text := current_setting('role');
     kept regclass;
     leg regprocedure;
 begin
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    if ragpg_internal.is_distributed() then
+        -- One connection to each worker, and one role: each statement must see the ones before it.
+        perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+        perform set_config(
+            'role',
+            (
+                select known.relowner::regrole::text
+                from pg_class as known
+                where known.oid = 'ragpg.chunks'::regclass
+            ),
+            true
+        );
+    end if;
     for kept in select held.relation from ragpg_internal.protected_tables() as held loop
         perform ragpg_internal.protect_table(kept, false);
     end loop;
@@ -22,6 +36,7 @@ begin
     comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
     delete from ragpg.index_statistics as known where known.tenant <> '';
+    perform set_config('role', role_before, true) where ragpg_internal.is_distributed();
 end
 $$;
 revoke execute on function ragpg.disable_tenants() from public;

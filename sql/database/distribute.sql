@@ -1,4 +1,4 @@
--- One collection over several servers: the chunks go to the workers of Citus.
+-- More than one server: the chunks go to the workers of Citus.
 create or replace function ragpg.distribute(shard_count integer default null) returns integer
 language plpgsql volatile
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -7,7 +7,10 @@ declare
     workers integer;
     part regclass;
     moved regclass[];
+    routine record;
+    propagated constant text := current_setting('citus.enable_ddl_propagation', true);
     refused text;
+    by_tenant constant boolean := ragpg_internal.tenants_enabled();
     owner_name constant regrole := (
         select known.relowner::regrole
         from pg_class as known
@@ -34,12 +37,11 @@ begin
     if found then
         raise exception 'the chunks are distributed already'
             using errcode = 'RG005',
-                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
-    end if;
-    if ragpg_internal.tenants_enabled() then
-        raise exception 'tenants are kept apart here, and ragpg does not distribute such a database yet'
-            using errcode = 'RG005',
-                hint = 'a database for each tenant, or read replicas; ragpg.disable_tenants() ends it';
+                hint = format(
+                    'a new worker: there set citus.enable_ddl_propagation = off; alter role %s login;'
+                    ' then select citus_rebalance_start(), docs/scale.md',
+                    owner_name
+                );
     end if;
     select count(*) into workers
     from pg_dist_node as node
@@ -69,9 +71,16 @@ begin
         from pg_inherits as inherited
         where inherited.inhparent = 'ragpg.chunks'::regclass
     );
+    if by_tenant then
+        -- All of a tenant's are in one shard, which alone is asked for it.
+        alter table ragpg.chunks drop constraint chunks_pkey;
+        alter table ragpg.chunks
+            add constraint chunks_pkey primary key (document_id, ordinal, index_id, tenant);
+    end if;
     -- A search asks every shard: few are quicker, and four a worker leave room for more workers.
     perform create_distributed_table(
-        'ragpg.chunks'::regclass, 'document_id', colocate_with => 'none',
+        'ragpg.chunks'::regclass, case when by_tenant then 'tenant' else 'document_id' end,
+        colocate_with => 'none',
         shard_count => coalesce(distribute.shard_count, 4 * workers)
     );
     foreach part in array moved loop
@@ -91,14 +100,32 @@ begin
     if refused is not null then
         raise exception 'the role % cannot log in on the workers: %', owner_name, refused
             using errcode = 'RG005',
-                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+                hint = format('as a superuser, on each worker: set citus.enable_ddl_propagation = off; alter role %s login', owner_name);
     end if;
     create or replace function ragpg_internal.is_distributed() returns boolean
     language sql immutable parallel safe
     return true;
+    -- What is_distributed() said is in plans of other sessions: each function is compiled anew.
+    perform set_config('citus.enable_ddl_propagation', 'off', true);
+    for routine in
+        select known.oid::regprocedure as name, known.procost
+        from pg_proc as known
+        where known.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and known.proowner = owner_name
+            and known.prokind = 'f'
+    loop
+        execute format('alter function %s cost %s', routine.name, routine.procost);
+    end loop;
+    perform set_config('citus.enable_ddl_propagation', propagated, true);
+    if by_tenant then
+        for part in select held.relation from ragpg_internal.protected_tables() as held loop
+            perform ragpg_internal.protect_table(part, true);
+        end loop;
+        perform ragpg_internal.hand_legs();
+    end if;
     return coalesce(distribute.shard_count, 4 * workers);
 end
 $$;
 revoke execute on function ragpg.distribute(integer) from public;
 comment on function ragpg.distribute(integer) is
-'Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker, where the chunks are distributed already, and where tenants are kept apart.';
+'Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, or by tenant where tenants are kept apart, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker and where the chunks are distributed already.';

@@ -4,9 +4,8 @@ language plpgsql volatile
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
+    role_before constant text := current_setting('role');
     kept regclass;
-    leg regprocedure;
-    granted record;
     recipe_id bigint;
 begin
     if not pg_has_role(
@@ -21,11 +20,20 @@ begin
         raise exception 'role % does not own the tables of ragpg', current_user
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
-    if ragpg_internal.is_distributed() then
-        raise exception 'the chunks are distributed, and tenants are not kept apart there yet'
-            using errcode = 'RG005', hint = 'a database for each tenant';
-    end if;
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    if ragpg_internal.is_distributed() then
+        -- One connection to each worker, and one role: each statement must see the ones before it.
+        perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+        perform set_config(
+            'role',
+            (
+                select known.relowner::regrole::text
+                from pg_class as known
+                where known.oid = 'ragpg.chunks'::regclass
+            ),
+            true
+        );
+    end if;
     -- Its policy shows it to nobody: who sees all tenants proves it by this row.
     insert into ragpg.tenant_roles (role, tenant) values ('', null)
     on conflict on constraint tenant_roles_key do nothing;
@@ -54,24 +62,13 @@ begin
     end loop;
     -- Operators on words and on metadata are not leakproof: under a policy they would lose their
     -- indexes. So what uses them runs as the owner and compares the tenant itself.
-    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
-        execute format('alter function %s security definer', leg);
-        execute format('revoke execute on function %s from public', leg);
-        for granted in
-            select distinct
-                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
-            from pg_class as chunks
-            cross join aclexplode(chunks.relacl) as acl
-            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
-        loop
-            execute format('grant execute on function %s to %s', leg, granted.to_whom);
-        end loop;
-    end loop;
+    perform ragpg_internal.hand_legs();
     for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
         perform ragpg.refresh_search_index(recipe_id);
     end loop;
+    perform set_config('role', role_before, true) where ragpg_internal.is_distributed();
 end
 $$;
 revoke execute on function ragpg.enable_tenants(text) from public;
 comment on function ragpg.enable_tenants(text) is
-'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.';
+'Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant''s, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. Where the chunks are distributed no policy can be asked: there ragpg.chunks is the owner''s alone, and is read and written by functions that run as the owner and compare the tenant. ragpg.disable_tenants takes it back.';

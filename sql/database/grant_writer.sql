@@ -40,6 +40,14 @@ begin
             'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
         );
     end loop;
+    for written in
+        select own.called from ragpg_internal.proof_takers() as own where own.writes
+    loop
+        execute format('grant execute on function %s to %I', written.called, role_name);
+    end loop;
+    if ragpg_internal.is_distributed() and ragpg_internal.tenants_enabled() then
+        execute format('revoke all on ragpg.chunks from %I', role_name);
+    end if;
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'

@@ -8,6 +8,17 @@ as $$
 declare
     told record;
 begin
+    if ragpg_internal.is_distributed() and (
+        kept = 'ragpg.chunks'::regclass
+        or exists (
+            select
+            from pg_inherits as part
+            where part.inhrelid = kept and part.inhparent = 'ragpg.chunks'::regclass
+        )
+    ) then
+        perform ragpg_internal.close_table(kept, protected);
+        return;
+    end if;
     execute format(
         'alter table %s %s row level security',
         kept, case when protected then 'enable' else 'disable' end

@@ -18,6 +18,10 @@ as $$
     select part.inhrelid::regclass, true
     from pg_inherits as part
     where part.inhparent = 'ragpg.chunks'::regclass
+    union all
+    -- Shards cannot ask who is whose tenant: distributed, it has no policy.
+    select 'ragpg.chunks'::regclass, true
+    where ragpg_internal.is_distributed()
     order by 1;
 $$;
 comment on function ragpg_internal.protected_tables() is

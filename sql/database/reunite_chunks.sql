@@ -5,6 +5,7 @@ set search_path = ragpg_internal, ragpg, pg_temp
 as $$
 declare
     is_spread boolean := false;
+    part regclass;
 begin
     if not ragpg_internal.is_distributed() then
         return;
@@ -40,6 +41,28 @@ begin
             and tenant = (select ragpg.current_tenant())
         );
     comment on policy chunks_tenant on ragpg.chunks is 'Rows of the session''s tenant.';
+    -- By tenant it has a key of more columns; and who might read nothing of it may again.
+    if exists (
+        select
+        from pg_constraint as known
+        where known.conname = 'chunks_pkey'
+            and known.conrelid = 'ragpg.chunks'::regclass
+            and cardinality(known.conkey) > 3
+    ) then
+        alter table ragpg.chunks drop constraint chunks_pkey;
+        alter table ragpg.chunks
+            add constraint chunks_pkey primary key (document_id, ordinal, index_id);
+    end if;
+    for part in
+        select 'ragpg.chunks'::regclass
+        union all
+        select inherited.inhrelid::regclass
+        from pg_inherits as inherited
+        where inherited.inhparent = 'ragpg.chunks'::regclass
+    loop
+        perform ragpg_internal.close_table(part, false);
+    end loop;
+    perform ragpg_internal.hand_legs() where ragpg_internal.tenants_enabled();
 end
 $$;
 revoke execute on function ragpg_internal.reunite_chunks() from public;

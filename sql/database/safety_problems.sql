@@ -4,7 +4,9 @@ returns table (problem text, object text, detail text, what_to_do text)
 language sql stable
 begin atomic
     with kept as materialized (
-        select held.relation, part.relrowsecurity
+        select
+            held.relation, part.relrowsecurity,
+            part.relispartition or part.relkind = 'p' as is_spread
         from ragpg_internal.protected_tables() as held
         join pg_class as part on part.oid = held.relation
         where ragpg_internal.tenants_enabled()
@@ -58,10 +60,21 @@ begin atomic
         union all
         select
             'function does not run as its owner', leg.called::text,
-            'it searches without its index, and slowly', 'select ragpg.secure()'
+            'it searches slowly, without its index, or not at all', 'select ragpg.secure()'
         from ragpg_internal.tenant_legs() as leg
         join pg_proc as routine on routine.oid = leg.called
         where ragpg_internal.tenants_enabled() and not routine.prosecdef
+        union all
+        select
+            'table of all tenants may be read', kept.relation::text,
+            format('by %s', string_agg(acl.grantee::regrole::text, ', ')), 'select ragpg.secure()'
+        from kept
+        join pg_class as part on part.oid = kept.relation
+        cross join aclexplode(part.relacl) as acl
+        where ragpg_internal.is_distributed()
+            and kept.is_spread
+            and acl.grantee <> part.relowner
+        group by kept.relation
         union all
         select
             'statistics tell of all tenants', kept.relation::text,
@@ -73,13 +86,17 @@ begin atomic
             end
         from kept
         cross join lateral ragpg_internal.told_columns(kept.relation) as told
-        where told.target <> 0 or exists (
-            select
-            from pg_stats as known
-            where known.schemaname = told.schema_name
-                and known.tablename = told.relation_name
-                and known.attname = told.name
+        where (
+            told.target <> 0 or exists (
+                select
+                from pg_stats as known
+                where known.schemaname = told.schema_name
+                    and known.tablename = told.relation_name
+                    and known.attname = told.name
+            )
         )
+            -- Who may not read the chunks, and distributed nobody may, is told no estimates.
+            and not (kept.is_spread and ragpg_internal.is_distributed())
         group by kept.relation
         union all
         select

@@ -44,11 +44,10 @@ begin
     );
     -- By key, and apart from the labels: a join may be planned that reads every chunk.
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = run.index_id and chunk.document_id = any(labelled_documents);
+    from ragpg_internal.document_chunks(run.index_id, labelled_documents) as chunk;
     with span as materialized (
         select label.*
         from (

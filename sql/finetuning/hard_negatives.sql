@@ -40,11 +40,10 @@ begin
     );
     asked_ids := relevant_chunk_ids || array(select hit.chunk_id from unnest(hits) as hit);
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.ordinal) as ordinals,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.ordinal) as ordinals,
         array_agg(chunk.content_hash) as hashes, array_agg(chunk.embedding) as embeddings
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = recipe_id and chunk.id = any(asked_ids);
+    from ragpg_internal.known_chunks(asked_ids, recipe_id) as chunk;
     return query
     with chunk as materialized (
         select one.*

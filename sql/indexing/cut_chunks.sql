@@ -14,15 +14,14 @@ declare
     );
 begin
     return query
-    select ended.id, ended.document_id, ended.content
+    select ended.chunk_id, ended.document_id, ended.content
     from (
         select
-            chunk.id, chunk.document_id, chunk.content, chunk.end_char,
+            chunk.chunk_id, chunk.document_id, chunk.content, chunk.end_char,
             lead(chunk.start_char) over (
                 partition by chunk.document_id order by chunk.ordinal
             ) as next_start
-        from ragpg.chunks as chunk
-        where chunk.index_id = active_id
+        from ragpg_internal.document_chunks(active_id, null) as chunk
     ) as ended
     join ragpg.documents as document on document.id = ended.document_id
     where ended.next_start is not null

@@ -73,49 +73,71 @@ begin
     into kept
     from stored
     join given on given.source = stored.source;
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = recipe.id
-        and chunk.document_id = any(kept.changed_ids)
-        and chunk.ordinal > 0;
-    insert into ragpg.chunks as chunk (
-        index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-        lexeme_count, language, context, content, lexemes, embedding, tenant
-    )
-    select
-        recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-        0, coalesce(words.lexeme_count, 0), spoken.language, given.title, given.content,
-        coalesce(words.lexemes, ''), given.embedding, owner_name
-    from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
-    join (
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.write_chunks(
+            recipe.id, array_agg(stored.id), array_agg(stored.id), array_agg(stored.version),
+            array_agg(0), array_agg(0), array_agg(null::integer), array_agg(0),
+            array_agg(spoken.language), array_agg(given.title), array_agg(given.content),
+            array_agg(given.embedding), array_agg(0)
+        )
+        from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+        join (
+            select
+                row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+                row.embedding
+            from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+                with ordinality as row (content, title, metadata, embedding, place)
+        ) as given on given.place = stored.place
+        cross join lateral (
+            select
+                case recipe.language
+                    when 'auto' then
+                        ragpg_internal.document_language('auto', given.metadata, given.content)
+                    else recipe.language  -- without a call for each
+                end as language
+            offset 0
+        ) as spoken;
+    else
+        delete from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id
+            and chunk.document_id = any(kept.changed_ids)
+            and chunk.ordinal > 0;
+        insert into ragpg.chunks as chunk (
+            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+            lexeme_count, language, context, content, lexemes, embedding, tenant
+        )
         select
-            row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
-            row.embedding
-        from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
-            with ordinality as row (content, title, metadata, embedding, place)
-    ) as given on given.place = stored.place
-    cross join lateral (
-        select
-            case recipe.language
-                when 'auto' then
-                    ragpg_internal.document_language('auto', given.metadata, given.content)
-                else recipe.language  -- without a call for each
-            end as language
-        offset 0
-    ) as spoken
-    -- Else a trigger does it.
-    left join lateral ragpg_internal.chunk_words(given.title, given.content, spoken.language)
-        as words on ragpg_internal.is_distributed()
-    on conflict (document_id, ordinal, index_id) do update
-    set document_version = excluded.document_version,
-        end_char = excluded.end_char,
-        token_count = excluded.token_count,
-        lexeme_count = excluded.lexeme_count,
-        language = excluded.language,
-        context = excluded.context,
-        content = excluded.content,
-        lexemes = excluded.lexemes,
-        embedding = excluded.embedding,
-        generated_chars = 0;
+            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+            0, 0, spoken.language, given.title, given.content, '', given.embedding, owner_name
+        from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+        join (
+            select
+                row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+                row.embedding
+            from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+                with ordinality as row (content, title, metadata, embedding, place)
+        ) as given on given.place = stored.place
+        cross join lateral (
+            select
+                case recipe.language
+                    when 'auto' then
+                        ragpg_internal.document_language('auto', given.metadata, given.content)
+                    else recipe.language  -- without a call for each
+                end as language
+            offset 0
+        ) as spoken
+        on conflict (document_id, ordinal, index_id) do update
+        set document_version = excluded.document_version,
+            end_char = excluded.end_char,
+            token_count = excluded.token_count,
+            lexeme_count = excluded.lexeme_count,
+            language = excluded.language,
+            context = excluded.context,
+            content = excluded.content,
+            lexemes = excluded.lexemes,
+            embedding = excluded.embedding,
+            generated_chars = 0;
+    end if;
     return query
     select
         sources[stored.place], case stored.version when 1 then 'added' else 'updated' end

@@ -32,11 +32,29 @@ begin
             from carried
             group by carried.index_id, carried.document_version
         loop
+            if ragpg_internal.is_distributed() then
+                perform ragpg_internal.carry_chunks(
+                    moved.index_id, moved.document_ids, moved.document_version
+                );
+                continue;
+            end if;
             update ragpg.chunks as chunk
             set document_version = moved.document_version
             where chunk.index_id = moved.index_id
                 and chunk.document_id = any(moved.document_ids);
         end loop;
+        if ragpg_internal.is_distributed() then
+            -- On one server the foreign key does.
+            for moved in
+                select later.tenant, array_agg(later.id) as document_ids
+                from written as later
+                join replaced as earlier on earlier.id = later.id
+                where earlier.tenant <> later.tenant
+                group by later.tenant
+            loop
+                perform ragpg_internal.give_chunks(moved.document_ids, moved.tenant);
+            end loop;
+        end if;
     end if;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
     select recipe.id, written.id, now(), written.tenant

@@ -43,40 +43,66 @@ begin
     select coalesce(max(e.value - s.value), 0) into longest
     from unnest(starts) with ordinality as s (value, place)
     join unnest(ends) with ordinality as e (value, place) using (place);
-
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = replace_chunks.index_id
-        and chunk.document_id = replace_chunks.document_id;
-    insert into ragpg.chunks (
-        index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
-        tenant
-    )
-    with blocks as materialized (
-        select number, substr(body, number * block + 1, block + longest) as content
-        from (select distinct start / block as number from unnest(starts) as start) as used
-    )
-    select
-        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        piece.place - 1, piece.start_char, piece.end_char,
-        width_bucket(piece.start_char, page_starts), piece.token_count,
-        coalesce(words.lexeme_count, 0), words_language, piece.context, cut.content,
-        coalesce(words.lexemes, ''), piece.embedding, coalesce(piece.generated_chars, 0), owner_name
-    from unnest(
-        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
-    ) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
-    join blocks on blocks.number = piece.start_char / block
-    cross join lateral (
-        select substr(
-            blocks.content,
-            piece.start_char - blocks.number * block + 1,
-            piece.end_char - piece.start_char
-        ) as content
-    ) as cut
-    -- Else a trigger does it.
-    left join lateral ragpg_internal.chunk_words(piece.context, cut.content, words_language)
-        as words on ragpg_internal.is_distributed();
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.write_chunks(
+            replace_chunks.index_id, array[replace_chunks.document_id],
+            array_agg(replace_chunks.document_id), array_agg(replace_chunks.document_version),
+            array_agg(piece.ordinal), array_agg(piece.start_char),
+            array_agg(width_bucket(piece.start_char, page_starts)), array_agg(piece.token_count),
+            array_agg(words_language), array_agg(piece.context), array_agg(piece.content),
+            array_agg(piece.embedding), array_agg(piece.generated_chars)
+        )
+        from (
+            with blocks as materialized (
+                select number, substr(body, number * block + 1, block + longest) as content
+                from (select distinct start / block as number from unnest(starts) as start) as used
+            )
+            select
+                (piece.place - 1)::integer as ordinal, piece.start_char, piece.token_count,
+                piece.context, piece.embedding,
+                coalesce(piece.generated_chars, 0) as generated_chars,
+                substr(
+                    blocks.content,
+                    piece.start_char - blocks.number * block + 1,
+                    piece.end_char - piece.start_char
+                ) as content
+            from unnest(
+                starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+            ) with ordinality as piece (
+                start_char, end_char, context, token_count, embedding, generated_chars, place
+            )
+            join blocks on blocks.number = piece.start_char / block
+        ) as piece;
+    else
+        delete from ragpg.chunks as chunk
+        where chunk.index_id = replace_chunks.index_id
+            and chunk.document_id = replace_chunks.document_id;
+        insert into ragpg.chunks (
+            index_id, document_id, document_version, ordinal, start_char, end_char, page,
+            token_count, lexeme_count, language, context, content, lexemes, embedding,
+            generated_chars, tenant
+        )
+        with blocks as materialized (
+            select number, substr(body, number * block + 1, block + longest) as content
+            from (select distinct start / block as number from unnest(starts) as start) as used
+        )
+        select
+            replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+            piece.place - 1, piece.start_char, piece.end_char,
+            width_bucket(piece.start_char, page_starts), piece.token_count,
+            0, words_language, piece.context,
+            substr(
+                blocks.content,
+                piece.start_char - blocks.number * block + 1,
+                piece.end_char - piece.start_char
+            ),
+            '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+        from unnest(
+            starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+        ) with ordinality
+            as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
+        join blocks on blocks.number = piece.start_char / block;
+    end if;
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )

@@ -28,6 +28,8 @@ declare
     first_ids bigint[];
     copy_ids bigint[];
     held record;  -- the chunks of the pairs
+    is_closed constant boolean := ragpg_internal.chunks_are_closed();
+    all_chunks text;
 begin
     select
         recipe.id, model.dimensions, recipe.quantize,
@@ -42,33 +44,47 @@ begin
     join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
+    all_chunks := case
+        when is_closed
+            then 'select chunk_id as id, content, embedding'
+                ' from ragpg_internal.document_chunks($1, null)'
+        else 'select id, content, embedding from ragpg.chunks where index_id = $1'
+    end;
     perform set_config('hnsw.ef_search', scanned::text, true);
     if ragpg_internal.is_distributed() then
         perform ragpg_internal.set_on_shards(scanned, 'relaxed_order');
     end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
-    for looked_at in
-        select drawn.id, drawn.embedding
-        from (
-            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-            order by ragpg_internal.hash_text(chunk.content), chunk.id
-        ) as drawn
+    for looked_at in execute
+        'select drawn.id, drawn.embedding'
+        ' from ('
+        '  select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding'
+        '  from (' || all_chunks || ') as chunk'
+        '  order by ragpg_internal.hash_text(chunk.content), chunk.id'
+        ' ) as drawn'
         -- Drawn by hash, not by random(): the same chunks give the same answer.
-        order by hashint8extended(drawn.id, 0)
-        limit near_duplicates.chunks
+        ' order by hashint8extended(drawn.id, 0)'
+        ' limit $2'
+        using active_id, near_duplicates.chunks
     loop
-        execute format(
-            'select array_agg(near.id) from (%s) as near'
-            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            ragpg_internal.nearest_query(
-                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+        if is_closed then
+            select array_agg(near.chunk_id) into near_ids
+            from ragpg_internal.vector_candidates(
+                active_id, looked_at.embedding, neighbours + 1
+            ) as near
+            where near.chunk_id <> looked_at.id and near.similarity >= min_similarity;
+        else
+            execute format(
+                'select array_agg(near.id) from (%s) as near'
+                ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+                ragpg_internal.nearest_query(
+                    'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+                )
             )
-        )
-        into near_ids
-        using looked_at.embedding, looked_at.id, min_similarity;
+            into near_ids
+            using looked_at.embedding, looked_at.id, min_similarity;
+        end if;
         if near_ids is not null then
             pairs := pairs || (
                 select array_agg(side.id order by near.id, side.place)
@@ -84,27 +100,28 @@ begin
         end if;
     end loop;
     if near_duplicates.chunks is null then
-        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
-        from (
-            select
-                chunk.id,
-                min(chunk.id) over (
-                    partition by ragpg_internal.hash_text(chunk.content)
-                ) as first_id
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-        ) as same
-        where same.id <> same.first_id;
+        execute
+            'select array_agg(same.first_id), array_agg(same.id)'
+            ' from ('
+            '  select'
+            '   chunk.id,'
+            '   min(chunk.id) over ('
+            '    partition by ragpg_internal.hash_text(chunk.content)'
+            '   ) as first_id'
+            '  from (' || all_chunks || ') as chunk'
+            ' ) as same'
+            ' where same.id <> same.first_id'
+        into first_ids, copy_ids
+        using active_id;
     end if;
     near_ids := array(
         select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
     );
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    from ragpg_internal.known_chunks(near_ids, active_id) as chunk;
     return query
     with pair as (
         select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id

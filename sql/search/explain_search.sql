@@ -42,9 +42,8 @@ begin
         where recipe.id is not null
     );
     best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
-    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
-    from ragpg.chunks as one
-    where one.index_id = recipe.id and one.id = any(best_ids);
+    select array_agg(one.chunk_id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg_internal.known_chunks(best_ids, recipe.id) as one;
     return query
     select
         best.*, near.place, said.place,

@@ -7,13 +7,18 @@ create or replace function ragpg_internal.feedback_embedding(
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
 as $$
+declare
+    held record;
 begin
+    if ragpg_internal.is_distributed() then
+        select array_agg(one.chunk_id) as ids, array_agg(one.embedding) as embeddings into held
+        from ragpg_internal.known_chunks(chunk_ids[:3], feedback_embedding.index_id) as one;
+    else
+        select array_agg(one.id) as ids, array_agg(one.embedding) as embeddings into held
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3]);
+    end if;
     return (
-        with chunk as materialized (
-            select one.id, one.embedding
-            from ragpg.chunks as one
-            where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3])
-        )
         select l2_normalize(
             sum(
                 chunk.embedding::vector
@@ -22,7 +27,8 @@ begin
             )
         )::halfvec
         from unnest(chunk_ids[:3], scores[:3]) with ordinality as best (chunk_id, score, place)
-        join chunk on chunk.id = best.chunk_id
+        join unnest(held.ids, held.embeddings) as chunk (id, embedding)
+            on chunk.id = best.chunk_id
     );
 end
 $$;

@@ -230,19 +230,9 @@ begin
     );
     word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
-        -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
-        execute format(
-            'select array_agg(coalesce(%s, 0) order by known.place)'
-            ' from unnest($1) with ordinality as known (id, place)'
-            ' left join (select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-            '   %s as saturation'
-            '  from ragpg.chunks as stored where stored.index_id = %s and stored.id = any($1)'
-            '  offset 0) as chunk on chunk.id = known.id',
-            ragpg_internal.bm25_expression(words, word_weights),
-            ragpg_internal.bm25_saturation(mean_length), recipe.id
-        )
-        into bm25_scores
-        using vector_ids;
+        bm25_scores := ragpg_internal.word_scores(
+            recipe.id, vector_ids, words, word_weights, mean_length
+        );
         -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
         -- last of these, so that its words must make up for that to come before the k-th of these
         -- (the threshold algorithm of Fagin, Lotem and Naor 2003).
@@ -274,12 +264,21 @@ begin
     end if;
 
     if query_embedding is not null and word_ids is not null then
-        -- The operator is asked for here, and not where the chunks may be.
-        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
-        from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id
-            and chunk.id = any(word_ids)
-            and chunk.id <> all(coalesce(vector_ids, '{}'));
+        met_ids := array(
+            select met.id
+            from unnest(word_ids) as met (id)
+            where met.id <> all(coalesce(vector_ids, '{}'))
+        );
+        if ragpg_internal.is_distributed() then
+            -- The operator is asked for here, and not where the chunks are.
+            select array_agg(chunk.embedding), array_agg(chunk.chunk_id)
+            into met_embeddings, met_ids
+            from ragpg_internal.known_chunks(met_ids, recipe.id) as chunk;
+        else
+            select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id and chunk.id = any(met_ids);
+        end if;
     end if;
     select
         array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
@@ -319,30 +318,38 @@ begin
         order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
     ) as best;
-    return query
-    -- Looked up by their keys, and apart: without statistics of the parent of all partitions, and
-    -- it has none, a join may be planned that reads every chunk. Shards are asked in such a shape.
-    with found as materialized (
+    if ragpg_internal.is_distributed() then
+        return query
+        select hit.*
+        from ragpg_internal.distant_hits(
+            recipe.id, best_ids, best_scores, best_similarities, best_bm25_scores
+        ) as hit;
+    else
+        return query
+        -- Each looked up by its key: without statistics of the parent of all partitions, and it has
+        -- none, a join may be planned that reads every chunk.
         select
-            chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page, chunk.context,
-            chunk.document_id, chunk.document_version
-        from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id and chunk.id = any(best_ids)
-    )
-    select
-        best.place::integer, document.source, document.title, hit.content, best.score,
-        best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
-        document.metadata, hit.document_id, hit.document_version, hit.id
-    from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
-        as best (chunk_id, score, similarity, bm25, place)
-    join found as hit on hit.id = best.chunk_id
-    cross join lateral (
-        select one.source, one.title, one.metadata
-        from ragpg.documents as one
-        where one.id = hit.document_id
-        limit 1
-    ) as document
-    order by 1;
+            best.place::integer, document.source, document.title, hit.content, best.score,
+            best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
+            document.metadata, hit.document_id, hit.document_version, hit.id
+        from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
+            as best (chunk_id, score, similarity, bm25, place)
+        cross join lateral (
+            select
+                chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page,
+                chunk.context, chunk.document_id, chunk.document_version
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+            limit 1
+        ) as hit
+        cross join lateral (
+            select one.source, one.title, one.metadata
+            from ragpg.documents as one
+            where one.id = hit.document_id
+            limit 1
+        ) as document
+        order by 1;
+    end if;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
         raise exception 'search index % was dropped during the search', recipe.id

@@ -52,9 +52,9 @@ begin
                 query, wanted, collection, filter, query_embedding, mode, index_id
             ) as found
         ) as hit;
-        select array_agg(chunk.embedding order by array_position(ids, chunk.id)) into embeddings
-        from ragpg.chunks as chunk
-        where chunk.id = any(ids);
+        select array_agg(chunk.embedding order by array_position(ids, chunk.chunk_id))
+        into embeddings
+        from ragpg_internal.known_chunks(ids) as chunk;
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick

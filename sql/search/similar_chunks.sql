@@ -17,9 +17,8 @@ begin
         raise exception 'k is %: there is nothing to return', k
             using errcode = 'RG005', hint = 'ask for 1 or more';
     end if;
-    select chunk.id, chunk.index_id, chunk.embedding into given
-    from ragpg.chunks as chunk
-    where chunk.id = similar_chunks.to_chunk_id;
+    select chunk.chunk_id as id, chunk.index_id, chunk.embedding into given
+    from ragpg_internal.known_chunks(array[similar_chunks.to_chunk_id]) as chunk;
     if given.id is null then
         raise exception 'there is no chunk %', similar_chunks.to_chunk_id
             using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
@@ -27,18 +26,13 @@ begin
     select array_agg(near.chunk_id), array_agg(near.similarity) into near_ids, similarities
     from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near;
     return query
-    with found as materialized (
-        select
-            one.id, one.content, one.start_char, one.end_char, one.document_id
-        from ragpg.chunks as one
-        where one.index_id = given.index_id and one.id = any(near_ids)
-    )
     select
         (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
-        chunk.end_char, chunk.document_id, chunk.id
+        chunk.end_char, chunk.document_id, chunk.chunk_id
     from unnest(near_ids, similarities) as near (chunk_id, similarity)
-    join found as chunk on chunk.id = near.chunk_id
+    join ragpg_internal.known_chunks(near_ids, given.index_id) as chunk
+        on chunk.chunk_id = near.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id
     where near.chunk_id <> given.id
     order by 1

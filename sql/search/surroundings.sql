@@ -12,13 +12,10 @@ declare
     span int4range;
 begin
     select one.index_id, one.document_id, one.document_version, one.ordinal into hit
-    from ragpg.chunks as one
-    where one.id = surroundings.chunk_id;
+    from ragpg_internal.known_chunks(array[surroundings.chunk_id]) as one;
     select int4range(min(near.start_char), max(near.end_char)) into span
-    from ragpg.chunks as near
-    where near.index_id = hit.index_id
-        and near.document_id = hit.document_id
-        and near.document_version = hit.document_version
+    from ragpg_internal.document_chunks(hit.index_id, array[hit.document_id]) as near
+    where near.document_version = hit.document_version
         and near.ordinal between hit.ordinal - surroundings.neighbours
             and hit.ordinal + surroundings.neighbours;
     return query

@@ -5,7 +5,10 @@ create or replace function ragpg_internal.vector_candidates(
     wanted integer,
     document_ids bigint[] default null,
     matching_chunks bigint default null,
-    filter jsonpath default null
+    filter jsonpath default null,
+    proof uuid default case
+        when ragpg_internal.is_distributed() then ragpg_internal.proof()
+    end
 ) returns table (chunk_id bigint, similarity double precision)
 language plpgsql stable
 set search_path = ragpg_internal, ragpg, pg_temp
@@ -32,8 +35,14 @@ declare
     distances double precision[];
     exactly boolean := false;
     has_times constant boolean := ragpg_internal.has_times(filter);
-    only_tenant constant text := ragpg_internal.searched_tenant();
+    only_tenant text;
+    is_closed constant boolean := ragpg_internal.chunks_are_closed();
 begin
+    if is_closed then
+        select known.tenant into only_tenant from ragpg_internal.proven_tenant(proof) as known;
+    else
+        only_tenant := ragpg_internal.searched_tenant();
+    end if;
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
@@ -119,7 +128,13 @@ begin
         perform set_config('enable_sort', 'on', true);
         if document_ids is null and filter is not null then
             select found.document_ids into document_ids
-            from ragpg_internal.matching_documents(recipe.id, filter) as found;
+            from ragpg_internal.matching_documents(
+                recipe.id, filter,
+                proof => case
+                    when is_closed then vector_candidates.proof
+                    else ragpg_internal.proof()
+                end
+            ) as found;
         end if;
         if filter is null then
             execute format(
@@ -131,7 +146,7 @@ begin
             )
             into ids, distances
             using query_embedding, only_tenant;
-        elsif only_tenant is null then
+        elsif only_tenant is null or ragpg_internal.is_distributed() then
             -- Page by page of the table, in order: half the time of document by document. (Of the
             -- parent with index_id: Postgres 18 would look up each document twice.)
             perform set_config('enable_indexscan', 'off', true);
@@ -140,13 +155,16 @@ begin
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk'
-                '  where chunk.document_id = any(%4$s)%2$s order by 2 limit $3) as near',
+                '  where chunk.document_id = any(%4$s)%2$s%5$s order by 2 limit $3) as near',
                 table_name,
                 case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
                 ragpg_internal.vector_schema(),
                 -- Shards are asked by values; here these would be looked at one by one to plan.
                 case when ragpg_internal.is_distributed() then '$2'
-                    else '(select $2)::bigint[]' end
+                    else '(select $2)::bigint[]' end,
+                case
+                    when only_tenant is not null then format(' and chunk.tenant = %L', only_tenant)
+                end
             )
             into ids, distances
             using query_embedding, document_ids, wanted;
@@ -179,5 +197,5 @@ exception
         return;  -- dropped between two looks at it; search says so
 end
 $$;
-comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath) is
-'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index''s nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly.';
+comment on function ragpg_internal.vector_candidates(bigint, halfvec, integer, bigint[], bigint, jsonpath, uuid) is
+'Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index''s nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only of the caller''s tenant.';

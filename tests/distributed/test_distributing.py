@@ -75,19 +75,6 @@ def test_twice_it_says_so(url: str) -> None:
         distribute(url)
 
 
-def test_tenants_are_refused_on_either_side(url: str, undistributed: str) -> None:
-    with psycopg.connect(undistributed, autocommit=True) as connection:
-        connection.execute("select ragpg.enable_tenants()")
-    with pytest.raises(BadArgument, match="tenants are kept apart here"):
-        distribute(undistributed)
-    with (
-        psycopg.connect(url, autocommit=True) as connection,
-        pytest.raises(psycopg.Error, match="tenants are not kept apart there yet") as refused,
-    ):
-        connection.execute("select ragpg.enable_tenants()")
-    assert refused.value.sqlstate == BadArgument.sqlstate
-
-
 def test_a_role_that_does_not_own_ragpg_may_not(undistributed: str) -> None:
     with psycopg.connect(undistributed) as connection:
         connection.execute("create role visitor")

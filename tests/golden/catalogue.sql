@@ -1856,10 +1856,24 @@ CREATE OR REPLACE FUNCTION ragpg.disable_tenants()
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
+    role_before constant text := current_setting('role');
     kept regclass;
     leg regprocedure;
 begin
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    if ragpg_internal.is_distributed() then
+        -- One connection to each worker, and one role: each statement must see the ones before it.
+        perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+        perform set_config(
+            'role',
+            (
+                select known.relowner::regrole::text
+                from pg_class as known
+                where known.oid = 'ragpg.chunks'::regclass
+            ),
+            true
+        );
+    end if;
     for kept in select held.relation from ragpg_internal.protected_tables() as held loop
         perform ragpg_internal.protect_table(kept, false);
     end loop;
@@ -1874,6 +1888,7 @@ begin
     comment on index ragpg.chunks_content_hash_hash is 'Serves the reuse of embeddings.';
     delete from ragpg.lexeme_statistics as known where known.tenant <> '';
     delete from ragpg.index_statistics as known where known.tenant <> '';
+    perform set_config('role', role_before, true) where ragpg_internal.is_distributed();
 end
 $function$
  -- access {owner=X/owner}
@@ -1886,7 +1901,10 @@ declare
     workers integer;
     part regclass;
     moved regclass[];
+    routine record;
+    propagated constant text := current_setting('citus.enable_ddl_propagation', true);
     refused text;
+    by_tenant constant boolean := ragpg_internal.tenants_enabled();
     owner_name constant regrole := (
         select known.relowner::regrole
         from pg_class as known
@@ -1913,12 +1931,11 @@ begin
     if found then
         raise exception 'the chunks are distributed already'
             using errcode = 'RG005',
-                hint = format('a new worker: alter role %s login there, then select citus_rebalance_start()', owner_name);
-    end if;
-    if ragpg_internal.tenants_enabled() then
-        raise exception 'tenants are kept apart here, and ragpg does not distribute such a database yet'
-            using errcode = 'RG005',
-                hint = 'a database for each tenant, or read replicas; ragpg.disable_tenants() ends it';
+                hint = format(
+                    'a new worker: there set citus.enable_ddl_propagation = off; alter role %s login;'
+                    ' then select citus_rebalance_start(), docs/scale.md',
+                    owner_name
+                );
     end if;
     select count(*) into workers
     from pg_dist_node as node
@@ -1948,9 +1965,16 @@ begin
         from pg_inherits as inherited
         where inherited.inhparent = 'ragpg.chunks'::regclass
     );
+    if by_tenant then
+        -- All of a tenant's are in one shard, which alone is asked for it.
+        alter table ragpg.chunks drop constraint chunks_pkey;
+        alter table ragpg.chunks
+            add constraint chunks_pkey primary key (document_id, ordinal, index_id, tenant);
+    end if;
     -- A search asks every shard: few are quicker, and four a worker leave room for more workers.
     perform create_distributed_table(
-        'ragpg.chunks'::regclass, 'document_id', colocate_with => 'none',
+        'ragpg.chunks'::regclass, case when by_tenant then 'tenant' else 'document_id' end,
+        colocate_with => 'none',
         shard_count => coalesce(distribute.shard_count, 4 * workers)
     );
     foreach part in array moved loop
@@ -1970,11 +1994,29 @@ begin
     if refused is not null then
         raise exception 'the role % cannot log in on the workers: %', owner_name, refused
             using errcode = 'RG005',
-                hint = format('as a superuser, on each worker: alter role %s login', owner_name);
+                hint = format('as a superuser, on each worker: set citus.enable_ddl_propagation = off; alter role %s login', owner_name);
     end if;
     create or replace function ragpg_internal.is_distributed() returns boolean
     language sql immutable parallel safe
     return true;
+    -- What is_distributed() said is in plans of other sessions: each function is compiled anew.
+    perform set_config('citus.enable_ddl_propagation', 'off', true);
+    for routine in
+        select known.oid::regprocedure as name, known.procost
+        from pg_proc as known
+        where known.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and known.proowner = owner_name
+            and known.prokind = 'f'
+    loop
+        execute format('alter function %s cost %s', routine.name, routine.procost);
+    end loop;
+    perform set_config('citus.enable_ddl_propagation', propagated, true);
+    if by_tenant then
+        for part in select held.relation from ragpg_internal.protected_tables() as held loop
+            perform ragpg_internal.protect_table(part, true);
+        end loop;
+        perform ragpg_internal.hand_legs();
+    end if;
     return coalesce(distribute.shard_count, 4 * workers);
 end
 $function$
@@ -2128,9 +2170,8 @@ CREATE OR REPLACE FUNCTION ragpg.enable_tenants(existing_tenant text DEFAULT NUL
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 declare
+    role_before constant text := current_setting('role');
     kept regclass;
-    leg regprocedure;
-    granted record;
     recipe_id bigint;
 begin
     if not pg_has_role(
@@ -2145,11 +2186,20 @@ begin
         raise exception 'role % does not own the tables of ragpg', current_user
             using errcode = '42501', hint = 'the role that ran ragpg init does';
     end if;
-    if ragpg_internal.is_distributed() then
-        raise exception 'the chunks are distributed, and tenants are not kept apart there yet'
-            using errcode = 'RG005', hint = 'a database for each tenant';
-    end if;
     perform pg_advisory_xact_lock(hashtext('ragpg.enable_tenants'));
+    if ragpg_internal.is_distributed() then
+        -- One connection to each worker, and one role: each statement must see the ones before it.
+        perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+        perform set_config(
+            'role',
+            (
+                select known.relowner::regrole::text
+                from pg_class as known
+                where known.oid = 'ragpg.chunks'::regclass
+            ),
+            true
+        );
+    end if;
     -- Its policy shows it to nobody: who sees all tenants proves it by this row.
     insert into ragpg.tenant_roles (role, tenant) values ('', null)
     on conflict on constraint tenant_roles_key do nothing;
@@ -2178,22 +2228,11 @@ begin
     end loop;
     -- Operators on words and on metadata are not leakproof: under a policy they would lose their
     -- indexes. So what uses them runs as the owner and compares the tenant itself.
-    for leg in select own.called from ragpg_internal.tenant_legs() as own loop
-        execute format('alter function %s security definer', leg);
-        execute format('revoke execute on function %s from public', leg);
-        for granted in
-            select distinct
-                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
-            from pg_class as chunks
-            cross join aclexplode(chunks.relacl) as acl
-            where chunks.oid = 'ragpg.chunks'::regclass and acl.privilege_type = 'SELECT'
-        loop
-            execute format('grant execute on function %s to %s', leg, granted.to_whom);
-        end loop;
-    end loop;
+    perform ragpg_internal.hand_legs();
     for recipe_id in select recipe.id from ragpg.search_indexes as recipe loop
         perform ragpg.refresh_search_index(recipe_id);
     end loop;
+    perform set_config('role', role_before, true) where ragpg_internal.is_distributed();
 end
 $function$
  -- access {owner=X/owner}
@@ -2453,9 +2492,8 @@ begin
         where recipe.id is not null
     );
     best_ids := array(select hit.chunk_id from unnest(best_hits) as hit);
-    select array_agg(one.id) as ids, array_agg(one.lexemes) as lexemes into held
-    from ragpg.chunks as one
-    where one.index_id = recipe.id and one.id = any(best_ids);
+    select array_agg(one.chunk_id) as ids, array_agg(one.lexemes) as lexemes into held
+    from ragpg_internal.known_chunks(best_ids, recipe.id) as one;
     return query
     select
         best.*, near.place, said.place,
@@ -2588,7 +2626,12 @@ CREATE OR REPLACE FUNCTION ragpg.grant_reader(role_name text)
  LANGUAGE plpgsql
  SET search_path TO 'ragpg', 'pg_temp'
 AS $function$
+declare
+    leg record;
 begin
+    -- One connection to each worker: what follows must see what came before it.
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true)
+    where ragpg_internal.is_distributed();
     execute format('grant usage on schema ragpg, ragpg_internal to %I', role_name);
     execute format('grant select on all tables in schema ragpg to %I', role_name);
     execute format(
@@ -2602,10 +2645,26 @@ begin
     );
     execute format('grant execute on function ragpg_internal.remember_query to %I', role_name);
     execute format('grant execute on function ragpg_internal.log_search to %I', role_name);
-    execute format(
-        'grant execute on function ragpg_internal.keyword_candidates, ragpg_internal.matching_documents to %I',
-        role_name
-    );
+    for leg in
+        select own.called from ragpg_internal.proof_takers() as own where not own.writes
+    loop
+        execute format('grant execute on function %s to %I', leg.called, role_name);
+    end loop;
+    if ragpg_internal.is_distributed() and ragpg_internal.tenants_enabled() then
+        -- There chunks are read by these functions alone.
+        for leg in
+            select held.relation
+            from ragpg_internal.protected_tables() as held
+            where held.relation = 'ragpg.chunks'::regclass or exists (
+                select
+                from pg_inherits as part
+                where part.inhrelid = held.relation
+                    and part.inhparent = 'ragpg.chunks'::regclass
+            )
+        loop
+            execute format('revoke all on %s from %I', leg.relation, role_name);
+        end loop;
+    end if;
 end
 $function$
  -- access {owner=X/owner}
@@ -2651,6 +2710,14 @@ begin
             'grant insert (%s) on %s to %I', written.columns, written.relation, role_name
         );
     end loop;
+    for written in
+        select own.called from ragpg_internal.proof_takers() as own where own.writes
+    loop
+        execute format('grant execute on function %s to %I', written.called, role_name);
+    end loop;
+    if ragpg_internal.is_distributed() and ragpg_internal.tenants_enabled() then
+        execute format('revoke all on ragpg.chunks from %I', role_name);
+    end if;
     execute format(
         'grant execute on function'
         ' ragpg.create_search_index, ragpg.activate_search_index, ragpg.refresh_search_index,'
@@ -2907,24 +2974,20 @@ declare
     recipe ragpg.search_indexes;
     passages text[];
     titles text[];
+    index_id bigint;  -- of the first
 begin
     select max(known.similarity) into judge_hits.similarity
     from unnest(similarities) as known (similarity);
-    with found as materialized (
-        select one.id, one.content, one.document_id
-        from ragpg.chunks as one
-        where one.id = any(chunk_ids[:3])
-    )
-    select array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place)
-    into passages, titles
+    select
+        array_agg(chunk.content order by hit.place), array_agg(document.title order by hit.place),
+        (array_agg(chunk.index_id order by hit.place) filter (where hit.place = 1))[1]
+    into passages, titles, index_id
     from unnest(chunk_ids[:3]) with ordinality as hit (chunk_id, place)
-    join found as chunk on chunk.id = hit.chunk_id
+    join ragpg_internal.known_chunks(chunk_ids[:3]) as chunk on chunk.chunk_id = hit.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id;
     select known.* into recipe
     from ragpg.search_indexes as known
-    where known.id = (
-        select chunk.index_id from ragpg.chunks as chunk where chunk.id = chunk_ids[1]
-    );
+    where known.id = index_id;
     if recipe.id is null then
         is_enough := false;
         return;
@@ -3133,6 +3196,8 @@ declare
     first_ids bigint[];
     copy_ids bigint[];
     held record;  -- the chunks of the pairs
+    is_closed constant boolean := ragpg_internal.chunks_are_closed();
+    all_chunks text;
 begin
     select
         recipe.id, model.dimensions, recipe.quantize,
@@ -3147,33 +3212,47 @@ begin
     join ragpg.search_indexes as recipe on recipe.id = one.active_index_id
     join ragpg.embedding_models as model on model.id = recipe.embedding_model_id
     where one.id = ragpg.collection_id(near_duplicates.collection);
+    all_chunks := case
+        when is_closed
+            then 'select chunk_id as id, content, embedding'
+                ' from ragpg_internal.document_chunks($1, null)'
+        else 'select id, content, embedding from ragpg.chunks where index_id = $1'
+    end;
     perform set_config('hnsw.ef_search', scanned::text, true);
     if ragpg_internal.is_distributed() then
         perform ragpg_internal.set_on_shards(scanned, 'relaxed_order');
     end if;
     -- One question to the vector index per chunk, so the work grows with the chunks and not with
     -- their square. Of chunks of one text only the first asks.
-    for looked_at in
-        select drawn.id, drawn.embedding
-        from (
-            select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-            order by ragpg_internal.hash_text(chunk.content), chunk.id
-        ) as drawn
+    for looked_at in execute
+        'select drawn.id, drawn.embedding'
+        ' from ('
+        '  select distinct on (ragpg_internal.hash_text(chunk.content)) chunk.id, chunk.embedding'
+        '  from (' || all_chunks || ') as chunk'
+        '  order by ragpg_internal.hash_text(chunk.content), chunk.id'
+        ' ) as drawn'
         -- Drawn by hash, not by random(): the same chunks give the same answer.
-        order by hashint8extended(drawn.id, 0)
-        limit near_duplicates.chunks
+        ' order by hashint8extended(drawn.id, 0)'
+        ' limit $2'
+        using active_id, near_duplicates.chunks
     loop
-        execute format(
-            'select array_agg(near.id) from (%s) as near'
-            ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
-            ragpg_internal.nearest_query(
-                'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+        if is_closed then
+            select array_agg(near.chunk_id) into near_ids
+            from ragpg_internal.vector_candidates(
+                active_id, looked_at.embedding, neighbours + 1
+            ) as near
+            where near.chunk_id <> looked_at.id and near.similarity >= min_similarity;
+        else
+            execute format(
+                'select array_agg(near.id) from (%s) as near'
+                ' where near.id <> $2 and near.distance <= 1 - $3::double precision',
+                ragpg_internal.nearest_query(
+                    'chunks', active_id, dimensions, quantize, '', neighbours + 1, scanned
+                )
             )
-        )
-        into near_ids
-        using looked_at.embedding, looked_at.id, min_similarity;
+            into near_ids
+            using looked_at.embedding, looked_at.id, min_similarity;
+        end if;
         if near_ids is not null then
             pairs := pairs || (
                 select array_agg(side.id order by near.id, side.place)
@@ -3189,27 +3268,28 @@ begin
         end if;
     end loop;
     if near_duplicates.chunks is null then
-        select array_agg(same.first_id), array_agg(same.id) into first_ids, copy_ids
-        from (
-            select
-                chunk.id,
-                min(chunk.id) over (
-                    partition by ragpg_internal.hash_text(chunk.content)
-                ) as first_id
-            from ragpg.chunks as chunk
-            where chunk.index_id = active_id
-        ) as same
-        where same.id <> same.first_id;
+        execute
+            'select array_agg(same.first_id), array_agg(same.id)'
+            ' from ('
+            '  select'
+            '   chunk.id,'
+            '   min(chunk.id) over ('
+            '    partition by ragpg_internal.hash_text(chunk.content)'
+            '   ) as first_id'
+            '  from (' || all_chunks || ') as chunk'
+            ' ) as same'
+            ' where same.id <> same.first_id'
+        into first_ids, copy_ids
+        using active_id;
     end if;
     near_ids := array(
         select distinct one.id from unnest(pairs || first_ids || copy_ids) as one (id)
     );
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.embedding) as embeddings, array_agg(chunk.content) as contents
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = active_id and chunk.id = any(near_ids);
+    from ragpg_internal.known_chunks(near_ids, active_id) as chunk;
     return query
     with pair as (
         select pairs[2 * place - 1] as a_id, pairs[2 * place] as b_id
@@ -4033,19 +4113,9 @@ begin
     );
     word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
-        -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
-        execute format(
-            'select array_agg(coalesce(%s, 0) order by known.place)'
-            ' from unnest($1) with ordinality as known (id, place)'
-            ' left join (select stored.id, setweight(stored.lexemes, ''D'') as lexemes,'
-            '   %s as saturation'
-            '  from ragpg.chunks as stored where stored.index_id = %s and stored.id = any($1)'
-            '  offset 0) as chunk on chunk.id = known.id',
-            ragpg_internal.bm25_expression(words, word_weights),
-            ragpg_internal.bm25_saturation(mean_length), recipe.id
-        )
-        into bm25_scores
-        using vector_ids;
+        bm25_scores := ragpg_internal.word_scores(
+            recipe.id, vector_ids, words, word_weights, mean_length
+        );
         -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
         -- last of these, so that its words must make up for that to come before the k-th of these
         -- (the threshold algorithm of Fagin, Lotem and Naor 2003).
@@ -4077,12 +4147,21 @@ begin
     end if;
 
     if query_embedding is not null and word_ids is not null then
-        -- The operator is asked for here, and not where the chunks may be.
-        select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
-        from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id
-            and chunk.id = any(word_ids)
-            and chunk.id <> all(coalesce(vector_ids, '{}'));
+        met_ids := array(
+            select met.id
+            from unnest(word_ids) as met (id)
+            where met.id <> all(coalesce(vector_ids, '{}'))
+        );
+        if ragpg_internal.is_distributed() then
+            -- The operator is asked for here, and not where the chunks are.
+            select array_agg(chunk.embedding), array_agg(chunk.chunk_id)
+            into met_embeddings, met_ids
+            from ragpg_internal.known_chunks(met_ids, recipe.id) as chunk;
+        else
+            select array_agg(chunk.embedding), array_agg(chunk.id) into met_embeddings, met_ids
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id and chunk.id = any(met_ids);
+        end if;
     end if;
     select
         array_agg(best.chunk_id), array_agg(best.score), array_agg(best.similarity),
@@ -4122,30 +4201,38 @@ begin
         order by known.score desc nulls last, known.similarity desc nulls last, known.chunk_id
         limit k
     ) as best;
-    return query
-    -- Looked up by their keys, and apart: without statistics of the parent of all partitions, and
-    -- it has none, a join may be planned that reads every chunk. Shards are asked in such a shape.
-    with found as materialized (
+    if ragpg_internal.is_distributed() then
+        return query
+        select hit.*
+        from ragpg_internal.distant_hits(
+            recipe.id, best_ids, best_scores, best_similarities, best_bm25_scores
+        ) as hit;
+    else
+        return query
+        -- Each looked up by its key: without statistics of the parent of all partitions, and it has
+        -- none, a join may be planned that reads every chunk.
         select
-            chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page, chunk.context,
-            chunk.document_id, chunk.document_version
-        from ragpg.chunks as chunk
-        where chunk.index_id = recipe.id and chunk.id = any(best_ids)
-    )
-    select
-        best.place::integer, document.source, document.title, hit.content, best.score,
-        best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
-        document.metadata, hit.document_id, hit.document_version, hit.id
-    from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
-        as best (chunk_id, score, similarity, bm25, place)
-    join found as hit on hit.id = best.chunk_id
-    cross join lateral (
-        select one.source, one.title, one.metadata
-        from ragpg.documents as one
-        where one.id = hit.document_id
-        limit 1
-    ) as document
-    order by 1;
+            best.place::integer, document.source, document.title, hit.content, best.score,
+            best.similarity, best.bm25, hit.start_char, hit.end_char, hit.page, hit.context,
+            document.metadata, hit.document_id, hit.document_version, hit.id
+        from unnest(best_ids, best_scores, best_similarities, best_bm25_scores) with ordinality
+            as best (chunk_id, score, similarity, bm25, place)
+        cross join lateral (
+            select
+                chunk.id, chunk.content, chunk.start_char, chunk.end_char, chunk.page,
+                chunk.context, chunk.document_id, chunk.document_version
+            from ragpg.chunks as chunk
+            where chunk.index_id = recipe.id and chunk.id = best.chunk_id
+            limit 1
+        ) as hit
+        cross join lateral (
+            select one.source, one.title, one.metadata
+            from ragpg.documents as one
+            where one.id = hit.document_id
+            limit 1
+        ) as document
+        order by 1;
+    end if;
     get diagnostics hit_count = row_count;
     if hit_count = 0 and to_regclass('ragpg.chunks_' || recipe.id) is null then
         raise exception 'search index % was dropped during the search', recipe.id
@@ -4251,9 +4338,9 @@ begin
                 query, wanted, collection, filter, query_embedding, mode, index_id
             ) as found
         ) as hit;
-        select array_agg(chunk.embedding order by array_position(ids, chunk.id)) into embeddings
-        from ragpg.chunks as chunk
-        where chunk.id = any(ids);
+        select array_agg(chunk.embedding order by array_position(ids, chunk.chunk_id))
+        into embeddings
+        from ragpg_internal.known_chunks(ids) as chunk;
         picks := '{}';
         while cardinality(picks) < k loop
             select candidate.place into pick
@@ -4401,9 +4488,8 @@ begin
         raise exception 'k is %: there is nothing to return', k
             using errcode = 'RG005', hint = 'ask for 1 or more';
     end if;
-    select chunk.id, chunk.index_id, chunk.embedding into given
-    from ragpg.chunks as chunk
-    where chunk.id = similar_chunks.to_chunk_id;
+    select chunk.chunk_id as id, chunk.index_id, chunk.embedding into given
+    from ragpg_internal.known_chunks(array[similar_chunks.to_chunk_id]) as chunk;
     if given.id is null then
         raise exception 'there is no chunk %', similar_chunks.to_chunk_id
             using errcode = 'RG005', hint = 'pass the chunk_id of a row of ragpg.search';
@@ -4411,18 +4497,13 @@ begin
     select array_agg(near.chunk_id), array_agg(near.similarity) into near_ids, similarities
     from ragpg_internal.vector_candidates(given.index_id, given.embedding, k + 1) as near;
     return query
-    with found as materialized (
-        select
-            one.id, one.content, one.start_char, one.end_char, one.document_id
-        from ragpg.chunks as one
-        where one.index_id = given.index_id and one.id = any(near_ids)
-    )
     select
         (row_number() over (order by near.similarity desc, near.chunk_id))::integer,
         document.source, document.title, chunk.content, near.similarity, chunk.start_char,
-        chunk.end_char, chunk.document_id, chunk.id
+        chunk.end_char, chunk.document_id, chunk.chunk_id
     from unnest(near_ids, similarities) as near (chunk_id, similarity)
-    join found as chunk on chunk.id = near.chunk_id
+    join ragpg_internal.known_chunks(near_ids, given.index_id) as chunk
+        on chunk.chunk_id = near.chunk_id
     join ragpg.documents as document on document.id = chunk.document_id
     where near.chunk_id <> given.id
     order by 1
@@ -4514,13 +4595,10 @@ declare
     span int4range;
 begin
     select one.index_id, one.document_id, one.document_version, one.ordinal into hit
-    from ragpg.chunks as one
-    where one.id = surroundings.chunk_id;
+    from ragpg_internal.known_chunks(array[surroundings.chunk_id]) as one;
     select int4range(min(near.start_char), max(near.end_char)) into span
-    from ragpg.chunks as near
-    where near.index_id = hit.index_id
-        and near.document_id = hit.document_id
-        and near.document_version = hit.document_version
+    from ragpg_internal.document_chunks(hit.index_id, array[hit.document_id]) as near
+    where near.document_version = hit.document_version
         and near.ordinal between hit.ordinal - surroundings.neighbours
             and hit.ordinal + surroundings.neighbours;
     return query
@@ -5405,6 +5483,28 @@ exception
 end
 $function$
  -- access {owner=X/owner}
+CREATE OR REPLACE FUNCTION ragpg_internal.carry_chunks(index_id bigint, document_ids bigint[], document_version integer, proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    owned record;
+begin
+    for owned in
+        select known.* from ragpg_internal.document_owners(document_ids, proof) as known
+    loop
+        execute format(
+            'update ragpg.chunks as chunk set document_version = $3'
+            ' where chunk.index_id = $1 and chunk.document_id = any($2) and chunk.tenant = %L',
+            owned.tenant
+        )
+        using carry_chunks.index_id, owned.owned_ids, carry_chunks.document_version;
+    end loop;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.check_choice(filter jsonpath, sources text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -5542,22 +5642,23 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.chunk_overview(index_id bigint)
+CREATE OR REPLACE FUNCTION ragpg_internal.chunk_overview(index_id bigint, proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
  RETURNS TABLE(chunks bigint, texts bigint, tokens_p05 integer, tokens_p50 integer, tokens_p95 integer)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 begin
-    return query
-    select
-        count(*),
-        count(distinct ragpg_internal.hash_text(chunk.content)),
-        percentile_disc(0.05) within group (order by chunk.token_count),
-        percentile_disc(0.5) within group (order by chunk.token_count),
-        percentile_disc(0.95) within group (order by chunk.token_count)
-    from ragpg.chunks as chunk
-    where chunk.index_id = chunk_overview.index_id;
+    return query execute
+        'select'
+        ' count(*),'
+        ' count(distinct ragpg_internal.hash_text(chunk.content)),'
+        ' percentile_disc(0.05) within group (order by chunk.token_count),'
+        ' percentile_disc(0.5) within group (order by chunk.token_count),'
+        ' percentile_disc(0.95) within group (order by chunk.token_count)'
+        ' from ragpg.chunks as chunk where chunk.index_id = $1'
+        || ragpg_internal.own_condition(proof)
+    using chunk_overview.index_id;
 end
 $function$
  -- access 
@@ -5575,6 +5676,16 @@ begin
     );
 end
 $function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.chunks_are_closed()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT bool_or(reader.prosecdef) AS bool_or
+    FROM pg_proc reader
+   WHERE ((reader.proname = 'known_chunks'::name) AND (reader.pronamespace = ('ragpg_internal'::regnamespace)::oid));
+END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.claim_documents(wanted integer DEFAULT 32, only_collection text DEFAULT NULL::text, only_index_id bigint DEFAULT NULL::bigint)
  RETURNS TABLE(index_id bigint, document_id bigint, tenant text, version integer, source text, title text, media_type text, content text, page_starts integer[])
@@ -5643,6 +5754,74 @@ BEGIN ATOMIC
  SELECT hashtextextended(format('ragpg.index_documents %s %s'::text, index_id, document_id), (0)::bigint) AS hashtextextended;
 END
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.close_table(kept regclass, closed boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    allowed record;
+begin
+    -- Nobody has a policy there, so that where a right is left nothing is shown.
+    execute format(
+        'alter table %s %s row level security',
+        kept, case when closed then 'enable' else 'disable' end
+    );
+    if closed then
+        for allowed in
+            select distinct
+                case given.grantee
+                    when 0 then 'public' else given.grantee::regrole::text
+                end as to_whom
+            from (
+                select acl.grantee
+                from pg_class as one
+                cross join aclexplode(one.relacl) as acl
+                where one.oid = kept and acl.grantee <> one.relowner
+                union all
+                select acl.grantee
+                from pg_class as one
+                join pg_attribute as col on col.attrelid = one.oid
+                cross join aclexplode(col.attacl) as acl
+                where one.oid = kept and acl.grantee <> one.relowner
+            ) as given
+        loop
+            execute format('revoke all on %s from %s', kept, allowed.to_whom);
+        end loop;
+        return;
+    end if;
+    for allowed in
+        select
+            case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom,
+            bool_or(acl.privilege_type = 'DELETE') as writes
+        from pg_class as documents
+        cross join aclexplode(documents.relacl) as acl
+        where documents.oid = 'ragpg.documents'::regclass
+            and acl.privilege_type in ('SELECT', 'DELETE')
+            and acl.grantee <> documents.relowner
+        group by acl.grantee
+    loop
+        execute format('grant select on %s to %s', kept, allowed.to_whom);
+        -- As ragpg.grant_writer gives it.
+        if allowed.writes and kept = 'ragpg.chunks'::regclass then
+            execute format(
+                'grant update, delete, insert (%s) on %s to %s',
+                (
+                    select string_agg(quote_ident(col.attname), ', ' order by col.attnum)
+                    from pg_attribute as col
+                    where col.attrelid = kept
+                        and col.attnum > 0
+                        and not col.attisdropped
+                        and col.attidentity = ''
+                        and col.attgenerated = ''
+                ),
+                kept, allowed.to_whom
+            );
+        end if;
+    end loop;
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.column_reading(table_name regclass, column_name text, prefix text, as_json boolean DEFAULT false)
  RETURNS text
  LANGUAGE sql
@@ -5887,15 +6066,14 @@ declare
     );
 begin
     return query
-    select ended.id, ended.document_id, ended.content
+    select ended.chunk_id, ended.document_id, ended.content
     from (
         select
-            chunk.id, chunk.document_id, chunk.content, chunk.end_char,
+            chunk.chunk_id, chunk.document_id, chunk.content, chunk.end_char,
             lead(chunk.start_char) over (
                 partition by chunk.document_id order by chunk.ordinal
             ) as next_start
-        from ragpg.chunks as chunk
-        where chunk.index_id = active_id
+        from ragpg_internal.document_chunks(active_id, null) as chunk
     ) as ended
     join ragpg.documents as document on document.id = ended.document_id
     where ended.next_start is not null
@@ -5920,19 +6098,42 @@ begin
 end
 $function$
  -- access {owner=X/owner}
-CREATE OR REPLACE FUNCTION ragpg_internal.document_chunks(index_id bigint, document_ids bigint[])
- RETURNS TABLE(chunk_id bigint, document_id bigint, ordinal integer, start_char integer, end_char integer, context text, content text, embedding halfvec)
+CREATE OR REPLACE FUNCTION ragpg_internal.distant_hits(index_id bigint, chunk_ids bigint[], scores double precision[], similarities double precision[], bm25_scores double precision[])
+ RETURNS SETOF ragpg.hit
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 begin
     return query
     select
-        chunk.id, chunk.document_id, chunk.ordinal, chunk.start_char, chunk.end_char,
-        chunk.context, chunk.content, chunk.embedding
-    from ragpg.chunks as chunk
-    where chunk.index_id = document_chunks.index_id and chunk.document_id = any(document_ids);
+        (row_number() over (order by best.place))::integer, document.source, document.title,
+        hit.content, best.score, best.similarity, best.bm25, hit.start_char, hit.end_char,
+        hit.page, hit.context, document.metadata, hit.document_id, hit.document_version,
+        hit.chunk_id
+    from unnest(chunk_ids, scores, similarities, bm25_scores) with ordinality
+        as best (chunk_id, score, similarity, bm25, place)
+    join ragpg_internal.known_chunks(chunk_ids, distant_hits.index_id) as hit
+        on hit.chunk_id = best.chunk_id
+    join ragpg.documents as document on document.id = hit.document_id
+    order by 1;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.document_chunks(index_id bigint, document_ids bigint[], proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
+ RETURNS TABLE(chunk_id bigint, document_id bigint, document_version integer, ordinal integer, start_char integer, end_char integer, context text, content text, embedding halfvec)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+begin
+    return query execute
+        'select chunk.id, chunk.document_id, chunk.document_version, chunk.ordinal,'
+        ' chunk.start_char, chunk.end_char, chunk.context, chunk.content, chunk.embedding'
+        ' from ragpg.chunks as chunk where chunk.index_id = $1'
+        || case when document_ids is not null then ' and chunk.document_id = any($2)' else '' end
+        || ragpg_internal.own_condition(proof)
+    using document_chunks.index_id, document_ids;
 end
 $function$
  -- access 
@@ -5973,6 +6174,39 @@ begin
         ),
         'simple'
     );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.document_owners(document_ids bigint[], proof uuid)
+ RETURNS TABLE(tenant text, owned_ids bigint[])
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    proven record;
+    missing bigint;
+begin
+    select known.* into proven from ragpg_internal.proven_tenant(proof) as known;
+    select given.id into missing
+    from unnest(document_ids) as given (id)
+    where not exists (
+        select
+        from ragpg.documents as document
+        where document.id = given.id and (proven.sees_all or document.tenant = proven.tenant)
+    )
+    limit 1;
+    if found then
+        -- The same for one of another tenant as for one that never was.
+        raise exception 'there is no document %', missing
+            using errcode = 'RG007', hint = 'read the documents again and repeat';
+    end if;
+    return query
+    select document.tenant, array_agg(document.id)
+    from ragpg.documents as document
+    where document.id = any(document_ids)
+    group by document.tenant;
 end
 $function$
  -- access 
@@ -6313,11 +6547,10 @@ begin
     );
     -- By key, and apart from the labels: a join may be planned that reads every chunk.
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.document_id) as document_ids,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.document_id) as document_ids,
         array_agg(chunk.start_char) as starts, array_agg(chunk.end_char) as ends
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = run.index_id and chunk.document_id = any(labelled_documents);
+    from ragpg_internal.document_chunks(run.index_id, labelled_documents) as chunk;
     with span as materialized (
         select label.*
         from (
@@ -6471,13 +6704,18 @@ CREATE OR REPLACE FUNCTION ragpg_internal.feedback_embedding(index_id bigint, ch
  STABLE
  SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
+declare
+    held record;
 begin
+    if ragpg_internal.is_distributed() then
+        select array_agg(one.chunk_id) as ids, array_agg(one.embedding) as embeddings into held
+        from ragpg_internal.known_chunks(chunk_ids[:3], feedback_embedding.index_id) as one;
+    else
+        select array_agg(one.id) as ids, array_agg(one.embedding) as embeddings into held
+        from ragpg.chunks as one
+        where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3]);
+    end if;
     return (
-        with chunk as materialized (
-            select one.id, one.embedding
-            from ragpg.chunks as one
-            where one.index_id = feedback_embedding.index_id and one.id = any(chunk_ids[:3])
-        )
         select l2_normalize(
             sum(
                 chunk.embedding::vector
@@ -6486,7 +6724,8 @@ begin
             )
         )::halfvec
         from unnest(chunk_ids[:3], scores[:3]) with ordinality as best (chunk_id, score, place)
-        join chunk on chunk.id = best.chunk_id
+        join unnest(held.ids, held.embeddings) as chunk (id, embedding)
+            on chunk.id = best.chunk_id
     );
 end
 $function$
@@ -6824,6 +7063,73 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.give_chunks(document_ids bigint[], new_tenant text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+begin
+    if ragpg_internal.is_spread_by_tenant() then
+        raise exception 'the chunks are distributed by tenant: documents stay whose they are'
+            using errcode = 'RG005',
+                hint = 'add the documents once more for the other tenant, and delete these';
+    end if;
+    update ragpg.chunks as chunk
+    set tenant = new_tenant
+    where chunk.document_id = any(document_ids);
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.hand_legs()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    leg record;
+    granted record;
+    quiet regprocedure;
+    propagated constant text := current_setting('citus.enable_ddl_propagation', true);
+begin
+    -- Workers have these functions, too, and there they stay without rights.
+    perform set_config('citus.enable_ddl_propagation', 'off', true)
+    where ragpg_internal.is_distributed();
+    for leg in select own.* from ragpg_internal.proof_takers() as own loop
+        if not leg.runs_as_owner then
+            execute format('alter function %s security invoker', leg.called);
+            execute format('grant execute on function %s to public', leg.called);
+            continue;
+        end if;
+        execute format('alter function %s security definer', leg.called);
+        execute format('revoke execute on function %s from public', leg.called);
+        for granted in
+            select distinct
+                case acl.grantee when 0 then 'public' else acl.grantee::regrole::text end as to_whom
+            from pg_class as documents
+            cross join aclexplode(documents.relacl) as acl
+            where documents.oid = 'ragpg.documents'::regclass
+                and acl.privilege_type = case when leg.writes then 'DELETE' else 'SELECT' end
+        loop
+            execute format('grant execute on function %s to %s', leg.called, granted.to_whom);
+        end loop;
+    end loop;
+    if not ragpg_internal.is_distributed() then
+        return;
+    end if;
+    -- What Citus sends to shards, and it tells whoever asks, names tenants where all are counted.
+    for quiet in
+        select routine.oid
+        from pg_proc as routine
+        where routine.pronamespace in ('ragpg'::regnamespace, 'ragpg_internal'::regnamespace)
+            and routine.prosecdef
+    loop
+        execute format('alter function %s set citus.log_remote_commands = off', quiet);
+        execute format('alter function %s set client_min_messages = notice', quiet);
+    end loop;
+    perform set_config('citus.enable_ddl_propagation', propagated, true);
+end
+$function$
+ -- access {owner=X/owner}
 CREATE OR REPLACE FUNCTION ragpg_internal.hand_over()
  RETURNS void
  LANGUAGE plpgsql
@@ -6908,11 +7214,10 @@ begin
     );
     asked_ids := relevant_chunk_ids || array(select hit.chunk_id from unnest(hits) as hit);
     select
-        array_agg(chunk.id) as ids, array_agg(chunk.ordinal) as ordinals,
+        array_agg(chunk.chunk_id) as ids, array_agg(chunk.ordinal) as ordinals,
         array_agg(chunk.content_hash) as hashes, array_agg(chunk.embedding) as embeddings
     into held
-    from ragpg.chunks as chunk
-    where chunk.index_id = recipe_id and chunk.id = any(asked_ids);
+    from ragpg_internal.known_chunks(asked_ids, recipe_id) as chunk;
     return query
     with chunk as materialized (
         select one.*
@@ -7091,6 +7396,23 @@ CREATE OR REPLACE FUNCTION ragpg_internal.is_distributed()
  IMMUTABLE PARALLEL SAFE
 RETURN false
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.is_spread_by_tenant()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg', 'pg_temp'
+AS $function$
+begin
+    -- Where there is no Citus, nothing after this is looked at.
+    return ragpg_internal.is_distributed() and exists (
+        select
+        from pg_dist_partition as known
+        where known.logicalrelid = 'ragpg.chunks'::regclass
+            and column_to_column_name(known.logicalrelid, known.partkey) = 'tenant'
+    );
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.keep_document_values()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7256,21 +7578,25 @@ begin
 end
 $function$
  -- access {=X/owner,owner=X/owner}
-CREATE OR REPLACE FUNCTION ragpg_internal.known_chunks(chunk_ids bigint[])
- RETURNS TABLE(chunk_id bigint, index_id bigint, document_id bigint, language text, embedding halfvec)
+CREATE OR REPLACE FUNCTION ragpg_internal.known_chunks(chunk_ids bigint[], only_index_id bigint DEFAULT NULL::bigint, proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
+ RETURNS TABLE(chunk_id bigint, index_id bigint, document_id bigint, document_version integer, ordinal integer, start_char integer, end_char integer, page integer, language text, context text, content text, content_hash bytea, lexemes tsvector, embedding halfvec)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'ragpg', 'pg_temp'
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
 AS $function$
 begin
-    return query
-    select chunk.id, chunk.index_id, chunk.document_id, chunk.language, chunk.embedding
-    from ragpg.chunks as chunk
-    where chunk.id = any(chunk_ids);
+    return query execute
+        'select chunk.id, chunk.index_id, chunk.document_id, chunk.document_version,'
+        ' chunk.ordinal, chunk.start_char, chunk.end_char, chunk.page, chunk.language,'
+        ' chunk.context, chunk.content, chunk.content_hash, chunk.lexemes, chunk.embedding'
+        ' from ragpg.chunks as chunk where chunk.id = any($1)'
+        || coalesce(' and chunk.index_id = ' || only_index_id, '')
+        || ragpg_internal.own_condition(proof)
+    using chunk_ids;
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.known_embeddings(index_ids bigint[], hashes bytea[], tenant text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION ragpg_internal.known_embeddings(index_ids bigint[], hashes bytea[], tenant text DEFAULT NULL::text, proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
  RETURNS TABLE(content_hash bytea, embedding halfvec)
  LANGUAGE plpgsql
  STABLE
@@ -7278,10 +7604,27 @@ CREATE OR REPLACE FUNCTION ragpg_internal.known_embeddings(index_ids bigint[], h
 AS $function$
 #variable_conflict use_column
 declare
-    owner_name constant text := coalesce(
-        known_embeddings.tenant, ragpg_internal.written_tenant()
-    );
+    owner_name text := known_embeddings.tenant;
+    own_condition constant text := ragpg_internal.own_condition(proof);
 begin
+    if own_condition <> '' then
+        owner_name := coalesce(
+            owner_name, (select known.tenant from ragpg_internal.proven_tenant(proof) as known)
+        );
+    else
+        owner_name := coalesce(owner_name, ragpg_internal.written_tenant());
+    end if;
+    if ragpg_internal.is_distributed() then
+        return query execute format(
+            'select distinct on (chunk.content_hash) chunk.content_hash, chunk.embedding'
+            ' from ragpg.chunks as chunk'
+            ' where chunk.index_id = any($1) and chunk.content_hash = any($2)'
+            ' and chunk.tenant = %L%s',
+            owner_name, own_condition
+        )
+        using index_ids, hashes;
+        return;
+    end if;
     return query
     select distinct on (chunk.content_hash) chunk.content_hash, chunk.embedding
     from ragpg.chunks as chunk
@@ -8128,6 +8471,26 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.own_condition(proof uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    proven record;
+begin
+    if not ragpg_internal.chunks_are_closed() then
+        return '';
+    end if;
+    select known.* into proven from ragpg_internal.proven_tenant(proof) as known;
+    -- As a literal: so Citus asks the one shard that has it.
+    return case
+        when proven.sees_all then '' else format(' and chunk.tenant = %L', proven.tenant)
+    end;
+end
+$function$
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.ownership_changes()
  RETURNS TABLE(statement text)
  LANGUAGE sql
@@ -8307,6 +8670,18 @@ begin
 end
 $function$
  -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.proof_takers()
+ RETURNS TABLE(called regprocedure, runs_as_owner boolean, writes boolean)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (leg.oid)::regprocedure AS oid,
+     ((leg.proname = ANY (ARRAY['keyword_candidates'::name, 'matching_documents'::name])) OR ragpg_internal.is_distributed()),
+     (leg.proname = ANY (ARRAY['write_chunks'::name, 'carry_chunks'::name]))
+    FROM pg_proc leg
+   WHERE ((leg.pronamespace = ('ragpg_internal'::regnamespace)::oid) AND (leg.proname = ANY (ARRAY['keyword_candidates'::name, 'matching_documents'::name, 'vector_candidates'::name, 'word_scores'::name, 'known_chunks'::name, 'document_chunks'::name, 'chunk_overview'::name, 'known_embeddings'::name, 'write_chunks'::name, 'carry_chunks'::name])));
+END
+ -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.protect_table(kept regclass, protected boolean)
  RETURNS void
  LANGUAGE plpgsql
@@ -8315,6 +8690,17 @@ AS $function$
 declare
     told record;
 begin
+    if ragpg_internal.is_distributed() and (
+        kept = 'ragpg.chunks'::regclass
+        or exists (
+            select
+            from pg_inherits as part
+            where part.inhrelid = kept and part.inhparent = 'ragpg.chunks'::regclass
+        )
+    ) then
+        perform ragpg_internal.close_table(kept, protected);
+        return;
+    end if;
     execute format(
         'alter table %s %s row level security',
         kept, case when protected then 'enable' else 'disable' end
@@ -8360,6 +8746,10 @@ AS $function$
     select part.inhrelid::regclass, true
     from pg_inherits as part
     where part.inhparent = 'ragpg.chunks'::regclass
+    union all
+    -- Shards cannot ask who is whose tenant: distributed, it has no policy.
+    select 'ragpg.chunks'::regclass, true
+    where ragpg_internal.is_distributed()
     order by 1;
 $function$
  -- access 
@@ -8508,49 +8898,71 @@ begin
     into kept
     from stored
     join given on given.source = stored.source;
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = recipe.id
-        and chunk.document_id = any(kept.changed_ids)
-        and chunk.ordinal > 0;
-    insert into ragpg.chunks as chunk (
-        index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
-        lexeme_count, language, context, content, lexemes, embedding, tenant
-    )
-    select
-        recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
-        0, coalesce(words.lexeme_count, 0), spoken.language, given.title, given.content,
-        coalesce(words.lexemes, ''), given.embedding, owner_name
-    from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
-    join (
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.write_chunks(
+            recipe.id, array_agg(stored.id), array_agg(stored.id), array_agg(stored.version),
+            array_agg(0), array_agg(0), array_agg(null::integer), array_agg(0),
+            array_agg(spoken.language), array_agg(given.title), array_agg(given.content),
+            array_agg(given.embedding), array_agg(0)
+        )
+        from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+        join (
+            select
+                row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+                row.embedding
+            from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+                with ordinality as row (content, title, metadata, embedding, place)
+        ) as given on given.place = stored.place
+        cross join lateral (
+            select
+                case recipe.language
+                    when 'auto' then
+                        ragpg_internal.document_language('auto', given.metadata, given.content)
+                    else recipe.language  -- without a call for each
+                end as language
+            offset 0
+        ) as spoken;
+    else
+        delete from ragpg.chunks as chunk
+        where chunk.index_id = recipe.id
+            and chunk.document_id = any(kept.changed_ids)
+            and chunk.ordinal > 0;
+        insert into ragpg.chunks as chunk (
+            index_id, document_id, document_version, ordinal, start_char, end_char, token_count,
+            lexeme_count, language, context, content, lexemes, embedding, tenant
+        )
         select
-            row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
-            row.embedding
-        from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
-            with ordinality as row (content, title, metadata, embedding, place)
-    ) as given on given.place = stored.place
-    cross join lateral (
-        select
-            case recipe.language
-                when 'auto' then
-                    ragpg_internal.document_language('auto', given.metadata, given.content)
-                else recipe.language  -- without a call for each
-            end as language
-        offset 0
-    ) as spoken
-    -- Else a trigger does it.
-    left join lateral ragpg_internal.chunk_words(given.title, given.content, spoken.language)
-        as words on ragpg_internal.is_distributed()
-    on conflict (document_id, ordinal, index_id) do update
-    set document_version = excluded.document_version,
-        end_char = excluded.end_char,
-        token_count = excluded.token_count,
-        lexeme_count = excluded.lexeme_count,
-        language = excluded.language,
-        context = excluded.context,
-        content = excluded.content,
-        lexemes = excluded.lexemes,
-        embedding = excluded.embedding,
-        generated_chars = 0;
+            recipe.id, stored.id, stored.version, 0, 0, char_length(given.content),
+            0, 0, spoken.language, given.title, given.content, '', given.embedding, owner_name
+        from unnest(kept.places, kept.ids, kept.versions) as stored (place, id, version)
+        join (
+            select
+                row.place, btrim(row.content, E' \t\n\r') as content, row.title, row.metadata,
+                row.embedding
+            from unnest(contents, titles, put_embedded_documents.metadata, embeddings)
+                with ordinality as row (content, title, metadata, embedding, place)
+        ) as given on given.place = stored.place
+        cross join lateral (
+            select
+                case recipe.language
+                    when 'auto' then
+                        ragpg_internal.document_language('auto', given.metadata, given.content)
+                    else recipe.language  -- without a call for each
+                end as language
+            offset 0
+        ) as spoken
+        on conflict (document_id, ordinal, index_id) do update
+        set document_version = excluded.document_version,
+            end_char = excluded.end_char,
+            token_count = excluded.token_count,
+            lexeme_count = excluded.lexeme_count,
+            language = excluded.language,
+            context = excluded.context,
+            content = excluded.content,
+            lexemes = excluded.lexemes,
+            embedding = excluded.embedding,
+            generated_chars = 0;
+    end if;
     return query
     select
         sources[stored.place], case stored.version when 1 then 'added' else 'updated' end
@@ -8725,11 +9137,29 @@ begin
             from carried
             group by carried.index_id, carried.document_version
         loop
+            if ragpg_internal.is_distributed() then
+                perform ragpg_internal.carry_chunks(
+                    moved.index_id, moved.document_ids, moved.document_version
+                );
+                continue;
+            end if;
             update ragpg.chunks as chunk
             set document_version = moved.document_version
             where chunk.index_id = moved.index_id
                 and chunk.document_id = any(moved.document_ids);
         end loop;
+        if ragpg_internal.is_distributed() then
+            -- On one server the foreign key does.
+            for moved in
+                select later.tenant, array_agg(later.id) as document_ids
+                from written as later
+                join replaced as earlier on earlier.id = later.id
+                where earlier.tenant <> later.tenant
+                group by later.tenant
+            loop
+                perform ragpg_internal.give_chunks(moved.document_ids, moved.tenant);
+            end loop;
+        end if;
     end if;
     insert into ragpg.index_documents as state (index_id, document_id, pending_since, tenant)
     select recipe.id, written.id, now(), written.tenant
@@ -9014,40 +9444,66 @@ begin
     select coalesce(max(e.value - s.value), 0) into longest
     from unnest(starts) with ordinality as s (value, place)
     join unnest(ends) with ordinality as e (value, place) using (place);
-
-    delete from ragpg.chunks as chunk
-    where chunk.index_id = replace_chunks.index_id
-        and chunk.document_id = replace_chunks.document_id;
-    insert into ragpg.chunks (
-        index_id, document_id, document_version, ordinal, start_char, end_char, page,
-        token_count, lexeme_count, language, context, content, lexemes, embedding, generated_chars,
-        tenant
-    )
-    with blocks as materialized (
-        select number, substr(body, number * block + 1, block + longest) as content
-        from (select distinct start / block as number from unnest(starts) as start) as used
-    )
-    select
-        replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
-        piece.place - 1, piece.start_char, piece.end_char,
-        width_bucket(piece.start_char, page_starts), piece.token_count,
-        coalesce(words.lexeme_count, 0), words_language, piece.context, cut.content,
-        coalesce(words.lexemes, ''), piece.embedding, coalesce(piece.generated_chars, 0), owner_name
-    from unnest(
-        starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
-    ) with ordinality
-        as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
-    join blocks on blocks.number = piece.start_char / block
-    cross join lateral (
-        select substr(
-            blocks.content,
-            piece.start_char - blocks.number * block + 1,
-            piece.end_char - piece.start_char
-        ) as content
-    ) as cut
-    -- Else a trigger does it.
-    left join lateral ragpg_internal.chunk_words(piece.context, cut.content, words_language)
-        as words on ragpg_internal.is_distributed();
+    if ragpg_internal.is_distributed() then
+        perform ragpg_internal.write_chunks(
+            replace_chunks.index_id, array[replace_chunks.document_id],
+            array_agg(replace_chunks.document_id), array_agg(replace_chunks.document_version),
+            array_agg(piece.ordinal), array_agg(piece.start_char),
+            array_agg(width_bucket(piece.start_char, page_starts)), array_agg(piece.token_count),
+            array_agg(words_language), array_agg(piece.context), array_agg(piece.content),
+            array_agg(piece.embedding), array_agg(piece.generated_chars)
+        )
+        from (
+            with blocks as materialized (
+                select number, substr(body, number * block + 1, block + longest) as content
+                from (select distinct start / block as number from unnest(starts) as start) as used
+            )
+            select
+                (piece.place - 1)::integer as ordinal, piece.start_char, piece.token_count,
+                piece.context, piece.embedding,
+                coalesce(piece.generated_chars, 0) as generated_chars,
+                substr(
+                    blocks.content,
+                    piece.start_char - blocks.number * block + 1,
+                    piece.end_char - piece.start_char
+                ) as content
+            from unnest(
+                starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+            ) with ordinality as piece (
+                start_char, end_char, context, token_count, embedding, generated_chars, place
+            )
+            join blocks on blocks.number = piece.start_char / block
+        ) as piece;
+    else
+        delete from ragpg.chunks as chunk
+        where chunk.index_id = replace_chunks.index_id
+            and chunk.document_id = replace_chunks.document_id;
+        insert into ragpg.chunks (
+            index_id, document_id, document_version, ordinal, start_char, end_char, page,
+            token_count, lexeme_count, language, context, content, lexemes, embedding,
+            generated_chars, tenant
+        )
+        with blocks as materialized (
+            select number, substr(body, number * block + 1, block + longest) as content
+            from (select distinct start / block as number from unnest(starts) as start) as used
+        )
+        select
+            replace_chunks.index_id, replace_chunks.document_id, replace_chunks.document_version,
+            piece.place - 1, piece.start_char, piece.end_char,
+            width_bucket(piece.start_char, page_starts), piece.token_count,
+            0, words_language, piece.context,
+            substr(
+                blocks.content,
+                piece.start_char - blocks.number * block + 1,
+                piece.end_char - piece.start_char
+            ),
+            '', piece.embedding, coalesce(piece.generated_chars, 0), owner_name
+        from unnest(
+            starts, ends, contexts, token_counts, embeddings, replace_chunks.generated_chars
+        ) with ordinality
+            as piece (start_char, end_char, context, token_count, embedding, generated_chars, place)
+        join blocks on blocks.number = piece.start_char / block;
+    end if;
     insert into ragpg.index_documents as state (
         index_id, document_id, document_version, chunk_count, indexed_at, pending_since, tenant
     )
@@ -9074,6 +9530,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.reunite_chunks()
 AS $function$
 declare
     is_spread boolean := false;
+    part regclass;
 begin
     if not ragpg_internal.is_distributed() then
         return;
@@ -9109,6 +9566,28 @@ begin
             and tenant = (select ragpg.current_tenant())
         );
     comment on policy chunks_tenant on ragpg.chunks is 'Rows of the session''s tenant.';
+    -- By tenant it has a key of more columns; and who might read nothing of it may again.
+    if exists (
+        select
+        from pg_constraint as known
+        where known.conname = 'chunks_pkey'
+            and known.conrelid = 'ragpg.chunks'::regclass
+            and cardinality(known.conkey) > 3
+    ) then
+        alter table ragpg.chunks drop constraint chunks_pkey;
+        alter table ragpg.chunks
+            add constraint chunks_pkey primary key (document_id, ordinal, index_id);
+    end if;
+    for part in
+        select 'ragpg.chunks'::regclass
+        union all
+        select inherited.inhrelid::regclass
+        from pg_inherits as inherited
+        where inherited.inhparent = 'ragpg.chunks'::regclass
+    loop
+        perform ragpg_internal.close_table(part, false);
+    end loop;
+    perform ragpg_internal.hand_legs() where ragpg_internal.tenants_enabled();
 end
 $function$
  -- access {owner=X/owner}
@@ -9144,7 +9623,8 @@ CREATE OR REPLACE FUNCTION ragpg_internal.safety_problems()
 BEGIN ATOMIC
  WITH kept AS MATERIALIZED (
           SELECT held.relation,
-             part.relrowsecurity
+             part.relrowsecurity,
+             (part.relispartition OR (part.relkind = 'p'::"char")) AS is_spread
             FROM (ragpg_internal.protected_tables() held(relation, closed)
               JOIN pg_class part ON ((part.oid = (held.relation)::oid)))
            WHERE ragpg_internal.tenants_enabled()
@@ -9196,11 +9676,21 @@ BEGIN ATOMIC
          UNION ALL
           SELECT 'function does not run as its owner'::text,
              (leg.called)::text AS called,
-             'it searches without its index, and slowly'::text,
+             'it searches slowly, without its index, or not at all'::text,
              'select ragpg.secure()'::text
             FROM (ragpg_internal.tenant_legs() leg(called)
               JOIN pg_proc routine ON ((routine.oid = (leg.called)::oid)))
            WHERE (ragpg_internal.tenants_enabled() AND (NOT routine.prosecdef))
+         UNION ALL
+          SELECT 'table of all tenants may be read'::text,
+             (kept.relation)::text AS relation,
+             format('by %s'::text, string_agg(((acl.grantee)::regrole)::text, ', '::text)) AS format,
+             'select ragpg.secure()'::text
+            FROM ((kept
+              JOIN pg_class part ON ((part.oid = (kept.relation)::oid)))
+              CROSS JOIN LATERAL aclexplode(part.relacl) acl(grantor, grantee, privilege_type, is_grantable))
+           WHERE (ragpg_internal.is_distributed() AND kept.is_spread AND (acl.grantee <> part.relowner))
+           GROUP BY kept.relation
          UNION ALL
           SELECT 'statistics tell of all tenants'::text,
              (kept.relation)::text AS relation,
@@ -9211,9 +9701,9 @@ BEGIN ATOMIC
                  END AS "case"
             FROM (kept
               CROSS JOIN LATERAL ragpg_internal.told_columns(kept.relation) told(relation, schema_name, relation_name, is_index, place, name, target))
-           WHERE ((told.target <> 0) OR (EXISTS ( SELECT
+           WHERE (((told.target <> 0) OR (EXISTS ( SELECT
                     FROM pg_stats known
-                   WHERE ((known.schemaname = told.schema_name) AND (known.tablename = told.relation_name) AND (known.attname = told.name)))))
+                   WHERE ((known.schemaname = told.schema_name) AND (known.tablename = told.relation_name) AND (known.attname = told.name))))) AND (NOT (kept.is_spread AND ragpg_internal.is_distributed())))
            GROUP BY kept.relation
          UNION ALL
           SELECT 'statistics tell of all tenants'::text,
@@ -9621,6 +10111,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.tenant_condition(index_id bigint, tena
 BEGIN ATOMIC
  SELECT format(
          CASE
+             WHEN ragpg_internal.is_distributed() THEN '%s = %s'::text
              WHEN (COALESCE(max(counted.chunk_count), (0)::bigint) > 20000) THEN '%s || '''' = %s'::text
              ELSE '%s = %s'::text
          END, tenant_condition.column_name, tenant_condition.parameter) AS format
@@ -9633,9 +10124,9 @@ CREATE OR REPLACE FUNCTION ragpg_internal.tenant_legs()
  LANGUAGE sql
  STABLE
 BEGIN ATOMIC
- SELECT (leg.oid)::regprocedure AS oid
-    FROM pg_proc leg
-   WHERE ((leg.pronamespace = ('ragpg_internal'::regnamespace)::oid) AND (leg.proname = ANY (ARRAY['keyword_candidates'::name, 'matching_documents'::name])));
+ SELECT taker.called
+    FROM ragpg_internal.proof_takers() taker(called, runs_as_owner, writes)
+   WHERE taker.runs_as_owner;
 END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.tenants_enabled()
@@ -9807,7 +10298,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.unaccented(content text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN CASE WHEN (content ~ '^[\u0001-\u007f]*$'::text) THEN content ELSE NORMALIZE(regexp_replace(NORMALIZE(replace(replace(replace(replace(replace(translate(content, 'łŁøØđĐıħðÐ'::text, 'lLoOdDihdD'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'Æ'::text, 'AE'::text), 'œ'::text, 'oe'::text), 'þ'::text, 'th'::text), NFD), '(?<![\u0438\u0418])[\u0300-\u036f]|[\u0591-\u05c7\u064b-\u0652\u0670]'::text, ''::text, 'g'::text), NFC) END
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath)
+CREATE OR REPLACE FUNCTION ragpg_internal.vector_candidates(index_id bigint, query_embedding halfvec, wanted integer, document_ids bigint[] DEFAULT NULL::bigint[], matching_chunks bigint DEFAULT NULL::bigint, filter jsonpath DEFAULT NULL::jsonpath, proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
  RETURNS TABLE(chunk_id bigint, similarity double precision)
  LANGUAGE plpgsql
  STABLE
@@ -9834,8 +10325,14 @@ declare
     distances double precision[];
     exactly boolean := false;
     has_times constant boolean := ragpg_internal.has_times(filter);
-    only_tenant constant text := ragpg_internal.searched_tenant();
+    only_tenant text;
+    is_closed constant boolean := ragpg_internal.chunks_are_closed();
 begin
+    if is_closed then
+        select known.tenant into only_tenant from ragpg_internal.proven_tenant(proof) as known;
+    else
+        only_tenant := ragpg_internal.searched_tenant();
+    end if;
     select known.* into strict recipe
     from ragpg.search_indexes as known
     where known.id = vector_candidates.index_id;
@@ -9921,7 +10418,13 @@ begin
         perform set_config('enable_sort', 'on', true);
         if document_ids is null and filter is not null then
             select found.document_ids into document_ids
-            from ragpg_internal.matching_documents(recipe.id, filter) as found;
+            from ragpg_internal.matching_documents(
+                recipe.id, filter,
+                proof => case
+                    when is_closed then vector_candidates.proof
+                    else ragpg_internal.proof()
+                end
+            ) as found;
         end if;
         if filter is null then
             execute format(
@@ -9933,7 +10436,7 @@ begin
             )
             into ids, distances
             using query_embedding, only_tenant;
-        elsif only_tenant is null then
+        elsif only_tenant is null or ragpg_internal.is_distributed() then
             -- Page by page of the table, in order: half the time of document by document. (Of the
             -- parent with index_id: Postgres 18 would look up each document twice.)
             perform set_config('enable_indexscan', 'off', true);
@@ -9942,13 +10445,16 @@ begin
                 'select array_agg(near.id), array_agg(near.distance)'
                 ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
                 '  from ragpg.%1$s as chunk'
-                '  where chunk.document_id = any(%4$s)%2$s order by 2 limit $3) as near',
+                '  where chunk.document_id = any(%4$s)%2$s%5$s order by 2 limit $3) as near',
                 table_name,
                 case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
                 ragpg_internal.vector_schema(),
                 -- Shards are asked by values; here these would be looked at one by one to plan.
                 case when ragpg_internal.is_distributed() then '$2'
-                    else '(select $2)::bigint[]' end
+                    else '(select $2)::bigint[]' end,
+                case
+                    when only_tenant is not null then format(' and chunk.tenant = %L', only_tenant)
+                end
             )
             into ids, distances
             using query_embedding, document_ids, wanted;
@@ -10151,6 +10657,82 @@ begin
         || coalesce(wholes, ''),
         'C'
     );
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.word_scores(index_id bigint, chunk_ids bigint[], words tsquery[], weights double precision[], mean_length real, proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+declare
+    scores double precision[];
+begin
+    -- setweight returns a copy in memory, so that each word's ts_rank does not read the row anew.
+    execute format(
+        'select array_agg(coalesce(%s, 0) order by known.place)'
+        ' from unnest($1) with ordinality as known (id, place)'
+        ' left join (select chunk.id, setweight(chunk.lexemes, ''D'') as lexemes,'
+        '   %s as saturation'
+        '  from ragpg.chunks as chunk where chunk.index_id = %s and chunk.id = any($1)%s'
+        '  offset 0) as chunk on chunk.id = known.id',
+        ragpg_internal.bm25_expression(words, weights),
+        replace(ragpg_internal.bm25_saturation(mean_length), 'stored.', 'chunk.'),
+        word_scores.index_id, ragpg_internal.own_condition(proof)
+    )
+    into scores
+    using chunk_ids;
+    return scores;
+end
+$function$
+ -- access 
+CREATE OR REPLACE FUNCTION ragpg_internal.write_chunks(index_id bigint, replaced_ids bigint[], document_ids bigint[], document_versions integer[], ordinals integer[], starts integer[], pages integer[], token_counts integer[], languages text[], contexts text[], contents text[], embeddings halfvec[], generated_chars integer[], proof uuid DEFAULT CASE WHEN ragpg_internal.is_distributed() THEN ragpg_internal.proof() ELSE NULL::uuid END)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+    owned record;
+    owners jsonb := '{}';
+begin
+    for owned in
+        select known.*
+        from ragpg_internal.document_owners(replaced_ids || document_ids, proof) as known
+    loop
+        execute format(
+            'delete from ragpg.chunks as chunk'
+            ' where chunk.index_id = $1 and chunk.document_id = any($2) and chunk.tenant = %L',
+            owned.tenant
+        )
+        using write_chunks.index_id, array(
+            select id from unnest(owned.owned_ids) as id where id = any(replaced_ids)
+        );
+        owners := owners || (
+            select jsonb_object_agg(id, owned.tenant) from unnest(owned.owned_ids) as id
+        );
+    end loop;
+    -- No trigger makes the words of a distributed table's rows.
+    insert into ragpg.chunks (
+        index_id, document_id, document_version, ordinal, start_char, end_char, page, token_count,
+        lexeme_count, language, context, content, lexemes, embedding, generated_chars, tenant
+    )
+    select
+        write_chunks.index_id, piece.document_id, piece.document_version, piece.ordinal,
+        piece.start_char, piece.start_char + char_length(piece.content), piece.page,
+        piece.token_count, words.lexeme_count, piece.language, piece.context, piece.content,
+        words.lexemes, piece.embedding, piece.generated_chars,
+        owners ->> piece.document_id::text
+    from unnest(
+        document_ids, document_versions, ordinals, starts, pages, token_counts, languages,
+        contexts, contents, embeddings, write_chunks.generated_chars
+    ) as piece (
+        document_id, document_version, ordinal, start_char, page, token_count, language, context,
+        content, embedding, generated_chars
+    )
+    cross join lateral ragpg_internal.chunk_words(piece.context, piece.content, piece.language)
+        as words;
 end
 $function$
  -- access 
@@ -11271,7 +11853,7 @@ comment on ragpg.delete_document(pg_catalog.text,pg_catalog.text): Deletes a doc
 comment on ragpg.delete_documents(pg_catalog.text,pg_catalog.jsonpath,pg_catalog.text[],boolean): Deletes the documents of a collection whose metadata match the filter and whose source is one of the sources, with their chunks, and returns their sources; dry_run deletes nothing. Raises RG005 when neither is given: ragpg.drop_collection deletes all. Their last versions stay in document_versions.
 comment on ragpg.delete_vanished(pg_catalog.text,pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],double precision,bigint,boolean): Deletes the documents whose source is one of the paths or lies below one (after / or #) and is not among kept; returns how many lie there and the sources that went. What is one of the unread paths or below one stays: it could not be looked at. Raises RG012, deleting nothing, when more than max_share of them would go, and more than few. dry_run deletes nothing. Their last versions stay in document_versions.
 comment on ragpg.disable_tenants(): Takes ragpg.enable_tenants() back. Rows keep their tenant, so that it can be switched on again; until then every reader sees them all.
-comment on ragpg.distribute(integer): Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker, where the chunks are distributed already, and where tenants are kept apart.
+comment on ragpg.distribute(integer): Spreads the chunks of this database, those there are and those to come, over the workers of Citus by their document, or by tenant where tenants are kept apart, and returns over how many shards (shard_count; 4 for each worker). Everything else stays on the coordinator, where all is called as before. The owner of the tables runs it, once; searching and writing wait meanwhile. It is not taken back. Raises RG005 where Citus is missing or has no worker and where the chunks are distributed already.
 comment on ragpg.document_as_of(pg_catalog.text,pg_catalog.text,timestamp with time zone): Returns the text a source had at a time; null when there was none, or when that version was pruned.
 comment on ragpg.document_history.characters: Length of its text.
 comment on ragpg.document_history.citations: Citations that point at it.
@@ -11351,7 +11933,7 @@ comment on ragpg.embedding_models.name: The model's published name.
 comment on ragpg.embedding_models.probe: Its embedding of a fixed text: another model behind the same name or dimension is noticed and refused.
 comment on ragpg.embedding_models.provider: Who computes it, such as sentence-transformers.
 comment on ragpg.embedding_models: The models whose embeddings are stored here.
-comment on ragpg.enable_tenants(pg_catalog.text): Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant's, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. ragpg.disable_tenants takes it back.
+comment on ragpg.enable_tenants(pg_catalog.text): Keeps tenants apart by row-level security on every table that holds content: a session sees and writes the rows of its tenant (ragpg.set_tenant, ragpg.bind_role), without one it sees nothing. What is stored without a tenant becomes existing_tenant's, or else is seen by the owner alone. To be run by the owner, who sees everything; again after an upgrade. Where the chunks are distributed no policy can be asked: there ragpg.chunks is the owner's alone, and is read and written by functions that run as the owner and compare the tenant. ragpg.disable_tenants takes it back.
 comment on ragpg.encoder_embeddings.embedding: Its vector; in half precision, which LayerNorm forgives.
 comment on ragpg.encoder_embeddings.embedding_model_id: The encoder.
 comment on ragpg.encoder_embeddings.token_id: The token.
@@ -11893,16 +12475,19 @@ comment on ragpg_internal.answer_signals(bigint,pg_catalog.text,pg_catalog.text[
 comment on ragpg_internal.bm25_expression(pg_catalog.tsquery[],double precision[]): Returns the SQL expression that is BM25 (k1 1.2, b 0.75; Robertson and Zaragoza 2009) of a row named chunk with the columns lexemes and saturation = k1 (1 - b + b length / mean length), for these words (ragpg_internal.query_words) and their weights.
 comment on ragpg_internal.bm25_saturation(real): Returns the SQL expression of k1 (1 - b + b length / mean length), with k1 1.2 and b 0.75, of a row named stored with the column lexeme_count.
 comment on ragpg_internal.build_vector_index(bigint,integer): Builds the HNSW index of a search index's partition (cosine of halfvec, or what a quantised one holds) if it is not there; without parallel workers when shared memory is short.
+comment on ragpg_internal.carry_chunks(bigint,bigint[],integer,pg_catalog.uuid): Makes a search index's chunks of documents those of a version, where ragpg.chunks is distributed. Part of ragpg_internal.queue_documents. Security definer while tenants are kept apart there (ragpg_internal.tenant_legs); then only of the caller's documents: RG007 for others.
 comment on ragpg_internal.check_choice(pg_catalog.jsonpath,pg_catalog.text[]): Raises RG005 when neither a filter nor sources are given, RG004 when the filter is no predicate.
 comment on ragpg_internal.check_citation_quote(): Trigger of citations: refuses (RG006) a quote that is not exactly the cited characters of that document version, or of a version that is not there any more (RG007), and notes its page.
 comment on ragpg_internal.check_filter(pg_catalog.jsonpath): Raises RG004 unless the filter is a jsonpath predicate (something that is true or false of a document's metadata).
 comment on ragpg_internal.check_run(bigint): Returns the id of a finished evaluation run; raises RG011, with those there are, for any other.
 comment on ragpg_internal.check_shared(pg_catalog.text,pg_catalog.uuid): Raises RG014 when tenants are on and who handed over its ragpg_internal.proof() is none who sees all of them.
 comment on ragpg_internal.choose_abstention(double precision[],double precision[],integer[],boolean[],boolean[],double precision): Returns the weights of ragpg_internal.logistic and the thresholds on similarity and relevance that together keep the share keep of the answerable questions, half of the loss each; and the threshold that keeps it on similarity alone. Raises RG011 when all questions are of one kind.
-comment on ragpg_internal.chunk_overview(bigint): Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview.
+comment on ragpg_internal.chunk_overview(bigint,pg_catalog.uuid): Returns how many chunks a search index has, how many different texts, and the tokens that 5, 50 and 95 % of them do not exceed; for the view corpus_overview. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then of the caller's alone.
 comment on ragpg_internal.chunk_words(pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the lexemes of a chunk's context and content, and how many words they count: for ragpg_internal.set_chunk_lexemes, and for those who write chunks of a distributed table, which has no triggers.
+comment on ragpg_internal.chunks_are_closed(): Returns whether ragpg.chunks is its owner's alone, because tenants are kept apart and it is distributed: then those of ragpg_internal.proof_takers run as the owner.
 comment on ragpg_internal.claim_documents(integer,pg_catalog.text,bigint): Returns waiting documents that no other session has claimed, the longest waiting first, at most wanted (fewer when they are long), and claims them until this session calls ragpg_internal.release_document or ends. Those of a contextual search index that was never activated only when it is named.
 comment on ragpg_internal.claim_key(bigint,bigint): Returns the key of the advisory lock a worker holds while it indexes a document.
+comment on ragpg_internal.close_table(pg_catalog.regclass,boolean): Takes every right on ragpg.chunks, distributed, or on a partition of it from all but its owner, or gives them back to who has them on ragpg.documents. Part of ragpg_internal.protect_table.
 comment on ragpg_internal.column_reading(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,boolean): Returns the SQL expression of a table's column as text, or as jsonb: by the type's output function, which a superuser made, never by a cast, which the owner of a type may make. A column that is gone is null.
 comment on ragpg_internal.comment_chunks_view(pg_catalog.text): Gives the view chunks_of_<collection> and its columns the comments of the tables they come from.
 comment on ragpg_internal.count_chunks(bigint,pg_catalog.text): Counts the words and samples the embeddings that ranking uses, of one tenant's chunks of a search index; of all of them when the tenant is empty. Part of ragpg.refresh_search_index.
@@ -11910,8 +12495,10 @@ comment on ragpg_internal.count_tenants(bigint,boolean): Counts anew, while tena
 comment on ragpg_internal.counted_tenant(): Returns the tenant whose rows of index_statistics and lexeme_statistics count for the caller; empty for those of the whole search index.
 comment on ragpg_internal.cut_chunks(pg_catalog.text): Returns the chunks of a collection's active search index that end within a sentence or a word: what they hold was longer than the window.
 comment on ragpg_internal.delete_chunks(): Trigger of documents while ragpg.chunks is distributed: a distributed table has no foreign key to one that is not. Security definer, as a foreign key's action is.
-comment on ragpg_internal.document_chunks(bigint,bigint[]): Returns the chunks that documents have in a search index, in no order.
+comment on ragpg_internal.distant_hits(bigint,bigint[],double precision[],double precision[],double precision[]): Returns the rows of ragpg.search for these chunks, best first, and their scores, where ragpg.chunks is distributed.
+comment on ragpg_internal.document_chunks(bigint,bigint[],pg_catalog.uuid): Returns the chunks that documents have in a search index, in no order; null for all documents. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only the caller's.
 comment on ragpg_internal.document_language(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text): Returns the search index's language, unless that is auto: then the one the metadata name under language (english, en or en-GB), else the one the text shows (ragpg.text_language), where Postgres has a configuration for it; else simple.
+comment on ragpg_internal.document_owners(bigint[],pg_catalog.uuid): Returns the tenants of documents, with the documents of each, for functions that write chunks as their owner. Raises RG007 where one is not there, or not the caller's.
 comment on ragpg_internal.embedded_text(pg_catalog.text,pg_catalog.text,pg_catalog.text,integer): Returns the text that is embedded for a chunk: its context, without the document's title unless it is the first (ordinal 0), and its content.
 comment on ragpg_internal.encode(bigint,integer[]): Returns the embedding, of length 1, that a loaded encoder gives tokens: BERT's forward pass (Devlin et al. 2018) with the products of pgvector.
 comment on ragpg_internal.ensure_collection(pg_catalog.text,pg_catalog.text): Returns the id of the collection of that name, making it when it is new.
@@ -11929,6 +12516,8 @@ comment on ragpg_internal.finish_context_batch(bigint,pg_catalog.text): Ends a b
 comment on ragpg_internal.fit_relevance(double precision[],double precision[],integer[],boolean[],boolean[]): Returns the weights of ragpg_internal.logistic that tell from the best hit's similarity and ragpg_internal.answer_signals how likely there is an answer. Those of similarity and words held are never negative, those of missing names and of an unmatched negation never positive. Raises RG011 when all questions are of one kind.
 comment on ragpg_internal.followed_tables(): Returns the tables that ragpg.index_table follows, with what their triggers were given; row_of is what documents of their rows are marked with, null where a table is followed since before version 0003.
 comment on ragpg_internal.forget_queries(): Trigger: empties the cache of an encoder whose row changed or went, because its vectors may be others now.
+comment on ragpg_internal.give_chunks(bigint[],pg_catalog.text): Makes the chunks of documents a tenant's, where ragpg.chunks is distributed. Raises RG005 where it is by tenant. Part of ragpg_internal.queue_documents; who may not write ragpg.chunks may not do it.
+comment on ragpg_internal.hand_legs(): Makes the functions of ragpg_internal.proof_takers security definer, for those who may read (or write) documents, or what they were; where ragpg.chunks is distributed, functions that run as their owner do not tell what Citus sends. Part of ragpg.enable_tenants.
 comment on ragpg_internal.hand_over(): Gives the schemas ragpg and ragpg_internal, and all in them, to the role ragpg_owner, which it makes; leaves all as it is, with a notice, where the caller may not.
 comment on ragpg_internal.hard_negatives(pg_catalog.text,bigint[],integer,pg_catalog.text,public.halfvec,bigint,integer,double precision,bigint[]): Returns the wanted best-ranked chunks that are not relevant to a question, best first, of the depth first hits of ragpg.search: without those known to be relevant (ragpg.training_pairs has them) and without what is nearly the same as one of them (cosine of the two chunks above max_similarity). Chunks of excluded_document_ids are left out, too: a model that is judged on documents must not see them.
 comment on ragpg_internal.has_times(pg_catalog.jsonpath): Returns whether a filter reads texts as dates or times.
@@ -11940,12 +12529,13 @@ comment on ragpg_internal.instant(pg_catalog.text): Returns the seconds since 19
 comment on ragpg_internal.is_chosen(pg_catalog.text,pg_catalog.jsonb,pg_catalog.text[],pg_catalog.jsonpath): Returns whether a document's source is one of the sources and its metadata pass the filter; what is null chooses all.
 comment on ragpg_internal.is_code(pg_catalog.text): Returns whether documents of a media type are source code, which is no text of a language.
 comment on ragpg_internal.is_distributed(): Returns whether ragpg.chunks is distributed by Citus: false until ragpg.distribute makes it say true.
+comment on ragpg_internal.is_spread_by_tenant(): Returns whether ragpg.distribute spread ragpg.chunks by tenant: it does where tenants are kept apart already.
 comment on ragpg_internal.keep_document_values(): Trigger of documents: their metadata's values in document_values, once a statement. Security definer, so that nobody but it writes there.
 comment on ragpg_internal.keep_document_version(): Trigger of documents: an update or delete first stores the row as it was in document_versions; an update that changes nothing keeps the version.
 comment on ragpg_internal.key_step(pg_catalog.text): Returns a key as it stands in a path of keys (ragpg.document_values.key), between dots: in double quotes where it has a dot or a quote itself.
 comment on ragpg_internal.keyword_candidates(bigint,pg_catalog.tsquery[],double precision[],bigint,integer,bigint[],pg_catalog.jsonpath,double precision,integer[],pg_catalog.uuid): Returns the best chunks of a search index by BM25, any of the words counting (ragpg_internal.query_words: the rarest first, their weights, and how many chunks hold one, at most), best first; only of the given documents when there are any, else only of those whose metadata the filter, if given, lets through; only those of at least least_score. With word_counts, the chunks that hold each word, in one scan that reads of the commonest words only beside rarer ones (ragpg_internal.word_combinations), and what it met below that score, too. Security definer while tenants are on (ragpg_internal.tenant_legs), so that the index of words is used; then only of the caller's tenant. Exact as long as 20,000 or fewer chunks hold the words; beyond that a chunk may be missed whose few words occur very often in it.
-comment on ragpg_internal.known_chunks(bigint[]): Returns what the client asks of chunks by their ids, in no order; nothing of those that are gone.
-comment on ragpg_internal.known_embeddings(bigint[],pg_catalog.bytea[],pg_catalog.text): Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller's) in one of the search indexes has.
+comment on ragpg_internal.known_chunks(bigint[],bigint,pg_catalog.uuid): Returns what is asked of chunks by their ids, in no order; nothing of those that are gone. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only the caller's.
+comment on ragpg_internal.known_embeddings(bigint[],pg_catalog.bytea[],pg_catalog.text,pg_catalog.uuid): Returns the embeddings of those texts, by their hashes, that a chunk of the tenant (by default the caller's) in one of the search indexes has. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only of the caller's tenant.
 comment on ragpg_internal.l2_normalize(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.l2_normalize(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.lexeme_query(pg_catalog.text): Returns the tsquery that matches exactly this lexeme. Queries are joined from these: text of users never reaches to_tsquery.
@@ -11963,12 +12553,14 @@ comment on ragpg_internal.normal_form(pg_catalog.text): Returns a text as words 
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
 comment on ragpg_internal.note_step(bigint,integer,pg_catalog.text,pg_catalog.text,pg_catalog.text,integer,integer,integer,pg_catalog.jsonb,integer,integer,integer,integer,integer,pg_catalog.text): Stores a step of an answer that is being written, and what it took. Raises RG007 when the answer, or a document it was shown, was erased meanwhile.
+comment on ragpg_internal.own_condition(pg_catalog.uuid): Returns the SQL that compares a row named chunk with the tenant that ragpg_internal.proof() proves, to be appended to a condition: nothing for who sees all, and on one server, where a policy does it. Raises RG013 for a proof of nothing while tenants are on.
 comment on ragpg_internal.ownership_changes(): Returns the statements that give to ragpg_owner what of ragpg is somebody else's. For ragpg_internal.hand_over.
 comment on ragpg_internal.page_at(bigint,integer,integer): Returns the page (slide, sheet), from 1, that holds a character, counted from 0, of that version of a document; null when it has no pages.
 comment on ragpg_internal.partition_sizes(pg_catalog.regclass,pg_catalog.regclass): Returns the bytes of a partition of ragpg.chunks, of its indexes and of its vector index, and its dead rows; of all its shards where it is distributed.
 comment on ragpg_internal.passes(pg_catalog.jsonb,pg_catalog.jsonpath,boolean): Returns whether metadata pass a filter; null, as good as no, where the filter cannot be asked of them: a value of another type, a time that is none. has_times, where it is known, is ragpg_internal.has_times of the filter, which a statement that is planned once would ask for each row.
 comment on ragpg_internal.passing(bigint[],pg_catalog.jsonpath): Returns those of the documents whose metadata pass a filter, null for none.
 comment on ragpg_internal.proof(): Returns what only the current role can know of itself: the proof of the binding by which it acts for its tenant, or of seeing all. Functions that run as their owner have it as their last argument: they cannot ask which role called them, and the session's is another where a function or trigger of somebody else's does. Null for a role that acts for no tenant, and while tenants are off.
+comment on ragpg_internal.proof_takers(): Returns the functions that read or write chunks and are handed ragpg_internal.proof(): which of them run as their owner while tenants are on (ragpg_internal.tenant_legs), and which write.
 comment on ragpg_internal.protect_table(pg_catalog.regclass,boolean): Switches row-level security of one of ragpg's tables on or off. On, no statistics are gathered of its columns but the keys (ragpg_internal.told_columns), and those there were are forgotten (Postgres 18 or newer, or a superuser).
 comment on ragpg_internal.protected_tables(): Returns the tables that ragpg.enable_tenants() puts under row-level security, those that are closed to all tenants marked; every other table of ragpg holds no content.
 comment on ragpg_internal.proven_tenant(pg_catalog.uuid): Returns whether who handed over ragpg_internal.proof() sees all tenants, and the tenant it acts for (null for all). Raises RG013 for a proof of nothing while tenants are on.
@@ -12010,14 +12602,14 @@ comment on ragpg_internal.start_finetuning(pg_catalog.text,pg_catalog.text,pg_ca
 comment on ragpg_internal.subvector(public.halfvec,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.subvector(public.vector,integer,integer): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.sum(public.vector): The aggregate of pgvector, wherever that is installed.
-comment on ragpg_internal.tenant_condition(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick; else not.
-comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer: they use the indexes of words and of metadata, and compare the tenant themselves (ragpg_internal.proven_tenant).
+comment on ragpg_internal.tenant_condition(bigint,pg_catalog.text,pg_catalog.text,pg_catalog.text): Returns the SQL that compares a column with a tenant: in a way that its index serves while the tenant has up to 20,000 chunks in the search index, so few that reading them all is quick, and where Citus chooses shards by it; else not.
+comment on ragpg_internal.tenant_legs(): Returns the functions that ragpg.enable_tenants() makes security definer, which compare the tenant themselves (ragpg_internal.proven_tenant): two use the indexes of words and of metadata, which a policy would hide from the planner; where ragpg.chunks is distributed, which closes it to everybody but its owner, all of ragpg_internal.proof_takers.
 comment on ragpg_internal.tenants_enabled(): Returns whether ragpg.enable_tenants() is in force: row-level security is on.
 comment on ragpg_internal.text_parts(pg_catalog.text,pg_catalog.text): Returns how many characters of a document are in rows of Markdown tables and in fenced code (all of them when it is source code).
 comment on ragpg_internal.tokenize(bigint,pg_catalog.text,integer): Returns the numbers of the tokens that spell a text, as the WordPiece tokenizer of a loaded encoder gives them, without those that begin and end a text; the first so many when a number is wanted.
 comment on ragpg_internal.told_columns(pg_catalog.regclass): Returns the columns of a table, and the expressions of its indexes, of which no statistics are gathered while tenants are on: all but the keys, with their statistics target. explain shows estimates, and estimates come from statistics of all rows.
 comment on ragpg_internal.unaccented(pg_catalog.text): Returns a text without accents: café as cafe, Straße as Strasse, and no points of Hebrew or vowels of Arabic. Marks of other scripts stay: they are letters.
-comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index's nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly.
+comment on ragpg_internal.vector_candidates(bigint,public.halfvec,integer,bigint[],bigint,pg_catalog.jsonpath,pg_catalog.uuid): Returns the chunks of a search index nearest to an embedding, best first, with their cosine similarity; with a filter only of documents that pass it, which hold some matching_chunks chunks and are document_ids if these are known. Of the HNSW index's nearest those that pass are taken, of as many as a filter that has nothing to do with the question needs, then of six times as many; exact where these would take longer than to look at all that match. A tenant of up to 20,000 chunks is searched exactly. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only of the caller's tenant.
 comment on ragpg_internal.vector_dims(public.halfvec): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.vector_dims(public.vector): The function of pgvector, wherever that is installed.
 comment on ragpg_internal.vector_norm(public.vector): The function of pgvector, wherever that is installed.
@@ -12026,6 +12618,8 @@ comment on ragpg_internal.wilson_interval(bigint,bigint): Returns the 95 % inter
 comment on ragpg_internal.word_combinations(pg_catalog.tsquery[],double precision[],double precision,integer[]): Returns a tsquery that matches every chunk whose words weigh at least the threshold together, and few others: a word that is enough alone, or with one of those after it without which the rest is too light. Null when all words together are too light. With chunk_counts, of words that are the rarest first: also every chunk that holds one of the rarest, which 2,000 hold together, and none whose first word is not among those that 30,000 hold together.
 comment on ragpg_internal.word_overlap(pg_catalog.text,pg_catalog.text): Returns the share of the different words of two texts that stand in both (Jaccard), from 0 to 1.
 comment on ragpg_internal.word_parts(pg_catalog.text,pg_catalog.text): Returns, labelled C, the words by which a text (in its normal form) is found besides its own: parts and wholes of compounds (paths, hosts, identifiers, codes), numbers without the signs that group them, words without their accents or hyphens. Those of more than 256 characters without a space have none.
+comment on ragpg_internal.word_scores(bigint,bigint[],pg_catalog.tsquery[],double precision[],real,pg_catalog.uuid): Returns the BM25 of each of these chunks of a search index for the words of a question and their weights (ragpg_internal.query_words), in their order; 0 of those without. Security definer while tenants are kept apart on several servers (ragpg_internal.tenant_legs); then only the caller's.
+comment on ragpg_internal.write_chunks(bigint,bigint[],bigint[],integer[],integer[],integer[],integer[],integer[],pg_catalog.text[],pg_catalog.text[],pg_catalog.text[],public.halfvec[],integer[],pg_catalog.uuid): Deletes the chunks of replaced_ids from a search index and stores these (arrays of equal length), each its document's tenant's, where ragpg.chunks is distributed. Security definer while tenants are kept apart there (ragpg_internal.tenant_legs); then only of the caller's documents: RG007 for others.
 comment on ragpg_internal.written_tenant(): Returns the tenant of rows written now, the default of the columns tenant: empty when none is set.
 comment on ragpg_internal: What the functions, tables and policies of ragpg stand on. Nothing in here is a promise: call what is in ragpg.
 comment on recall_measurements_tenant on ragpg.recall_measurements: Rows of the session's tenant.
