@@ -51,15 +51,6 @@ begin
     select model.dimensions into strict dimensions
     from ragpg.embedding_models as model
     where model.id = embedding_model_id;
-    insert into ragpg.search_indexes (
-        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
-        context_model, context_tokens
-    )
-    values (
-        parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
-        context_model, context_tokens
-    )
-    returning id into new_id;
     -- As in the active one; of more than halfvec's HNSW takes, bits.
     select known.quantize into quantize
     from ragpg.collections as one
@@ -70,7 +61,16 @@ begin
             or known.embedding_model_id = create_search_index.embedding_model_id
         );
     quantize := coalesce(quantize, case when dimensions > 4000 then 'bit' else 'none' end);
-    perform ragpg.quantize_search_index(new_id, quantize, proof);
+    insert into ragpg.search_indexes (
+        collection_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens, quantize, ef_search
+    )
+    values (
+        parent_id, embedding_model_id, chunk_tokens, overlap_tokens, language,
+        context_model, context_tokens, quantize,
+        case quantize when 'none' then 100 else 400 end  -- as ragpg.quantize_search_index says
+    )
+    returning id into new_id;
     -- Made apart and attached: that locks the parent less than "partition of" does.
     execute format(
         'create table ragpg.%I (like ragpg.chunks including defaults including constraints'
