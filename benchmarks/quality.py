@@ -72,18 +72,27 @@ def ask(sql: Any, call: str, given: dict[str, Any]) -> Ranking:
     return [(chunk, source) for chunk, source in sql.execute(statement.encode(), given)]
 
 
+def ingest(client: ragpg.Client, folder: Path, name: str) -> str:
+    """Adds a set's texts, as far as they are not there; returns the collection's name."""
+    collection = f"benchmark_{name}"
+    records = [
+        {**row, "source": row["_id"], "media_type": "text/plain"} for row in texts_of(folder, name)
+    ]
+    client.collection(collection).add(records=records, language=SETS[name].language)
+    return collection
+
+
+def texts_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [row for row in read_lines(folder / SETS[name].corpus) if row["text"].strip()]
+
+
 def evaluate(
     client: ragpg.Client, data: Path, name: str, most: int, console: Console
 ) -> dict[str, Any]:
     known = SETS[name]
     folder = data / known.folder
-    corpus = [row for row in read_lines(folder / known.corpus) if row["text"].strip()]
-    collection = f"benchmark_{name}"
-    report = client.collection(collection).add(
-        records=[{**row, "source": row["_id"], "media_type": "text/plain"} for row in corpus],
-        language=known.language,
-    )
-    console.print(f"{name}: {report.added} added, {report.unchanged} unchanged")
+    corpus = texts_of(folder, name)
+    collection = ingest(client, folder, name)
     labels = labels_of(folder / known.qrels)
     article = {row["_id"]: row.get("metadata", {}).get("article") for row in corpus}
     texts = {row["_id"]: row["text"] for row in read_lines(folder / known.queries)}
