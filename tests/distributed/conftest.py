@@ -108,7 +108,10 @@ def migrated(cluster: Cluster) -> Iterator[str]:
     """The name of a database of Citus with ragpg's schema, not distributed."""
     name = f"ragpg_migrated_{uuid.uuid4().hex[:8]}"
     cluster.create(name)
-    migrate(cluster.join(name))
+    # Roles are all databases' own: two migrations at once may meet on a worker, which says so.
+    with psycopg.connect(cluster.url) as turn:
+        turn.execute("select pg_advisory_xact_lock(hashtext('ragpg.tests'))")
+        migrate(cluster.join(name))
     yield name
     cluster.drop(name)
 
