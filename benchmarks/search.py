@@ -47,8 +47,8 @@ def measure(
 ) -> dict[Any, dict[str, float]]:
     """Returns the figures of each; they take turns, each asking every question in its turn.
 
-    In its first turn each asks them all before, untimed: at a million rows whose index was in memory
-    last, and not whose search is quicker, would be measured.
+    In its first turn each asks them all before, untimed: at a million rows whose index was in
+    memory last, and not whose search is quicker, would be measured.
     """
     times: dict[Any, list[float]] = {key: [] for key in searches}
     for turn in range(rounds):
