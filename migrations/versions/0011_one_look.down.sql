@@ -1,6 +1,16 @@
 -- pgvector's library is loaded by its first use, before functions that set its parameters.
 select '[1]'::halfvec <=> '[1]'::halfvec;
 
+do $$
+begin
+    if ragpg_internal.is_distributed() then
+        -- On the workers, too, by the connections over which functions are made there.
+        perform set_config('citus.max_adaptive_executor_pool_size', '1', true);
+        perform chunk.embedding <=> chunk.embedding from ragpg.chunks as chunk where chunk.id = -1;
+    end if;
+end
+$$;
+
 drop function ragpg_internal.nearest_query(
     text, bigint, integer, text, text, integer, integer, text
 );
