@@ -57,6 +57,23 @@ where not owner.rolsuper and owner.rolname <> current_user
     and strpos(%(step)s, known.written) > 0
 """
 
+# Where pgvector's library is not loaded, its parameters are a superuser's, and a function that sets
+# one is refused: on the workers of Citus, too, over the connections by which it is made there.
+_LOAD_ON_WORKERS: LiteralString = """
+do $$
+begin
+    if to_regprocedure('ragpg_internal.is_distributed()') is not null then
+        if ragpg_internal.is_distributed() then
+            perform set_config('citus.max_adaptive_executor_pool_size', '1', true);
+            perform chunk.embedding <=> chunk.embedding
+            from ragpg.chunks as chunk
+            where chunk.id = -1;
+        end if;
+    end if;
+end
+$$
+"""
+
 
 def migrate(url: str, target: str = "head") -> tuple[str | None, str | None]:
     """Brings the schema to a version (head, base or a number); returns the one before and after.
@@ -110,6 +127,7 @@ def run_step(script: str, direction: Literal["up", "down"]) -> None:
     connection.execute("select set_config('search_path', %s || ', pg_temp', true)", [schema])
     # Bodies name what the function's own path finds, of steps before pgvector could be anywhere.
     connection.execute("set local check_function_bodies = off")
+    connection.execute(_LOAD_ON_WORKERS)
     connection.execute(text.encode())
     connection.execute(queries.SET_PATH, {"local": True})
 

@@ -3,8 +3,9 @@ create or replace function ragpg_internal.vector_schema() returns text
 language sql stable parallel safe
 -- No search_path, but names bound when it is made: this is inlined, into every search.
 return (
-    select extension.extnamespace::pg_catalog.regnamespace::text
+    select quote_ident(installed.nspname)
     from pg_catalog.pg_extension as extension
+    join pg_catalog.pg_namespace as installed on installed.oid = extension.extnamespace
     where extension.extname = 'vector'
 );
 comment on function ragpg_internal.vector_schema() is

@@ -6,22 +6,27 @@ create or replace function ragpg_internal.nearest_query(
     quantize text,
     conditions text,
     wanted integer,
-    scanned integer,
-    columns text default 'chunk.id, chunk.document_id'
+    scanned integer
 ) returns text
 language sql stable
--- No search_path, but names bound when it is made: this is inlined, into every search.
-return
+set search_path = ragpg_internal, ragpg, pg_temp
+begin atomic
     -- The index's own expression, one table, ascending: anything else loses the index.
-    format(
+    select format(
         case quantize
             when 'none' then
-                'select %9$s, chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance'
-                ' from ragpg.%2$s as chunk where %3$s%4$s'
-                ' order by distance limit %6$s'
+                -- A scan that goes on until it has enough gives them in steps.
+                'select * from ('
+                '  select chunk.id, chunk.document_id,'
+                '   chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance'
+                '  from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s'
+                '  order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s'
+                ' ) as chunk order by distance'
             else
-                'select %9$s, chunk.embedding operator(%1$s.<=>) $1 as distance from ('
-                '  select chunk.* from ragpg.%2$s as chunk where %3$s%4$s'
+                'select chunk.id, chunk.document_id,'
+                ' chunk.embedding operator(%1$s.<=>) $1 as distance from ('
+                '  select chunk.id, chunk.document_id, chunk.embedding from ragpg.%2$s as chunk'
+                '  where chunk.index_id = %3$s%4$s'
                 '  order by '
                 || case quantize
                     when 'bit' then
@@ -34,11 +39,9 @@ return
                 || ' limit %7$s'
                 ' ) as chunk order by distance limit %6$s'
         end,
-        ragpg_internal.vector_schema(), table_name,
-        -- A partition holds nothing else, and to ask it takes the planner's time.
-        case table_name when 'chunks' then 'chunk.index_id = ' || index_id else 'true' end,
-        conditions, dimensions, wanted,
-        greatest(scanned, wanted), split_part(quantize, ':', 2), columns
+        ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted,
+        greatest(scanned, wanted), split_part(quantize, ':', 2)
     );
-comment on function ragpg_internal.nearest_query(text, bigint, integer, text, text, integer, integer, text) is
-'Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (columns, distance) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits or first numbers, scanned of them, ordered by the embeddings themselves. Best first, but where hnsw.iterative_scan is relaxed_order.';
+end;
+comment on function ragpg_internal.nearest_query(text, bigint, integer, text, text, integer, integer) is
+'Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, document_id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits or first numbers, scanned of them, ordered by the embeddings themselves.';

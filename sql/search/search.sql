@@ -15,8 +15,11 @@ set plan_cache_mode = auto
 as $$
 #variable_conflict use_column
 declare
-    recipe record;
-    nearest ragpg.hit[];  -- chunks, without what is said of their documents
+    recipe ragpg.search_indexes;
+    all_chunks bigint;
+    mean_length real;
+    some_documents bigint[];  -- drawn at random
+    dimensions integer;
     wanted integer;
     -- That the filter lets through; null where they are many: each candidate is asked.
     matching_documents bigint[];
@@ -45,6 +48,7 @@ declare
     word_mean double precision := 0;
     word_deviation double precision := 1;
     least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
+    logged boolean := false;
     hit_count integer;
     counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
@@ -60,36 +64,31 @@ begin
     if query_embedding is null and coalesce(query, '') !~ '\S' then
         raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
     end if;
-    select
-        known.*, model.dimensions, counted.chunk_count, counted.mean_length,
-        -- Not the whole row: its samples are large.
-        case when filter is not null then counted.document_sample end as some_documents,
+    if search.index_id is null then
+        select known.* into recipe
+        from ragpg.collections as one
+        join ragpg.search_indexes as known on known.id = one.active_index_id
+        where one.id = ragpg.collection_id(search.collection);
+        if recipe.id is null then
+            return;  -- a collection without a document yet
+        end if;
         -- Is this one of the share that is logged? Never where it could not be written: on a
         -- standby every transaction is read-only.
-        search.index_id is null
-        and one.search_log_share > random()
-        and current_setting('transaction_read_only') = 'off'
-        and has_function_privilege('ragpg_internal.log_search'::regproc, 'execute') as logged
-    into recipe
-    from ragpg.search_indexes as known
-    join ragpg.collections as one on one.id = known.collection_id
-    join ragpg.embedding_models as model on model.id = known.embedding_model_id
-    left join ragpg.index_statistics as counted
-        on counted.index_id = known.id and counted.tenant = counted_tenant
-    where known.id = coalesce(
-        search.index_id,
-        (
-            select asked.active_index_id
-            from ragpg.collections as asked
-            -- Not asked when the id is given.
-            where search.index_id is null and asked.id = ragpg.collection_id(search.collection)
-        )
-    );
-    if recipe.id is null and search.index_id is null then
-        return;  -- a collection without a document yet
-    elsif recipe.id is null then
-        raise exception 'there is no search index %', search.index_id
-            using errcode = 'RG010', hint = 'view index_health lists them';
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege('ragpg_internal.log_search'::regproc, 'execute')
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
+    else
+        select known.* into recipe
+        from ragpg.search_indexes as known
+        where known.id = search.index_id;
+        if recipe.id is null then
+            raise exception 'there is no search index %', search.index_id
+                using errcode = 'RG010', hint = 'view index_health lists them';
+        end if;
     end if;
     -- A question is enough when the database holds the model that embedded the chunks.
     if query_embedding is null and mode <> 'keyword'
@@ -106,11 +105,21 @@ begin
             using errcode = 'RG005',
                 hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
     end if;
-    if vector_dims(query_embedding) <> recipe.dimensions then
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
         raise exception 'the query embedding has % dimensions, the collection''s have %',
-            vector_dims(query_embedding), recipe.dimensions
+            vector_dims(query_embedding), dimensions
             using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
     end if;
+    -- Not the whole row: its sample of embeddings is large.
+    select
+        known.chunk_count, known.mean_length,
+        case when filter is not null then known.document_sample end
+    into all_chunks, mean_length, some_documents
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
     -- measured. (Not above: a model in the database takes half as long again.)
     if not ragpg_internal.is_distributed() then  -- Citus plans by the values
@@ -121,23 +130,23 @@ begin
 
     if filter is not null then
         perform ragpg_internal.check_filter(filter);
-        if recipe.chunk_count > 20000 then
+        if all_chunks > 20000 then
             select found.document_ids, found.chunks into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(recipe.id, filter, 4000) as found;
             -- Of some documents, how many pass? Where they are many, to list them all takes longer
             -- than to ask of each candidate as it is met.
             if matching_documents is null then
-                if recipe.chunk_count < 200000 then
-                    recipe.some_documents := recipe.some_documents[:50];
+                if all_chunks < 200000 then
+                    some_documents := some_documents[:50];
                 end if;
                 matching_share := coalesce(
-                    cardinality(ragpg_internal.passing(recipe.some_documents, filter)), 0
-                )::double precision / nullif(cardinality(recipe.some_documents), 0);
-                matching_chunks := recipe.chunk_count * matching_share;
+                    cardinality(ragpg_internal.passing(some_documents, filter)), 0
+                )::double precision / nullif(cardinality(some_documents), 0);
+                matching_chunks := all_chunks * matching_share;
             end if;
         end if;
         if matching_documents is null and (
-            matching_share < 0.3 and matching_share * coalesce(recipe.chunk_count, 0) <= 40000
+            matching_share < 0.3 and matching_share * coalesce(all_chunks, 0) <= 40000
             or ragpg_internal.is_distributed()  -- the shards have no documents to ask
         ) then
             select found.document_ids, coalesce(found.chunks, matching_chunks)
@@ -151,7 +160,7 @@ begin
             ) as found;
         end if;
         if matching_chunks = 0 then
-            if recipe.logged then
+            if logged then
                 perform ragpg_internal.log_search(
                     recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
                     0, null, extract(epoch from clock_timestamp() - started) * 1000
@@ -159,40 +168,6 @@ begin
             end if;
             return;
         end if;
-    end if;
-
-    -- One look at the chunks is enough where it is known which.
-    if mode = 'vector' and counted_tenant = '' and k <= 1000
-        and (filter is null or matching_chunks <= 1000 and matching_documents is not null)
-        and not ragpg_internal.is_distributed()
-    then
-        nearest := ragpg_internal.nearest_chunks(
-            recipe.id, query_embedding, k, recipe.quantize, recipe.ef_search, matching_documents
-        );
-    end if;
-    if cardinality(nearest) = k or nearest is not null and filter is not null then
-        return query
-        select
-            (row_number() over (order by hit.score desc, hit.chunk_id))::integer, document.source,
-            document.title, hit.content, hit.score, hit.score, hit.bm25, hit.start_char,
-            hit.end_char, hit.page, hit.context, document.metadata, hit.document_id,
-            hit.document_version, hit.chunk_id
-        from unnest(nearest) as hit
-        cross join lateral (
-            select one.source, one.title, one.metadata
-            from ragpg.documents as one
-            where one.id = hit.document_id
-            limit 1
-        ) as document
-        order by 1;
-        if recipe.logged then
-            perform ragpg_internal.log_search(
-                recipe.id, search.query, search.query_embedding, search.mode, search.k,
-                filter is not null, cardinality(nearest), nearest[1].score,
-                extract(epoch from clock_timestamp() - started) * 1000
-            );
-        end if;
-        return;
     end if;
 
     if mode <> 'vector' then
@@ -249,14 +224,14 @@ begin
     vector_weight := coalesce(
         vector_weight,
         case
-            when filter is not null or coalesce(recipe.chunk_count, 0) < few_chunks then 0.55
+            when filter is not null or coalesce(all_chunks, 0) < few_chunks then 0.55
             else ragpg_internal.question_weight((similarities[1] - vector_mean) / vector_deviation)
         end
     );
     word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
         bm25_scores := ragpg_internal.word_scores(
-            recipe.id, vector_ids, words, word_weights, recipe.mean_length
+            recipe.id, vector_ids, words, word_weights, mean_length
         );
         -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
         -- last of these, so that its words must make up for that to come before the k-th of these
@@ -380,7 +355,7 @@ begin
         raise exception 'search index % was dropped during the search', recipe.id
             using errcode = 'RG010', hint = 'search again';
     end if;
-    if recipe.logged then
+    if logged then
         perform ragpg_internal.log_search(
             recipe.id, search.query, search.query_embedding, search.mode, search.k,
             filter is not null, hit_count, similarities[1],

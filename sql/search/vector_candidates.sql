@@ -30,7 +30,6 @@ declare
     nearest bigint := wanted;  -- so many are asked of the index
     scanned integer;
     scan text;
-    asked text;
     ids bigint[];
     met_documents bigint[];
     distances double precision[];
@@ -92,16 +91,13 @@ begin
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
         end if;
-        asked := ragpg_internal.nearest_query(
-            table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
-            nearest::integer, scanned
-        );
-        if scan = 'relaxed_order' then
-            asked := 'select * from (' || asked || ') as near order by distance';
-        end if;
         execute
-            'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance)'
-            ' from (' || asked || ') as near'
+            'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance) from ('
+            || ragpg_internal.nearest_query(
+                table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
+                nearest::integer, scanned
+            )
+            || ') as near'
         into ids, met_documents, distances
         using query_embedding, only_tenant;
         if filter is not null then
@@ -155,19 +151,23 @@ begin
             -- parent with index_id: Postgres 18 would look up each document twice.)
             perform set_config('enable_indexscan', 'off', true);
             perform set_config('enable_seqscan', 'off', true);
-            execute
-                'select array_agg(near.id), array_agg(near.distance) from ('
-                || ragpg_internal.matching_query(
-                    table_name, recipe.id,
-                    case
-                        when only_tenant is not null then format(' and chunk.tenant = %L', only_tenant)
-                        else ''
-                    end,
-                    wanted
-                )
-                || ') as near'
+            execute format(
+                'select array_agg(near.id), array_agg(near.distance)'
+                ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
+                '  from ragpg.%1$s as chunk'
+                '  where chunk.document_id = any(%4$s)%2$s%5$s order by 2 limit $3) as near',
+                table_name,
+                case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
+                ragpg_internal.vector_schema(),
+                -- Shards are asked by values; here these would be looked at one by one to plan.
+                case when ragpg_internal.is_distributed() then '$2'
+                    else '(select $2)::bigint[]' end,
+                case
+                    when only_tenant is not null then format(' and chunk.tenant = %L', only_tenant)
+                end
+            )
             into ids, distances
-            using query_embedding, document_ids;
+            using query_embedding, document_ids, wanted;
         else
             -- Document by document: else a policy's index may be taken, which reads all of a
             -- tenant's chunks. Planned once in a session.

@@ -1,54 +1,44 @@
-"""A version of the schema that comes after a database was distributed: back one, and on again."""
+"""A step of the schema that comes after a database was distributed."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from pathlib import Path
 
 import psycopg
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from psycopg.conninfo import conninfo_to_dict
 
-from ragpg.database.migrations import migrate
+from ragpg.database.connection import narrow
+from ragpg.database.migrations import _engine_connection, run_step
 
-from ..conftest import WordEmbedder
 from .conftest import Cluster
-from .tenants import reader, server, shared, spread, url
 
-__all__ = ["reader", "server", "shared", "spread", "url"]
-
-# Each mode, and a filter that few chunks pass.
-ASKED = (
-    # Many of the texts are alike, so that any of them may be the third.
-    "select mode, hit.place, round(hit.score::numeric, 4)"
-    " from unnest('{vector,hybrid,keyword}'::text[]) as mode,"
-    " unnest(array[null, '$.tier == \"pro\"']::jsonpath[]) as filter cross join lateral"
-    " ragpg.search('refund of money', 3, filter => filter, mode => mode,"
-    " query_embedding => %s::text::halfvec) as hit order by 1, filter::text, 2"
-)
+STEP = """
+select '[1]'::halfvec <=> '[1]'::halfvec;
+create function ragpg_internal.later() returns integer
+language sql set hnsw.ef_search = 100 as 'select 1';
+"""
 
 
-def asked(sql: psycopg.Connection) -> list[tuple[str, int, Decimal]]:
-    vector = str(WordEmbedder().embed_query("refund of money").tolist())
-    return sql.execute(ASKED.encode(), [vector]).fetchall()
-
-
-def test_functions_that_set_parameters_of_pgvector_reach_the_workers(
-    cluster: Cluster, shared: psycopg.Connection, reader: psycopg.Connection, url: str
+def test_a_function_that_sets_a_parameter_of_pgvector_reaches_the_workers(
+    cluster: Cluster, url: str, tmp_path: Path
 ) -> None:
-    """Where nobody has used pgvector in the session, its parameters are a superuser's."""
+    script = tmp_path / "9999_later.py"
+    script.with_suffix(".up.sql").write_text(STEP)
+    _, *workers = cluster.urls(str(conninfo_to_dict(url)["dbname"]))
     with psycopg.connect(cluster.url) as turn:  # as conftest's: two at once may meet on a worker
         turn.execute("select pg_advisory_xact_lock(hashtext('ragpg.tests'))")
-        for worker in cluster.urls("postgres")[1:]:
+        for worker in workers:
             with psycopg.connect(worker, autocommit=True) as there:
                 # Another database that joins the cluster gives its workers the coordinator's roles.
                 there.execute("set citus.enable_ddl_propagation = off")
                 there.execute("alter role ragpg_owner login")
-        before = asked(reader)
-        assert before
-        latest, _ = migrate(url, "0010")
-        assert asked(reader) == before
-        assert migrate(url) == ("0010", latest)
-        assert asked(reader) == before
-    legs = shared.execute(
-        "select proname, prosecdef from pg_proc where proname in"
-        " ('vector_candidates', 'known_chunks', 'nearest_chunks') order by 1"
-    ).fetchall()
-    assert legs == [("known_chunks", True), ("nearest_chunks", False), ("vector_candidates", True)]
+        with _engine_connection(url) as connection, connection.begin():
+            narrow(connection.connection.driver_connection, local=True)
+            with Operations.context(MigrationContext.configure(connection)):
+                run_step(str(script), "up")
+    for worker in workers:
+        with psycopg.connect(worker) as there:
+            [[settings]] = there.execute("select proconfig from pg_proc where proname = 'later'")
+            assert settings == ["hnsw.ef_search=100"]

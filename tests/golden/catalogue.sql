@@ -3898,8 +3898,11 @@ CREATE OR REPLACE FUNCTION ragpg.search(query text, k integer DEFAULT 10, collec
 AS $function$
 #variable_conflict use_column
 declare
-    recipe record;
-    nearest ragpg.hit[];  -- chunks, without what is said of their documents
+    recipe ragpg.search_indexes;
+    all_chunks bigint;
+    mean_length real;
+    some_documents bigint[];  -- drawn at random
+    dimensions integer;
     wanted integer;
     -- That the filter lets through; null where they are many: each candidate is asked.
     matching_documents bigint[];
@@ -3928,6 +3931,7 @@ declare
     word_mean double precision := 0;
     word_deviation double precision := 1;
     least_bm25 double precision := 0;  -- with less a chunk of the word leg alone cannot be a hit
+    logged boolean := false;
     hit_count integer;
     counted_tenant constant text := coalesce(ragpg_internal.searched_tenant(), '');
     started constant timestamptz := clock_timestamp();
@@ -3943,36 +3947,31 @@ begin
     if query_embedding is null and coalesce(query, '') !~ '\S' then
         raise exception 'the query is blank' using errcode = 'RG005', hint = 'ask something';
     end if;
-    select
-        known.*, model.dimensions, counted.chunk_count, counted.mean_length,
-        -- Not the whole row: its samples are large.
-        case when filter is not null then counted.document_sample end as some_documents,
+    if search.index_id is null then
+        select known.* into recipe
+        from ragpg.collections as one
+        join ragpg.search_indexes as known on known.id = one.active_index_id
+        where one.id = ragpg.collection_id(search.collection);
+        if recipe.id is null then
+            return;  -- a collection without a document yet
+        end if;
         -- Is this one of the share that is logged? Never where it could not be written: on a
         -- standby every transaction is read-only.
-        search.index_id is null
-        and one.search_log_share > random()
-        and current_setting('transaction_read_only') = 'off'
-        and has_function_privilege('ragpg_internal.log_search'::regproc, 'execute') as logged
-    into recipe
-    from ragpg.search_indexes as known
-    join ragpg.collections as one on one.id = known.collection_id
-    join ragpg.embedding_models as model on model.id = known.embedding_model_id
-    left join ragpg.index_statistics as counted
-        on counted.index_id = known.id and counted.tenant = counted_tenant
-    where known.id = coalesce(
-        search.index_id,
-        (
-            select asked.active_index_id
-            from ragpg.collections as asked
-            -- Not asked when the id is given.
-            where search.index_id is null and asked.id = ragpg.collection_id(search.collection)
-        )
-    );
-    if recipe.id is null and search.index_id is null then
-        return;  -- a collection without a document yet
-    elsif recipe.id is null then
-        raise exception 'there is no search index %', search.index_id
-            using errcode = 'RG010', hint = 'view index_health lists them';
+        select
+            one.search_log_share > random()
+            and current_setting('transaction_read_only') = 'off'
+            and has_function_privilege('ragpg_internal.log_search'::regproc, 'execute')
+        into logged
+        from ragpg.collections as one
+        where one.id = recipe.collection_id;
+    else
+        select known.* into recipe
+        from ragpg.search_indexes as known
+        where known.id = search.index_id;
+        if recipe.id is null then
+            raise exception 'there is no search index %', search.index_id
+                using errcode = 'RG010', hint = 'view index_health lists them';
+        end if;
     end if;
     -- A question is enough when the database holds the model that embedded the chunks.
     if query_embedding is null and mode <> 'keyword'
@@ -3989,11 +3988,21 @@ begin
             using errcode = 'RG005',
                 hint = 'load the model with ragpg model load, pass query_embedding, or use hybrid';
     end if;
-    if vector_dims(query_embedding) <> recipe.dimensions then
+    select known.dimensions into dimensions
+    from ragpg.embedding_models as known
+    where known.id = recipe.embedding_model_id;
+    if vector_dims(query_embedding) <> dimensions then
         raise exception 'the query embedding has % dimensions, the collection''s have %',
-            vector_dims(query_embedding), recipe.dimensions
+            vector_dims(query_embedding), dimensions
             using errcode = 'RG003', hint = 'embed the query with the model the collection was built with';
     end if;
+    -- Not the whole row: its sample of embeddings is large.
+    select
+        known.chunk_count, known.mean_length,
+        case when filter is not null then known.document_sample end
+    into all_chunks, mean_length, some_documents
+    from ragpg.index_statistics as known
+    where known.index_id = recipe.id and known.tenant = counted_tenant;
     -- Planned once in a session from here on, not in each search: 0.4 ms instead of 0.65 were
     -- measured. (Not above: a model in the database takes half as long again.)
     if not ragpg_internal.is_distributed() then  -- Citus plans by the values
@@ -4004,23 +4013,23 @@ begin
 
     if filter is not null then
         perform ragpg_internal.check_filter(filter);
-        if recipe.chunk_count > 20000 then
+        if all_chunks > 20000 then
             select found.document_ids, found.chunks into matching_documents, matching_chunks
             from ragpg_internal.matching_documents(recipe.id, filter, 4000) as found;
             -- Of some documents, how many pass? Where they are many, to list them all takes longer
             -- than to ask of each candidate as it is met.
             if matching_documents is null then
-                if recipe.chunk_count < 200000 then
-                    recipe.some_documents := recipe.some_documents[:50];
+                if all_chunks < 200000 then
+                    some_documents := some_documents[:50];
                 end if;
                 matching_share := coalesce(
-                    cardinality(ragpg_internal.passing(recipe.some_documents, filter)), 0
-                )::double precision / nullif(cardinality(recipe.some_documents), 0);
-                matching_chunks := recipe.chunk_count * matching_share;
+                    cardinality(ragpg_internal.passing(some_documents, filter)), 0
+                )::double precision / nullif(cardinality(some_documents), 0);
+                matching_chunks := all_chunks * matching_share;
             end if;
         end if;
         if matching_documents is null and (
-            matching_share < 0.3 and matching_share * coalesce(recipe.chunk_count, 0) <= 40000
+            matching_share < 0.3 and matching_share * coalesce(all_chunks, 0) <= 40000
             or ragpg_internal.is_distributed()  -- the shards have no documents to ask
         ) then
             select found.document_ids, coalesce(found.chunks, matching_chunks)
@@ -4034,7 +4043,7 @@ begin
             ) as found;
         end if;
         if matching_chunks = 0 then
-            if recipe.logged then
+            if logged then
                 perform ragpg_internal.log_search(
                     recipe.id, search.query, search.query_embedding, search.mode, search.k, true,
                     0, null, extract(epoch from clock_timestamp() - started) * 1000
@@ -4042,40 +4051,6 @@ begin
             end if;
             return;
         end if;
-    end if;
-
-    -- One look at the chunks is enough where it is known which.
-    if mode = 'vector' and counted_tenant = '' and k <= 1000
-        and (filter is null or matching_chunks <= 1000 and matching_documents is not null)
-        and not ragpg_internal.is_distributed()
-    then
-        nearest := ragpg_internal.nearest_chunks(
-            recipe.id, query_embedding, k, recipe.quantize, recipe.ef_search, matching_documents
-        );
-    end if;
-    if cardinality(nearest) = k or nearest is not null and filter is not null then
-        return query
-        select
-            (row_number() over (order by hit.score desc, hit.chunk_id))::integer, document.source,
-            document.title, hit.content, hit.score, hit.score, hit.bm25, hit.start_char,
-            hit.end_char, hit.page, hit.context, document.metadata, hit.document_id,
-            hit.document_version, hit.chunk_id
-        from unnest(nearest) as hit
-        cross join lateral (
-            select one.source, one.title, one.metadata
-            from ragpg.documents as one
-            where one.id = hit.document_id
-            limit 1
-        ) as document
-        order by 1;
-        if recipe.logged then
-            perform ragpg_internal.log_search(
-                recipe.id, search.query, search.query_embedding, search.mode, search.k,
-                filter is not null, cardinality(nearest), nearest[1].score,
-                extract(epoch from clock_timestamp() - started) * 1000
-            );
-        end if;
-        return;
     end if;
 
     if mode <> 'vector' then
@@ -4132,14 +4107,14 @@ begin
     vector_weight := coalesce(
         vector_weight,
         case
-            when filter is not null or coalesce(recipe.chunk_count, 0) < few_chunks then 0.55
+            when filter is not null or coalesce(all_chunks, 0) < few_chunks then 0.55
             else ragpg_internal.question_weight((similarities[1] - vector_mean) / vector_deviation)
         end
     );
     word_weight := 1 - vector_weight;
     if mode = 'hybrid' and vector_ids is not null then
         bm25_scores := ragpg_internal.word_scores(
-            recipe.id, vector_ids, words, word_weights, recipe.mean_length
+            recipe.id, vector_ids, words, word_weights, mean_length
         );
         -- Fewer than wanted are all there are. Else any other chunk is at most as similar as the
         -- last of these, so that its words must make up for that to come before the k-th of these
@@ -4263,7 +4238,7 @@ begin
         raise exception 'search index % was dropped during the search', recipe.id
             using errcode = 'RG010', hint = 'search again';
     end if;
-    if recipe.logged then
+    if logged then
         perform ragpg_internal.log_search(
             recipe.id, search.query, search.query_embedding, search.mode, search.k,
             filter is not null, hit_count, similarities[1],
@@ -7965,12 +7940,6 @@ begin
 end
 $function$
  -- access {=X/owner,owner=X/owner}
-CREATE OR REPLACE FUNCTION ragpg_internal.matching_query(table_name text, index_id bigint, conditions text, wanted integer, columns text DEFAULT 'chunk.id'::text)
- RETURNS text
- LANGUAGE sql
- STABLE
-RETURN format('select %6$s, chunk.embedding operator(%1$s.<=>) $1 as distance from ragpg.%2$s as chunk where chunk.document_id = any(%4$s)%3$s order by distance limit %5$s'::text, ragpg_internal.vector_schema(), table_name, (CASE table_name WHEN 'chunks'::text THEN (' and chunk.index_id = '::text || index_id) ELSE ''::text END || conditions), CASE WHEN ragpg_internal.is_distributed() THEN '$2'::text ELSE '(select $2)::bigint[]'::text END, wanted, columns)
- -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.merge_patch(target jsonb, patch jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -8288,64 +8257,22 @@ begin
 end
 $function$
  -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.nearest_chunks(index_id bigint, query_embedding halfvec, wanted integer, quantize text, ef_search integer, document_ids bigint[] DEFAULT NULL::bigint[])
- RETURNS ragpg.hit[]
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
- SET "hnsw.ef_search" TO '100'
- SET "hnsw.iterative_scan" TO 'off'
- SET enable_indexscan TO 'on'
- SET enable_seqscan TO 'on'
-AS $function$
-declare
-    -- The partition itself is planned more quickly than its parent, whose policies keep tenants
-    -- apart.
-    table_name text := 'chunks_' || nearest_chunks.index_id;
-    columns constant text :=
-        'chunk.content, chunk.start_char, chunk.end_char, chunk.page, chunk.context,'
-        ' chunk.document_id, chunk.document_version, chunk.id';
-    asked text;
-    chunks ragpg.hit[];
-begin
-    if not coalesce(has_table_privilege(to_regclass('ragpg.' || table_name), 'select'), false) then
-        table_name := 'chunks';
-    end if;
-    if document_ids is null then
-        if greatest(ef_search, wanted) <> 100 then
-            perform set_config('hnsw.ef_search', greatest(ef_search, wanted)::text, true);
-        end if;
-        asked := ragpg_internal.nearest_query(
-            table_name, nearest_chunks.index_id, vector_dims(query_embedding), quantize, '', wanted,
-            ef_search, columns
-        );
-    else
-        perform set_config('enable_indexscan', 'off', true);
-        perform set_config('enable_seqscan', 'off', true);
-        asked := ragpg_internal.matching_query(
-            table_name, nearest_chunks.index_id, '', wanted, columns
-        );
-    end if;
-    execute
-        -- To a vector of zeros nothing is near or far: the cosine is NaN.
-        'select array_agg(row('
-        ' 0, null, null, near.content, coalesce(nullif(1 - near.distance, ''NaN''), 0), null, null,'
-        ' near.start_char, near.end_char, near.page, near.context, null, near.document_id,'
-        ' near.document_version, near.id)::ragpg.hit) from (' || asked || ') as near'
-    into chunks
-    using query_embedding, document_ids;
-    return chunks;
-exception
-    when undefined_table then
-        return null;  -- dropped between two looks at it; search says so
-end
-$function$
- -- access 
-CREATE OR REPLACE FUNCTION ragpg_internal.nearest_query(table_name text, index_id bigint, dimensions integer, quantize text, conditions text, wanted integer, scanned integer, columns text DEFAULT 'chunk.id, chunk.document_id'::text)
+CREATE OR REPLACE FUNCTION ragpg_internal.nearest_query(table_name text, index_id bigint, dimensions integer, quantize text, conditions text, wanted integer, scanned integer)
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN format(CASE quantize WHEN 'none'::text THEN 'select %9$s, chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance from ragpg.%2$s as chunk where %3$s%4$s order by distance limit %6$s'::text ELSE (('select %9$s, chunk.embedding operator(%1$s.<=>) $1 as distance from (  select chunk.* from ragpg.%2$s as chunk where %3$s%4$s  order by '::text || CASE quantize WHEN 'bit'::text THEN '%1$s.binary_quantize(chunk.embedding)::bit(%5$s) operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s)'::text ELSE '%1$s.subvector(chunk.embedding, 1, %8$s)::%1$s.halfvec(%8$s) operator(%1$s.<=>) %1$s.subvector($1, 1, %8$s)::%1$s.halfvec(%8$s)'::text END) || ' limit %7$s ) as chunk order by distance limit %6$s'::text) END, ragpg_internal.vector_schema(), table_name, CASE table_name WHEN 'chunks'::text THEN ('chunk.index_id = '::text || index_id) ELSE 'true'::text END, conditions, dimensions, wanted, GREATEST(scanned, wanted), split_part(quantize, ':'::text, 2), columns)
+ SET search_path TO 'ragpg_internal', 'ragpg', 'pg_temp'
+BEGIN ATOMIC
+ SELECT format(
+         CASE quantize
+             WHEN 'none'::text THEN 'select * from (  select chunk.id, chunk.document_id,   chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 as distance  from ragpg.%2$s as chunk where chunk.index_id = %3$s%4$s  order by chunk.embedding::%1$s.halfvec(%5$s) operator(%1$s.<=>) $1 limit %6$s ) as chunk order by distance'::text
+             ELSE (('select chunk.id, chunk.document_id, chunk.embedding operator(%1$s.<=>) $1 as distance from (  select chunk.id, chunk.document_id, chunk.embedding from ragpg.%2$s as chunk  where chunk.index_id = %3$s%4$s  order by '::text ||
+             CASE quantize
+                 WHEN 'bit'::text THEN '%1$s.binary_quantize(chunk.embedding)::bit(%5$s) operator(%1$s.<~>) %1$s.binary_quantize($1)::bit(%5$s)'::text
+                 ELSE '%1$s.subvector(chunk.embedding, 1, %8$s)::%1$s.halfvec(%8$s) operator(%1$s.<=>) %1$s.subvector($1, 1, %8$s)::%1$s.halfvec(%8$s)'::text
+             END) || ' limit %7$s ) as chunk order by distance limit %6$s'::text)
+         END, ragpg_internal.vector_schema(), table_name, index_id, conditions, dimensions, wanted, GREATEST(scanned, wanted), split_part(quantize, ':'::text, 2)) AS format;
+END
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.normal_form(content text)
  RETURNS text
@@ -10393,7 +10320,6 @@ declare
     nearest bigint := wanted;  -- so many are asked of the index
     scanned integer;
     scan text;
-    asked text;
     ids bigint[];
     met_documents bigint[];
     distances double precision[];
@@ -10455,16 +10381,13 @@ begin
             -- The planner takes a tenant for few rows, and would read and sort them all.
             perform set_config('enable_sort', 'off', true);
         end if;
-        asked := ragpg_internal.nearest_query(
-            table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
-            nearest::integer, scanned
-        );
-        if scan = 'relaxed_order' then
-            asked := 'select * from (' || asked || ') as near order by distance';
-        end if;
         execute
-            'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance)'
-            ' from (' || asked || ') as near'
+            'select array_agg(near.id), array_agg(near.document_id), array_agg(near.distance) from ('
+            || ragpg_internal.nearest_query(
+                table_name, recipe.id, vector_dims(query_embedding), recipe.quantize, only_own,
+                nearest::integer, scanned
+            )
+            || ') as near'
         into ids, met_documents, distances
         using query_embedding, only_tenant;
         if filter is not null then
@@ -10518,19 +10441,23 @@ begin
             -- parent with index_id: Postgres 18 would look up each document twice.)
             perform set_config('enable_indexscan', 'off', true);
             perform set_config('enable_seqscan', 'off', true);
-            execute
-                'select array_agg(near.id), array_agg(near.distance) from ('
-                || ragpg_internal.matching_query(
-                    table_name, recipe.id,
-                    case
-                        when only_tenant is not null then format(' and chunk.tenant = %L', only_tenant)
-                        else ''
-                    end,
-                    wanted
-                )
-                || ') as near'
+            execute format(
+                'select array_agg(near.id), array_agg(near.distance)'
+                ' from (select chunk.id, chunk.embedding operator(%3$s.<=>) $1 as distance'
+                '  from ragpg.%1$s as chunk'
+                '  where chunk.document_id = any(%4$s)%2$s%5$s order by 2 limit $3) as near',
+                table_name,
+                case when table_name = 'chunks' then ' and chunk.index_id = ' || recipe.id else '' end,
+                ragpg_internal.vector_schema(),
+                -- Shards are asked by values; here these would be looked at one by one to plan.
+                case when ragpg_internal.is_distributed() then '$2'
+                    else '(select $2)::bigint[]' end,
+                case
+                    when only_tenant is not null then format(' and chunk.tenant = %L', only_tenant)
+                end
+            )
             into ids, distances
-            using query_embedding, document_ids;
+            using query_embedding, document_ids, wanted;
         else
             -- Document by document: else a policy's index may be taken, which reads all of a
             -- tenant's chunks. Planned once in a session.
@@ -10583,7 +10510,7 @@ CREATE OR REPLACE FUNCTION ragpg_internal.vector_schema()
  RETURNS text
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN (SELECT ((extension.extnamespace)::regnamespace)::text AS extnamespace FROM pg_extension extension WHERE (extension.extname = 'vector'::name))
+RETURN (SELECT quote_ident((installed.nspname)::text) AS quote_ident FROM (pg_extension extension JOIN pg_namespace installed ON ((installed.oid = extension.extnamespace))) WHERE (extension.extname = 'vector'::name))
  -- access 
 CREATE OR REPLACE FUNCTION ragpg_internal.wilson_interval(successes bigint, total bigint, OUT low double precision, OUT high double precision)
  RETURNS record
@@ -12616,14 +12543,12 @@ comment on ragpg_internal.listed_documents(bigint,pg_catalog.text[],pg_catalog.t
 comment on ragpg_internal.log_search(bigint,pg_catalog.text,public.halfvec,pg_catalog.text,integer,boolean,integer,double precision,double precision,pg_catalog.uuid): Stores a row of ragpg.searches when its collection logs searches. Called by ragpg.search, which decides by chance.
 comment on ragpg_internal.logistic(double precision[],double precision,double precision,integer,boolean): Returns from 0 to 1 how likely there is an answer: the logistic curve of the weighted sum (weights: offset, similarity, words held, ln(1 + missing names), unmatched negation).
 comment on ragpg_internal.matching_documents(bigint,pg_catalog.jsonpath,integer,pg_catalog.uuid): Returns the documents of a search index whose metadata match a filter, and how many chunks they have: counted up to 20 documents, else estimated from 10 to 20 of them; nothing where at most so many were to be listed by ragpg.document_values, and these cannot tell or are more. Without that limit each document is asked where they cannot. Security definer while tenants are on (ragpg_internal.tenant_legs), so that indexes are used; then only of the caller's tenant.
-comment on ragpg_internal.matching_query(pg_catalog.text,bigint,pg_catalog.text,integer,pg_catalog.text): Returns the statement that asks for the wanted chunks nearest to $1 (columns, distance; best first), among all those of the documents $2, of a table, its partition or chunks, under conditions.
 comment on ragpg_internal.merge_patch(pg_catalog.jsonb,pg_catalog.jsonb): Returns the target with the changes of a JSON Merge Patch (RFC 7396): null takes a key away, an object changes the keys it names, anything else replaces.
 comment on ragpg_internal.metadata_values(pg_catalog.jsonb): Returns the values that metadata hold, one a row, as ragpg.document_values keeps them; beside them, or instead where they are more than 1,000, one of kind x where not all can be told.
 comment on ragpg_internal.multiply_values(bigint,integer,public.vector[]): Returns the values of attention, the other way round than ragpg_internal.multiply_weights: one vector over the tokens for each row of the matrix, ready for products with the shares of the tokens.
 comment on ragpg_internal.multiply_weights(bigint,integer,integer,public.vector[]): Returns the product of a matrix of ragpg.encoder_weights with each vector.
 comment on ragpg_internal.multiply_wide(bigint,integer,public.vector[]): Returns what the first half of a layer's feed-forward network makes of each vector, with GELU, and a 1 at the end for the next bias.
-comment on ragpg_internal.nearest_chunks(bigint,public.halfvec,integer,pg_catalog.text,integer,bigint[]): Returns what hits hold of the chunks nearest to an embedding, best first, their score the cosine similarity, without what their documents say: of a search index those that its vector index finds, or all of some documents. A search by vectors alone, without tenants, needs no other look at chunks. Fewer than wanted where the scan of the index met rows that were deleted.
-comment on ragpg_internal.nearest_query(pg_catalog.text,bigint,integer,pg_catalog.text,pg_catalog.text,integer,integer,pg_catalog.text): Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (columns, distance) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits or first numbers, scanned of them, ordered by the embeddings themselves. Best first, but where hnsw.iterative_scan is relaxed_order.
+comment on ragpg_internal.nearest_query(pg_catalog.text,bigint,integer,pg_catalog.text,pg_catalog.text,integer,integer): Returns the statement that asks the vector index of a search index for the wanted chunks nearest to $1 (id, document_id, distance; best first) of a table, its partition or chunks, under conditions: of a quantised one (search_indexes.quantize) those nearest by their bits or first numbers, scanned of them, ordered by the embeddings themselves.
 comment on ragpg_internal.normal_form(pg_catalog.text): Returns a text as words are looked for in it: Unicode's NFKC (Annex 15), so that ligatures, full-width and decomposed letters are the plain ones, without soft hyphens and marks of no width; every dash and apostrophe the plain one.
 comment on ragpg_internal.normalize_text(pg_catalog.text,boolean,boolean): Returns the text as BERT's basic tokenizer leaves it: words, punctuation marks and Chinese characters with spaces between them, control characters removed, lower-cased and without accents where the model wants that. The same on every server: it uses no locale.
 comment on ragpg_internal.note_answer(bigint,bigint,bigint,pg_catalog.text,pg_catalog.text): Notes which stored answer a question of a run got, and its grade if a judge gave one: right, right in fact (but wrong in form), or wrong.
